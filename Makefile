@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Viaduct: plain GNU make, not recursive.
+#
+#   make              the server, its modules and tools, below build/
+#   make check        build and run every test (./check also installs what the tests need)
+#   make install      to $(DESTDIR)$(prefix), laid out like Debian's kamailio package
+#   make BUILD=asan   the same with AddressSanitizer and UBSan, below build-asan/
+#   make lint         floors, format, forbidden functions
+#   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
+#   make bench        cost per call beside Debian's kamailio, as ratios
+#   make reference    regenerates doc/reference/ from the tables of the modules
+#   make bless        rewrites the expected output of the golden tests
+#   make clean
+#
+# A module is a folder below modules/; adding one touches no other file. A module that needs a
+# library has a file modules/NAME/module.mk with `NAME_LIBS = ...` and `NAME_CFLAGS = ...`.
+# O=DIR puts the build elsewhere.
+
+BUILD ?= release
+ifeq ($(BUILD),release)
+O ?= build
+MODE_CFLAGS = -O2 -g
+else ifeq ($(BUILD),debug)
+O ?= build-debug
+MODE_CFLAGS = -O0 -g -DVIADUCT_DEBUG
+else ifeq ($(BUILD),asan)
+O ?= build-asan
+MODE_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DVIADUCT_DEBUG
+MODE_LDFLAGS = -fsanitize=address,undefined
+else ifeq ($(BUILD),fuzz)
+O ?= build-fuzz
+CC = clang
+MODE_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -DVIADUCT_DEBUG
+MODE_LDFLAGS = -fsanitize=address,undefined
+else
+$(error BUILD is release, debug, asan or fuzz)
+endif
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+FLEX ?= flex
+BISON ?= bison
+prefix ?= /usr
+sysconfdir ?= /etc
+MULTIARCH := $(shell $(CC) -print-multiarch)
+MODULES_DIR ?= $(prefix)/lib/$(MULTIARCH)/viaduct/modules
+VERSION := 0.1.0
+
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wno-missing-field-initializers -Wno-unused-parameter -Werror
+HARDENING = -fstack-protector-strong -fPIC
+ifeq ($(BUILD),release)
+HARDENING += -D_FORTIFY_SOURCE=2
+endif
+CFLAGS_ALL = -std=gnu2x $(MODE_CFLAGS) $(HARDENING) $(WARNINGS) -D_GNU_SOURCE -I. -I$(O)/generated \
+	-DVIADUCT_VERSION='"$(VERSION)"' $(CFLAGS)
+LDFLAGS_ALL = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS = -lpcre2-8 -lcrypto -lcares -lresolv -lpthread -ldl -lm
+
+# ---- the daemon: every .c below core/ and parser/ -------------------------------------------
+CORE_SOURCES := $(sort $(shell find core parser -name '*.c' ! -path core/main.c))
+GRAMMAR := $(wildcard core/script/*.y)
+LEXER := $(wildcard core/script/*.l)
+GENERATED_SOURCES := $(GRAMMAR:%.y=$(O)/generated/%.tab.c) $(LEXER:%.l=$(O)/generated/%.lex.c)
+CORE_OBJECTS := $(CORE_SOURCES:%.c=$(O)/%.o) $(GENERATED_SOURCES:%.c=%.o)
+
+MODULES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard modules/*/*.c)))))
+-include $(wildcard modules/*/module.mk)
+
+UTILS_C := $(basename $(notdir $(wildcard utils/*.c)))
+UTILS_SH := $(notdir $(wildcard utils/kamctl utils/kamdbctl))
+
+.PHONY: all check install lint fuzz bench reference bless clean help tests modules utils
+all: $(O)/viaduct modules utils
+modules: $(MODULES:%=$(O)/modules/%.so)
+utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_SH:%=$(O)/utils/%)
+help:
+	@sed -n '2,19s/^# \{0,1\}//p' Makefile
+
+# The core's symbols are exported to modules; the archive serves unit tests and fuzz targets.
+$(O)/libcore.a: $(CORE_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+$(O)/viaduct: $(O)/core/main.o $(O)/libcore.a
+	@echo "  link    $@"
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc      $<"
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(O)/generated/%.o: $(O)/generated/%.c
+	@mkdir -p $(@D)
+	@echo "  cc      $<"
+	@$(CC) $(CFLAGS_ALL) -Wno-unused-function -Wno-missing-prototypes -Wno-shadow -Wno-error=sign-compare -MMD -MP -c -o $@ $<
+$(O)/generated/%.tab.c $(O)/generated/%.tab.h: %.y
+	@mkdir -p $(@D)
+	@echo "  bison   $<"
+	@$(BISON) -Werror -d -o $(O)/generated/$*.tab.c $<
+$(O)/generated/%.lex.c: %.l
+	@mkdir -p $(@D)
+	@echo "  flex    $<"
+	@$(FLEX) -o $@ $<
+# Sources that include generated headers wait for them.
+$(CORE_OBJECTS): | $(GRAMMAR:%.y=$(O)/generated/%.tab.h)
+
+# ---- modules: one folder, one .so -----------------------------------------------------------
+define module_rules
+$(1)_SOURCES := $$(sort $$(wildcard modules/$(1)/*.c))
+$(1)_OBJECTS := $$($(1)_SOURCES:%.c=$(O)/%.o)
+$$($(1)_OBJECTS): CFLAGS += -DLOG_ORIGIN='"$(1)"' -fvisibility=hidden $$($(1)_CFLAGS)
+$(O)/modules/$(1).so: $$($(1)_OBJECTS)
+	@echo "  module  $$@"
+	@mkdir -p $$(@D)
+	@$$(CC) -shared $$(LDFLAGS_ALL) -o $$@ $$^ $$($(1)_LIBS)
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+
+# ---- tools ------------------------------------------------------------------------------------
+$(O)/utils/%: $(O)/utils/%.o
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $($*_LIBS)
+kamcmd_LIBS = -ledit
+$(O)/utils/%: utils/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# ---- unit tests: test/unit/ROOM/x_test.c, each a cmocka program linked with the core ----------
+UNIT_SOURCES := $(sort $(shell find test/unit -name '*_test.c'))
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
+$(O)/test/unit/%_test: $(O)/test/unit/%_test.o $(O)/libcore.a
+	@echo "  test    $@"
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
+tests: all $(UNIT_TESTS)
+
+# ---- fuzz targets: test/fuzz/x_fuzz.c, seeds in test/fuzz/corpus/x/ -------------------------------
+FUZZ_SOURCES := $(sort $(wildcard test/fuzz/*_fuzz.c))
+FUZZ_SECONDS ?= 60
+$(O)/test/fuzz/%_fuzz: $(O)/test/fuzz/%_fuzz.o $(O)/libcore.a
+	@$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-targets
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) test/fuzz/run-all
+fuzz-targets: $(FUZZ_SOURCES:%.c=$(O)/%)
+# The same targets with a plain main() that replays a corpus, for ./check.
+$(O)/test/fuzz/%_replay: $(O)/test/fuzz/%_fuzz.o $(O)/test/fuzz/replay.o $(O)/libcore.a
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
+replays: $(FUZZ_SOURCES:%_fuzz.c=$(O)/%_replay)
+
+check:
+	@./check
+lint:
+	@utils/check-floors
+	@utils/check-style
+bench: all
+	@test/bench/run
+reference: all
+	@utils/make-reference $(O)
+bless: all
+	@test/script/run --bless
+
+install: all
+	@utils/install-files "$(O)" "$(DESTDIR)" "$(prefix)" "$(sysconfdir)" "$(MODULES_DIR)"
+clean:
+	rm -rf $(O)
+
+.SECONDARY:
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hash: XXH3 with a seed that is drawn at every start, so that nobody outside can choose
+ * colliding keys. Values are stable for the life of the server and equal in all its processes. */
+#pragma once
+
+#include "core/base/span.h"
+
+/* Draws the seed; the supervisor calls it once, before the first fork. */
+void hash_init(void);
+uint64_t hash_bytes(const void *bytes, size_t len);
+static inline uint64_t hash_span(struct span s)
+{
+	return hash_bytes(s.at, s.len);
+}
+/* As if the text were lower case (ASCII). */
+uint64_t hash_span_nocase(struct span s);
+/* Folds `next` into `hash`, for keys of several parts. */
+uint64_t hash_mix(uint64_t hash, uint64_t next);
+
+/* A keyed digest short enough for a token: proves that we made a value (own Via branches, loop
+ * detection). Not reversible without the per-start key. */
+uint64_t hash_keyed(const void *bytes, size_t len);
+
+/* Random numbers: from the kernel, buffered; safe after fork. */
+uint64_t random_uint64(void);
+/* 0 … bound-1, unbiased enough for jitter. */
+uint32_t random_below(uint32_t bound);
