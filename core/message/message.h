@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* message: a SIP message in flight. The received bytes are the master copy; parsing only notes
+ * offsets, and changes are collected in an edit list that render.h applies in one pass.
+ *
+ * A message lives in one arena. message_freeze writes it into one flat block (bytes, index, edits,
+ * branches, attributes) that a transaction keeps; message_thaw makes a working message of it again. */
+#pragma once
+
+#include "core/message/attributes.h"
+#include "core/transport/listener.h"
+#include "parser/message.h"
+#include "parser/uri.h"
+#include "parser/via.h"
+
+#define MESSAGE_MAX_BRANCHES 32
+#define MESSAGE_SLOTS 16
+
+/* Where the message came from and on which of our sockets. */
+struct received {
+	struct end_point source;
+	struct end_point local;
+	const struct listener *listener;
+	uint32_t connection; /* streams: $conid; 0 for UDP */
+};
+
+struct outgoing; /* render.h: what is known when a message is rendered for one branch */
+
+/* One change of the text: at `at`, `removed` bytes go and `text` comes. Edits at the same place
+ * apply in the order in which they were added. */
+struct edit {
+	struct edit *next;
+	uint32_t at;
+	uint32_t removed;
+	struct span text;
+	/* When set, writes the inserted text instead of `text` (which is then its argument), because it
+	 * depends on the branch: Record-Route, advertised addresses. Must be a function of the core or
+	 * of a module, so that it has the same address in every process. */
+	void (*write)(struct writer *w, struct span text, const struct outgoing *to);
+	uint16_t header;    /* HEADER_* that a removal or insertion belongs to, or HEADER_OTHER */
+	uint16_t tag;       /* who made it (EDIT_TAG_*), so that it can be undone */
+};
+
+enum edit_tag { EDIT_TAG_NONE, EDIT_TAG_RECORD_ROUTE, EDIT_TAG_MODULE };
+
+/* A destination of the request. Branch 0 is the Request-URI itself; further ones come from
+ * append_branch, lookup and alias modules. */
+struct branch {
+	struct span uri;
+	struct span dst_uri; /* next hop; absent: follows from uri */
+	struct span path;    /* Route values from registrations */
+	const struct listener *socket; /* forced send socket */
+	int32_t q;           /* thousandths, or Q_UNSPECIFIED */
+	uint32_t flags;
+	struct span ruid;    /* location record it came from */
+	struct span instance;
+	struct span location_ua;
+	uint32_t connection; /* connection of the binding, 0: none */
+	uint32_t reg_id;
+};
+
+#define Q_UNSPECIFIED (-1)
+
+enum message_note { /* bits of message.notes */
+	NOTE_FORCE_RPORT = 1u << 0,       /* answer to the source port (force_rport) */
+	NOTE_ADD_LOCAL_RPORT = 1u << 1,   /* rport in our own Via */
+	NOTE_REPLY_NO_CONNECT = 1u << 2,
+	NOTE_REPLY_CLOSE = 1u << 3,
+	NOTE_FORWARD_NO_CONNECT = 1u << 4,
+	NOTE_FORWARD_CLOSE = 1u << 5,
+	NOTE_DROPPED = 1u << 6,           /* the script said drop */
+	NOTE_SCRIPT_ERROR = 1u << 7,
+	NOTE_LOCAL = 1u << 8,             /* made by this server (local requests and replies) */
+	NOTE_FAKED = 1u << 9,             /* a timeout, not a received reply */
+	NOTE_URI_CHANGED = 1u << 10,
+	NOTE_ROUTED_BY_DIALOG = 1u << 11, /* loose_route routed it */
+	NOTE_FORCE_SOCKET_KEEP = 1u << 12,
+};
+
+struct message {
+	struct span bytes;
+	struct sip_message_index *index;
+	struct arena *arena;
+	uint64_t id;          /* $mi: unique in this process */
+	int64_t wall_us;      /* $Ts, $TV(s): wall clock when it was received */
+	int64_t received_us;  /* monotonic */
+	struct received from;
+
+	/* requests: where it goes */
+	struct branch target;      /* branch 0; target.uri is absent while it is as received */
+	struct branch branches[MESSAGE_MAX_BRANCHES];
+	unsigned branch_count;
+	uint32_t flags;        /* setflag; $mf */
+	uint32_t script_flags; /* setsflag; $sf */
+	uint32_t notes;        /* enum message_note */
+	struct span advertised_host; /* set_advertised_address; absent: the listener's */
+	uint16_t advertised_port;
+
+	struct edit *edits;       /* sorted by place */
+	struct edit *reply_lines; /* append_to_reply: header lines for replies that we make */
+	struct attributes attributes;
+	int last_error;           /* internal error for sl_reply_error/t_reply_error; 0 none */
+	struct span to_tag;       /* the tag that our replies use, once it was drawn */
+
+	/* lazily parsed, NULL until asked for */
+	struct sip_via *top_via, *second_via;
+	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
+};
+
+/* Builds a message from received bytes, which must live as long as `arena`. NULL when the bytes are
+ * not a SIP message (`*out_reason` is static text) or memory is exhausted (`*out_reason` NULL). */
+struct message *message_parse(struct arena *arena, struct span bytes, const struct received *from,
+	const char **out_reason);
+
+static inline bool message_is_request(const struct message *msg)
+{
+	return msg->index->is_request;
+}
+
+/* Reserves a place in message.slots for a module; before the first fork. The name is for errors. */
+unsigned message_slot(const char *owner);
+
+/* ---- reading ------------------------------------------------------------------------------- */
+/* The first header of this kind, or NULL; message_next_header gives the next of the same kind. */
+const struct sip_header *message_header(const struct message *msg, enum sip_header_id id);
+const struct sip_header *message_next_header(const struct message *msg, const struct sip_header *h);
+/* The first header with this name (any case, compact form equals long form), NULL when none. */
+const struct sip_header *message_header_named(const struct message *msg, struct span name);
+/* Value of a header (trimmed, folding kept), absent for NULL. */
+struct span message_header_value(const struct message *msg, const struct sip_header *h);
+/* The same by kind: message_value(msg, HEADER_CALL_ID). */
+struct span message_value(const struct message *msg, enum sip_header_id id);
+struct span message_body(const struct message *msg);
+/* SIP method bit (METHOD_INVITE …); for replies that of CSeq. */
+uint32_t message_method(const struct message *msg);
+struct span message_method_name(const struct message *msg);
+/* First and second Via, parsed and kept; NULL when there is none or it is malformed. */
+const struct sip_via *message_top_via(struct message *msg);
+const struct sip_via *message_second_via(struct message *msg);
+/* Current Request-URI: the rewritten one, else that of the first line. */
+struct span message_uri(const struct message *msg);
+/* Request-URI as received. */
+struct span message_original_uri(const struct message *msg);
+/* Parses the current Request-URI; false when it is malformed. */
+[[nodiscard]] bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri);
+/* From and To: tag (absent when none) and URI. */
+struct span message_from_tag(const struct message *msg);
+struct span message_to_tag(const struct message *msg);
+struct span message_from_uri(const struct message *msg);
+struct span message_to_uri(const struct message *msg);
+/* CSeq number; false when missing or malformed. */
+[[nodiscard]] bool message_cseq(const struct message *msg, uint32_t *out_number);
+
+/* ---- changing ------------------------------------------------------------------------------ */
+/* Rewrites the Request-URI (copied into the arena). False when memory is exhausted. */
+bool message_set_uri(struct message *msg, struct span uri);
+/* Sets or with an absent span clears the next hop ($du). */
+bool message_set_dst_uri(struct message *msg, struct span uri);
+/* Appends a destination; texts are copied. False at MESSAGE_MAX_BRANCHES/max_branches or no memory. */
+bool message_add_branch(struct message *msg, const struct branch *branch);
+void message_clear_branches(struct message *msg);
+
+/* Text edits; `text` is copied unless it lies in the message's arena already. All return the edit,
+ * or NULL when memory is exhausted. */
+struct edit *edit_replace(struct message *msg, uint32_t at, uint32_t removed, struct span text);
+/* Removes a whole header line including its line end. */
+struct edit *edit_remove_header(struct message *msg, const struct sip_header *h);
+/* Inserts a complete line ("Name: value\r\n") before the header, after it, or after the last. */
+struct edit *edit_insert_before(struct message *msg, const struct sip_header *h, struct span line);
+struct edit *edit_insert_after(struct message *msg, const struct sip_header *h, struct span line);
+struct edit *edit_append_header(struct message *msg, struct span line);
+/* Inserts before the first header of kind `id`, or after the last header when there is none. */
+struct edit *edit_insert_first(struct message *msg, enum sip_header_id id, struct span line);
+/* Replaces the body; Content-Length follows when the message is rendered. */
+struct edit *edit_set_body(struct message *msg, struct span body, struct span content_type);
+/* True when an edit removes this header (so that the script's second remove_hf is no error). */
+bool edit_removes(const struct message *msg, const struct sip_header *h);
+/* Drops all edits with that tag; returns how many. */
+unsigned edit_undo(struct message *msg, uint16_t tag);
+/* A header line for the replies that this server makes to the request (append_to_reply). */
+bool message_add_reply_line(struct message *msg, struct span line);
+/* Applies all edits (and the new Request-URI) to the bytes and indexes them again
+ * (msg_apply_changes). False: the result would be no SIP message; nothing changed. */
+[[nodiscard]] bool message_apply_edits(struct message *msg);
+
+/* ---- keeping ------------------------------------------------------------------------------- */
+/* Bytes that message_freeze will write. */
+size_t message_frozen_size(const struct message *msg);
+/* Writes the message, without its arena and slots, into `block` (16-aligned, of that size). */
+void message_freeze(const struct message *msg, void *block);
+/* A working message in `arena` over a frozen one; its bytes and texts borrow from `block`, so the
+ * block must stay while the message is used. NULL when memory is exhausted. */
+[[nodiscard]] struct message *message_thaw(const void *block, struct arena *arena);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* render: writes a message with its edits, our Via and the branch's Request-URI in one pass. */
+#pragma once
+
+#include "core/message/message.h"
+#include "core/transport/send.h"
+
+/* One copy of a request on its way out: everything that the text depends on. */
+struct outgoing {
+	const struct message *msg;
+	const struct branch *branch; /* uri, path; NULL: msg->target */
+	struct end_point to;
+	const struct listener *from; /* socket it leaves by */
+	struct span via_branch;      /* complete branch value "z9hG4bK…"; absent: no Via is added */
+	bool omit_body_changes;
+};
+
+/* Writes the request: first line with the branch's URI, our Via on top, received/rport into the
+ * Via below, path as Route, all edits; Content-Length is corrected when the body changed. Test
+ * `w->failed` afterwards. */
+void render_request(struct writer *w, const struct outgoing *out);
+/* Writes a reply upstream: our Via removed, edits applied. */
+void render_reply(struct writer *w, const struct message *reply);
+
+/* A reply that we make to a request (RFC 3261 8.2.6). */
+struct local_reply {
+	const struct message *request;
+	unsigned code;
+	struct span reason;
+	struct span to_tag;       /* added to To when the request has none; absent: none (100) */
+	struct span extra_lines;  /* complete header lines */
+	struct span content_type; /* with a body */
+	struct span body;
+	bool with_contacts;       /* 3xx: the destination set as Contact */
+};
+void render_local_reply(struct writer *w, const struct local_reply *reply);
+/* Where a reply to `request` goes (RFC 3261 18.2.2, RFC 3581). */
+void reply_target(const struct message *request, struct send_target *out_target);
+/* Where a received reply is relayed to: second Via, or transaction memory. False: no second Via. */
+[[nodiscard]] bool relay_target(struct message *reply, struct send_target *out_target);
+/* Adds the destination set as "Contact: <uri>;q=0.5, <uri>" ($ds); false when it is empty. */
+bool render_destination_set(struct writer *w, const struct message *msg);
+
+/* The To tag of our stateless replies to this request: keyed by the request, the same for
+ * retransmissions. `out` takes at least 64 bytes. */
+struct span stateless_to_tag(const struct message *request, char out[64]);
+
+/* Server and User-Agent header lines and Warning, as configured; set by the core's parameters. */
+struct render_options {
+	struct span server_line;     /* "Server: …\r\n" or empty */
+	struct span user_agent_line; /* "User-Agent: …\r\n" */
+	bool sip_warning;
+};
+const struct render_options *render_options(void);
+void render_configure(const struct render_options *options);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* script: running compiled routes. A worker has one published image; an event (a received message,
+ * a transaction's failure, a timer) makes a `script_run` and runs one route of it. */
+#pragma once
+
+#include "core/message/message.h"
+
+/* What kind of route is running: bits, so that tables can say where something is allowed. */
+enum route_kind {
+	ROUTE_REQUEST = 1u << 0,        /* request_route, route[X] when called from there */
+	ROUTE_REPLY = 1u << 1,          /* reply_route / onreply_route: every reply, before tm */
+	ROUTE_TM_REPLY = 1u << 2,       /* onreply_route[X] armed by t_on_reply */
+	ROUTE_FAILURE = 1u << 3,
+	ROUTE_BRANCH = 1u << 4,
+	ROUTE_BRANCH_FAILURE = 1u << 5, /* event_route[tm:branch-failure:X] */
+	ROUTE_ONSEND = 1u << 6,
+	ROUTE_LOCAL = 1u << 7,          /* event_route[tm:local-request] */
+	ROUTE_EVENT = 1u << 8,          /* other event routes */
+};
+#define IN_REQUEST ROUTE_REQUEST
+#define IN_ANY_REPLY (ROUTE_REPLY | ROUTE_TM_REPLY)
+#define IN_FAILURE ROUTE_FAILURE
+#define IN_BRANCH ROUTE_BRANCH
+#define IN_ONSEND ROUTE_ONSEND
+#define IN_ANY 0xffffu
+#define IN_ALL_BUT_ONSEND (IN_ANY & ~(unsigned)ROUTE_ONSEND)
+
+struct image; /* a compiled script, in shared memory; see image.h */
+
+/* Results of handlers, as in the script: > 0 true, < 0 false, 0 ends the script. */
+enum { SCRIPT_TRUE = 1, SCRIPT_FALSE = -1, SCRIPT_STOP = 0 };
+
+/* One execution of a route. Lives on the fiber's stack. */
+struct script_run {
+	struct message *msg;       /* never NULL: events without a message get a faked request */
+	enum route_kind kind;
+	struct arena *arena;       /* msg->arena: temporaries of this run */
+	const struct image *image; /* stays valid until the run ends */
+	int32_t return_code;       /* $rc */
+	bool dropped;              /* drop was executed */
+	bool exited;               /* exit, return 0 or a handler's 0 ended the script */
+	void *event;               /* data of the event for variables of its module ($shtrecord, $dlg_ctx …) */
+	struct script_state *state; /* $var and private parts of the machine; made by script_run_init */
+	struct outgoing *outgoing; /* ROUTE_ONSEND, ROUTE_BRANCH: where it is going */
+};
+
+/* Prepares a run of the current image; false when memory is exhausted. Runs that belong to one
+ * event (branch routes inside t_relay) share `parent`'s $var; else `parent` is NULL. */
+[[nodiscard]] bool script_run_init(struct script_run *run, struct message *msg, enum route_kind kind,
+	const struct script_run *parent);
+
+/* Routes are found by kind and name once per image; a number 0 means "there is none".
+ * `name` is "" for the main request_route, reply_route and onsend_route. */
+uint32_t script_route(const struct image *image, enum route_kind kind, struct span name);
+/* Name of a route by its number, for tm's interned names and for logs. */
+struct span script_route_name(const struct image *image, enum route_kind kind, uint32_t route);
+/* The published image of this process. */
+const struct image *script_current_image(void);
+
+/* Runs a route to its end and returns its last code (see script_run for drop and exit). */
+int script_run_route(struct script_run *run, uint32_t route);
+/* Convenience for event_route[name]: runs it with `msg` (or a faked OPTIONS request when NULL) if the
+ * image has it. Returns false when there is no such route. `out_dropped` may be NULL. */
+bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped);
+/* A minimal local request for events without a message. */
+struct message *script_faked_request(struct arena *arena);
+
+/* ---- functions ----------------------------------------------------------------------------- */
+
+#include "core/base/field.h"
+
+/* One function of the script: a typed handler behind a generated thunk. */
+struct script_function {
+	const char *name;
+	int (*call)(struct script_run *run, const void *args); /* made by SCRIPT_HANDLER */
+	struct field_table args; /* positional; FIELD offsets point into the handler's args struct */
+	uint32_t args_size;
+	uint32_t contexts; /* enum route_kind bits */
+	const char *doc;
+	bool is_deprecated; /* accepted, with a warning that quotes `doc` */
+};
+
+/* SCRIPT_HANDLER(x) needs `struct x_args` and `x_fields`, and declares
+ * `static int x(struct script_run *run, const struct x_args *args)` with its thunk. */
+#define SCRIPT_HANDLER(handler)                                                        \
+	static int handler(struct script_run *run, const struct handler##_args *args); \
+	static int handler##_thunk(struct script_run *run, const void *args)           \
+	{                                                                              \
+		return handler(run, args);                                             \
+	}
+#define FUNCTION(script_name, handler, where, text, ...)                       \
+	{                                                                      \
+		.name = script_name, .call = handler##_thunk,                  \
+		.args = FIELDS(handler##_fields),                              \
+		.args_size = sizeof(struct handler##_args), .contexts = where, \
+		.doc = "" text "", __VA_ARGS__                                 \
+	}
+/* For functions without arguments: SCRIPT_HANDLER_PLAIN(x), FUNCTION_PLAIN(...). */
+#define SCRIPT_HANDLER_PLAIN(handler)                                        \
+	static int handler(struct script_run *run);                          \
+	static int handler##_thunk(struct script_run *run, const void *args) \
+	{                                                                    \
+		(void)args;                                                  \
+		return handler(run);                                         \
+	}
+#define FUNCTION_PLAIN(script_name, handler, where, text, ...)               \
+	{                                                                    \
+		.name = script_name, .call = handler##_thunk,                \
+		.contexts = where, .doc = "" text "", __VA_ARGS__            \
+	}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* listener: the local addresses on which this server speaks SIP. The table is filled before the
+ * first fork and then constant, so a `const struct listener *` is valid in every process. */
+#pragma once
+
+#include "core/net/address.h"
+
+struct listener {
+	struct end_point address;   /* bound */
+	struct span name;           /* "name" of the listen directive; absent when none */
+	struct span advertised_host; /* absent: the bound address */
+	uint16_t advertised_port;    /* 0: the bound port */
+	unsigned index;
+	int fd;                      /* UDP: the socket, inherited by all processes; else -1 */
+	bool is_virtual;
+	/* Computed at start, because they are written into every message: */
+	struct span host;       /* advertised host, IPv6 in brackets */
+	struct span host_port;  /* "host:port", advertised */
+	struct span via_prefix; /* "SIP/2.0/UDP host:port;branch=" */
+	struct span text;       /* "udp:ip:port" */
+};
+
+unsigned listener_count(void);
+const struct listener *listener_at(unsigned index);
+/* The listener with this address; port 0 matches any port, TRANSPORT_NONE any transport. */
+const struct listener *listener_find(const struct end_point *address);
+const struct listener *listener_by_name(struct span name);
+/* The first listener that can reach `destination` (same transport and family); NULL when none. */
+const struct listener *listener_for(const struct end_point *destination);
+
+/* Adds a listener; the caller is the configuration phase. NULL and `*out_error` (static text) when
+ * the table is full or the address is bad. */
+struct listener *listener_add(const struct end_point *address, struct span name,
+	struct span advertised_host, uint16_t advertised_port, const char **out_error);
+/* Opens and binds all sockets; false after logging what is in use and by whom. */
+bool listeners_open(void);
+
+/* Is host[:port] one of ours: listen addresses, advertised ones, `alias=`, and what modules claim?
+ * Port 0 and TRANSPORT_NONE match any. This is `myself`. */
+bool is_myself(struct span host, uint16_t port, enum transport transport);
+/* Adds an alias ("proto:host:port", "host:port", "host"). */
+void alias_add(struct span host, uint16_t port, enum transport transport);
+typedef bool (*myself_check)(struct span host, uint16_t port, enum transport transport);
+/* A module (domain, corex) that knows more local names; before the first fork. */
+void myself_register(myself_check check);
+unsigned alias_count(void);
+struct span alias_text(unsigned index);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* send: hands finished bytes to a transport. UDP datagrams of one batch leave together in one
+ * sendmmsg at the end of the batch (or when the queue is full). */
+#pragma once
+
+#include "core/transport/listener.h"
+
+enum send_result {
+	SEND_OK = 0,
+	SEND_NO_SOCKET,   /* no listener for that transport and family */
+	SEND_TOO_LARGE,
+	SEND_FAILED,      /* the system refused; logged once per destination and cause */
+};
+
+struct send_target {
+	struct end_point to;
+	const struct listener *from; /* NULL: chosen by listener_for */
+	uint32_t connection;         /* streams: reuse this connection when it lives; 0: any */
+	bool no_connect;             /* streams: do not open a new connection */
+	bool close_after;
+};
+
+/* Queues `bytes`. They are borrowed until the current event ends (send_flush), unless `copy` is
+ * true: then they are copied at once. */
+enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy);
+/* Sends what is queued; the worker's loop calls it after each batch. */
+void send_flush(void);
