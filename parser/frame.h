@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* frame: where a message ends in a stream (RFC 3261 18.3, RFC 5626 3.5.1 and 4.4.1). */
+#pragma once
+
+#include "parser/result.h"
+
+enum frame_result {
+	FRAME_MORE,    /* no complete message yet */
+	FRAME_MESSAGE, /* the first `len` bytes are a message (leading empty lines included) */
+	FRAME_PING,    /* the first `len` bytes are a double CRLF: answer with CRLF */
+	FRAME_PONG,    /* the first `len` bytes are a single CRLF: ignore */
+	FRAME_BAD,     /* close the connection; `reason` says why */
+};
+
+/* Framing state of one connection; survives between reads so that no byte is looked at twice. */
+struct framer {
+	size_t max_headers;    /* bytes of start line and headers */
+	size_t max_message;    /* bytes of a whole message */
+	size_t scanned;        /* private: bytes of the current header section already searched */
+	size_t message_len;    /* private: known length of the current message, 0 while unknown */
+};
+
+struct frame {
+	size_t len;         /* bytes to take from the buffer (MESSAGE, PING, PONG) */
+	size_t wanted;      /* MORE: bytes that the buffer must be able to hold, when known, else 0 */
+	const char *reason; /* BAD: static text */
+};
+
+void framer_init(struct framer *framer, size_t max_headers, size_t max_message);
+/* Looks at the bytes received and not yet taken. After MESSAGE, PING and PONG the caller removes
+ * `len` bytes and calls again. Between two calls that give MORE the buffer only grows. */
+enum frame_result framer_next(struct framer *framer, struct span buffer, struct frame *out_frame);

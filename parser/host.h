@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* host: host, port and transport as they occur in URIs and Via (RFC 3261 25.1, RFC 5954). */
+#pragma once
+
+#include "parser/cursor.h"
+#include "parser/result.h"
+
+enum host_kind { HOST_NONE, HOST_NAME, HOST_IPV4, HOST_IPV6 };
+
+/* The values are those of enum transport in core/net/address.h. */
+enum sip_transport {
+	SIP_TRANSPORT_NONE = 0,
+	SIP_TRANSPORT_UDP = 1,
+	SIP_TRANSPORT_TCP = 2,
+	SIP_TRANSPORT_TLS = 3,
+	SIP_TRANSPORT_SCTP = 4,
+	SIP_TRANSPORT_WS = 5,
+	SIP_TRANSPORT_WSS = 6,
+	SIP_TRANSPORT_OTHER = 7,
+};
+
+/* host = hostname / IPv4address / IPv6reference: takes it off the front of `in`. False when there
+ * is none; `in` is then unchanged. Underscores in names are tolerated. */
+bool host_take(struct cursor *in, struct span *out_host, enum host_kind *out_kind);
+/* The kind of a text that is a host as a whole, brackets around IPv6 optional; HOST_NONE if not. */
+enum host_kind host_kind_of(struct span text);
+/* 1*5DIGIT in 0-65535, leading zeros allowed. */
+bool port_take(struct cursor *in, uint16_t *out_port);
+/* "udp" … any case; OTHER when unknown, NONE when empty. */
+enum sip_transport sip_transport_from_span(struct span name);
+/* Host names without case and trailing dot, IPv4 by text, IPv6 by value, brackets ignored. */
+bool host_equal(struct span a, struct span b);
