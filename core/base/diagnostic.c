@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Collecting and showing what is wrong in a file that a person wrote. */
+#include "core/base/diagnostic.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void diagnostics_init(struct diagnostics *all, struct arena *arena)
+{
+	*all = (struct diagnostics){ .arena = arena };
+	all->last = &all->first;
+}
+
+static struct span format_in_arena(struct arena *arena, const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int len = vsnprintf(NULL, 0, format, args);
+	char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
+	if (text)
+		vsnprintf(text, (size_t)len + 1, format, again);
+	va_end(again);
+	return text ? (struct span){ text, (size_t)len } : (struct span){ NULL, 0 };
+}
+
+struct diagnostic *diagnostic_add(struct diagnostics *all, enum severity severity, const char *code,
+	struct source_position at, const char *format, ...)
+{
+	static struct diagnostic dropped;
+	if (severity == SEVERITY_ERROR)
+		all->errors++;
+	else if (severity == SEVERITY_WARNING)
+		all->warnings++;
+	struct diagnostic *d = ARENA_NEW(all->arena, struct diagnostic);
+	if (!d)
+		return &dropped;
+	d->severity = severity;
+	d->code = code;
+	d->at = at;
+	va_list args;
+	va_start(args, format);
+	d->message = format_in_arena(all->arena, format, args);
+	va_end(args);
+	*all->last = d;
+	all->last = &d->next;
+	return d;
+}
+
+void diagnostic_hint(struct diagnostics *all, struct diagnostic *d, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	d->hint = format_in_arena(all->arena, format, args);
+	va_end(args);
+}
+
+static struct span source_line(const struct source_file *file, uint32_t line)
+{
+	struct span rest = file->text, text = { NULL, 0 };
+	for (uint32_t i = 0; i < line; i++)
+		if (!span_split(&rest, '\n', &text))
+			return (struct span){ NULL, 0 };
+	if (text.len && text.at[text.len - 1] == '\r')
+		text.len--;
+	return text;
+}
+
+/* The line and under it a caret; tabs are kept so that both lines indent alike. */
+static void write_excerpt(const struct diagnostic *d, struct writer *out)
+{
+	if (!d->at.file || !d->at.line)
+		return;
+	struct span line = source_line(d->at.file, d->at.line);
+	if (!line.at)
+		return;
+	writer_printf(out, "%6u | %.*s\n", d->at.line, SPAN_ARGS(line));
+	writer_literal(out, "       | ");
+	uint32_t column = d->at.column ? d->at.column - 1 : 0;
+	for (uint32_t i = 0; i < column && i < line.len; i++)
+		if (line.at[i] == '\t')
+			writer_char(out, '\t');
+		else if ((line.at[i] & 0xc0) != 0x80) /* one blank per UTF-8 character */
+			writer_char(out, ' ');
+	writer_char(out, '^');
+	for (uint32_t i = 1; i < d->at.length && column + i < line.len; i++)
+		if ((line.at[column + i] & 0xc0) != 0x80)
+			writer_char(out, '~');
+	writer_char(out, '\n');
+}
+
+static void write_one(const struct diagnostic *d, struct writer *out)
+{
+	static const char *const names[] = { "error", "warning", "note" };
+	if (d->at.file)
+		writer_printf(out, "%s:%u:%u: ", d->at.file->path, d->at.line, d->at.column);
+	writer_printf(out, "%s: %.*s", names[d->severity], SPAN_ARGS(d->message));
+	if (d->code)
+		writer_printf(out, " [%s]", d->code);
+	writer_char(out, '\n');
+	write_excerpt(d, out);
+	if (d->hint.at)
+		writer_printf(out, "       = hint: %.*s\n", SPAN_ARGS(d->hint));
+}
+
+struct sort_entry {
+	const struct diagnostic *diagnostic;
+	unsigned order;
+};
+
+static int compare_places(const void *left, const void *right)
+{
+	const struct sort_entry *a = left, *b = right;
+	const struct source_position *p = &a->diagnostic->at, *q = &b->diagnostic->at;
+	if (p->file == q->file && p->line != q->line)
+		return p->line < q->line ? -1 : 1;
+	if (p->file == q->file && p->column != q->column)
+		return p->column < q->column ? -1 : 1;
+	return a->order < b->order ? -1 : 1;
+}
+
+void diagnostics_write(struct diagnostics *all, struct writer *out)
+{
+	unsigned count = 0;
+	for (const struct diagnostic *d = all->first; d; d = d->next)
+		count++;
+	struct sort_entry *sorted = ARENA_ARRAY(all->arena, struct sort_entry, count + 1);
+	if (!sorted)
+		return;
+	unsigned i = 0;
+	for (const struct diagnostic *d = all->first; d; d = d->next, i++)
+		sorted[i] = (struct sort_entry){ d, i };
+	qsort(sorted, count, sizeof(*sorted), compare_places);
+	for (i = 0; i < count; i++)
+		write_one(sorted[i].diagnostic, out);
+	if (all->errors || all->warnings)
+		writer_printf(out, "%u error%s, %u warning%s\n", all->errors, all->errors == 1 ? "" : "s",
+			all->warnings, all->warnings == 1 ? "" : "s");
+}
+
+#define DISTANCE_MAX_NAME 64
+
+unsigned name_distance(struct span a, struct span b, unsigned limit)
+{
+	/* Optimal string alignment: three rows of the classic table, case ignored. */
+	unsigned rows[3][DISTANCE_MAX_NAME + 1];
+	if (a.len > DISTANCE_MAX_NAME || b.len > DISTANCE_MAX_NAME)
+		return limit;
+	unsigned *before = rows[0], *previous = rows[1], *current = rows[2];
+	for (unsigned j = 0; j <= b.len; j++)
+		previous[j] = j;
+	for (unsigned i = 1; i <= a.len; i++) {
+		current[0] = i;
+		for (unsigned j = 1; j <= b.len; j++) {
+			char x = ascii_lower(a.at[i - 1]), y = ascii_lower(b.at[j - 1]);
+			unsigned best = previous[j - 1] + (x != y);
+			if (previous[j] + 1 < best)
+				best = previous[j] + 1;
+			if (current[j - 1] + 1 < best)
+				best = current[j - 1] + 1;
+			if (i > 1 && j > 1 && x == ascii_lower(b.at[j - 2]) && ascii_lower(a.at[i - 2]) == y &&
+				before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			current[j] = best;
+		}
+		unsigned *oldest = before;
+		before = previous;
+		previous = current;
+		current = oldest;
+	}
+	return previous[b.len] < limit ? previous[b.len] : limit;
+}
+
+const char *nearest_name(struct span name, const char *const *names, size_t count)
+{
+	unsigned limit = (unsigned)(name.len / 3 + 1), best = limit + 1;
+	const char *nearest = NULL;
+	for (size_t i = 0; i < count; i++) {
+		unsigned distance = name_distance(name, span_from(names[i]), limit + 1);
+		if (distance < best) {
+			best = distance;
+			nearest = names[i];
+		}
+	}
+	return nearest;
+}

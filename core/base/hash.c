@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Seeded hashing and random numbers. */
+#include "core/base/hash.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static struct {
+	uint64_t seed;
+	uint64_t key[2];
+	uint64_t numbers[32]; /* drawn from the kernel, given out one by one */
+	unsigned next;        /* index of the next unused number; ARRAY end: draw again */
+	pid_t owner;          /* a child must not give out what its parent gives out */
+} state = { .next = 32 };
+
+static void draw(void *bytes, size_t len)
+{
+	char *at = bytes;
+	while (len) {
+		ssize_t got = getrandom(at, len, 0);
+		if (got <= 0)
+			continue; /* only EINTR can happen for such sizes */
+		at += got;
+		len -= (size_t)got;
+	}
+}
+
+void hash_init(void)
+{
+	draw(&state.seed, sizeof(state.seed));
+	draw(state.key, sizeof(state.key));
+}
+
+uint64_t hash_bytes(const void *bytes, size_t len)
+{
+	return XXH3_64bits_withSeed(bytes, len, state.seed);
+}
+
+uint64_t hash_span_nocase(struct span s)
+{
+	char lower[256];
+	uint64_t hash = s.len;
+	for (size_t from = 0; from < s.len || from == 0; from += sizeof(lower)) {
+		struct span part = span_slice(s, from, sizeof(lower));
+		for (size_t i = 0; i < part.len; i++)
+			lower[i] = ascii_lower(part.at[i]);
+		hash = from == 0 ? hash_bytes(lower, part.len) : hash_mix(hash, hash_bytes(lower, part.len));
+		if (part.len < sizeof(lower))
+			break;
+	}
+	return hash;
+}
+
+uint64_t hash_mix(uint64_t hash, uint64_t next)
+{
+	uint64_t parts[2] = { hash, next };
+	return XXH3_64bits_withSeed(parts, sizeof(parts), state.seed);
+}
+
+uint64_t hash_keyed(const void *bytes, size_t len)
+{
+	uint64_t parts[3] = { state.key[0], XXH3_64bits_withSeed(bytes, len, state.key[1]), len };
+	return XXH3_64bits_withSeed(parts, sizeof(parts), state.key[0]);
+}
+
+uint64_t random_uint64(void)
+{
+	pid_t self = getpid();
+	if (state.next >= 32 || state.owner != self) {
+		draw(state.numbers, sizeof(state.numbers));
+		state.next = 0;
+		state.owner = self;
+	}
+	return state.numbers[state.next++];
+}
+
+uint32_t random_below(uint32_t bound)
+{
+	return (uint32_t)(((random_uint64() & UINT32_MAX) * bound) >> 32);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lines for the operator, on stderr or to syslog. */
+#include "core/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 4096
+
+static int own_threshold = LOG_LEVEL_INFO - 1;
+static int *threshold = &own_threshold;
+int *const *const log_threshold_address = &threshold;
+
+static struct {
+	struct log_options options;
+	int index;
+	bool is_open; /* openlog was called */
+	struct span prefix;
+} state = { .options = { .to_stderr = true, .facility = LOG_DAEMON, .name = "viaduct" } };
+
+static const struct level_row {
+	int level;
+	const char *name;
+	const char *colour;
+	int priority;
+} levels[] = {
+	{ LOG_LEVEL_ALERT, "ALERT", "\033[1;31m", LOG_ALERT },
+	{ LOG_LEVEL_BUG, "BUG", "\033[1;31m", LOG_CRIT },
+	{ -3, "CRITICAL", "\033[1;31m", LOG_CRIT },
+	{ LOG_LEVEL_CRITICAL, "CRITICAL", "\033[1;31m", LOG_CRIT },
+	{ LOG_LEVEL_ERROR, "ERROR", "\033[31m", LOG_ERR },
+	{ LOG_LEVEL_WARNING, "WARNING", "\033[33m", LOG_WARNING },
+	{ LOG_LEVEL_NOTICE, "NOTICE", "\033[36m", LOG_NOTICE },
+	{ LOG_LEVEL_INFO, "INFO", "\033[32m", LOG_INFO },
+	{ LOG_LEVEL_DEBUG, "DEBUG", "\033[2m", LOG_DEBUG },
+};
+
+static const struct level_row *level_row(int level)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (levels[i].level == level)
+			return &levels[i];
+	return level < LOG_LEVEL_ALERT ? &levels[0] : &levels[sizeof(levels) / sizeof(levels[0]) - 1];
+}
+
+const char *log_level_name(int level)
+{
+	return level_row(level)->name;
+}
+
+bool log_level_from_name(struct span name, int *out_level)
+{
+	static const struct { const char *name; int level; } names[] = {
+		{ "ALERT", -5 }, { "BUG", -4 }, { "CRIT2", -3 }, { "CRIT", -2 }, { "CRITICAL", -2 },
+		{ "ERR", -1 }, { "ERROR", -1 }, { "WARN", 0 }, { "WARNING", 0 }, { "NOTICE", 1 },
+		{ "INFO", 2 }, { "DBG", 3 }, { "DEBUG", 3 },
+	};
+	int64_t number;
+	if (span_to_int64(name, &number) && number >= -5 && number <= 100) {
+		*out_level = number > 3 ? 3 : (int)number;
+		return true;
+	}
+	if (span_starts_with_nocase(name, SPAN_OF("L_")))
+		name = span_slice(name, 2, name.len);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_equal_nocase(name, span_from(names[i].name))) {
+			*out_level = names[i].level;
+			return true;
+		}
+	return false;
+}
+
+void log_configure(const struct log_options *options)
+{
+	state.options = *options;
+	if (!options->to_stderr) {
+		openlog(options->name, LOG_PID | LOG_CONS, options->facility);
+		state.is_open = true;
+	}
+}
+
+void log_process(int index)
+{
+	state.index = index;
+}
+
+void log_set_threshold(int level)
+{
+	*threshold = level;
+}
+
+int log_get_threshold(void)
+{
+	return *threshold;
+}
+
+void log_share(int *shared)
+{
+	*shared = *threshold;
+	threshold = shared;
+}
+
+void log_set_prefix(struct span prefix)
+{
+	state.prefix = prefix;
+}
+
+struct span log_get_prefix(void)
+{
+	return state.prefix;
+}
+
+/* Sends one line; on stderr with the process in front, as operators know it. */
+static void emit(int level, int facility, const char *text, size_t len)
+{
+	const struct level_row *row = level_row(level);
+	if (!state.options.to_stderr) {
+		syslog((facility < 0 ? state.options.facility : facility) | row->priority, "%.*s", (int)len, text);
+		return;
+	}
+	char line[LINE_MAX_BYTES + 128];
+	const char *colour = state.options.use_colour ? row->colour : "";
+	int size = snprintf(line, sizeof(line), "%s%2d(%d) %.*s%s\n", colour, state.index, (int)getpid(),
+		(int)len, text, *colour ? "\033[0m" : "");
+	if (size > (int)sizeof(line) - 1)
+		size = (int)sizeof(line) - 1;
+	if (write(STDERR_FILENO, line, (size_t)size) < 0) {
+		/* Nobody reads stderr; there is no better place to say so. */
+	}
+}
+
+void log_write(int level, const char *origin, const char *file, int line, const char *function,
+	const char *format, ...)
+{
+	char text[LINE_MAX_BYTES];
+	const char *slash = strrchr(file, '/');
+	int used = snprintf(text, sizeof(text), "%s: %.*s%s [%s:%d]: %s(): ", level_row(level)->name,
+		SPAN_ARGS(state.prefix), origin, slash ? slash + 1 : file, line, function);
+	va_list args;
+	va_start(args, format);
+	int more = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
+	va_end(args);
+	size_t len = (size_t)used + (more > 0 ? (size_t)more : 0);
+	if (len > sizeof(text) - 1)
+		len = sizeof(text) - 1;
+	while (len && text[len - 1] == '\n')
+		len--;
+	emit(level, -1, text, len);
+}
+
+void log_script(int level, int facility, struct span line)
+{
+	char text[LINE_MAX_BYTES];
+	int used = snprintf(text, sizeof(text), "%s: %.*s<script>: %.*s", level_row(level)->name,
+		SPAN_ARGS(state.prefix), SPAN_ARGS(line));
+	size_t len = used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used;
+	while (len && text[len - 1] == '\n')
+		len--;
+	emit(level, facility, text, len);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Building text with a sticky error. */
+#include "core/base/writer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct writer writer_in_arena(struct arena *arena, size_t first_cap)
+{
+	struct writer w = { .arena = arena };
+	w.data = arena_alloc(arena, first_cap ? first_cap : 64);
+	w.cap = w.data ? (first_cap ? first_cap : 64) : 0;
+	w.failed = !w.data;
+	return w;
+}
+
+bool writer_reserve(struct writer *w, size_t len)
+{
+	if (w->failed)
+		return false;
+	if (w->cap - w->len >= len)
+		return true;
+	size_t needed, cap;
+	if (!w->arena || __builtin_add_overflow(w->len, len, &needed) ||
+		__builtin_mul_overflow(needed, (size_t)2, &cap)) {
+		w->failed = true;
+		return false;
+	}
+	char *data = arena_grow(w->arena, w->data, w->len, cap);
+	if (!data) {
+		w->failed = true;
+		return false;
+	}
+	w->data = data;
+	w->cap = cap;
+	return true;
+}
+
+void writer_uint(struct writer *w, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	writer_bytes(w, digits + at, sizeof(digits) - at);
+}
+
+void writer_int(struct writer *w, int64_t number)
+{
+	if (number < 0)
+		writer_char(w, '-');
+	writer_uint(w, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void writer_hex(struct writer *w, uint64_t number, unsigned min_digits)
+{
+	char digits[16];
+	unsigned count = 0;
+	while (count < sizeof(digits) && (number || count < min_digits || count == 0)) {
+		digits[sizeof(digits) - ++count] = "0123456789abcdef"[number & 15];
+		number >>= 4;
+	}
+	writer_bytes(w, digits + sizeof(digits) - count, count);
+}
+
+void writer_printf(struct writer *w, const char *format, ...)
+{
+	va_list args;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		size_t room = w->cap - w->len;
+		va_start(args, format);
+		int len = vsnprintf(w->data ? w->data + w->len : NULL, w->data ? room : 0, format, args);
+		va_end(args);
+		if (len < 0) {
+			w->failed = true;
+			return;
+		}
+		if ((size_t)len < room) {
+			w->len += (size_t)len;
+			return;
+		}
+		if (!writer_reserve(w, (size_t)len + 1))
+			return;
+	}
+}
+
+const char *writer_terminate(struct writer *w)
+{
+	if (w->cap == w->len && !writer_reserve(w, 1))
+		return NULL;
+	w->data[w->len] = '\0';
+	return w->data;
+}
