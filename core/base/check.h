@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-[[noreturn, gnu::cold, gnu::format(printf, 4, 5)]] void bug_report(const char *file, int line,
+[[gnu::noreturn, gnu::cold, gnu::format(printf, 4, 5)]] void bug_report(const char *file, int line,
 	const char *condition, const char *format, ...);
 
 #define bug_if(condition, ...)                                                \
