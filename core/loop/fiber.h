@@ -26,6 +26,9 @@ struct fiber_event {
 bool fiber_wait(struct fiber_event *event, int64_t timeout_ms);
 void fiber_wake(struct fiber_event *event);
 
+/* Test builds and the server set a check that says whether waiting is allowed now (no lock is held);
+ * a fiber that waits against it is a bug. */
+void fiber_set_park_check(bool (*may_park)(void));
 /* Parked now / allowed at most. */
 unsigned fiber_parked_count(void);
 void fiber_set_limit(unsigned most_parked);

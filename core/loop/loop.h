@@ -18,6 +18,8 @@ void loop_stop(void);
  * start a fiber for work that waits. Watching again replaces handler and events. */
 typedef void (*loop_handler)(int fd, unsigned events, void *owner);
 [[nodiscard]] bool loop_watch(int fd, unsigned events, loop_handler handler, void *owner);
+/* Watches a socket that several processes read: one of them is woken per event. */
+[[nodiscard]] bool loop_watch_shared(int fd, loop_handler handler, void *owner);
 void loop_unwatch(int fd);
 
 /* Timers of this process (not of transactions: those are on shard wheels). */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Fibers: a pool of stacks. A fiber runs until it ends or waits, then whoever started or woke it
+ * goes on. */
+#include "core/loop/fiber.h"
+
+#include <stdlib.h>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/loop/context.h"
+#include "core/loop/loop.h"
+
+#define STACK_BYTES (256u << 10)
+#define POOL_MOST 64 /* idle fibers kept for reuse */
+
+struct fiber {
+	struct context context;
+	struct context *resumer; /* whoever runs when this fiber ends or waits */
+	struct fiber *outer;     /* the fiber that was running when this one was resumed */
+	struct fiber *next_idle;
+	void (*entry)(void *arg);
+	void *arg;
+	void *local;
+	struct span log_prefix; /* of the message that this fiber works on, while it waits */
+	bool is_done;
+	bool timed_out;
+	unsigned fd_events;
+};
+
+static struct {
+	struct fiber *current;
+	struct fiber *idle;
+	unsigned idle_count;
+	unsigned parked;
+	unsigned limit;
+	struct context main;
+	bool (*may_park)(void);
+} state = { .limit = 10000 };
+
+void fiber_set_park_check(bool (*may_park)(void))
+{
+	state.may_park = may_park;
+}
+
+static void fiber_main(void)
+{
+	context_entered();
+	for (;;) {
+		struct fiber *self = state.current;
+		self->entry(self->arg);
+		self->is_done = true;
+		context_switch(&self->context, self->resumer);
+	}
+}
+
+static struct fiber *fiber_take(void)
+{
+	struct fiber *fiber = state.idle;
+	if (fiber) {
+		state.idle = fiber->next_idle;
+		state.idle_count--;
+		return fiber;
+	}
+	fiber = calloc(1, sizeof(*fiber));
+	if (fiber && !context_create(&fiber->context, STACK_BYTES, fiber_main)) {
+		free(fiber);
+		return NULL;
+	}
+	return fiber;
+}
+
+static void fiber_put_back(struct fiber *fiber)
+{
+	if (state.idle_count >= POOL_MOST) {
+		context_destroy(&fiber->context);
+		free(fiber);
+		return;
+	}
+	fiber->next_idle = state.idle;
+	state.idle = fiber;
+	state.idle_count++;
+}
+
+/* Runs a fiber until it ends or waits. */
+static void fiber_resume(struct fiber *fiber)
+{
+	struct fiber *outer = state.current;
+	struct span prefix = log_get_prefix();
+	fiber->outer = outer;
+	fiber->resumer = outer ? &outer->context : &state.main;
+	log_set_prefix(fiber->log_prefix);
+	state.current = fiber;
+	context_switch(fiber->resumer, &fiber->context);
+	state.current = outer;
+	log_set_prefix(prefix);
+	if (fiber->is_done)
+		fiber_put_back(fiber);
+}
+
+bool fiber_start(void (*entry)(void *arg), void *arg)
+{
+	if (state.parked >= state.limit)
+		return false;
+	struct fiber *fiber = fiber_take();
+	if (!fiber)
+		return false;
+	fiber->entry = entry;
+	fiber->arg = arg;
+	fiber->local = NULL;
+	fiber->log_prefix = (struct span){ NULL, 0 };
+	fiber->is_done = false;
+	fiber_resume(fiber);
+	return true;
+}
+
+bool fiber_is_running(void)
+{
+	return state.current != NULL;
+}
+
+void *fiber_local(void)
+{
+	return state.current ? state.current->local : NULL;
+}
+
+void fiber_set_local(void *value)
+{
+	if (state.current)
+		state.current->local = value;
+}
+
+unsigned fiber_parked_count(void)
+{
+	return state.parked;
+}
+
+void fiber_set_limit(unsigned most_parked)
+{
+	state.limit = most_parked;
+}
+
+/* Gives control back; returns when somebody resumes this fiber. */
+static void fiber_park(void)
+{
+	struct fiber *self = state.current;
+	bug_if(!self, "only a fiber can wait");
+	bug_if(state.may_park && !state.may_park(), "a fiber waits while it holds a lock");
+	self->log_prefix = log_get_prefix();
+	state.parked++;
+	context_switch(&self->context, self->resumer);
+	state.parked--;
+}
+
+static void wake_by_timer(struct loop_timer *timer)
+{
+	struct fiber *fiber = timer->owner;
+	fiber->timed_out = true;
+	fiber_resume(fiber);
+}
+
+static void wake_by_fd(int fd, unsigned events, void *owner)
+{
+	(void)fd;
+	struct fiber *fiber = owner;
+	fiber->fd_events = events;
+	fiber_resume(fiber);
+}
+
+void fiber_sleep_ms(int64_t delay_ms)
+{
+	struct loop_timer timer = LOOP_TIMER_INIT;
+	loop_timer_start(&timer, delay_ms, 0, wake_by_timer, state.current);
+	fiber_park();
+	loop_timer_stop(&timer);
+}
+
+unsigned fiber_wait_fd(int fd, unsigned events, int64_t timeout_ms)
+{
+	struct fiber *self = state.current;
+	bug_if(!self, "only a fiber can wait");
+	struct loop_timer timer = LOOP_TIMER_INIT;
+	self->fd_events = 0;
+	if (!loop_watch(fd, events, wake_by_fd, self))
+		return 0;
+	if (timeout_ms >= 0)
+		loop_timer_start(&timer, timeout_ms, 0, wake_by_timer, self);
+	fiber_park();
+	loop_unwatch(fd);
+	loop_timer_stop(&timer);
+	return self->fd_events;
+}
+
+bool fiber_wait(struct fiber_event *event, int64_t timeout_ms)
+{
+	struct fiber *self = state.current;
+	bug_if(!self, "only a fiber can wait");
+	if (!event->is_set) {
+		struct loop_timer timer = LOOP_TIMER_INIT;
+		self->timed_out = false;
+		event->waiter = self;
+		if (timeout_ms >= 0)
+			loop_timer_start(&timer, timeout_ms, 0, wake_by_timer, self);
+		fiber_park();
+		loop_timer_stop(&timer);
+		event->waiter = NULL;
+	}
+	bool was_set = event->is_set;
+	event->is_set = false;
+	return was_set;
+}
+
+void fiber_wake(struct fiber_event *event)
+{
+	event->is_set = true;
+	struct fiber *waiter = event->waiter;
+	event->waiter = NULL;
+	if (waiter)
+		fiber_resume(waiter);
+}
