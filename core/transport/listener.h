@@ -32,6 +32,9 @@ const struct listener *listener_for(const struct end_point *destination);
  * the table is full or the address is bad. */
 struct listener *listener_add(const struct end_point *address, struct span name,
 	struct span advertised_host, uint16_t advertised_port, const char **out_error);
+/* Adds one listener per address of an interface ("eth0") or, with an absent name, per interface of
+ * this machine (IPv4 only, as operators expect). Returns how many, 0 when there is none. */
+unsigned listeners_add_interface(struct span interface, enum transport transport, uint16_t port);
 /* Opens and binds all sockets; false after logging what is in use and by whom. */
 bool listeners_open(void);
 
@@ -43,5 +46,7 @@ void alias_add(struct span host, uint16_t port, enum transport transport);
 typedef bool (*myself_check)(struct span host, uint16_t port, enum transport transport);
 /* A module (domain, corex) that knows more local names; before the first fork. */
 void myself_register(myself_check check);
+/* Closes all sockets. */
+void listeners_close(void);
 unsigned alias_count(void);
 struct span alias_text(unsigned index);

@@ -23,5 +23,7 @@ struct send_target {
 /* Queues `bytes`. They are borrowed until the current event ends (send_flush), unless `copy` is
  * true: then they are copied at once. */
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy);
+/* The UDP part of send_bytes: `target->from` is set and is a UDP listener. */
+enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy);
 /* Sends what is queued; the worker's loop calls it after each batch. */
 void send_flush(void);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of local addresses: filled by the configuration, opened by the supervisor, then
+ * constant. Also knows which host names are ours (`myself`). */
+#include "core/transport/listener.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+
+#define LISTENERS_MOST 256
+#define ALIASES_MOST 1024
+#define CHECKS_MOST 8
+#define RECEIVE_BUFFER (4 << 20)
+
+struct alias {
+	struct span host;
+	uint16_t port;
+	enum transport transport;
+	struct span text;
+};
+
+static struct {
+	struct listener listeners[LISTENERS_MOST];
+	unsigned count;
+	struct alias aliases[ALIASES_MOST];
+	unsigned alias_count;
+	myself_check checks[CHECKS_MOST];
+	unsigned check_count;
+	struct arena arena; /* texts; lives as long as the process */
+} table;
+
+static struct arena *texts(void)
+{
+	if (!table.arena.limit)
+		arena_init(&table.arena, 4096, 16u << 20);
+	return &table.arena;
+}
+
+unsigned listener_count(void)
+{
+	return table.count;
+}
+
+const struct listener *listener_at(unsigned index)
+{
+	return &table.listeners[index];
+}
+
+static bool matches(const struct listener *listener, const struct end_point *address)
+{
+	return end_point_same_ip(&listener->address, address) &&
+	       (address->port == 0 || address->port == listener->address.port) &&
+	       (address->transport == TRANSPORT_NONE || address->transport == listener->address.transport);
+}
+
+const struct listener *listener_find(const struct end_point *address)
+{
+	for (unsigned i = 0; i < table.count; i++)
+		if (matches(&table.listeners[i], address))
+			return &table.listeners[i];
+	return NULL;
+}
+
+const struct listener *listener_by_name(struct span name)
+{
+	for (unsigned i = 0; i < table.count; i++)
+		if (name.len && span_equal(table.listeners[i].name, name))
+			return &table.listeners[i];
+	return NULL;
+}
+
+/* A loopback socket cannot reach the world and the world's sockets should not speak to loopback
+ * peers, unless there is no other. */
+static bool is_loopback(const struct end_point *end)
+{
+	static const uint8_t v6[16] = { [15] = 1 };
+	return end->family == AF_INET ? end->ip[0] == 127 : memcmp(end->ip, v6, 16) == 0;
+}
+
+const struct listener *listener_for(const struct end_point *destination)
+{
+	const struct listener *second_best = NULL;
+	for (unsigned i = 0; i < table.count; i++) {
+		const struct listener *listener = &table.listeners[i];
+		if (listener->address.family != destination->family ||
+			listener->address.transport != destination->transport || listener->is_virtual)
+			continue;
+		if (is_loopback(&listener->address) == is_loopback(destination))
+			return listener;
+		if (!second_best)
+			second_best = listener;
+	}
+	return second_best;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+static struct span write_host(const struct listener *listener)
+{
+	struct writer w = writer_in_arena(texts(), 64);
+	if (listener->advertised_host.len)
+		writer_span(&w, listener->advertised_host);
+	else
+		end_point_write_host(&w, &listener->address);
+	return writer_result(&w);
+}
+
+/* Texts that every message needs; done again when port 0 became a real one. */
+static bool listener_compute(struct listener *listener)
+{
+	uint16_t port = listener->advertised_port ? listener->advertised_port : listener->address.port;
+	listener->host = write_host(listener);
+	listener->host_port = arena_printf(texts(), "%.*s:%u", SPAN_ARGS(listener->host), port);
+	listener->via_prefix = arena_printf(texts(), "SIP/2.0/%s %.*s;branch=",
+		transport_name((enum transport)listener->address.transport), SPAN_ARGS(listener->host_port));
+	struct writer w = writer_in_arena(texts(), END_POINT_TEXT_MAX);
+	end_point_write(&w, &listener->address);
+	listener->text = writer_result(&w);
+	return !w.failed && listener->via_prefix.at;
+}
+
+struct listener *listener_add(const struct end_point *address, struct span name,
+	struct span advertised_host, uint16_t advertised_port, const char **out_error)
+{
+	if (table.count == LISTENERS_MOST) {
+		*out_error = "too many listen addresses";
+		return NULL;
+	}
+	if (address->family != AF_INET && address->family != AF_INET6) {
+		*out_error = "not an IP address";
+		return NULL;
+	}
+	const struct listener *same = address->port ? listener_find(address) : NULL;
+	if (same && same->address.port)
+		return &table.listeners[same->index]; /* given twice: one socket serves both */
+	struct listener *listener = &table.listeners[table.count];
+	*listener = (struct listener){ .address = *address, .index = table.count, .fd = -1,
+		.name = arena_copy(texts(), name), .advertised_host = arena_copy(texts(), advertised_host),
+		.advertised_port = advertised_port };
+	if (!listener_compute(listener)) {
+		*out_error = "out of memory";
+		return NULL;
+	}
+	table.count++;
+	return listener;
+}
+
+unsigned listeners_add_interface(struct span interface, enum transport transport, uint16_t port)
+{
+	struct ifaddrs *all;
+	unsigned added = 0;
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (struct ifaddrs *one = all; one; one = one->ifa_next) {
+		if (!one->ifa_addr || !(one->ifa_flags & IFF_UP))
+			continue;
+		bool is_named = interface.len > 0;
+		if (is_named ? !span_equal(interface, span_from(one->ifa_name))
+			     : one->ifa_addr->sa_family != AF_INET)
+			continue;
+		if (one->ifa_addr->sa_family != AF_INET && one->ifa_addr->sa_family != AF_INET6)
+			continue;
+		struct sockaddr_storage storage = { 0 };
+		memcpy(&storage, one->ifa_addr, one->ifa_addr->sa_family == AF_INET ?
+			sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+		struct end_point address;
+		const char *error;
+		end_point_from_sockaddr(&storage, transport, &address);
+		address.port = port;
+		if (listener_add(&address, (struct span){ NULL, 0 }, (struct span){ NULL, 0 }, 0, &error))
+			added++;
+	}
+	freeifaddrs(all);
+	return added;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------- */
+
+/* The inode of the UDP socket bound to `address`, from /proc/net/udp; 0 when not found. */
+static unsigned long bound_inode(const struct end_point *address)
+{
+	FILE *file = fopen(address->family == AF_INET ? "/proc/net/udp" : "/proc/net/udp6", "re");
+	char line[512];
+	unsigned long inode = 0;
+	while (file && !inode && fgets(line, sizeof(line), file)) {
+		char local[40];
+		unsigned port;
+		unsigned long found;
+		if (sscanf(line, " %*d: %32[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", local, &port,
+			    &found) == 3 && port == address->port)
+			inode = found;
+	}
+	if (file)
+		fclose(file);
+	return inode;
+}
+
+static bool process_owns(const char *pid, unsigned long inode)
+{
+	char path[300], link[64], wanted[64];
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+	DIR *folder = opendir(path);
+	bool owns = false;
+	for (struct dirent *entry; folder && !owns && (entry = readdir(folder));) {
+		if ((size_t)snprintf(path, sizeof(path), "/proc/%s/fd/%.20s", pid, entry->d_name) >= sizeof(path))
+			continue;
+		ssize_t len = readlink(path, link, sizeof(link) - 1);
+		if (len > 0) {
+			link[len] = '\0';
+			owns = strcmp(link, wanted) == 0;
+		}
+	}
+	if (folder)
+		closedir(folder);
+	return owns;
+}
+
+/* Writes "NAME (pid N)" of the process that has the address; empty when nobody can be told. */
+static void find_owner(const struct end_point *address, char *out_owner, size_t size)
+{
+	*out_owner = '\0';
+	unsigned long inode = bound_inode(address);
+	DIR *proc = inode ? opendir("/proc") : NULL;
+	for (struct dirent *entry; proc && (entry = readdir(proc));) {
+		if (!ascii_is_digit(entry->d_name[0]) || !process_owns(entry->d_name, inode))
+			continue;
+		char path[300], name[64] = "another process";
+		snprintf(path, sizeof(path), "/proc/%.20s/comm", entry->d_name);
+		FILE *comm = fopen(path, "re");
+		if (comm) {
+			if (fgets(name, sizeof(name), comm))
+				name[strcspn(name, "\n")] = '\0';
+			fclose(comm);
+		}
+		snprintf(out_owner, size, "%s (pid %.20s)", name, entry->d_name);
+		break;
+	}
+	if (proc)
+		closedir(proc);
+}
+
+static void explain_bind_failure(const struct listener *listener, int error)
+{
+	char owner[128];
+	if (error == EADDRINUSE) {
+		find_owner(&listener->address, owner, sizeof(owner));
+		log_critical("%.*s is in use by %s; stop it, or set another listen= address",
+			SPAN_ARGS(listener->text), *owner ? owner : "another process");
+	} else if (error == EADDRNOTAVAIL) {
+		log_critical("%.*s: this machine does not have that address; check listen=",
+			SPAN_ARGS(listener->text));
+	} else {
+		errno = error;
+		log_critical("cannot listen on %.*s: %m", SPAN_ARGS(listener->text));
+	}
+}
+
+static bool udp_open(struct listener *listener)
+{
+	struct sockaddr_storage address;
+	socklen_t len = end_point_to_sockaddr(&listener->address, &address);
+	int one = 1, size = RECEIVE_BUFFER;
+	int fd = socket(listener->address.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		explain_bind_failure(listener, errno);
+		return false;
+	}
+	if (listener->address.family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	/* Bursts wait here while all workers are busy; the kernel caps what an ordinary user asks. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&address, len) < 0) {
+		explain_bind_failure(listener, errno);
+		close(fd);
+		return false;
+	}
+	if (listener->address.port == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
+		struct end_point bound;
+		end_point_from_sockaddr(&address, TRANSPORT_UDP, &bound);
+		listener->address.port = bound.port;
+		listener_compute(listener);
+	}
+	listener->fd = fd;
+	return true;
+}
+
+bool listeners_open(void)
+{
+	bool all_open = true;
+	for (unsigned i = 0; i < table.count; i++) {
+		struct listener *listener = &table.listeners[i];
+		if (listener->address.transport == TRANSPORT_UDP && !listener->is_virtual && listener->fd < 0)
+			all_open = udp_open(listener) && all_open;
+	}
+	return all_open;
+}
+
+void listeners_close(void)
+{
+	for (unsigned i = 0; i < table.count; i++) {
+		if (table.listeners[i].fd >= 0)
+			close(table.listeners[i].fd);
+		table.listeners[i].fd = -1;
+	}
+}
+
+/* ---- myself ------------------------------------------------------------------------------------ */
+
+void alias_add(struct span host, uint16_t port, enum transport transport)
+{
+	if (table.alias_count == ALIASES_MOST)
+		return;
+	struct alias *alias = &table.aliases[table.alias_count];
+	*alias = (struct alias){ arena_copy(texts(), host), port, transport, { NULL, 0 } };
+	alias->text = arena_printf(texts(), "%s:%.*s:%s%.0u", transport == TRANSPORT_NONE ? "*" :
+		transport_name_lower(transport), SPAN_ARGS(alias->host), port ? "" : "*", port);
+	if (alias->host.at && alias->text.at)
+		table.alias_count++;
+}
+
+unsigned alias_count(void)
+{
+	return table.alias_count;
+}
+
+struct span alias_text(unsigned index)
+{
+	return table.aliases[index].text;
+}
+
+void myself_register(myself_check check)
+{
+	if (table.check_count < CHECKS_MOST)
+		table.checks[table.check_count++] = check;
+}
+
+static bool fits(uint16_t port, enum transport transport, uint16_t own_port, enum transport own_transport)
+{
+	return (port == 0 || own_port == 0 || port == own_port) &&
+	       (transport == TRANSPORT_NONE || own_transport == TRANSPORT_NONE || transport == own_transport);
+}
+
+static bool is_listener(struct span host, uint16_t port, enum transport transport)
+{
+	struct end_point ip = { 0 };
+	bool is_ip = end_point_parse_ip(host, &ip);
+	for (unsigned i = 0; i < table.count; i++) {
+		const struct listener *listener = &table.listeners[i];
+		enum transport own = (enum transport)listener->address.transport;
+		if (is_ip && end_point_same_ip(&listener->address, &ip) &&
+			fits(port, transport, listener->address.port, own))
+			return true;
+		if (listener->advertised_host.len && span_equal_nocase(listener->advertised_host, host) &&
+			fits(port, transport, listener->advertised_port, own))
+			return true;
+	}
+	return false;
+}
+
+bool is_myself(struct span host, uint16_t port, enum transport transport)
+{
+	if (is_listener(host, port, transport))
+		return true;
+	for (unsigned i = 0; i < table.alias_count; i++) {
+		const struct alias *alias = &table.aliases[i];
+		if (span_equal_nocase(alias->host, host) && fits(port, transport, alias->port, alias->transport))
+			return true;
+	}
+	for (unsigned i = 0; i < table.check_count; i++)
+		if (table.checks[i](host, port, transport))
+			return true;
+	return false;
+}

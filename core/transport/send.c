@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Choosing the transport of finished bytes. */
+#include "core/transport/send.h"
+
+enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
+{
+	struct send_target chosen = *target;
+	if (chosen.to.transport == TRANSPORT_NONE)
+		chosen.to.transport = chosen.from ? chosen.from->address.transport : TRANSPORT_UDP;
+	if (!chosen.from || chosen.from->address.transport != chosen.to.transport ||
+		chosen.from->address.family != chosen.to.family)
+		chosen.from = listener_for(&chosen.to);
+	if (!chosen.from || chosen.from->fd < 0)
+		return SEND_NO_SOCKET;
+	return udp_send(&chosen, bytes, copy);
+}

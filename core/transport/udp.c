@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Receiving and sending datagrams in batches (recvmmsg, sendmmsg). */
+#include "core/transport/udp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "core/base/log.h"
+#include "core/loop/loop.h"
+#include "core/transport/send.h"
+
+#define RECEIVE_BATCH 16
+#define RECEIVE_ROUNDS 4 /* batches per wake-up, so that timers and other sockets get their turn */
+#define SEND_BATCH 32
+#define COPY_BYTES (256u << 10)
+#define ARENA_CHUNK (16u << 10)
+#define KEEP_FREE 64
+
+static struct {
+	void (*receive)(struct datagram *datagram);
+	struct datagram *free;
+	struct datagram *released; /* readable until the next flush */
+	unsigned free_count;
+	unsigned in_use;
+	unsigned most;
+	size_t arena_limit;
+} pool = { .most = 16384, .arena_limit = 4u << 20 };
+
+static struct {
+	struct mmsghdr headers[SEND_BATCH];
+	struct iovec vectors[SEND_BATCH];
+	struct sockaddr_storage addresses[SEND_BATCH];
+	unsigned count;
+	int fd; /* all queued datagrams leave by this socket */
+	size_t copied;
+	char copies[COPY_BYTES];
+} queue = { .fd = -1 };
+
+/* ---- the pool ------------------------------------------------------------------------------- */
+
+void datagram_set_limits(unsigned most, size_t arena_limit)
+{
+	pool.most = most;
+	pool.arena_limit = arena_limit;
+}
+
+unsigned datagrams_in_use(void)
+{
+	return pool.in_use;
+}
+
+struct datagram *datagram_take(void)
+{
+	struct datagram *datagram = pool.free;
+	if (datagram) {
+		pool.free = datagram->next;
+		pool.free_count--;
+	} else {
+		if (pool.in_use >= pool.most)
+			return NULL;
+		datagram = malloc(sizeof(*datagram));
+		if (!datagram)
+			return NULL;
+		arena_init(&datagram->arena, ARENA_CHUNK, pool.arena_limit);
+	}
+	pool.in_use++;
+	datagram->bytes = (struct span){ NULL, 0 };
+	datagram->listener = NULL;
+	return datagram;
+}
+
+static void datagram_put_back(struct datagram *datagram)
+{
+	if (pool.free_count >= KEEP_FREE) {
+		arena_free(&datagram->arena);
+		free(datagram);
+		return;
+	}
+	arena_clear(&datagram->arena);
+	datagram->next = pool.free;
+	pool.free = datagram;
+	pool.free_count++;
+}
+
+void datagram_release(struct datagram *datagram)
+{
+	pool.in_use--;
+	datagram->next = pool.released;
+	pool.released = datagram;
+}
+
+/* ---- receiving -------------------------------------------------------------------------------- */
+
+/* Reads one batch; returns the number of datagrams, 0 when the socket is empty. */
+static int receive_batch(int fd, const struct listener *listener)
+{
+	struct datagram *batch[RECEIVE_BATCH];
+	struct mmsghdr headers[RECEIVE_BATCH];
+	struct iovec vectors[RECEIVE_BATCH];
+	struct sockaddr_storage sources[RECEIVE_BATCH];
+	unsigned wanted = 0;
+	while (wanted < RECEIVE_BATCH && (batch[wanted] = datagram_take())) {
+		vectors[wanted] = (struct iovec){ batch[wanted]->buffer, DATAGRAM_MAX };
+		headers[wanted].msg_hdr = (struct msghdr){
+			.msg_name = &sources[wanted],
+			.msg_namelen = sizeof(sources[wanted]),
+			.msg_iov = &vectors[wanted],
+			.msg_iovlen = 1,
+		};
+		wanted++;
+	}
+	int count = wanted ? recvmmsg(fd, headers, wanted, MSG_DONTWAIT, NULL) : 0;
+	if (count < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
+		log_error("receiving on %.*s failed: %m", SPAN_ARGS(listener->text));
+	if (count < 0)
+		count = 0;
+	/* What was not filled goes back first, in reverse, so that the warmest buffer is reused first. */
+	for (int i = (int)wanted - 1; i >= count; i--) {
+		pool.in_use--;
+		batch[i]->next = pool.free;
+		pool.free = batch[i];
+		pool.free_count++;
+	}
+	for (int i = 0; i < count; i++) {
+		struct datagram *datagram = batch[i];
+		datagram->bytes = span_make(datagram->buffer, headers[i].msg_len);
+		datagram->buffer[headers[i].msg_len] = '\0';
+		datagram->listener = listener;
+		end_point_from_sockaddr(&sources[i], TRANSPORT_UDP, &datagram->source);
+		pool.receive(datagram);
+	}
+	return count;
+}
+
+static void on_readable(int fd, unsigned events, void *owner)
+{
+	(void)events;
+	for (int round = 0; round < RECEIVE_ROUNDS; round++) {
+		int count = receive_batch(fd, owner);
+		send_flush();
+		if (count < RECEIVE_BATCH)
+			break;
+	}
+}
+
+bool udp_start(void (*receive)(struct datagram *datagram))
+{
+	pool.receive = receive;
+	for (unsigned i = 0; i < listener_count(); i++) {
+		const struct listener *listener = listener_at(i);
+		if (listener->fd >= 0 &&
+			!loop_watch_shared(listener->fd, on_readable, (void *)(uintptr_t)listener))
+			return false;
+	}
+	return true;
+}
+
+void udp_stop(void)
+{
+	for (unsigned i = 0; i < listener_count(); i++)
+		loop_unwatch(listener_at(i)->fd);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------ */
+
+static void log_refused(const struct mmsghdr *header, int error)
+{
+	struct end_point to;
+	char text[END_POINT_TEXT_MAX];
+	struct writer w = writer_fixed(text, sizeof(text));
+	end_point_from_sockaddr(header->msg_hdr.msg_name, TRANSPORT_UDP, &to);
+	end_point_write(&w, &to);
+	errno = error;
+	log_error("sending %zu bytes to %.*s failed: %m", header->msg_hdr.msg_iov->iov_len,
+		(int)w.len, w.data);
+}
+
+/* Hands the queue to the kernel. A datagram that the kernel refuses is skipped: UDP may lose, and
+ * retransmissions are somebody else's business. */
+static void queue_drain(void)
+{
+	unsigned done = 0;
+	while (done < queue.count) {
+		int sent = sendmmsg(queue.fd, queue.headers + done, queue.count - done, 0);
+		if (sent > 0) {
+			done += (unsigned)sent;
+		} else if (errno == EINTR || errno == ECONNREFUSED) {
+			/* ECONNREFUSED tells of an earlier datagram; the next try reports the next error. */
+			continue;
+		} else {
+			log_refused(&queue.headers[done], errno);
+			done++;
+		}
+	}
+	queue.count = 0;
+	queue.copied = 0;
+}
+
+void send_flush(void)
+{
+	queue_drain();
+	struct datagram *datagram = pool.released;
+	pool.released = NULL;
+	while (datagram) {
+		struct datagram *next = datagram->next;
+		datagram_put_back(datagram);
+		datagram = next;
+	}
+}
+
+enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy)
+{
+	if (bytes.len > DATAGRAM_MAX - 28)
+		return SEND_TOO_LARGE;
+	if (queue.count == SEND_BATCH || queue.fd != target->from->fd ||
+		(copy && queue.copied + bytes.len > COPY_BYTES)) {
+		queue_drain();
+		queue.fd = target->from->fd;
+	}
+	if (copy) {
+		memcpy(queue.copies + queue.copied, bytes.at, bytes.len);
+		bytes.at = queue.copies + queue.copied;
+		queue.copied += bytes.len;
+	}
+	unsigned i = queue.count++;
+	queue.vectors[i] = (struct iovec){ (void *)(uintptr_t)bytes.at, bytes.len };
+	queue.headers[i].msg_hdr = (struct msghdr){
+		.msg_name = &queue.addresses[i],
+		.msg_namelen = end_point_to_sockaddr(&target->to, &queue.addresses[i]),
+		.msg_iov = &queue.vectors[i],
+		.msg_iovlen = 1,
+	};
+	return SEND_OK;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* udp: datagrams in batches. Every process that receives watches all UDP listeners; a datagram
+ * comes with an arena that lives until datagram_release. */
+#pragma once
+
+#include "core/base/arena.h"
+#include "core/transport/listener.h"
+
+#define DATAGRAM_MAX 65535
+
+struct datagram {
+	struct span bytes;
+	struct end_point source;
+	const struct listener *listener;
+	struct arena arena;      /* for everything that belongs to this message */
+	struct datagram *next;   /* private */
+	char buffer[DATAGRAM_MAX + 1];
+};
+
+/* Starts to receive on the loop of this process. `receive` owns the datagram until it calls
+ * datagram_release, at once or from a fiber that waited. */
+[[nodiscard]] bool udp_start(void (*receive)(struct datagram *datagram));
+/* Stops reading; datagrams in work stay valid. */
+void udp_stop(void);
+/* A datagram without a source, for events that need an arena (timers); NULL: too many in use. */
+struct datagram *datagram_take(void);
+/* Gives it back; its memory stays readable until send_flush, because queued sends may borrow it. */
+void datagram_release(struct datagram *datagram);
+/* Datagrams now in use by this process. */
+unsigned datagrams_in_use(void);
+/* Sets how many may be in use at once, and the cap of each arena in bytes. */
+void datagram_set_limits(unsigned most, size_t arena_limit);
