@@ -63,7 +63,7 @@ enum {
 	CHAR_USER = 1 << 2,       /* unreserved / user-unreserved, without the escape */
 	CHAR_PARAM = 1 << 3,      /* paramchar without the escape, and lenient: also what servers send */
 	CHAR_HOST = 1 << 4,       /* letters, digits, "-", ".", and "_" which is tolerated */
-	CHAR_HEADER = 1 << 5,     /* hnv-unreserved / unreserved */
+	CHAR_UNRESERVED = 1 << 5, /* legal everywhere in a URI without an escape */
 	CHAR_VALUE = 1 << 6,      /* unquoted parameter value: token or host, lenient */
 	CHAR_SPACE = 1 << 7,      /* SP HT CR LF */
 };

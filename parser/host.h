@@ -30,3 +30,5 @@ bool port_take(struct cursor *in, uint16_t *out_port);
 enum sip_transport sip_transport_from_span(struct span name);
 /* Host names without case and trailing dot, IPv4 by text, IPv6 by value, brackets ignored. */
 bool host_equal(struct span a, struct span b);
+/* The same for hosts that are equal. */
+uint64_t host_hash(struct span host);

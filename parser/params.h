@@ -19,6 +19,11 @@ struct param_list {
 	char separator; /* ';' ',' or '&' */
 };
 
+/* Takes one parameter, name [EQUAL value], at the place and the white space after it. An unquoted
+ * value ends before white space, `separator` and `terminator`. False when it is malformed or
+ * something else than these two follows. */
+bool param_take(struct cursor *in, char separator, char terminator, struct param *out_param);
+
 /* Starts at the first parameter; a separator before it is skipped. */
 struct param_list params_over(struct span text, char separator);
 /* The next parameter. White space around separators and "=" is skipped; empty parameters ("a;;b")

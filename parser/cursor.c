@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cursor: character classes and the pieces of text that many grammars share (RFC 3261 25.1). */
+#include "parser/cursor.h"
+
+#define IS_ALPHA(c) (((c) >= 'a' && (c) <= 'z') || ((c) >= 'A' && (c) <= 'Z'))
+#define IS_ALNUM(c) (IS_ALPHA(c) || ((c) >= '0' && (c) <= '9'))
+/* token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~") */
+#define IS_TOKEN(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '!' || (c) == '%' || (c) == '*' || \
+	(c) == '_' || (c) == '+' || (c) == '`' || (c) == '\'' || (c) == '~')
+/* word = token and ( ) < > : \ " / [ ] ? { } */
+#define IS_WORD(c) (IS_TOKEN(c) || (c) == '(' || (c) == ')' || (c) == '<' || (c) == '>' || (c) == ':' || \
+	(c) == '\\' || (c) == '"' || (c) == '/' || (c) == '[' || (c) == ']' || (c) == '?' || (c) == '{' || (c) == '}')
+/* unreserved = alphanum / "-" / "_" / "." / "!" / "~" / "*" / "'" / "(" / ")" */
+#define IS_UNRESERVED(c) (IS_ALNUM(c) || (c) == '-' || (c) == '_' || (c) == '.' || (c) == '!' || (c) == '~' || \
+	(c) == '*' || (c) == '\'' || (c) == '(' || (c) == ')')
+/* user-unreserved = "&" / "=" / "+" / "$" / "," / ";" / "?" / "/" */
+#define IS_USER(c) (IS_UNRESERVED(c) || (c) == '&' || (c) == '=' || (c) == '+' || (c) == '$' || (c) == ',' || \
+	(c) == ';' || (c) == '?' || (c) == '/')
+/* param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$" */
+#define IS_PARAM(c) (IS_UNRESERVED(c) || (c) == '[' || (c) == ']' || (c) == '/' || (c) == ':' || (c) == '&' || \
+	(c) == '+' || (c) == '$')
+#define IS_HOST(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_')
+/* What an unquoted value may hold in practice: all that is visible, but no quote and semicolon. */
+#define IS_VALUE(c) ((c) > ' ' && (c) != 127 && (c) != '"' && (c) != ';')
+#define IS_SPACE(c) ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
+
+#define CLASS(c) \
+	((IS_TOKEN(c) ? CHAR_TOKEN : 0) | (IS_WORD(c) ? CHAR_WORD : 0) | (IS_USER(c) ? CHAR_USER : 0) | \
+	 (IS_PARAM(c) ? CHAR_PARAM : 0) | (IS_HOST(c) ? CHAR_HOST : 0) | (IS_UNRESERVED(c) ? CHAR_UNRESERVED : 0) | \
+	 (IS_VALUE(c) ? CHAR_VALUE : 0) | (IS_SPACE(c) ? CHAR_SPACE : 0))
+#define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
+#define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
+#define CLASS64(c) CLASS16(c), CLASS16((c) + 16), CLASS16((c) + 32), CLASS16((c) + 48)
+
+const unsigned char char_classes[256] = { CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192) };
+
+/* quoted-string = DQUOTE *(qdtext / quoted-pair) DQUOTE; quoted-pair = "\" any byte */
+bool cursor_take_quoted(struct cursor *in, struct span *out_quoted)
+{
+	if (cursor_peek(in) != '"')
+		return false;
+	for (const char *at = in->at + 1; at < in->end; at++) {
+		if (*at == '"') {
+			*out_quoted = span_make(in->at, (size_t)(at + 1 - in->at));
+			in->at = at + 1;
+			return true;
+		}
+		if (*at == '\\')
+			at++;
+	}
+	return false;
+}
+
+bool cursor_take_number(struct cursor *in, uint64_t max, uint64_t *out_number)
+{
+	uint64_t number = 0;
+	const char *at = in->at;
+
+	for (; at < in->end && ascii_is_digit(*at); at++) {
+		uint64_t digit = (uint64_t)(*at - '0');
+		if (number > (UINT64_MAX - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	if (at == in->at || number > max)
+		return false;
+	in->at = at;
+	*out_number = number;
+	return true;
+}
+
+bool cursor_take_word(struct cursor *in, struct span word)
+{
+	if (cursor_left(in) < word.len || !span_equal_nocase(span_make(in->at, word.len), word))
+		return false;
+	in->at += word.len;
+	return true;
+}
+
+bool span_is_all(struct span s, unsigned classes)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!(char_classes[(unsigned char)s.at[i]] & classes))
+			return false;
+	}
+	return s.len > 0;
+}
