@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures of the scenario tests; test/README.md explains how a scenario is written.
+
+A module of scenarios holds its configuration in CONFIG and asks for the fixture `server` (one
+for the module) or `start_server` (as many as it likes); `agent` makes user agents.
+"""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from sipua import Agent  # noqa: E402
+from sipua.server import Server, find_program  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--server", default="viaduct", choices=("viaduct", "kamailio", "both"),
+                     help="which server runs the scenarios (kamailio: is the scenario right?)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "viaduct_only(reason): not run against the peer")
+
+
+def pytest_generate_tests(metafunc):
+    if "program" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("server")
+        names = ("viaduct", "kamailio") if chosen == "both" else (chosen,)
+        metafunc.parametrize("program", names, scope="module")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        marker = item.get_closest_marker("viaduct_only")
+        program = getattr(item, "callspec", None) and item.callspec.params.get("program")
+        if marker and program == "kamailio":
+            item.add_marker(pytest.mark.skip(reason=marker.args[0]))
+
+
+@pytest.fixture(scope="module")
+def launch(program):
+    """Starts servers; stops them at the end of the module."""
+    if not find_program(program):
+        pytest.skip("%s is not there" % program)
+    running = []
+
+    def start(config, **kwargs):
+        server = Server(config, program, **kwargs)
+        running.append(server)
+        return server
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(launch, request):
+    """The server of this module, running the module's CONFIG."""
+    return launch(request.module.CONFIG, **getattr(request.module, "SERVER", {}))
+
+
+@pytest.fixture
+def start_server(program):
+    """Starts servers that live as long as one test."""
+    if not find_program(program):
+        pytest.skip("%s is not there" % program)
+    running = []
+
+    def start(config, **kwargs):
+        running.append(Server(config, program, **kwargs))
+        return running[-1]
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def agent(request, program):
+    """Makes user agents: agent("alice") speaks to the module's server by default."""
+    made = []
+
+    def make(user, server=None, host=None, **kwargs):
+        if server is None:
+            server = request.getfixturevalue("server")
+        address = server.address6 if host and ":" in host else server.address
+        made.append(Agent(user, host or "127.0.0.1", server=address, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
