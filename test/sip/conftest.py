@@ -40,16 +40,16 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="module")
-def launch(program):
+def launch(program, request):
     """Starts servers; stops them at the end of the module."""
     if not find_program(program):
         pytest.skip("%s is not there" % program)
     running = []
 
     def start(config, **kwargs):
-        server = Server(config, program, **kwargs)
-        running.append(server)
-        return server
+        running.append(Server(config, program, **kwargs))
+        running[-1].allow(*getattr(request.module, "ALLOWED", ()))
+        return running[-1]
     yield start
     for server in running:
         server.stop()
@@ -62,7 +62,7 @@ def server(launch, request):
 
 
 @pytest.fixture
-def start_server(program):
+def start_server(program, request):
     """Starts servers that live as long as one test."""
     if not find_program(program):
         pytest.skip("%s is not there" % program)
@@ -70,6 +70,7 @@ def start_server(program):
 
     def start(config, **kwargs):
         running.append(Server(config, program, **kwargs))
+        running[-1].allow(*getattr(request.module, "ALLOWED", ()))
         return running[-1]
     yield start
     for server in running:

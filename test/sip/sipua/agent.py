@@ -10,7 +10,7 @@ import select
 import socket
 import time
 
-from .message import Message, name_addr, params, split_commas, text_address, uri_host_port
+from .message import Message, name_addr, params, text_address, uri_host_port
 
 TIMEOUT = 8.0
 
@@ -263,6 +263,13 @@ class Agent:
                                      % (self.user, timeout, self.history()))
         return self.retransmissions.pop(0)
 
+    def expect_again(self, timeout=TIMEOUT):
+        """The next message, be it a repetition or not."""
+        deadline = time.monotonic() + timeout
+        while not self.retransmissions and not self.inbox and time.monotonic() < deadline:
+            self.read(deadline - time.monotonic())
+        return self.retransmissions.pop(0) if self.retransmissions else self.expect_any(0)
+
     def expect_nothing(self, timeout=0.3):
         """Nothing new may come within `timeout` (repetitions may, 100 may)."""
         deadline = time.monotonic() + timeout
@@ -292,11 +299,6 @@ class Agent:
 
     def close(self):
         self.socket.close()
-
-
-def contact_list(message):
-    """The Contact values of all lines, split."""
-    return [part for value in message.all("Contact") for part in split_commas(value)]
 
 
 REASONS = {
