@@ -7,14 +7,16 @@ MODULES = ("kex corex tm tmx sl rr pv maxfwd usrloc registrar textops textopsx s
 
 def head(*extra_modules, children=2, timers=False, **settings):
     """Globals and loadmodule lines. `timers` shortens those of tm (fr_timer 500 ms,
-    fr_inv_timer 1.5 s); module__parameter=value sets a module's parameter, with the value as it
+    fr_inv_timer 1.5 s, first
+    retransmission after 150 ms); module__parameter=value sets a module's parameter, with the value as it
     stands in the configuration."""
     lines = ["#!KAMAILIO", "debug=2", "log_stderror=yes", "children=%d" % children,
              "auto_aliases=no", "disable_tcp=yes"]
     lines += ['loadmodule "%s.so"' % name for name in MODULES + list(extra_modules)]
     values = {"registrar__max_expires": 3600}
     if timers:
-        values.update(tm__fr_timer=500, tm__fr_inv_timer=1500)
+        values.update(tm__fr_timer=500, tm__fr_inv_timer=1500, tm__retr_timer1=150,
+                      tm__retr_timer2=300)
     values.update(settings)
     for name, value in values.items():
         module, parameter = name.split("__", 1)

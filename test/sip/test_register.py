@@ -101,7 +101,7 @@ def test_one_of_several_is_removed(phone):
 def test_old_cseq_of_the_same_call_is_refused(phone):
     call = "order-%d" % phone.address[1]
     phone.register(call_id=call, cseq=20, expires=600)
-    phone.register(call_id=call, cseq=19, expires=0, status=500)
+    phone.register(call_id=call, cseq=19, expires=0, status=400)
     assert uris(phone.register(contact=[])) == [name_addr(phone.contact)[0]]
 
 

@@ -187,8 +187,9 @@ class Message:
 
     @property
     def cseq(self):
-        number, method = self["CSeq"].split()
-        return int(number), method
+        """(number, method); (-1, …) when there is no number, so that wrong replies can be seen."""
+        number, _, method = self.get("CSeq", "").partition(" ")
+        return int(number) if number.isdigit() else -1, method.strip()
 
     @property
     def via(self):
