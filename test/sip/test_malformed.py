@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Messages that are wrong: what sanity_check answers, what is dropped, that nothing breaks."""
+"""Messages that are wrong: what sanity_check answers, what is dropped, that nothing breaks.
+
+The reason phrases are the peer's (one of them with its typing error): tools match on them.
+"""
 import pytest
 from settings import START, head
 
@@ -42,20 +45,20 @@ def line(raw):
 @pytest.mark.parametrize("change, expected", [
     (lambda m: None, "200 Sane"),
     (lambda m: m.set("CSeq", "1 OPTIONS"), "400 CSeq method does not match request method"),
-    (lambda m: m.set("CSeq", "abc INVITE"), "X"),
-    (lambda m: m.set("CSeq", "4294967297 INVITE"), "X"),
-    (lambda m: m.add("Expires", "soon"), "X"),
-    (lambda m: m.set("Content-Length", "9999"), "X"),
-    (lambda m: m.set("Content-Length", "3"), "X"),
-    (lambda m: m.set("From", "<sip:>;tag=x"), "X"),
-    (lambda m: m.set("To", "<sip:[::1>"), "X"),
-    (lambda m: m.set("From", "hello"), "X"),
-    (lambda m: m.set("Max-Forwards", "abc"), "X"),
-    (lambda m: m.remove("Call-ID"), "X"),
-    (lambda m: m.remove("CSeq"), "X"),
-    (lambda m: m.remove("From"), "X"),
-    (lambda m: m.remove("To"), "X"),
-    (lambda m: m.remove("Via"), "X"),
+    (lambda m: m.set("CSeq", "abc INVITE"), "400 CSeq number is illegal"),
+    (lambda m: m.set("CSeq", "4294967297 INVITE"), "400 CSeq number is illegal"),
+    (lambda m: m.add("Expires", "soon"), "400 Expires value is illegal"),
+    (lambda m: m.set("Content-Length", "9999"), "400 Content-Length mis-match"),
+    (lambda m: m.set("Content-Length", "3"), "400 Content-Length mis-match"),
+    (lambda m: m.set("From", "<sip:>;tag=x"), "400 Invalid From Header"),
+    (lambda m: m.set("To", "<sip:[::1>"), "400 Ivalid To Header"),
+    (lambda m: m.set("From", "hello"), "400 Invalid From Header"),
+    (lambda m: m.set("Max-Forwards", "abc"), "200 Sane"),
+    (lambda m: m.remove("Call-ID"), None),
+    (lambda m: m.remove("CSeq"), None),
+    (lambda m: m.remove("From"), None),
+    (lambda m: m.remove("To"), None),
+    (lambda m: m.remove("Via"), None),
     (lambda m: m.remove("Contact"), "200 Sane"),
     (lambda m: m.remove("Max-Forwards"), "200 Sane"),
 ], ids=["sane", "cseq-method", "cseq-text", "cseq-large", "expires-text", "length-more",
@@ -66,9 +69,10 @@ def test_header_that_is_wrong(agent, change, expected):
 
 
 @pytest.mark.parametrize("uri, expected", [
-    ("http://example.com/", "X"), ("tel:+1234", "X"), ("sip:", "X"), ("sip:x@[::1", "X"),
-    ("mailto:x@example.com", "X"), ("sips:x@example.com", "X"), ("sip:x@y:port", "X"),
-    ("sip:x@y;a=b?c=d", "X"),
+    ("http://example.com/", "400 Bad Request URI"), ("sip:", "400 Bad Request URI"),
+    ("mailto:x@example.com", "400 Bad Request URI"), ("sip:x@y:port", "400 Bad Request URI"),
+    ("sip:x@[::1", "400 Bad Request URI"), ("tel:+1234", "200 Sane"),
+    ("sips:x@example.com", "200 Sane"), ("sip:x@y;a=b?c=d", "200 Sane"),
 ])
 def test_request_uri(agent, uri, expected):
     reply = raw_reply(ask(agent, lambda m: m.encode().replace(m.uri.encode(), uri.encode(), 1)))
@@ -77,7 +81,7 @@ def test_request_uri(agent, uri, expected):
 
 def test_version(agent):
     alice = ask(agent, lambda m: m.encode().replace(b" SIP/2.0\r\n", b" SIP/3.0\r\n", 1))
-    assert line(raw_reply(alice)) == "X"
+    assert line(raw_reply(alice)) is None
 
 
 GARBAGE = [

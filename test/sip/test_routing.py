@@ -58,7 +58,7 @@ request_route {
 }
 """ + RELAY
 
-ALLOWED = ["bad port", "sl_reply_error"]
+ALLOWED = ["host.invalid", "failure to add branches", "sl_reply_error"]
 
 
 @pytest.fixture
