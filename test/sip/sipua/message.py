@@ -197,7 +197,7 @@ class Message:
 
     @property
     def branch(self):
-        return params(self.via[0]).get("branch")
+        return params(self.via[0]).get("branch") if "Via" in self else None
 
     def via_params(self, index=0):
         return params(self.via[index])
