@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip"))
 
 from sipua import Agent  # noqa: E402
 from sipua.server import Server, find_program  # noqa: E402
@@ -18,10 +18,6 @@ from sipua.server import Server, find_program  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--server", default="viaduct", choices=("viaduct", "kamailio", "both"),
                      help="which server runs the scenarios (kamailio: is the scenario right?)")
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "viaduct_only(reason): not run against the peer")
 
 
 def pytest_generate_tests(metafunc):
