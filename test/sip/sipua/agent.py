@@ -237,7 +237,7 @@ class Agent:
     def expect_reply(self, status, to=None, timeout=TIMEOUT):
         """The next reply (to the request `to`, if given); it must have this status, or one of
         these. 100 is skipped unless it is asked for."""
-        statuses = status if isinstance(status, (tuple, list)) else (status,)
+        statuses = (status,) if isinstance(status, int) else status
 
         def wanted(m):
             return not m.is_request and (m.status != 100 or 100 in statuses) and (

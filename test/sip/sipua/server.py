@@ -23,7 +23,8 @@ START_SECONDS = 30
 STOP_SECONDS = 15
 TROUBLE = re.compile(r"\b(BUG|CRITICAL|ALERT|ERROR|AddressSanitizer|LeakSanitizer|runtime error)\b")
 # What the peer says although nothing is wrong with the test.
-PEER_NOISE = (r"child process \d+ exited", r"terminating due to SIGCHLD")
+PEER_NOISE = (r"child process \d+ exited", r"terminating due to SIGCHLD",
+              r"receive_fd\(\): EOF")
 
 
 def build_dir():
