@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip"))
 
 from sipua import Agent  # noqa: E402
-from sipua.server import Server, find_program  # noqa: E402
+from sipua.server import Server, find_program, stop_all  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -47,8 +47,7 @@ def launch(program, request):
         running[-1].allow(*getattr(request.module, "ALLOWED", ()))
         return running[-1]
     yield start
-    for server in running:
-        server.stop()
+    stop_all(running)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +68,7 @@ def start_server(program, request):
         running[-1].allow(*getattr(request.module, "ALLOWED", ()))
         return running[-1]
     yield start
-    for server in running:
-        server.stop()
+    stop_all(running)
 
 
 @pytest.fixture

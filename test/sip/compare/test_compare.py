@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sipua.server import Server, find_program
+from sipua.server import Server, find_program, stop_all
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -48,8 +48,7 @@ def played(request):
                    for name, function in SCENARIOS if name in chosen
                    for side, server in enumerate(running)}
     finally:
-        for server in running:
-            server.stop()
+        stop_all(running)
 
 
 def play(server, name, function):

@@ -8,7 +8,8 @@ def label(message):
         return "%d bytes" % len(message)
     if message.is_request:
         return message.method
-    return "%s (%s)" % (message.start_line[8:], message.cseq[1])
+    text = message.start_line[8:]
+    return "%s (%s)" % (text if len(text) < 20 else text[:18] + "…", message.cseq[1])
 
 
 def ladder(left, right, middle="server", width=34):

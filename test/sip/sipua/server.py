@@ -67,6 +67,18 @@ def is_bound(address):
         return (" %s:%04X " % (text, port)) in table.read()
 
 
+def stop_all(servers):
+    """Stops every server, then raises the first complaint."""
+    complaints = []
+    for server in servers:
+        try:
+            server.stop()
+        except AssertionError as complaint:
+            complaints.append(complaint)
+    if complaints:
+        raise complaints[0]
+
+
 class Server:
     """One running server. `address` is (host, port); `uri(user)` makes URIs of it."""
 
