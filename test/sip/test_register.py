@@ -22,10 +22,21 @@ def uris(reply):
     return sorted(reply.contacts)
 
 
+def lasts(reply):
+    """The expires parameter of the only contact."""
+    (found,) = reply.contacts.values()
+    return int(found["expires"])
+
+
+def about(seconds):
+    """A second may begin between storing and answering, and a server's clock may tick slowly."""
+    return range(seconds - 2, seconds + 1)
+
+
 def test_binding_is_added_and_listed_with_its_expiry(phone):
     reply = phone.register(expires=600)
     assert uris(reply) == [name_addr(phone.contact)[0]]
-    assert reply.contacts[uris(reply)[0]]["expires"] in ("600", "599")
+    assert lasts(reply) in about(600)
 
 
 def test_query_without_contact_lists_the_bindings(phone):
@@ -41,8 +52,7 @@ def test_refresh_keeps_one_binding(phone):
     call = "refresh-%d" % phone.address[1]
     phone.register(expires=100, call_id=call, cseq=1)
     reply = phone.register(expires=300, call_id=call, cseq=2)
-    (found,) = reply.contacts.values()
-    assert found["expires"] in ("300", "299")
+    assert lasts(reply) in about(300)
 
 
 def test_expires_zero_removes_the_binding(phone):
@@ -53,22 +63,22 @@ def test_expires_zero_removes_the_binding(phone):
 
 def test_expires_parameter_of_the_contact_wins_over_the_header(phone):
     reply = phone.register(contact=phone.contact + ";expires=120", expires=900)
-    assert reply.contacts[uris(reply)[0]]["expires"] in ("120", "119")
+    assert lasts(reply) in about(120)
 
 
 def test_default_expires_applies_when_none_is_given(phone):
     reply = phone.register()
-    assert reply.contacts[uris(reply)[0]]["expires"] in ("1800", "1799")
+    assert lasts(reply) in about(1800)
 
 
 def test_too_short_interval_is_raised_to_the_minimum(phone):
     reply = phone.register(expires=30)
-    assert reply.contacts[uris(reply)[0]]["expires"] in ("60", "59")
+    assert lasts(reply) in about(60)
 
 
 def test_too_long_interval_is_cut_to_the_maximum(phone):
     reply = phone.register(expires=1000000)
-    assert reply.contacts[uris(reply)[0]]["expires"] in ("3600", "3599")
+    assert lasts(reply) in about(3600)
 
 
 def test_several_contacts_in_one_request(phone):
