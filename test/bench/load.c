@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* load: a bounded SIP load generator for measuring servers. It plays caller and callee over UDP with
- * prepared messages, keeps a window of calls in flight (or a fixed rate), and counts what is lost,
- * retransmitted or answered wrongly. It ends by itself.
+/* load: a bounded SIP load generator for measuring servers. It plays caller and callee over UDP
+ * with prepared messages, keeps a window of calls in flight (or a fixed rate), and counts what is
+ * lost, retransmitted or answered wrongly. It ends by itself.
  *
  *   load options|register|call --server HOST:PORT --calls N [--window W] [--rate R] [--ring MS]
  *        [--sockets N] [--first N]
  *
- * Prints one line of key=value pairs. A call is INVITE 100 180 200 ACK BYE 200: 13 datagrams through
- * the server. */
+ * Prints one line of key=value pairs. A call is INVITE 100 180 200 ACK BYE 200: 13 datagrams
+ * through the server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -95,7 +95,7 @@ __attribute__((noreturn)) static void fail(const char *what)
 	exit(2);
 }
 
-/* ---- finding things in messages --------------------------------------------------------------- */
+/* ---- finding things in messages ------------------------------------------------------------ */
 
 /* The line that starts with `name` (as the servers under test write it), without CRLF; length 0
  * when there is none. `from` is where to start looking. */
@@ -146,7 +146,7 @@ static struct slot *slot_of(const char *message)
 	return &state.slots[index];
 }
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------- */
 
 static void send_to(int fd, const char *bytes, size_t length, const struct sockaddr_in *to)
 {
@@ -257,7 +257,7 @@ static void finish(struct slot *slot, bool good)
 	state.busy_count--;
 }
 
-/* ---- the caller ----------------------------------------------------------------------------------- */
+/* ---- the caller ---------------------------------------------------------------------------- */
 
 /* ACK or BYE in the dialog that the 200 `reply` made: its Contact, its Record-Route (one proxy, so
  * the order does not matter). Returns the length. */
@@ -341,7 +341,7 @@ static void caller_receives(const char *message)
 	}
 }
 
-/* ---- the callee ----------------------------------------------------------------------------------- */
+/* ---- the callee ---------------------------------------------------------------------------- */
 
 /* A reply to `request` with the headers that a reply copies; returns the length. */
 static size_t build_reply(char *to, const char *request, const struct slot *slot, const char *line,
@@ -418,7 +418,7 @@ static void answer_calls(uint64_t now)
 	}
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static void read_socket(int fd, bool is_callee)
 {
@@ -514,7 +514,7 @@ static void run(void)
 	}
 }
 
-/* ---- set-up and report ------------------------------------------------------------------------------ */
+/* ---- set-up and report --------------------------------------------------------------------- */
 
 static int open_socket(int *out_port)
 {
