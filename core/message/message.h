@@ -9,6 +9,7 @@
 #include "core/message/attributes.h"
 #include "core/transport/listener.h"
 #include "parser/message.h"
+#include "parser/name_addr.h"
 #include "parser/uri.h"
 #include "parser/via.h"
 
@@ -87,7 +88,7 @@ struct message {
 
 	/* requests: where it goes */
 	struct branch target;      /* branch 0; target.uri is absent while it is as received */
-	struct branch branches[MESSAGE_MAX_BRANCHES];
+	struct branch *branches; /* MESSAGE_MAX_BRANCHES, allocated with the first */
 	unsigned branch_count;
 	uint32_t flags;        /* setflag; $mf */
 	uint32_t script_flags; /* setsflag; $sf */
@@ -103,6 +104,7 @@ struct message {
 
 	/* lazily parsed, NULL until asked for */
 	struct sip_via *top_via, *second_via;
+	struct name_addr *from_address, *to_address;
 	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
 };
 
@@ -142,6 +144,9 @@ struct span message_uri(const struct message *msg);
 struct span message_original_uri(const struct message *msg);
 /* Parses the current Request-URI; false when it is malformed. */
 [[nodiscard]] bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri);
+/* From and To, parsed and kept; NULL when missing or malformed. */
+const struct name_addr *message_from(const struct message *msg);
+const struct name_addr *message_to(const struct message *msg);
 /* From and To: tag (absent when none) and URI. */
 struct span message_from_tag(const struct message *msg);
 struct span message_to_tag(const struct message *msg);
@@ -154,6 +159,8 @@ struct span message_to_uri(const struct message *msg);
 /* Rewrites the Request-URI (copied into the arena). False when memory is exhausted. */
 bool message_set_uri(struct message *msg, struct span uri);
 /* Sets or with an absent span clears the next hop ($du). */
+/* The largest number of extra branches (core parameter max_branches). */
+void message_set_max_branches(unsigned most);
 bool message_set_dst_uri(struct message *msg, struct span uri);
 /* Appends a destination; texts are copied. False at MESSAGE_MAX_BRANCHES/max_branches or no memory. */
 bool message_add_branch(struct message *msg, const struct branch *branch);

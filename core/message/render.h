@@ -22,6 +22,11 @@ void render_request(struct writer *w, const struct outgoing *out);
 /* Writes a reply upstream: our Via removed, edits applied. */
 void render_reply(struct writer *w, const struct message *reply);
 
+/* Writes the message with its edits and nothing else (any message; used to apply edits). */
+void render_edited(struct writer *w, const struct message *msg);
+/* Does the sender want its port in the Via (rport or force_rport, RFC 3581)? */
+bool via_wants_rport(const struct message *msg, const struct sip_via *via);
+
 /* A reply that we make to a request (RFC 3261 8.2.6). */
 struct local_reply {
 	const struct message *request;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A message as one flat block for a transaction. The block lies in memory that every process has at
+ * the same address, so pointers into the block itself are plain pointers. */
+#include "core/base/check.h"
+#include "core/message/message.h"
+
+struct frozen {
+	struct message head; /* spans and lists point into this block; caches and slots are empty */
+	struct span attributes;
+};
+
+/* Fills a block from front to back; with `base` NULL it only measures. */
+struct block {
+	char *base;
+	size_t used;
+};
+
+static void *block_take(struct block *block, size_t size)
+{
+	void *at = block->base ? block->base + block->used : NULL;
+	block->used += (size + 15) & ~(size_t)15;
+	return at;
+}
+
+static struct span block_text(struct block *block, struct span text)
+{
+	if (!text.at)
+		return text;
+	char *copy = block_take(block, text.len ? text.len : 1);
+	if (copy)
+		memcpy(copy, text.at, text.len);
+	return span_make(copy, text.len);
+}
+
+/* Text that lies in the message's bytes is not copied twice. */
+static struct span block_text_of(struct block *block, const struct message *msg, const char *bytes,
+	struct span text)
+{
+	if (text.at && text.at >= msg->bytes.at && text.at + text.len <= msg->bytes.at + msg->bytes.len)
+		return span_make(bytes ? bytes + (text.at - msg->bytes.at) : NULL, text.len);
+	return block_text(block, text);
+}
+
+static struct edit *block_edits(struct block *block, const struct message *msg, const char *bytes,
+	const struct edit *edits)
+{
+	struct edit *first = NULL, **last = &first;
+	for (const struct edit *e = edits; e; e = e->next) {
+		struct edit *copy = block_take(block, sizeof(*copy));
+		struct span text = block_text_of(block, msg, bytes, e->text);
+		if (!copy)
+			continue;
+		*copy = *e;
+		copy->text = text;
+		copy->next = NULL;
+		*last = copy;
+		last = &copy->next;
+	}
+	return first;
+}
+
+static void block_branch(struct block *block, const struct message *msg, const char *bytes,
+	const struct branch *branch, struct branch *out)
+{
+	struct branch copy = *branch;
+	struct span *const texts[] = { &copy.uri, &copy.dst_uri, &copy.path, &copy.ruid, &copy.instance,
+		&copy.location_ua };
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		*texts[i] = block_text_of(block, msg, bytes, *texts[i]);
+	if (out)
+		*out = copy;
+}
+
+static size_t freeze_into(char *base, const struct message *msg)
+{
+	struct block block = { .base = base };
+	struct frozen *frozen = block_take(&block, sizeof(*frozen));
+	size_t index_size = sip_index_size(msg->index);
+	struct sip_message_index *index = block_take(&block, index_size);
+	const char *bytes = block_text(&block, msg->bytes).at;
+	struct branch *branches = block_take(&block, msg->branch_count * sizeof(struct branch));
+	struct branch target;
+	block_branch(&block, msg, bytes, &msg->target, &target);
+	for (unsigned i = 0; i < msg->branch_count; i++)
+		block_branch(&block, msg, bytes, &msg->branches[i], branches ? &branches[i] : NULL);
+	struct edit *edits = block_edits(&block, msg, bytes, msg->edits);
+	struct edit *reply_lines = block_edits(&block, msg, bytes, msg->reply_lines);
+	struct span advertised = block_text(&block, msg->advertised_host);
+	struct span to_tag = block_text(&block, msg->to_tag);
+
+	struct span attributes = { NULL, 0 };
+	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus || msg->attributes.xavis) {
+		struct writer w = writer_in_arena(msg->arena, 1024);
+		attributes_freeze(&msg->attributes, &w);
+		attributes = block_text(&block, w.failed ? SPAN_OF("") : writer_result(&w));
+	}
+	if (!base)
+		return block.used;
+
+	memcpy(index, msg->index, index_size);
+	index->header_capacity = index->header_count;
+	frozen->head = *msg;
+	frozen->attributes = attributes;
+	struct message *head = &frozen->head;
+	head->bytes = span_make(bytes, msg->bytes.len);
+	head->index = index;
+	head->arena = NULL;
+	head->target = target;
+	head->branches = branches;
+	head->edits = edits;
+	head->reply_lines = reply_lines;
+	head->advertised_host = advertised;
+	head->to_tag = to_tag;
+	head->attributes = (struct attributes){ 0 };
+	head->top_via = head->second_via = NULL;
+	head->from_address = head->to_address = NULL;
+	memset(head->slots, 0, sizeof(head->slots));
+	return block.used;
+}
+
+size_t message_frozen_size(const struct message *msg)
+{
+	return freeze_into(NULL, msg);
+}
+
+void message_freeze(const struct message *msg, void *block)
+{
+	freeze_into(block, msg);
+}
+
+/* Edits are relinked when new ones are added, so a working message has its own nodes. */
+static bool thaw_edits(struct arena *arena, struct edit **list)
+{
+	struct edit **link = list;
+	for (const struct edit *e = *list; e; e = e->next) {
+		struct edit *copy = arena_alloc(arena, sizeof(*copy));
+		if (!copy)
+			return false;
+		*copy = *e;
+		*link = copy;
+		link = &copy->next;
+	}
+	return true;
+}
+
+struct message *message_thaw(const void *block, struct arena *arena)
+{
+	const struct frozen *frozen = block;
+	struct message *msg = arena_alloc(arena, sizeof(*msg));
+	if (!msg)
+		return NULL;
+	*msg = frozen->head;
+	msg->arena = arena;
+	if (msg->branch_count) {
+		msg->branches = ARENA_ARRAY(arena, struct branch, MESSAGE_MAX_BRANCHES);
+		if (!msg->branches)
+			return NULL;
+		memcpy(msg->branches, frozen->head.branches, msg->branch_count * sizeof(struct branch));
+	} else {
+		msg->branches = NULL;
+	}
+	if (!thaw_edits(arena, &msg->edits) || !thaw_edits(arena, &msg->reply_lines))
+		return NULL;
+	if (!attributes_thaw(frozen->attributes, arena, &msg->attributes))
+		return NULL;
+	return msg;
+}

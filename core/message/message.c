@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A SIP message in flight: reading it and deciding where it goes. */
+#include "core/message/message.h"
+
+#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "parser/values.h"
+
+static struct {
+	uint64_t last_id;
+	unsigned slot_count;
+	unsigned max_branches;
+} state = { .max_branches = MESSAGE_MAX_BRANCHES };
+
+unsigned message_slot(const char *owner)
+{
+	bug_if(state.slot_count == MESSAGE_SLOTS, "%s: no message slot left", owner);
+	return state.slot_count++;
+}
+
+void message_set_max_branches(unsigned most)
+{
+	state.max_branches = most < MESSAGE_MAX_BRANCHES ? most : MESSAGE_MAX_BRANCHES;
+}
+
+struct message *message_parse(struct arena *arena, struct span bytes, const struct received *from,
+	const char **out_reason)
+{
+	struct parse_error error = { 0 };
+	struct sip_message_index *index = NULL;
+	if (sip_message_index(arena, bytes, &index, &error) == PARSE_MORE)
+		error.reason = "the header section has no end";
+	if (!index) {
+		*out_reason = error.reason;
+		return NULL;
+	}
+	struct message *msg = ARENA_NEW(arena, struct message);
+	if (!msg) {
+		*out_reason = NULL;
+		return NULL;
+	}
+	msg->bytes = span_slice(bytes, 0, index->len);
+	msg->index = index;
+	msg->arena = arena;
+	msg->id = ++state.last_id;
+	msg->wall_us = clock_wall_us_now();
+	msg->from = *from;
+	msg->target.q = Q_UNSPECIFIED;
+	msg->attributes.arena = arena;
+	return msg;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+const struct sip_header *message_header(const struct message *msg, enum sip_header_id id)
+{
+	return sip_header_first(msg->index, id);
+}
+
+const struct sip_header *message_next_header(const struct message *msg, const struct sip_header *h)
+{
+	return sip_header_next(msg->index, h);
+}
+
+const struct sip_header *message_header_named(const struct message *msg, struct span name)
+{
+	return sip_header_named(msg->index, msg->bytes, name, NULL);
+}
+
+struct span message_header_value(const struct message *msg, const struct sip_header *h)
+{
+	return h ? sip_header_value(msg->bytes, h) : (struct span){ NULL, 0 };
+}
+
+struct span message_value(const struct message *msg, enum sip_header_id id)
+{
+	return message_header_value(msg, message_header(msg, id));
+}
+
+struct span message_body(const struct message *msg)
+{
+	return span_make(msg->bytes.at + msg->index->body_at, msg->index->body_len);
+}
+
+static bool read_cseq(const struct message *msg, struct cseq *out)
+{
+	const struct sip_header *h = message_header(msg, HEADER_CSEQ);
+	return h && cseq_parse(message_header_value(msg, h), out);
+}
+
+uint32_t message_method(const struct message *msg)
+{
+	struct cseq cseq;
+	if (msg->index->is_request)
+		return msg->index->method;
+	return read_cseq(msg, &cseq) ? cseq.method : METHOD_OTHER;
+}
+
+struct span message_method_name(const struct message *msg)
+{
+	struct cseq cseq;
+	if (msg->index->is_request)
+		return sip_range_span(msg->bytes, msg->index->method_name);
+	return read_cseq(msg, &cseq) ? cseq.method_name : (struct span){ NULL, 0 };
+}
+
+bool message_cseq(const struct message *msg, uint32_t *out_number)
+{
+	struct cseq cseq;
+	if (!read_cseq(msg, &cseq))
+		return false;
+	*out_number = cseq.number;
+	return true;
+}
+
+/* Parses the first two Vias, which may share a line. */
+static void parse_vias(struct message *msg)
+{
+	const struct sip_header *h = message_header(msg, HEADER_VIA);
+	struct sip_via *found[2] = { NULL, NULL };
+	unsigned count = 0;
+	struct span rest = message_header_value(msg, h);
+	while (h && count < 2) {
+		struct sip_via via;
+		enum list_result result = via_next(&rest, &via);
+		if (result == LIST_BAD)
+			break;
+		if (result == LIST_END) {
+			h = message_next_header(msg, h);
+			rest = message_header_value(msg, h);
+			continue;
+		}
+		found[count] = arena_alloc(msg->arena, sizeof(via));
+		if (!found[count])
+			break;
+		*found[count++] = via;
+	}
+	msg->top_via = found[0];
+	msg->second_via = found[1];
+}
+
+const struct sip_via *message_top_via(struct message *msg)
+{
+	if (!msg->top_via)
+		parse_vias(msg);
+	return msg->top_via;
+}
+
+const struct sip_via *message_second_via(struct message *msg)
+{
+	if (!msg->top_via)
+		parse_vias(msg);
+	return msg->second_via;
+}
+
+static struct name_addr *parse_address(const struct message *msg, enum sip_header_id id)
+{
+	struct name_addr address;
+	const struct sip_header *h = message_header(msg, id);
+	if (!h || !name_addr_parse(message_header_value(msg, h), &address))
+		return NULL;
+	struct name_addr *kept = arena_alloc(msg->arena, sizeof(address));
+	if (kept)
+		*kept = address;
+	return kept;
+}
+
+const struct name_addr *message_from(const struct message *msg)
+{
+	/* The parsed form is a cache: filling it does not change the message. */
+	struct message *cache = (struct message *)(uintptr_t)msg;
+	if (!msg->from_address)
+		cache->from_address = parse_address(msg, HEADER_FROM);
+	return msg->from_address;
+}
+
+const struct name_addr *message_to(const struct message *msg)
+{
+	struct message *cache = (struct message *)(uintptr_t)msg;
+	if (!msg->to_address)
+		cache->to_address = parse_address(msg, HEADER_TO);
+	return msg->to_address;
+}
+
+struct span message_from_tag(const struct message *msg)
+{
+	const struct name_addr *from = message_from(msg);
+	return from ? from->tag : (struct span){ NULL, 0 };
+}
+
+struct span message_to_tag(const struct message *msg)
+{
+	const struct name_addr *to = message_to(msg);
+	return to ? to->tag : (struct span){ NULL, 0 };
+}
+
+struct span message_from_uri(const struct message *msg)
+{
+	const struct name_addr *from = message_from(msg);
+	return from ? from->uri : (struct span){ NULL, 0 };
+}
+
+struct span message_to_uri(const struct message *msg)
+{
+	const struct name_addr *to = message_to(msg);
+	return to ? to->uri : (struct span){ NULL, 0 };
+}
+
+struct span message_original_uri(const struct message *msg)
+{
+	if (!msg->index->is_request)
+		return (struct span){ NULL, 0 };
+	return sip_range_span(msg->bytes, msg->index->uri);
+}
+
+struct span message_uri(const struct message *msg)
+{
+	return msg->target.uri.at ? msg->target.uri : message_original_uri(msg);
+}
+
+bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri)
+{
+	return uri_parse(message_uri(msg), out_uri);
+}
+
+/* ---- where it goes ------------------------------------------------------------------------------ */
+
+bool message_set_uri(struct message *msg, struct span uri)
+{
+	struct span copy = arena_copy(msg->arena, uri);
+	if (!copy.at)
+		return false;
+	msg->target.uri = copy;
+	msg->notes |= NOTE_URI_CHANGED;
+	return true;
+}
+
+bool message_set_dst_uri(struct message *msg, struct span uri)
+{
+	struct span copy = arena_copy(msg->arena, uri);
+	if (uri.at && !copy.at)
+		return false;
+	msg->target.dst_uri = copy;
+	return true;
+}
+
+bool message_add_branch(struct message *msg, const struct branch *branch)
+{
+	if (msg->branch_count >= state.max_branches)
+		return false;
+	if (!msg->branches && !(msg->branches = ARENA_ARRAY(msg->arena, struct branch, MESSAGE_MAX_BRANCHES)))
+		return false;
+	struct branch *copy = &msg->branches[msg->branch_count];
+	*copy = *branch;
+	struct span *const texts[] = { &copy->uri, &copy->dst_uri, &copy->path, &copy->ruid,
+		&copy->instance, &copy->location_ua };
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		bool is_set = texts[i]->at != NULL;
+		*texts[i] = arena_copy(msg->arena, *texts[i]);
+		if (is_set && !texts[i]->at)
+			return false;
+	}
+	msg->branch_count++;
+	return true;
+}
+
+void message_clear_branches(struct message *msg)
+{
+	msg->branch_count = 0;
+}
+
+bool message_add_reply_line(struct message *msg, struct span line)
+{
+	struct edit *added = ARENA_NEW(msg->arena, struct edit);
+	struct edit **last = &msg->reply_lines;
+	if (!added || !(added->text = arena_copy(msg->arena, line)).at)
+		return false;
+	while (*last)
+		last = &(*last)->next;
+	*last = added;
+	return true;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writing a message with its edits in one pass. What the server itself changes (our Via, received
+ * and rport, Route from a Path, Content-Length) takes part in the same pass as a few more edits. */
+#include "core/message/render.h"
+
+#include "core/base/check.h"
+
+#define OWN_EDITS_MOST 8
+
+/* Edits of the server itself, sorted by place. */
+struct own_edits {
+	struct edit list[OWN_EDITS_MOST];
+	unsigned count;
+};
+
+static void own_edit_add(struct own_edits *own, uint32_t at, uint32_t removed, struct span text)
+{
+	if (own->count == OWN_EDITS_MOST || text.len + removed == 0)
+		return;
+	unsigned i = own->count++;
+	for (; i > 0 && own->list[i - 1].at > at; i--)
+		own->list[i] = own->list[i - 1];
+	own->list[i] = (struct edit){ .at = at, .removed = removed, .text = text };
+}
+
+/* Writes bytes [from, to) with both edit lists; at one place the script's edits come first. */
+static void write_edited(struct writer *w, const struct message *msg, uint32_t from, uint32_t to,
+	const struct own_edits *own, const struct outgoing *out)
+{
+	const struct edit *next = msg->edits;
+	unsigned own_next = 0;
+	uint32_t at = from;
+	while (next && next->at < from)
+		next = next->next;
+	for (;;) {
+		const struct edit *edit = next;
+		if (own_next < own->count && (!edit || own->list[own_next].at < edit->at))
+			edit = &own->list[own_next++];
+		else if (edit)
+			next = edit->next;
+		if (!edit || edit->at > to)
+			break;
+		bool is_inside_removed = edit->at < at;
+		if (!is_inside_removed) {
+			writer_bytes(w, msg->bytes.at + at, edit->at - at);
+			at = edit->at;
+		}
+		/* A replacement of text that is gone already has nothing to replace. */
+		if (!is_inside_removed || edit->removed == 0) {
+			if (edit->write)
+				edit->write(w, edit->text, out);
+			else
+				writer_span(w, edit->text);
+		}
+		uint32_t end = edit->at + edit->removed;
+		if (end > at)
+			at = end < to ? end : to;
+	}
+	if (at < to)
+		writer_bytes(w, msg->bytes.at + at, to - at);
+}
+
+/* ---- the body's length --------------------------------------------------------------------------- */
+
+static bool body_is_edited(const struct message *msg)
+{
+	for (const struct edit *e = msg->edits; e; e = e->next)
+		if (e->at >= msg->index->body_at)
+			return true;
+	return false;
+}
+
+/* The length is known only after the body is written, so an edited body is written first, into
+ * memory of its own, and Content-Length becomes an edit. */
+static struct span render_edited_body(const struct message *msg, const struct outgoing *out,
+	struct own_edits *own, char length_text[64])
+{
+	static const struct own_edits none;
+	struct writer body = writer_in_arena(msg->arena, msg->index->body_len + 256);
+	write_edited(&body, msg, msg->index->body_at, msg->index->len, &none, out);
+	const struct sip_header *h = message_header(msg, HEADER_CONTENT_LENGTH);
+	struct writer text = writer_fixed(length_text, 64);
+	if (h) {
+		writer_uint(&text, body.len);
+		own_edit_add(own, h->value_at, h->value_len, writer_result(&text));
+	} else {
+		writer_printf(&text, "Content-Length: %zu\r\n", body.len);
+		own_edit_add(own, msg->index->headers_end, 0, writer_result(&text));
+	}
+	return body.failed ? (struct span){ NULL, 0 } : writer_result(&body);
+}
+
+static void write_headers_and_body(struct writer *w, const struct message *msg, uint32_t from,
+	struct own_edits *own, const struct outgoing *out)
+{
+	char length_text[64];
+	if (!body_is_edited(msg)) {
+		write_edited(w, msg, from, msg->index->len, own, out);
+		return;
+	}
+	struct span body = render_edited_body(msg, out, own, length_text);
+	if (!body.at) {
+		w->failed = true;
+		return;
+	}
+	/* One byte less than body_at, so that edits at the body's first byte are left to the body. */
+	write_edited(w, msg, from, msg->index->body_at - 1, own, out);
+	writer_char(w, '\n');
+	writer_span(w, body);
+}
+
+/* ---- requests -------------------------------------------------------------------------------------- */
+
+static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out)
+{
+	const struct message *msg = out->msg;
+	const struct sip_header *via = message_header(msg, HEADER_VIA);
+	size_t start = text->len;
+	writer_literal(text, "Via: ");
+	if (msg->advertised_host.len || msg->advertised_port) {
+		writer_printf(text, "SIP/2.0/%s %.*s:%u;branch=",
+			transport_name((enum transport)out->from->address.transport),
+			SPAN_ARGS(msg->advertised_host.len ? msg->advertised_host : out->from->host),
+			msg->advertised_port ? msg->advertised_port : out->from->address.port);
+	} else {
+		writer_span(text, out->from->via_prefix);
+	}
+	writer_span(text, out->via_branch);
+	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
+		writer_literal(text, ";rport");
+	writer_literal(text, "\r\n");
+	own_edit_add(own, via ? via->name_at : msg->index->headers_at, 0,
+		span_make(text->data + start, text->len - start));
+}
+
+/* Does the sent-by host name the address that the message came from? (RFC 3261 18.2.1) */
+static bool via_names_source(const struct sip_via *via, const struct end_point *source)
+{
+	struct end_point ip = { 0 };
+	return end_point_parse_ip(via->host, &ip) && end_point_same_ip(&ip, source);
+}
+
+bool via_wants_rport(const struct message *msg, const struct sip_via *via)
+{
+	return via->rport != RPORT_ABSENT || (msg->notes & NOTE_FORCE_RPORT);
+}
+
+static bool via_wants_received(const struct message *msg, const struct sip_via *via)
+{
+	return via_wants_rport(msg, via) || !via_names_source(via, &msg->from.source);
+}
+
+/* Notes in the top Via where the request really came from (RFC 3261 18.2.1, RFC 3581 4). */
+static void add_received(struct own_edits *own, struct writer *text, struct message *msg)
+{
+	const struct sip_via *via = message_top_via(msg);
+	if (!via || msg->from.source.family == 0)
+		return;
+	if (via_wants_rport(msg, via)) {
+		size_t start = text->len;
+		bool has_param = via->rport_whole.at != NULL;
+		writer_printf(text, "%srport=%u", has_param ? "" : ";", msg->from.source.port);
+		struct span added = span_make(text->data + start, text->len - start);
+		const char *place = has_param ? via->rport_whole.at : via->whole.at + via->whole.len;
+		own_edit_add(own, (uint32_t)(place - msg->bytes.at), (uint32_t)via->rport_whole.len, added);
+	}
+	if (via_wants_received(msg, via) && !via->received_whole.at) {
+		size_t start = text->len;
+		writer_literal(text, ";received=");
+		end_point_write_ip(text, &msg->from.source);
+		own_edit_add(own, (uint32_t)(via->hostport.at + via->hostport.len - msg->bytes.at), 0,
+			span_make(text->data + start, text->len - start));
+	}
+}
+
+static void add_path(struct own_edits *own, struct writer *text, const struct outgoing *out)
+{
+	const struct branch *branch = out->branch ? out->branch : &out->msg->target;
+	if (branch->path.len == 0)
+		return;
+	const struct sip_header *route = message_header(out->msg, HEADER_ROUTE);
+	const struct sip_header *first = route ? route : out->msg->index->headers;
+	size_t start = text->len;
+	writer_literal(text, "Route: ");
+	writer_span(text, branch->path);
+	writer_literal(text, "\r\n");
+	own_edit_add(own, first->name_at, 0, span_make(text->data + start, text->len - start));
+}
+
+void render_request(struct writer *w, const struct outgoing *out)
+{
+	const struct message *msg = out->msg;
+	const struct branch *branch = out->branch ? out->branch : &msg->target;
+	struct own_edits own = { .count = 0 };
+	/* The texts of our own edits must not move while they are collected. */
+	char buffer[512];
+	size_t room = sizeof(buffer);
+	char *space = buffer;
+	size_t wanted = branch->path.len + out->via_branch.len + 512;
+	if (wanted > room) {
+		space = arena_alloc(msg->arena, wanted);
+		room = space ? wanted : 0;
+	}
+	struct writer text = writer_fixed(space ? space : buffer, room);
+	if (out->via_branch.at) {
+		add_own_via(&own, &text, out);
+		add_received(&own, &text, (struct message *)(uintptr_t)msg);
+		add_path(&own, &text, out);
+	}
+	if (text.failed) {
+		w->failed = true;
+		return;
+	}
+	writer_span(w, sip_range_span(msg->bytes, msg->index->method_name));
+	writer_char(w, ' ');
+	writer_span(w, branch->uri.at ? branch->uri : message_uri(msg));
+	writer_char(w, ' ');
+	writer_span(w, sip_range_span(msg->bytes, msg->index->version));
+	writer_literal(w, "\r\n");
+	write_headers_and_body(w, msg, msg->index->headers_at, &own, out);
+}
+
+/* ---- replies that are relayed ------------------------------------------------------------------------ */
+
+void render_edited(struct writer *w, const struct message *msg)
+{
+	struct own_edits own = { .count = 0 };
+	write_headers_and_body(w, msg, msg->index->start, &own, NULL);
+}
+
+void render_reply(struct writer *w, const struct message *reply)
+{
+	struct own_edits own = { .count = 0 };
+	const struct sip_header *h = message_header(reply, HEADER_VIA);
+	const struct sip_via *top = message_top_via((struct message *)(uintptr_t)reply);
+	if (h && top) {
+		/* Our own Via goes: its whole line, or up to the next value of the list. */
+		struct span value = message_header_value(reply, h);
+		size_t end = (size_t)(top->whole.at + top->whole.len - value.at);
+		struct span rest = span_trim(span_slice(value, end, value.len));
+		if (rest.len && rest.at[0] == ',') {
+			struct span next = span_trim(span_slice(rest, 1, rest.len));
+			own_edit_add(&own, h->value_at, (uint32_t)(next.at - value.at), SPAN_OF(""));
+		} else {
+			own_edit_add(&own, h->name_at, h->end - h->name_at, SPAN_OF(""));
+		}
+	}
+	write_headers_and_body(w, reply, reply->index->start, &own, NULL);
+}
+
+bool render_destination_set(struct writer *w, const struct message *msg)
+{
+	bool has_any = msg->notes & NOTE_URI_CHANGED;
+	if (!has_any && msg->branch_count == 0)
+		return false;
+	writer_literal(w, "Contact: ");
+	for (int i = has_any ? -1 : 0; i < (int)msg->branch_count; i++) {
+		const struct branch *branch = i < 0 ? &msg->target : &msg->branches[i];
+		if (i > (has_any ? -1 : 0))
+			writer_literal(w, ", ");
+		writer_char(w, '<');
+		writer_span(w, branch->uri.at ? branch->uri : message_uri(msg));
+		writer_char(w, '>');
+		if (branch->q == 1000)
+			writer_literal(w, ";q=1");
+		else if (branch->q >= 0) {
+			unsigned digits = (unsigned)branch->q % 1000, width = 3;
+			for (; width > 1 && digits % 10 == 0; width--)
+				digits /= 10;
+			writer_printf(w, ";q=0.%0*u", (int)width, digits);
+		}
+	}
+	return true;
+}

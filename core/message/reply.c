@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Replies that we make ourselves (RFC 3261 8.2.6) and where replies go (18.2.2, RFC 3581). */
+#include "core/base/hash.h"
+#include "core/message/render.h"
+#include "parser/values.h"
+
+static struct render_options options;
+
+const struct render_options *render_options(void)
+{
+	return &options;
+}
+
+void render_configure(const struct render_options *chosen)
+{
+	options = *chosen;
+}
+
+/* Copies a Via line; the first value of the first line gets received and rport. */
+static void write_via(struct writer *w, const struct local_reply *reply, const struct sip_header *h)
+{
+	struct message *request = (struct message *)(uintptr_t)reply->request;
+	const struct sip_via *top = message_top_via(request);
+	struct span line = sip_header_line(request->bytes, h);
+	if (h != message_header(request, HEADER_VIA) || !top || request->from.source.family == 0) {
+		writer_span(w, line);
+		return;
+	}
+	bool wants_rport = via_wants_rport(request, top);
+	struct end_point ip = { 0 };
+	bool names_source = end_point_parse_ip(top->host, &ip) &&
+		end_point_same_ip(&ip, &request->from.source);
+	const char *end = line.at + line.len;
+	const char *at = top->hostport.at + top->hostport.len;
+	const char *via_end = top->whole.at + top->whole.len;
+	writer_bytes(w, line.at, (size_t)(top->whole.at - line.at));
+	writer_bytes(w, top->whole.at, (size_t)(at - top->whole.at));
+	if (wants_rport && top->rport_whole.at) {
+		writer_bytes(w, at, (size_t)(top->rport_whole.at - at));
+		writer_printf(w, "rport=%u", request->from.source.port);
+		at = top->rport_whole.at + top->rport_whole.len;
+	}
+	writer_bytes(w, at, (size_t)(via_end - at));
+	if (wants_rport && !top->rport_whole.at)
+		writer_printf(w, ";rport=%u", request->from.source.port);
+	if ((wants_rport || !names_source) && !top->received_whole.at) {
+		writer_literal(w, ";received=");
+		end_point_write_ip(w, &request->from.source);
+	}
+	writer_bytes(w, via_end, (size_t)(end - via_end));
+}
+
+static void write_to(struct writer *w, const struct local_reply *reply, const struct sip_header *h)
+{
+	const struct message *request = reply->request;
+	const struct name_addr *to = message_to(request);
+	struct span line = sip_header_line(request->bytes, h);
+	if (!reply->to_tag.len || !to || to->tag.at) {
+		writer_span(w, line);
+		return;
+	}
+	const char *end = request->bytes.at + h->value_at + h->value_len;
+	writer_bytes(w, line.at, (size_t)(end - line.at));
+	writer_literal(w, ";tag=");
+	writer_span(w, reply->to_tag);
+	writer_bytes(w, end, (size_t)(line.at + line.len - end));
+}
+
+/* Headers of the request that a reply repeats, in their order. */
+static void write_request_headers(struct writer *w, const struct local_reply *reply)
+{
+	const struct message *request = reply->request;
+	bool makes_dialog = reply->code >= 180 && reply->code < 300;
+	for (unsigned i = 0; i < request->index->header_count; i++) {
+		const struct sip_header *h = &request->index->headers[i];
+		switch (h->id) {
+		case HEADER_VIA:
+			write_via(w, reply, h);
+			break;
+		case HEADER_TO:
+			write_to(w, reply, h);
+			break;
+		case HEADER_RECORD_ROUTE:
+			if (makes_dialog)
+				writer_span(w, sip_header_line(request->bytes, h));
+			break;
+		case HEADER_FROM:
+		case HEADER_CALL_ID:
+		case HEADER_CSEQ:
+			writer_span(w, sip_header_line(request->bytes, h));
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* Warning line of servers with sip_warning=1: who answered and whose request it was. */
+static void write_warning(struct writer *w, const struct local_reply *reply)
+{
+	const struct message *request = reply->request;
+	writer_literal(w, "Warning: 392 ");
+	writer_span(w, request->from.listener ? request->from.listener->host_port : SPAN_OF("localhost"));
+	writer_literal(w, " \"Noisy feedback tells:  pid=0 req_src_ip=");
+	end_point_write_ip(w, &request->from.source);
+	writer_printf(w, " req_src_port=%u in_uri=%.*s out_uri=%.*s via_cnt%s1\"\r\n", request->from.source.port,
+		SPAN_ARGS(message_original_uri(request)), SPAN_ARGS(message_uri(request)),
+		message_second_via((struct message *)(uintptr_t)request) ? ">" : "==");
+}
+
+void render_local_reply(struct writer *w, const struct local_reply *reply)
+{
+	writer_printf(w, "SIP/2.0 %u %.*s\r\n", reply->code, SPAN_ARGS(reply->reason));
+	write_request_headers(w, reply);
+	for (const struct edit *line = reply->request->reply_lines; line; line = line->next)
+		writer_span(w, line->text);
+	writer_span(w, reply->extra_lines);
+	if (reply->with_contacts && render_destination_set(w, reply->request))
+		writer_literal(w, "\r\n");
+	writer_span(w, options.server_line);
+	if (options.sip_warning)
+		write_warning(w, reply);
+	if (reply->content_type.len)
+		writer_printf(w, "Content-Type: %.*s\r\n", SPAN_ARGS(reply->content_type));
+	writer_printf(w, "Content-Length: %zu\r\n\r\n", reply->body.len);
+	writer_span(w, reply->body);
+}
+
+/* ---- targets -------------------------------------------------------------------------------------- */
+
+void reply_target(const struct message *request, struct send_target *out_target)
+{
+	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
+	struct send_target target = { .to = request->from.source, .from = request->from.listener,
+		.connection = request->from.connection,
+		.no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
+		.close_after = request->notes & NOTE_REPLY_CLOSE };
+	struct end_point maddr = target.to;
+	if (via && !transport_is_reliable((enum transport)target.to.transport)) {
+		if (via->maddr.len && end_point_parse_ip(via->maddr, &maddr))
+			target.to = maddr;
+		if (!via_wants_rport(request, via))
+			target.to.port = via_port(via);
+	}
+	*out_target = target;
+}
+
+bool relay_target(struct message *reply, struct send_target *out_target)
+{
+	const struct sip_via *via = message_second_via(reply);
+	struct send_target target = { .to = { .transport = TRANSPORT_UDP },
+		.no_connect = reply->notes & NOTE_REPLY_NO_CONNECT };
+	if (!via)
+		return false;
+	struct span host = via->maddr.len ? via->maddr : via->received.len ? via->received : via->host;
+	if (via->transport > SIP_TRANSPORT_NONE && via->transport <= SIP_TRANSPORT_WSS)
+		target.to.transport = (uint8_t)via->transport;
+	if (!end_point_parse_ip(host, &target.to))
+		return false;
+	target.to.port = via->rport == RPORT_VALUE ? via->rport_port : via_port(via);
+	*out_target = target;
+	return true;
+}
+
+struct span stateless_to_tag(const struct message *request, char out[64])
+{
+	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
+	uint64_t key[5] = { 0 };
+	uint32_t cseq = 0;
+	struct span from_tag = message_from_tag(request), call_id = message_value(request, HEADER_CALL_ID);
+	if (!message_cseq(request, &cseq))
+		cseq = 0;
+	key[0] = hash_span(call_id);
+	key[1] = hash_span(from_tag);
+	key[2] = cseq;
+	key[3] = via ? hash_span(via->branch) : 0;
+	struct writer w = writer_fixed(out, 64);
+	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
+	key[4] = 1;
+	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
+	writer_literal(&w, ".");
+	writer_hex(&w, key[0] & 0xffff, 4);
+	return writer_result(&w);
+}
