@@ -5,6 +5,7 @@ VIADUCT_BUILD names the build directory (default: build). Nothing is shared betw
 address, run directory, log and pid file are new each time, so many tests may run side by side.
 """
 import glob
+import json
 import os
 import random
 import re
@@ -79,8 +80,14 @@ def stop_all(servers):
         raise complaints[0]
 
 
+class RpcError(Exception):
+    """The error object of an RPC answer."""
+
+
 class Server:
     """One running server. `address` is (host, port); `uri(user)` makes URIs of it."""
+
+    rpc_clients = 0
 
     def __init__(self, config, program="viaduct", ping=True, arguments=(), ipv6=False,
                  transports=("udp",)):
@@ -187,6 +194,26 @@ class Server:
         assert not missing, "missing in the log of %s: %s\n%s" % (self.program, missing,
                                                                  self.log())
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- RPC ----
+    def rpc(self, method, *parameters, timeout=8.0):
+        """Result of a command, asked by JSON-RPC on the datagram socket (module jsonrpcs).
+        Raises RpcError with the server's error."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            Server.rpc_clients += 1
+            name = os.path.join(self.rundir, "client%d" % Server.rpc_clients)
+            client.bind(name)
+            client.settimeout(timeout)
+            try:
+                client.sendto(json.dumps({"jsonrpc": "2.0", "method": method, "id": 1,
+                                          "params": list(parameters)}).encode(),
+                              os.path.join(self.rundir, "kamailio_rpc.sock"))
+                answer = json.loads(client.recv(1 << 20))
+            finally:
+                os.unlink(name)
+        if "error" in answer:
+            raise RpcError(answer["error"])
+        return answer["result"]
 
     # ---- log ----
     def log(self):
