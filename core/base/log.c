@@ -17,7 +17,8 @@ static struct {
 	struct log_options options;
 	int index;
 	bool is_open; /* openlog was called */
-	struct span prefix;
+	struct span (*prefix_source)(void);
+	bool in_prefix;
 } state = { .options = { .to_stderr = true, .facility = LOG_DAEMON, .name = "viaduct" } };
 
 static const struct level_row {
@@ -102,14 +103,19 @@ void log_share(int *shared)
 	threshold = shared;
 }
 
-void log_set_prefix(struct span prefix)
+void log_set_prefix_source(struct span (*source)(void))
 {
-	state.prefix = prefix;
+	state.prefix_source = source;
 }
 
-struct span log_get_prefix(void)
+static struct span current_prefix(void)
 {
-	return state.prefix;
+	if (!state.prefix_source || state.in_prefix)
+		return (struct span){ NULL, 0 };
+	state.in_prefix = true;
+	struct span prefix = state.prefix_source();
+	state.in_prefix = false;
+	return prefix;
 }
 
 /* Sends one line; on stderr with the process in front, as operators know it. */
@@ -135,9 +141,10 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 	const char *format, ...)
 {
 	char text[LINE_MAX_BYTES];
+	struct span prefix = current_prefix();
 	const char *slash = strrchr(file, '/');
 	int used = snprintf(text, sizeof(text), "%s: %.*s%s [%s:%d]: %s(): ", level_row(level)->name,
-		SPAN_ARGS(state.prefix), origin, slash ? slash + 1 : file, line, function);
+		SPAN_ARGS(prefix), origin, slash ? slash + 1 : file, line, function);
 	va_list args;
 	va_start(args, format);
 	int more = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
@@ -153,8 +160,9 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 void log_script(int level, int facility, struct span line)
 {
 	char text[LINE_MAX_BYTES];
+	struct span prefix = current_prefix();
 	int used = snprintf(text, sizeof(text), "%s: %.*s<script>: %.*s", level_row(level)->name,
-		SPAN_ARGS(state.prefix), SPAN_ARGS(line));
+		SPAN_ARGS(prefix), SPAN_ARGS(line));
 	size_t len = used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used;
 	while (len && text[len - 1] == '\n')
 		len--;

@@ -69,11 +69,10 @@ void log_set_threshold(int level);
 int log_get_threshold(void);
 /* Moves the threshold into shared memory so that RPC can change it in all processes. */
 void log_share(int *threshold);
-/* Text put before every line of the message being worked on (core parameter log_prefix); an empty
- * span clears it. Borrowed until the next call. */
-void log_set_prefix(struct span prefix);
-/* The current prefix, so that the worker can switch it with the fiber. */
-struct span log_get_prefix(void);
+/* Text put before every line (core parameter log_prefix): asked when a line is written, so that
+ * lines that are off cost nothing. The result is borrowed until the next call; lines that `source`
+ * itself writes have no prefix. NULL: none. */
+void log_set_prefix_source(struct span (*source)(void));
 /* "INFO", "ERROR" …; "?" for an unknown level. */
 const char *log_level_name(int level);
 /* The level for a name like "L_ERR", "ERROR", "dbg", "3"; false when there is none. */

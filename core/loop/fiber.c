@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "core/base/check.h"
-#include "core/base/log.h"
 #include "core/loop/context.h"
 #include "core/loop/loop.h"
 
@@ -21,7 +20,6 @@ struct fiber {
 	void (*entry)(void *arg);
 	void *arg;
 	void *local;
-	struct span log_prefix; /* of the message that this fiber works on, while it waits */
 	bool is_done;
 	bool timed_out;
 	unsigned fd_events;
@@ -85,14 +83,11 @@ static void fiber_put_back(struct fiber *fiber)
 static void fiber_resume(struct fiber *fiber)
 {
 	struct fiber *outer = state.current;
-	struct span prefix = log_get_prefix();
 	fiber->outer = outer;
 	fiber->resumer = outer ? &outer->context : &state.main;
-	log_set_prefix(fiber->log_prefix);
 	state.current = fiber;
 	context_switch(fiber->resumer, &fiber->context);
 	state.current = outer;
-	log_set_prefix(prefix);
 	if (fiber->is_done)
 		fiber_put_back(fiber);
 }
@@ -107,7 +102,6 @@ bool fiber_start(void (*entry)(void *arg), void *arg)
 	fiber->entry = entry;
 	fiber->arg = arg;
 	fiber->local = NULL;
-	fiber->log_prefix = (struct span){ NULL, 0 };
 	fiber->is_done = false;
 	fiber_resume(fiber);
 	return true;
@@ -145,7 +139,6 @@ static void fiber_park(void)
 	struct fiber *self = state.current;
 	bug_if(!self, "only a fiber can wait");
 	bug_if(state.may_park && !state.may_park(), "a fiber waits while it holds a lock");
-	self->log_prefix = log_get_prefix();
 	state.parked++;
 	context_switch(&self->context, self->resumer);
 	state.parked--;

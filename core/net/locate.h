@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* locate: from a URI to the addresses where it is served, best first (RFC 3263). */
+#pragma once
+
+#include "core/net/address.h"
+#include "parser/uri.h"
+
+#define LOCATE_MOST 16
+
+struct located {
+	struct end_point targets[LOCATE_MOST]; /* address, port and transport of each */
+	unsigned count;
+};
+
+/* The targets of a URI: maddr, else host; port and transport as written or as DNS says. May wait, so
+ * call it on a fiber and without locks; on the loop's own stack only literal addresses and cached
+ * names are found. False: nothing found; *out_located has count 0. */
+bool locate_uri(struct span uri, struct located *out_located);
+/* The same for a host with an optional port (0) and transport (NONE), as in Via and forward(). */
+bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located);
