@@ -81,6 +81,27 @@ struct transform_row {
 	const char *provided_by; /* declared, but needs this module */
 };
 
+/* A transformation as used in one reference. */
+struct transform_ref {
+	const struct transform_row *row;
+	const struct text_template *args; /* `count` of them, evaluated for each use */
+	unsigned count;
+	bool is_constant;                 /* no variables in the arguments: `constants` holds them */
+	const struct span *constants;
+};
+
+/* How many bytes of `text`, which begins with `$`, are one reference as a scanner must take it:
+ * `$$` is 2; 0 when no reference begins here (`$` before a blank). A reference that has no end gives
+ * text.len and a sentence in `*out_error` (else NULL). */
+size_t variable_reference_length(struct span text, const char **out_error);
+
+/* Applies the index-th … last transformation of the reference to a value that somebody else read
+ * (`$T_req(...)` and the like). */
+bool variable_transform(struct script_run *run, const struct variable_ref *ref, struct value *value);
+
+/* Prints a value the way a text with variables in it does: null as "<null>". */
+void value_write(const struct value *value, struct writer *w);
+
 struct variable_table {
 	const struct variable_row *rows;
 	uint32_t count;
