@@ -16,6 +16,8 @@ enum frame_result {
 struct framer {
 	size_t max_headers;    /* bytes of start line and headers */
 	size_t max_message;    /* bytes of a whole message */
+	bool accepts_no_length; /* a SIP message without Content-Length has no body; else it is BAD */
+	bool knows_first_line; /* private: the first line was seen and is right */
 	size_t scanned;        /* private: bytes of the current header section already searched */
 	size_t message_len;    /* private: known length of the current message, 0 while unknown */
 };
