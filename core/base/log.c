@@ -17,11 +17,12 @@ static struct {
 	struct log_options options;
 	int index;
 	bool is_open; /* openlog was called */
+	bool colour_forced;
 	struct span (*prefix_source)(void);
 	bool in_prefix;
 } state = { .options = { .to_stderr = true, .facility = LOG_DAEMON, .name = "viaduct" } };
 
-static const struct level_row {
+static struct level_row {
 	int level;
 	const char *name;
 	const char *colour;
@@ -38,7 +39,7 @@ static const struct level_row {
 	{ LOG_LEVEL_DEBUG, "DEBUG", "\033[2m", LOG_DEBUG },
 };
 
-static const struct level_row *level_row(int level)
+static struct level_row *level_row(int level)
 {
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (levels[i].level == level)
@@ -71,6 +72,25 @@ bool log_level_from_name(struct span name, int *out_level)
 			return true;
 		}
 	return false;
+}
+
+bool log_set_level_colour(int level, const char *sequence)
+{
+	struct level_row *row = level_row(level);
+	if (row->level != level)
+		return false;
+	row->colour = sequence;
+	return true;
+}
+
+bool log_uses_colour(void)
+{
+	return state.colour_forced || (state.options.use_colour && state.options.to_stderr);
+}
+
+void log_force_colour(void)
+{
+	state.colour_forced = true;
 }
 
 void log_configure(const struct log_options *options)
@@ -121,7 +141,7 @@ static struct span current_prefix(void)
 /* Sends one line; on stderr with the process in front, as operators know it. */
 static void emit(int level, int facility, const char *text, size_t len)
 {
-	const struct level_row *row = level_row(level);
+	struct level_row *row = level_row(level);
 	if (!state.options.to_stderr) {
 		syslog((facility < 0 ? state.options.facility : facility) | row->priority, "%.*s", (int)len, text);
 		return;
@@ -159,10 +179,15 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 
 void log_script(int level, int facility, struct span line)
 {
+	log_script_prefixed(level, facility, SPAN_OF("<script>: "), line);
+}
+
+void log_script_prefixed(int level, int facility, struct span prefix, struct span line)
+{
 	char text[LINE_MAX_BYTES];
-	struct span prefix = current_prefix();
-	int used = snprintf(text, sizeof(text), "%s: %.*s<script>: %.*s", level_row(level)->name,
-		SPAN_ARGS(prefix), SPAN_ARGS(line));
+	struct span line_prefix = current_prefix();
+	int used = snprintf(text, sizeof(text), "%s: %.*s%.*s%.*s", level_row(level)->name,
+		SPAN_ARGS(line_prefix), SPAN_ARGS(prefix), SPAN_ARGS(line));
 	size_t len = used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used;
 	while (len && text[len - 1] == '\n')
 		len--;

@@ -50,6 +50,15 @@ static inline bool log_is_on(int level)
 	const char *function, const char *format, ...);
 /* A line of the script (xlog): no file, no function; `facility` < 0 means the configured one. */
 void log_script(int level, int facility, struct span text);
+/* The same with another text than "<script>: " in front. */
+void log_script_prefixed(int level, int facility, struct span prefix, struct span text);
+/* The terminal sequence that begins lines of a level; `sequence` is static or lives as long as the
+ * server; before the first fork. False: no such level. */
+bool log_set_level_colour(int level, const char *sequence);
+/* Says that colour codes are wanted wherever lines go. */
+void log_force_colour(void);
+/* Do lines go to a terminal that shows colours, or are they wanted anyway? ($C) */
+bool log_uses_colour(void);
 /* True when a script line of `level` would be printed. */
 static inline bool log_script_is_on(int level)
 {
