@@ -20,7 +20,9 @@ struct mail {
 	uint8_t bytes[MAILBOX_INLINE_MOST];
 	const void *block;     /* the long part, in shared memory; NULL when there is none */
 	size_t block_len;
-	uint64_t block_name;   /* for mail_release */
+	uint32_t block_index;  /* these three: for mail_release */
+	uint32_t block_generation;
+	uint32_t block_shard;
 };
 
 /* Makes `count` boxes of `capacity` (a power of two) messages each, with an eventfd each; before the

@@ -31,8 +31,8 @@ void shm_trim(void);
 [[nodiscard]] void *shm_reserve(size_t size, const char *name);
 
 /* A run of whole pages of at least `size` bytes, not zeroed, aligned to SHM_PAGE_SIZE: script
- * images, big tables. NULL when the limit is reached. `name` (up to 7 bytes are kept) is shown by
- * shm_pages_report. Any process may free it; freeing twice ends the process. */
+ * images, big tables. NULL when the limit is reached. `name` is for the log. Any process may free
+ * it; freeing what is no run ends the process. */
 [[nodiscard]] void *shm_run_alloc(size_t size, const char *name);
 void shm_run_free(void *run);
 /* Bytes that the run really has. */

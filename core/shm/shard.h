@@ -65,8 +65,9 @@ struct shard_type {
 	unsigned timer_count;
 	int64_t timer_grace_ms; /* see wheel_collect; 0: due timers are disarmed */
 	/* A slot that was building or changing when its process died, before it is freed. Its content
-	 * may be half written: believe nothing but the slot header. Lock held. May be called again
-	 * for the same slot when the repairer dies too. Optional. */
+	 * may be half written: believe nothing but the slot header. Lock held; it must not call
+	 * functions of the shard. May be called again for the same slot when the repairer dies too.
+	 * Optional. */
 	void (*on_lost)(void *slot);
 	/* False when a live slot's own content is impossible: it is then treated as lost by a repair
 	 * and counted by a check. Lock held, memory operations only. Optional. */
