@@ -137,6 +137,10 @@ int64_t core_setting_int(const char *name);
 struct span core_setting_text(const char *name);
 /* Runs `work(data)` in worker `index` (by mail); `data` up to 200 bytes is copied. */
 bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data, size_t len);
+/* The same for any process by its number (process_index of the receiver), e.g. for answers to RPC
+ * processes. */
+bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data, size_t len);
+unsigned process_index(void);
 /* Stateless forwarding of the current request (the core function forward), and of a reply. */
 bool forward_request(struct script_run *run, struct message *msg);
 bool forward_reply(struct message *reply);

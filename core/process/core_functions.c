@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The functions that the language has without loading a module. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/net/locate.h"
+#include "core/process/process.h"
+
+struct number_args { int64_t number; };
+struct text_args { struct span text; };
+
+/* ---- flags ------------------------------------------------------------------------------------------ */
+
+static const struct field setflag_fields[] = {
+	FIELD(struct number_args, number, "flag 0-31 or its name", .max = 31, .flag_kind = FLAG_KIND_MESSAGE),
+};
+#define resetflag_fields setflag_fields
+#define isflagset_fields setflag_fields
+#define setflag_args number_args
+#define resetflag_args number_args
+#define isflagset_args number_args
+SCRIPT_HANDLER(setflag)
+SCRIPT_HANDLER(resetflag)
+SCRIPT_HANDLER(isflagset)
+
+static int setflag(struct script_run *run, const struct setflag_args *args)
+{
+	run->msg->flags |= 1u << args->number;
+	return SCRIPT_TRUE;
+}
+
+static int resetflag(struct script_run *run, const struct resetflag_args *args)
+{
+	run->msg->flags &= ~(1u << args->number);
+	return SCRIPT_TRUE;
+}
+
+static int isflagset(struct script_run *run, const struct isflagset_args *args)
+{
+	return run->msg->flags & (1u << args->number) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- notes of the message: what later rendering and sending looks at ------------------------------------ */
+
+static int note(struct script_run *run, uint32_t bit)
+{
+	run->msg->notes |= bit;
+	return SCRIPT_TRUE;
+}
+
+SCRIPT_HANDLER_PLAIN(force_rport)
+SCRIPT_HANDLER_PLAIN(add_local_rport)
+SCRIPT_HANDLER_PLAIN(set_reply_no_connect)
+SCRIPT_HANDLER_PLAIN(set_reply_close)
+SCRIPT_HANDLER_PLAIN(set_forward_no_connect)
+SCRIPT_HANDLER_PLAIN(set_forward_close)
+
+static int force_rport(struct script_run *run)
+{
+	return note(run, NOTE_FORCE_RPORT);
+}
+
+static int add_local_rport(struct script_run *run)
+{
+	return note(run, NOTE_ADD_LOCAL_RPORT);
+}
+
+static int set_reply_no_connect(struct script_run *run)
+{
+	return note(run, NOTE_REPLY_NO_CONNECT);
+}
+
+static int set_reply_close(struct script_run *run)
+{
+	return note(run, NOTE_REPLY_CLOSE);
+}
+
+static int set_forward_no_connect(struct script_run *run)
+{
+	return note(run, NOTE_FORWARD_NO_CONNECT);
+}
+
+static int set_forward_close(struct script_run *run)
+{
+	return note(run, NOTE_FORWARD_CLOSE);
+}
+
+/* ---- the Request-URI -------------------------------------------------------------------------------------- */
+
+/* A Request-URI in parts; whoever changes one part writes all of them again. */
+struct uri_parts {
+	struct span user, password, host, port, params;
+	struct span scheme, headers;
+};
+
+static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
+{
+	struct sip_uri uri;
+	if (!message_parse_uri(run->msg, &uri)) {
+		log_debug("the Request-URI is malformed: %.*s", SPAN_ARGS(message_uri(run->msg)));
+		return false;
+	}
+	*out_parts = (struct uri_parts){ .user = uri.user, .password = uri.password, .host = uri.host,
+		.port = uri.port_text, .params = uri.params, .scheme = uri.scheme_text, .headers = uri.headers };
+	return true;
+}
+
+static int uri_put_together(struct script_run *run, const struct uri_parts *parts)
+{
+	struct writer w = writer_in_arena(run->arena, 256);
+	writer_span(&w, parts->scheme.len ? parts->scheme : SPAN_OF("sip"));
+	writer_char(&w, ':');
+	if (parts->user.len) {
+		writer_span(&w, parts->user);
+		if (parts->password.len) {
+			writer_char(&w, ':');
+			writer_span(&w, parts->password);
+		}
+		writer_char(&w, '@');
+	}
+	writer_span(&w, parts->host);
+	if (parts->port.len) {
+		writer_char(&w, ':');
+		writer_span(&w, parts->port);
+	}
+	if (parts->params.len) {
+		writer_char(&w, ';');
+		writer_span(&w, parts->params);
+	}
+	if (parts->headers.len) {
+		writer_char(&w, '?');
+		writer_span(&w, parts->headers);
+	}
+	return !w.failed && message_set_uri(run->msg, writer_result(&w)) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static const struct field text_fields[] = { FIELD(struct text_args, text, "text, may contain variables") };
+static const struct field number_fields[] = { FIELD(struct number_args, number, "number of characters", .min = 0, .max = 65535) };
+#define rewriteuri_args text_args
+#define rewriteuri_fields text_fields
+#define rewriteuser_args text_args
+#define rewriteuser_fields text_fields
+#define rewriteuserpass_args text_args
+#define rewriteuserpass_fields text_fields
+#define rewritehost_args text_args
+#define rewritehost_fields text_fields
+#define rewritehostport_args text_args
+#define rewritehostport_fields text_fields
+#define rewritehostporttrans_args text_args
+#define rewritehostporttrans_fields text_fields
+#define rewriteport_args text_args
+#define rewriteport_fields text_fields
+#define prefix_args text_args
+#define prefix_fields text_fields
+#define strip_args number_args
+#define strip_fields number_fields
+#define strip_tail_args number_args
+#define strip_tail_fields number_fields
+SCRIPT_HANDLER(rewriteuri)
+SCRIPT_HANDLER(rewriteuser)
+SCRIPT_HANDLER(rewriteuserpass)
+SCRIPT_HANDLER(rewritehost)
+SCRIPT_HANDLER(rewritehostport)
+SCRIPT_HANDLER(rewritehostporttrans)
+SCRIPT_HANDLER(rewriteport)
+SCRIPT_HANDLER(prefix)
+SCRIPT_HANDLER(strip)
+SCRIPT_HANDLER(strip_tail)
+SCRIPT_HANDLER_PLAIN(revert_uri)
+SCRIPT_HANDLER_PLAIN(userphone)
+SCRIPT_HANDLER_PLAIN(isdsturiset)
+SCRIPT_HANDLER_PLAIN(resetdsturi)
+
+static int rewriteuri(struct script_run *run, const struct rewriteuri_args *args)
+{
+	return message_set_uri(run->msg, args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int rewriteuser(struct script_run *run, const struct rewriteuser_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	parts.user = args->text;
+	return uri_put_together(run, &parts);
+}
+
+static int rewriteuserpass(struct script_run *run, const struct rewriteuserpass_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	size_t colon = span_find(args->text, ':', 0);
+	parts.user = span_slice(args->text, 0, colon);
+	parts.password = span_slice(args->text, colon + 1, args->text.len);
+	return uri_put_together(run, &parts);
+}
+
+/* "host", "[v6]:port", "host:port" */
+static void split_host_port(struct span text, struct span *out_host, struct span *out_port)
+{
+	size_t from = text.len && text.at[0] == '[' ? span_find(text, ']', 0) : 0;
+	size_t colon = span_find(text, ':', from);
+	*out_host = span_slice(text, 0, colon);
+	*out_port = span_slice(text, colon + 1, text.len);
+}
+
+static int rewrite_place(struct script_run *run, struct span host_port, bool with_port, struct span transport)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	if (with_port) {
+		split_host_port(host_port, &parts.host, &parts.port);
+	} else {
+		parts.host = host_port;
+	}
+	if (transport.len) {
+		struct sip_uri old;
+		struct writer w = writer_in_arena(run->arena, 128);
+		writer_literal(&w, "transport=");
+		writer_span(&w, transport);
+		struct span rest = message_parse_uri(run->msg, &old) ? old.params : (struct span){ NULL, 0 }, one;
+		while (span_split(&rest, ';', &one))
+			if (!span_starts_with_nocase(one, SPAN_OF("transport="))) {
+				writer_char(&w, ';');
+				writer_span(&w, one);
+			}
+		parts.params = writer_result(&w);
+	}
+	return uri_put_together(run, &parts);
+}
+
+static int rewritehost(struct script_run *run, const struct rewritehost_args *args)
+{
+	return rewrite_place(run, args->text, false, (struct span){ NULL, 0 });
+}
+
+static int rewritehostport(struct script_run *run, const struct rewritehostport_args *args)
+{
+	return rewrite_place(run, args->text, true, (struct span){ NULL, 0 });
+}
+
+static int rewritehostporttrans(struct script_run *run, const struct rewritehostporttrans_args *args)
+{
+	/* host:port:transport */
+	struct span text = args->text, transport = { NULL, 0 };
+	for (size_t i = text.len; i > 0; i--)
+		if (text.at[i - 1] == ':') {
+			if (transport_from_span(span_slice(text, i, text.len)) != TRANSPORT_NONE) {
+				transport = span_slice(text, i, text.len);
+				text = span_slice(text, 0, i - 1);
+			}
+			break;
+		}
+	return rewrite_place(run, text, true, transport);
+}
+
+static int rewriteport(struct script_run *run, const struct rewriteport_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	parts.port = args->text;
+	return uri_put_together(run, &parts);
+}
+
+static int prefix(struct script_run *run, const struct prefix_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	parts.user = arena_printf(run->arena, "%.*s%.*s", SPAN_ARGS(args->text), SPAN_ARGS(parts.user));
+	return uri_put_together(run, &parts);
+}
+
+static int strip(struct script_run *run, const struct strip_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	parts.user = span_slice(parts.user, (size_t)args->number, parts.user.len);
+	return uri_put_together(run, &parts);
+}
+
+static int strip_tail(struct script_run *run, const struct strip_tail_args *args)
+{
+	struct uri_parts parts;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	size_t cut = (size_t)args->number < parts.user.len ? (size_t)args->number : parts.user.len;
+	parts.user = span_slice(parts.user, 0, parts.user.len - cut);
+	return uri_put_together(run, &parts);
+}
+
+static int revert_uri(struct script_run *run)
+{
+	run->msg->target.uri = (struct span){ NULL, 0 };
+	run->msg->notes &= ~(uint32_t)NOTE_URI_CHANGED;
+	return SCRIPT_TRUE;
+}
+
+static int userphone(struct script_run *run)
+{
+	struct uri_parts parts;
+	struct sip_uri uri;
+	if (!uri_take_apart(run, &parts) || !message_parse_uri(run->msg, &uri))
+		return SCRIPT_FALSE;
+	if (uri.user_param.at)
+		return SCRIPT_TRUE;
+	parts.params = arena_printf(run->arena, "%.*s%suser=phone", SPAN_ARGS(parts.params), parts.params.len ? ";" : "");
+	return uri_put_together(run, &parts);
+}
+
+static int isdsturiset(struct script_run *run)
+{
+	return run->msg->target.dst_uri.at ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int resetdsturi(struct script_run *run)
+{
+	return message_set_dst_uri(run->msg, (struct span){ NULL, 0 }) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------- */
+
+struct destination_args { struct span host; int64_t port; };
+static const struct field destination_fields[] = {
+	FIELD(struct destination_args, host, "host or address", .optional = true),
+	FIELD(struct destination_args, port, "port", .optional = true, .max = 65535),
+};
+#define forward_args destination_args
+#define forward_fields destination_fields
+#define force_send_socket_args text_args
+#define force_send_socket_fields text_fields
+#define set_advertised_address_args text_args
+#define set_advertised_address_fields text_fields
+#define set_advertised_port_args number_args
+#define set_advertised_port_fields number_fields
+#define send_raw_args text_args
+#define send_raw_fields text_fields
+SCRIPT_HANDLER(forward)
+SCRIPT_HANDLER(force_send_socket)
+SCRIPT_HANDLER(set_advertised_address)
+SCRIPT_HANDLER(set_advertised_port)
+SCRIPT_HANDLER(send_raw)
+
+static int forward(struct script_run *run, const struct forward_args *args)
+{
+	if (!message_is_request(run->msg))
+		return forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	struct span kept = run->msg->target.dst_uri;
+	if (args->host.len)
+		run->msg->target.dst_uri = arena_printf(run->arena, "sip:%.*s:%u", SPAN_ARGS(args->host),
+			args->port ? (unsigned)args->port : 5060u);
+	bool is_sent = forward_request(run, run->msg);
+	run->msg->target.dst_uri = kept;
+	return is_sent ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int force_send_socket(struct script_run *run, const struct force_send_socket_args *args)
+{
+	struct end_point address;
+	const struct listener *listener = end_point_parse(args->text, &address) ? listener_find(&address) : NULL;
+	if (!listener) {
+		log_error("force_send_socket: %.*s is none of the listen addresses", SPAN_ARGS(args->text));
+		return SCRIPT_FALSE;
+	}
+	run->msg->target.socket = listener;
+	return SCRIPT_TRUE;
+}
+
+static int set_advertised_address(struct script_run *run, const struct set_advertised_address_args *args)
+{
+	run->msg->advertised_host = arena_copy(run->msg->arena, args->text);
+	return run->msg->advertised_host.at ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int set_advertised_port(struct script_run *run, const struct set_advertised_port_args *args)
+{
+	run->msg->advertised_port = (uint16_t)args->number;
+	return SCRIPT_TRUE;
+}
+
+/* send("ip:port"): the message as received, without a Via of ours. */
+static int send_raw(struct script_run *run, const struct send_raw_args *args)
+{
+	struct span host, port;
+	uint32_t number = 5060;
+	struct located located;
+	split_host_port(args->text, &host, &port);
+	if (port.len && !span_to_uint32(port, &number))
+		return SCRIPT_FALSE;
+	if (!locate_host(host, (uint16_t)number, TRANSPORT_UDP, &located))
+		return SCRIPT_FALSE;
+	struct send_target target = { .to = located.targets[0], .from = run->msg->target.socket };
+	return send_bytes(&target, run->msg->bytes, false) == SEND_OK ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- log, exec -------------------------------------------------------------------------------------------- */
+
+struct log_args { struct span level; struct span text; };
+static const struct field log_fields[] = {
+	FIELD(struct log_args, level, "-5 … 3 or a name like L_INFO"),
+	FIELD(struct log_args, text, "constant text", .literal = true),
+};
+#define log_level_args log_args
+#define log_level_fields log_fields
+#define log_plain_args text_args
+static const struct field log_plain_fields[] = { FIELD(struct text_args, text, "constant text", .literal = true) };
+#define exec_args text_args
+#define exec_fields text_fields
+SCRIPT_HANDLER(log_level)
+SCRIPT_HANDLER(log_plain)
+SCRIPT_HANDLER(exec)
+
+static int log_level(struct script_run *run, const struct log_level_args *args)
+{
+	int level;
+	if (!log_level_from_name(args->level, &level))
+		level = LOG_LEVEL_ERROR;
+	if (log_script_is_on(level))
+		log_script(level, -1, args->text);
+	return SCRIPT_TRUE;
+}
+
+static int log_plain(struct script_run *run, const struct log_plain_args *args)
+{
+	if (log_script_is_on(LOG_LEVEL_ERROR))
+		log_script(LOG_LEVEL_ERROR, -1, args->text);
+	return SCRIPT_TRUE;
+}
+
+static int exec(struct script_run *run, const struct exec_args *args)
+{
+	const char *command = arena_string(run->arena, args->text);
+	return command && system(command) == 0 ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------- */
+
+#define ON_URI (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH | ROUTE_BRANCH_FAILURE | ROUTE_LOCAL | ROUTE_EVENT | ROUTE_ONSEND)
+
+static const struct script_function functions[] = {
+	FUNCTION("setflag", setflag, IN_ANY, "Sets a message flag."),
+	FUNCTION("resetflag", resetflag, IN_ANY, "Clears a message flag."),
+	FUNCTION("isflagset", isflagset, IN_ANY, "True when the message flag is set."),
+	FUNCTION_PLAIN("force_rport", force_rport, IN_ANY, "Answers go to the port that the request came from."),
+	FUNCTION_PLAIN("add_rport", force_rport, IN_ANY, "The same as force_rport()."),
+	FUNCTION_PLAIN("add_local_rport", add_local_rport, IN_ANY, "Puts rport into our own Via."),
+	FUNCTION_PLAIN("set_reply_no_connect", set_reply_no_connect, IN_ANY, "Replies open no new connection."),
+	FUNCTION_PLAIN("set_reply_close", set_reply_close, IN_ANY, "The connection is closed after the reply."),
+	FUNCTION_PLAIN("set_forward_no_connect", set_forward_no_connect, IN_ANY, "Forwarding opens no new connection."),
+	FUNCTION_PLAIN("set_forward_close", set_forward_close, IN_ANY, "The connection is closed after forwarding."),
+	FUNCTION("rewriteuri", rewriteuri, ON_URI, "Replaces the Request-URI."),
+	FUNCTION("seturi", rewriteuri, ON_URI, "The same as rewriteuri()."),
+	FUNCTION("rewriteuser", rewriteuser, ON_URI, "Replaces the user of the Request-URI."),
+	FUNCTION("setuser", rewriteuser, ON_URI, "The same as rewriteuser()."),
+	FUNCTION("setu", rewriteuser, ON_URI, "The same as rewriteuser()."),
+	FUNCTION("rewriteuserpass", rewriteuserpass, ON_URI, "Replaces user and password (user:password)."),
+	FUNCTION("setuserpass", rewriteuserpass, ON_URI, "The same as rewriteuserpass()."),
+	FUNCTION("setup", rewriteuserpass, ON_URI, "The same as rewriteuserpass()."),
+	FUNCTION("rewritehost", rewritehost, ON_URI, "Replaces the host of the Request-URI."),
+	FUNCTION("sethost", rewritehost, ON_URI, "The same as rewritehost()."),
+	FUNCTION("seth", rewritehost, ON_URI, "The same as rewritehost()."),
+	FUNCTION("rewritehostport", rewritehostport, ON_URI, "Replaces host and port (host:port)."),
+	FUNCTION("sethostport", rewritehostport, ON_URI, "The same as rewritehostport()."),
+	FUNCTION("sethp", rewritehostport, ON_URI, "The same as rewritehostport()."),
+	FUNCTION("rewritehostporttrans", rewritehostporttrans, ON_URI, "Replaces host, port and transport (host:port:transport)."),
+	FUNCTION("sethostporttrans", rewritehostporttrans, ON_URI, "The same as rewritehostporttrans()."),
+	FUNCTION("sethpt", rewritehostporttrans, ON_URI, "The same as rewritehostporttrans()."),
+	FUNCTION("rewriteport", rewriteport, ON_URI, "Replaces the port of the Request-URI."),
+	FUNCTION("setport", rewriteport, ON_URI, "The same as rewriteport()."),
+	FUNCTION("setp", rewriteport, ON_URI, "The same as rewriteport()."),
+	FUNCTION("prefix", prefix, ON_URI, "Puts text before the user of the Request-URI."),
+	FUNCTION("strip", strip, ON_URI, "Removes characters from the front of the user."),
+	FUNCTION("strip_tail", strip_tail, ON_URI, "Removes characters from the end of the user."),
+	FUNCTION_PLAIN("revert_uri", revert_uri, ON_URI, "Goes back to the Request-URI as received."),
+	FUNCTION_PLAIN("userphone", userphone, ON_URI, "Adds ;user=phone to the Request-URI."),
+	FUNCTION_PLAIN("isdsturiset", isdsturiset, IN_ANY, "True when the next hop ($du) is set."),
+	FUNCTION_PLAIN("resetdsturi", resetdsturi, IN_ANY, "Clears the next hop ($du)."),
+	FUNCTION("forward", forward, IN_ANY, "Forwards statelessly to the Request-URI, $du, or host and port."),
+	FUNCTION("forward_udp", forward, IN_ANY, "The same as forward(), over UDP."),
+	FUNCTION("force_send_socket", force_send_socket, IN_ANY, "Sends from this listen address."),
+	FUNCTION("set_advertised_address", set_advertised_address, IN_ANY, "Host for our Via of this message."),
+	FUNCTION("set_advertised_port", set_advertised_port, IN_ANY, "Port for our Via of this message."),
+	FUNCTION("send", send_raw, IN_ANY, "Sends the message as received to ip:port."),
+	FUNCTION("log", log_plain, IN_ANY, "Logs a constant text as an error."),
+	FUNCTION("log", log_level, IN_ANY, "Logs a constant text with a level."),
+	FUNCTION("exec", exec, IN_ANY, "Runs a shell command and waits for it."),
+};
+
+const struct module core_module = {
+	.abi = MODULE_ABI,
+	.name = "core",
+	.doc = "What the language has without loading a module.",
+	.functions = ROWS(functions),
+	.commands = { NULL, 0 },
+};

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stateless forwarding (RFC 3261 16.11): nothing is remembered, so the branch is computed from the
+ * request and a retransmission gets the same one. */
+#include "core/net/locate.h"
+#include "core/process/process.h"
+
+static counter_id forwarded_requests, forwarded_replies, forward_failures;
+
+void forward_prepare(void)
+{
+	forwarded_requests = counter_register("core", "fwd_requests", "requests forwarded statelessly", COUNTER_COUNT);
+	forwarded_replies = counter_register("core", "fwd_replies", "replies forwarded statelessly", COUNTER_COUNT);
+	forward_failures = counter_register("core", "err_replies", "replies that could not be forwarded", COUNTER_COUNT);
+}
+
+/* A branch that depends on the request alone; CANCEL and ACK to a failure get the one of their
+ * INVITE because they carry its top branch. */
+static struct span stateless_branch(struct message *msg, char out[64])
+{
+	const struct sip_via *via = message_top_via(msg);
+	uint32_t cseq = 0;
+	if (!message_cseq(msg, &cseq))
+		cseq = 0;
+	uint64_t key[] = { hash_span(message_value(msg, HEADER_CALL_ID)), hash_span(message_from_tag(msg)),
+		hash_span(via->branch), hash_span(message_original_uri(msg)), cseq };
+	struct writer w = writer_fixed(out, 64);
+	writer_literal(&w, "z9hG4bK");
+	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
+	writer_literal(&w, ".0");
+	return writer_result(&w);
+}
+
+static bool onsend_allows(struct message *msg, struct outgoing *out)
+{
+	struct script_run run;
+	if (!script_run_init(&run, msg, ROUTE_ONSEND, NULL))
+		return false;
+	uint32_t route = script_route(run.image, ROUTE_ONSEND, SPAN_OF(""));
+	if (!route)
+		return true;
+	run.outgoing = out;
+	script_run_route(&run, route);
+	return !run.dropped;
+}
+
+static bool forward_to(struct message *msg, const struct end_point *to)
+{
+	char branch[64];
+	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
+	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
+	out.from = msg->target.socket ? msg->target.socket : msg->from.listener;
+	if (!out.from || out.from->address.family != to->family || out.from->address.transport != to->transport)
+		out.from = listener_for(to);
+	if (!out.from) {
+		msg->last_error = 500;
+		log_error("no listen address can reach the destination");
+		return false;
+	}
+	out.via_branch = stateless_branch(msg, branch);
+	render_request(&w, &out);
+	if (w.failed || !onsend_allows(msg, &out))
+		return false;
+	struct send_target target = { .to = *to, .from = out.from };
+	return send_bytes(&target, writer_result(&w), false) == SEND_OK;
+}
+
+bool forward_request(struct script_run *run, struct message *msg)
+{
+	struct located located;
+	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
+	if (!locate_uri(next_hop, &located)) {
+		msg->last_error = 478;
+		log_error("forward: cannot resolve %.*s", SPAN_ARGS(next_hop));
+		return false;
+	}
+	for (unsigned i = 0; i < located.count; i++)
+		if (forward_to(msg, &located.targets[i])) {
+			counter_inc(forwarded_requests);
+			return true;
+		}
+	return false;
+}
+
+bool forward_reply(struct message *reply)
+{
+	const struct sip_via *top = message_top_via(reply);
+	struct send_target target;
+	if (core_settings()->check_via && top &&
+		!is_myself(top->host, via_port(top), (enum transport)top->transport)) {
+		log_debug("a reply whose top Via is not ours is dropped");
+		return false;
+	}
+	if (!relay_target(reply, &target)) {
+		counter_inc(forward_failures);
+		log_debug("a reply without a second Via ends here");
+		return false;
+	}
+	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
+	render_reply(&w, reply);
+	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK) {
+		counter_inc(forward_failures);
+		return false;
+	}
+	counter_inc(forwarded_replies);
+	return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* process: the processes of a running server. The supervisor opens the sockets and forks one
+ * process per role; when one dies, a successor takes over its role, mailbox and counters. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/process/settings.h"
+
+#define ROLES_MOST 64
+
+enum role_kind { ROLE_SUPERVISOR, ROLE_WORKER, ROLE_MODULE };
+
+struct role {
+	enum role_kind kind;
+	char name[64];          /* as `ps` shows it: "worker 1 of 2", "ctl handler" */
+	unsigned number;        /* of the worker, from 0 */
+	const struct module_role *module_role;
+	/* in shared memory, so that every process can tell */
+	_Atomic pid_t pid;      /* 0: not running now */
+	_Atomic uint32_t incarnation;
+	int64_t started_ms;
+	uint32_t deaths;
+};
+
+/* Settles which roles there are: the supervisor, workers, roles of modules. Before the first fork. */
+[[nodiscard]] bool roles_prepare(void);
+unsigned role_count(void);
+struct role *role_at(unsigned index);
+/* The role of this process; 0 is the supervisor. */
+unsigned role_self(void);
+
+/* Forks all roles and watches over them until an orderly stop; the result is the exit code. */
+int supervisor_run(void);
+/* What every process but the supervisor does: returns the exit code. */
+int role_run(unsigned index);
+
+/* Starts receiving in this worker. */
+[[nodiscard]] bool receive_start(void);
+/* Collects the claims of all modules; before the first fork. */
+void receive_prepare(void);
+void counters_prepare(void);
+void forward_prepare(void);
+
+/* Reads the configuration file again and publishes its routes; all in a child, so that nothing is
+ * lost when it is wrong. On the loop's own stack it waits, on a fiber it parks. Mistakes are in
+ * `out_report` (text in `arena`). */
+bool reload_script(struct arena *arena, struct span *out_report);
+/* How the configuration was read at start, for reload. */
+const struct script_options *startup_options(void);
+/* Command line, for core.arg. */
+void startup_arguments(int *out_count, char ***out_arguments);
+
+extern const struct module core_module;
+extern const struct rpc_table core_commands;

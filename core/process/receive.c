@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The road of a received message up to the script (doc/architecture.md): parse, required headers,
+ * claimants, route. */
+#include <stdlib.h>
+
+#include "core/process/process.h"
+#include "core/transport/udp.h"
+
+#define CLAIMS_MOST 64
+
+static const struct claim *claims[CLAIMS_MOST];
+static unsigned claim_count;
+
+static struct {
+	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
+	counter_id by_method[10];
+	counter_id unsupported, overloaded;
+} counters;
+
+static const struct { const char *name; uint32_t method; } counted_methods[] = {
+	{ "rcv_requests_invite", METHOD_INVITE }, { "rcv_requests_cancel", METHOD_CANCEL },
+	{ "rcv_requests_ack", METHOD_ACK }, { "rcv_requests_bye", METHOD_BYE },
+	{ "rcv_requests_info", METHOD_INFO }, { "rcv_requests_register", METHOD_REGISTER },
+	{ "rcv_requests_subscribe", METHOD_SUBSCRIBE }, { "rcv_requests_notify", METHOD_NOTIFY },
+	{ "rcv_requests_message", METHOD_MESSAGE }, { "rcv_requests_options", METHOD_OPTIONS },
+};
+
+void counters_prepare(void)
+{
+	counters.requests = counter_register("core", "rcv_requests", "requests received", COUNTER_COUNT);
+	counters.replies = counter_register("core", "rcv_replies", "replies received", COUNTER_COUNT);
+	counters.bad_uri = counter_register("core", "bad_URIs_rcvd", "requests whose URI is malformed", COUNTER_COUNT);
+	counters.bad_header = counter_register("core", "bad_msg_hdr", "messages without a usable Via", COUNTER_COUNT);
+	counters.bad_message = counter_register("core", "err_requests", "datagrams that are no SIP message", COUNTER_COUNT);
+	counters.dropped_requests = counter_register("core", "drop_requests", "requests that the script dropped", COUNTER_COUNT);
+	counters.dropped_replies = counter_register("core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
+	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
+	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
+	for (size_t i = 0; i < ARRAY_SIZE(counted_methods); i++)
+		counters.by_method[i] = counter_register("core", counted_methods[i].name, "requests with this method", COUNTER_COUNT);
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+	const struct claim *a = *(const struct claim *const *)left, *b = *(const struct claim *const *)right;
+	return (a->order > b->order) - (a->order < b->order);
+}
+
+void receive_prepare(void)
+{
+	for (unsigned i = 0; i < loader_count(); i++)
+		for (uint32_t j = 0; j < loader_at(i)->claims.count && claim_count < CLAIMS_MOST; j++)
+			claims[claim_count++] = &loader_at(i)->claims.rows[j];
+	qsort(claims, claim_count, sizeof(struct claim *), compare_claims);
+}
+
+static bool is_claimed(struct message *msg)
+{
+	bool is_request = message_is_request(msg);
+	for (unsigned i = 0; i < claim_count; i++) {
+		enum claim_result (*handler)(struct message *) = is_request ? claims[i]->request : claims[i]->reply;
+		if (handler && handler(msg) == CLAIM_CONSUMED)
+			return true;
+	}
+	return false;
+}
+
+/* A route that does not exist is no route to run: the script does not care for replies then. */
+static bool run_main_route(struct message *msg, enum route_kind kind)
+{
+	struct script_run run;
+	if (!script_run_init(&run, msg, kind, NULL))
+		return false;
+	uint32_t route = script_route(run.image, kind, SPAN_OF(""));
+	if (route)
+		script_run_route(&run, route);
+	return !run.dropped;
+}
+
+static void count_request(const struct message *msg)
+{
+	uint32_t method = message_method(msg);
+	counter_inc(counters.requests);
+	for (size_t i = 0; i < ARRAY_SIZE(counted_methods); i++)
+		if (counted_methods[i].method == method)
+			counter_inc(counters.by_method[i]);
+	if (method == METHOD_OTHER)
+		counter_inc(counters.unsupported);
+}
+
+static void receive_request(struct message *msg)
+{
+	count_request(msg);
+	if (core_settings()->force_rport)
+		msg->notes |= NOTE_FORCE_RPORT;
+	if (core_settings()->local_rport)
+		msg->notes |= NOTE_ADD_LOCAL_RPORT;
+	if (is_claimed(msg))
+		return;
+	if (!run_main_route(msg, ROUTE_REQUEST))
+		counter_inc(counters.dropped_requests);
+}
+
+static void receive_reply(struct message *msg)
+{
+	counter_inc(counters.replies);
+	if (!run_main_route(msg, ROUTE_REPLY)) {
+		counter_inc(counters.dropped_replies);
+		return;
+	}
+	if (!is_claimed(msg))
+		forward_reply(msg);
+}
+
+static void work_on(struct datagram *datagram)
+{
+	struct received from = { .source = datagram->source, .listener = datagram->listener,
+		.local = datagram->listener->address };
+	const char *reason = NULL;
+	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
+	if (!msg) {
+		counter_inc(counters.bad_message);
+		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len, reason ? reason : "no memory");
+		return;
+	}
+	if (!message_top_via(msg) || msg->index->is_http) {
+		counter_inc(counters.bad_header);
+		log_debug("a message without a usable Via is ignored");
+		return;
+	}
+	fiber_set_local(msg);
+	if (message_is_request(msg))
+		receive_request(msg);
+	else
+		receive_reply(msg);
+}
+
+static void receive_on_fiber(void *arg)
+{
+	struct datagram *datagram = arg;
+	work_on(datagram);
+	datagram_release(datagram);
+}
+
+static void receive(struct datagram *datagram)
+{
+	if (sip_is_keepalive(datagram->bytes) || datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
+		datagram_release(datagram);
+		return;
+	}
+	if (!fiber_start(receive_on_fiber, datagram)) {
+		counter_inc(counters.overloaded);
+		datagram_release(datagram);
+	}
+}
+
+bool receive_start(void)
+{
+	return udp_start(receive);
+}

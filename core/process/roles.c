@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which processes there are, and what each of them does after the fork. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "core/process/process.h"
+#include "core/shm/lock.h"
+#include "core/shm/mailbox.h"
+#include "core/shm/map.h"
+#include "core/transport/udp.h"
+
+#define MAIL_CAPACITY 1024
+#define TIMERS_MOST 64
+
+static struct {
+	struct role *roles; /* shared memory */
+	unsigned count;
+	unsigned workers;
+	unsigned self;
+	int64_t started_wall_s;
+} state;
+
+unsigned role_count(void)
+{
+	return state.count;
+}
+
+struct role *role_at(unsigned index)
+{
+	return &state.roles[index];
+}
+
+unsigned role_self(void)
+{
+	return state.self;
+}
+
+unsigned worker_count(void)
+{
+	return state.workers;
+}
+
+int worker_index(void)
+{
+	const struct role *self = state.roles ? &state.roles[state.self] : NULL;
+	return self && self->kind == ROLE_WORKER ? (int)self->number : -1;
+}
+
+uint32_t worker_incarnation(unsigned index)
+{
+	return state.roles[1 + index].incarnation;
+}
+
+int64_t server_start_wall_s(void)
+{
+	return state.started_wall_s;
+}
+
+/* One worker per core is enough, because workers do not wait. */
+static unsigned choose_workers(void)
+{
+	const struct core_settings *settings = core_settings();
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (!settings->fork)
+		return 1;
+	if (settings->workers)
+		return (unsigned)settings->workers;
+	unsigned workers = cores > 0 ? (unsigned)cores : 1;
+	if (workers > settings->children)
+		workers = (unsigned)settings->children;
+	if (workers > ROLES_MOST / 2)
+		workers = ROLES_MOST / 2;
+	if (workers != settings->children)
+		log_info("%u workers for %ld cores; children=%lld is the upper bound, workers=N is exact", workers,
+			cores, (long long)settings->children);
+	return workers;
+}
+
+static struct role *role_add(enum role_kind kind)
+{
+	bug_if(state.count == ROLES_MOST, "too many processes");
+	struct role *role = &state.roles[state.count++];
+	role->kind = kind;
+	role->incarnation = 1;
+	return role;
+}
+
+bool roles_prepare(void)
+{
+	state.roles = shm_reserve(ROLES_MOST * sizeof(struct role), "roles");
+	if (!state.roles)
+		return false;
+	state.started_wall_s = clock_wall_s();
+	snprintf(role_add(ROLE_SUPERVISOR)->name, sizeof(state.roles->name), "supervisor");
+	state.workers = choose_workers();
+	for (unsigned i = 0; i < state.workers; i++) {
+		struct role *role = role_add(ROLE_WORKER);
+		role->number = i;
+		snprintf(role->name, sizeof(role->name), "worker %u of %u", i + 1, state.workers);
+	}
+	for (unsigned i = 0; i < loader_count(); i++)
+		for (uint32_t j = 0; j < loader_at(i)->roles.count; j++) {
+			const struct module_role *wanted = &loader_at(i)->roles.rows[j];
+			if (wanted->wanted && !wanted->wanted())
+				continue;
+			struct role *role = role_add(ROLE_MODULE);
+			role->module_role = wanted;
+			snprintf(role->name, sizeof(role->name), "%s", wanted->name);
+		}
+	state.roles[0].pid = getpid();
+	return mailbox_init(state.count, MAIL_CAPACITY);
+}
+
+/* ---- mail: work that one process gives to another -------------------------------------------------- */
+
+struct posted_work {
+	void (*run)(const void *data, size_t len);
+	uint8_t data[200];
+};
+enum { MAIL_WORK = 1 };
+
+bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data, size_t len)
+{
+	struct posted_work posted = { .run = work };
+	if (len > sizeof(posted.data) || process >= state.count)
+		return false;
+	memcpy(posted.data, data, len);
+	return mailbox_send(mailbox_at(process), MAIL_WORK, (uint16_t)state.self, &posted,
+		offsetof(struct posted_work, data) + len);
+}
+
+bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data, size_t len)
+{
+	return index < state.workers && process_post(1 + index, work, data, len);
+}
+
+unsigned process_index(void)
+{
+	return state.self;
+}
+
+static void work_on_fiber(void *arg)
+{
+	struct mail *mail = arg;
+	struct posted_work posted;
+	size_t len = mail->inline_len - offsetof(struct posted_work, data);
+	memcpy(&posted, mail->bytes, mail->inline_len);
+	posted.run(posted.data, len);
+}
+
+static void on_mail(int fd, unsigned events, void *owner)
+{
+	struct mail mail;
+	while (mailbox_receive(owner, &mail)) {
+		if (mail.type == MAIL_WORK && !fiber_start(work_on_fiber, &mail))
+			log_error("mail is lost: too many fibers wait");
+		mail_release(&mail);
+	}
+}
+
+/* ---- timers of modules ---------------------------------------------------------------------------- */
+
+static void timer_on_fiber(void *arg)
+{
+	const struct module_timer *timer = arg;
+	timer->run();
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	fiber_start(timer_on_fiber, timer->owner);
+}
+
+static void timers_start(void)
+{
+	static struct loop_timer timers[TIMERS_MOST];
+	unsigned used = 0;
+	for (unsigned i = 0; i < loader_count(); i++)
+		for (uint32_t j = 0; j < loader_at(i)->timers.count; j++) {
+			const struct module_timer *row = &loader_at(i)->timers.rows[j];
+			int64_t period = row->period_ms();
+			if (period <= 0 || (!row->every_worker && worker_index() != 0) || used == TIMERS_MOST)
+				continue;
+			timers[used] = (struct loop_timer)LOOP_TIMER_INIT;
+			loop_timer_start(&timers[used++], period, period, on_timer, (void *)(uintptr_t)row);
+		}
+}
+
+/* ---- life of a process ---------------------------------------------------------------------------- */
+
+static void on_signal(int fd, unsigned events, void *owner)
+{
+	struct signalfd_siginfo info;
+	while (read(fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			loop_stop();
+}
+
+/* Orderly stops come as signals; everything else about signals is the supervisor's business. */
+static bool signals_start(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd >= 0 && loop_watch(fd, LOOP_READ, on_signal, NULL);
+}
+
+static int64_t flush_hook(void)
+{
+	send_flush();
+	return INT64_MAX;
+}
+
+static bool may_park(void)
+{
+	return !lock_is_any_held();
+}
+
+static bool role_start(struct role *role)
+{
+	if (!loop_init() || !signals_start())
+		return false;
+	mailbox_adopt(mailbox_at(state.self));
+	if (!loop_watch(mailbox_fd(mailbox_at(state.self)), LOOP_READ, on_mail, mailbox_at(state.self)))
+		return false;
+	fiber_set_park_check(may_park);
+	if (!loader_start_worker())
+		return false;
+	loop_add_hook(flush_hook);
+	if (role->kind == ROLE_MODULE)
+		return role->module_role->start();
+	timers_start();
+	return receive_start();
+}
+
+int role_run(unsigned index)
+{
+	struct role *role = &state.roles[index];
+	state.self = index;
+	/* When the supervisor is gone nobody would replace or stop us. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_NAME, role->kind == ROLE_WORKER ? "viaduct-worker" : "viaduct-rpc");
+	log_process((int)index);
+	counters_select(index);
+	clock_refresh();
+	if (!role_start(role)) {
+		log_critical("%s cannot start", role->name);
+		return 1;
+	}
+	/* What waited in the mailbox for our predecessor is ours now. */
+	on_mail(-1, LOOP_READ, mailbox_at(index));
+	loop_run();
+	loader_stop_worker();
+	return 0;
+}

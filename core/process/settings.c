@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The core parameters: one table of names, and what has a name of its own: listen and alias. */
+#include "core/process/settings.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <syslog.h>
+
+static struct core_settings settings = {
+	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
+	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"),
+	.port = 5060, .auto_aliases = true, .sip_warning = true, .server_signature = true,
+	.phone2tel = true, .max_branches = 12, .msg_recv_max_size = 65535,
+	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
+};
+
+const struct core_settings *core_settings(void)
+{
+	return &settings;
+}
+
+void *core_setting_object(void)
+{
+	return &settings;
+}
+
+static const char *check_facility(struct span text, int64_t number)
+{
+	(void)number;
+	return log_facility_from_name(text) < 0 ? "unknown facility; LOG_LOCAL0 … LOG_LOCAL7, LOG_DAEMON, LOG_USER are known" : NULL;
+}
+
+#define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
+#define NO_TCP(name) FIELD_IGNORED(name, "for stream transports, which come with a later release")
+#define NO_DNS(name) FIELD_IGNORED(name, "the resolver has its own limits and needs no tuning here")
+#define NO_SCTP(name) FIELD_IGNORED(name, "SCTP comes with a later release")
+#define NO_NEED(name, why) FIELD_IGNORED(name, why)
+
+static const struct field fields[] = {
+	SET(children, "upper bound of the number of workers; one per core is enough because they never wait", .min = 1, .max = 1024),
+	SET(workers, "exact number of workers; 0: one per core", .max = 1024),
+	SET(tcp_children, "accepted; workers serve streams too", .max = 1024),
+	SET(fork, "run as supervisor and workers, in the background unless -D says otherwise"),
+	SET(user, "user to run as"), SET(group, "group to run as"),
+	SET(chroot, "directory to lock the processes into"), SET(workdir, "working directory"),
+	SET(rundir, "directory of the control sockets"),
+	SET(exit_timeout, "seconds that an orderly stop may take", .max = 3600),
+	SET(open_files_limit, "raises the limit of open descriptors"),
+	SET(shm_mem_size, "MB of shared memory", .min = 8, .max = 32768),
+	SET(server_id, "number of this server in a cluster"),
+	SET(disable_core_dump, "no core files"), SET(shm_force_alloc, "take all shared memory at start"),
+	SET(mlock_pages, "keep all memory from being swapped"),
+	SET(debug, "log threshold: -5 alert … -1 error, 0 warning, 1 notice, 2 info, 3 debug", .is_live = true),
+	SET(log_prefix_mode, "1: evaluate log_prefix for every line", .max = 1),
+	SET(memlog, "accepted: memory reports come with SIGUSR1"), SET(memdbg, "accepted: there is no allocator to trace"),
+	SET(log_stderror, "log to stderr instead of syslog"), SET(log_color, "coloured lines on stderr"),
+	SET(log_facility, "syslog facility", .accept = check_facility), SET(log_name, "syslog tag"),
+	SET(log_prefix, "text with variables put before every line of a message"),
+	SET(port, "port of listen addresses without one", .max = 65535),
+	SET(tos, "type of service of sent packets, a number or IPTOS_ name", .accept = NULL),
+	SET(mhomed, "choose the socket by the route to the destination", .max = 2),
+	SET(auto_aliases, "names of the own addresses count as local"),
+	SET(auto_bind_ipv6, "listen on all IPv6 addresses too"), SET(disable_tcp, "no TCP"), SET(enable_tls, "TLS on"),
+	SET(advertised_address, "host to put into Via"), SET(advertised_port, "port to put into Via", .max = 65535),
+	SET(force_rport, "answer every request to the port that it came from"),
+	SET(local_rport, "rport in our own Via"), SET(check_via, "drop replies whose top Via is not ours"),
+	SET(reply_to_via, "answer to the address in Via instead of the source"),
+	SET(sip_warning, "add a Warning header to own replies"), SET(server_signature, "add Server or User-Agent to own messages"),
+	SET(phone2tel, "user=phone makes a sip URI a telephone number"),
+	SET(onsend_route_reply, "run onsend_route for replies too"),
+	SET(http_reply_parse, "accept HTTP replies"),
+	SET(server_header, "the whole Server header line"), SET(user_agent_header, "the whole User-Agent header line"),
+	SET(max_branches, "destinations of one request", .min = 1, .max = 31),
+	SET(msg_recv_max_size, "bytes of the largest message", .min = 1024, .max = 65535),
+	SET(max_while_loops, "rounds of a while loop; 0: no limit", .max = 1000000000),
+	SET(max_recursive_level, "depth of route calls", .min = 1, .max = 10000),
+	SET(return_mode, "1: any non-zero return value is true"),
+
+	NO_TCP("tcp_connection_lifetime"), NO_TCP("tcp_connect_timeout"), NO_TCP("tcp_send_timeout"),
+	NO_TCP("tcp_max_connections"), NO_TCP("tcp_no_connect"), NO_TCP("tcp_source_ipv4"), NO_TCP("tcp_source_ipv6"),
+	NO_TCP("tcp_async"), NO_TCP("tcp_conn_wq_max"), NO_TCP("tcp_wq_max"), NO_TCP("tcp_wq_blk_size"),
+	NO_TCP("tcp_rd_buf_size"), NO_TCP("tcp_crlf_ping"), NO_TCP("tcp_accept_aliases"), NO_TCP("tcp_accept_no_cl"),
+	NO_TCP("tcp_accept_unique"), NO_TCP("tcp_accept_haproxy"), NO_TCP("tcp_accept_hep3"), NO_TCP("tcp_accept_iplimit"),
+	NO_TCP("tcp_accept_protocols"), NO_TCP("tcp_check_timer"), NO_TCP("tcp_clone_rcvbuf"),
+	NO_TCP("tcp_connection_match"), NO_TCP("tcp_defer_accept"), NO_TCP("tcp_delayed_ack"), NO_TCP("tcp_fd_cache"),
+	NO_TCP("tcp_keepalive"), NO_TCP("tcp_keepcnt"), NO_TCP("tcp_keepidle"), NO_TCP("tcp_keepintvl"),
+	NO_TCP("tcp_linger2"), NO_TCP("tcp_listen_backlog"), NO_TCP("tcp_main_threads"), NO_TCP("tcp_msg_data_timeout"),
+	NO_TCP("tcp_msg_read_timeout"), NO_TCP("tcp_poll_method"), NO_TCP("tcp_reuse_port"), NO_TCP("tcp_script_mode"),
+	NO_TCP("tcp_syncnt"), NO_TCP("tcp_wait_data"), NO_TCP("tls_port_no"), NO_TCP("tls_max_connections"),
+	NO_TCP("tls_threads_mode"), NO_TCP("tls_connection_match_domain"), NO_TCP("udp_mtu"), NO_TCP("udp_mtu_try_proto"),
+
+	NO_DNS("dns"), NO_DNS("rev_dns"), NO_DNS("dns_cache_del_nonexp"), NO_DNS("dns_cache_flags"),
+	NO_DNS("dns_cache_gc_interval"), NO_DNS("dns_cache_init"), NO_DNS("dns_cache_max_ttl"), NO_DNS("dns_cache_mem"),
+	NO_DNS("dns_cache_min_ttl"), NO_DNS("dns_cache_negative_ttl"), NO_DNS("dns_cache_rec_pref"),
+	NO_DNS("dns_naptr_ignore_rfc"), NO_DNS("dns_retr_no"), NO_DNS("dns_retr_time"), NO_DNS("dns_search_full_match"),
+	NO_DNS("dns_servers_no"), NO_DNS("dns_slow_query_ms"), NO_DNS("dns_srv_lb"), NO_DNS("dns_try_ipv6"),
+	NO_DNS("dns_try_naptr"), NO_DNS("dns_udp_pref"), NO_DNS("dns_tcp_pref"), NO_DNS("dns_tls_pref"),
+	NO_DNS("dns_sctp_pref"), NO_DNS("dns_use_search_list"), NO_DNS("use_dns_cache"), NO_DNS("use_dns_failover"),
+	NO_DNS("dst_blocklist_expire"), NO_DNS("dst_blocklist_gc_interval"), NO_DNS("dst_blocklist_init"),
+	NO_DNS("dst_blocklist_mem"), NO_DNS("use_dst_blocklist"),
+
+	NO_SCTP("enable_sctp"), NO_SCTP("disable_sctp"), NO_SCTP("sctp_children"), NO_SCTP("sctp_socket_rcvbuf"),
+	NO_SCTP("sctp_socket_sndbuf"), NO_SCTP("sctp_autoclose"), NO_SCTP("sctp_send_ttl"), NO_SCTP("sctp_send_retries"),
+	NO_SCTP("sctp_assoc_tracking"), NO_SCTP("sctp_assoc_reuse"), NO_SCTP("sctp_max_assocs"),
+	NO_SCTP("sctp_srto_initial"), NO_SCTP("sctp_srto_max"), NO_SCTP("sctp_srto_min"), NO_SCTP("sctp_asocmaxrxt"),
+	NO_SCTP("sctp_init_max_attempts"), NO_SCTP("sctp_init_max_timeo"), NO_SCTP("sctp_hbinterval"),
+	NO_SCTP("sctp_pathmaxrxt"), NO_SCTP("sctp_sack_delay"), NO_SCTP("sctp_sack_freq"), NO_SCTP("sctp_max_burst"),
+
+	NO_NEED("async_workers", "workers never wait, so that no others are needed"),
+	NO_NEED("async_nonblock", "see async_workers"), NO_NEED("async_usleep", "see async_workers"),
+	NO_NEED("async_workers_group", "see async_workers"), NO_NEED("async_tkv_evcb", "see async_workers"),
+	NO_NEED("async_tkv_gname", "see async_workers"), NO_NEED("socket_workers", "all workers serve all sockets"),
+	NO_NEED("udp_receiver_mode", "all workers serve all sockets"),
+	NO_NEED("corelog", "core errors have the level that they deserve"),
+	NO_NEED("fork_delay", "start-up needs no pauses"), NO_NEED("modinit_delay", "start-up needs no pauses"),
+	NO_NEED("wait_worker1_mode", "start-up needs no pauses"), NO_NEED("wait_worker1_time", "start-up needs no pauses"),
+	NO_NEED("wait_worker1_usleep", "start-up needs no pauses"),
+	NO_NEED("real_time", "priorities are the init system's business"), NO_NEED("rt_prio", "see real_time"),
+	NO_NEED("rt_policy", "see real_time"), NO_NEED("rt_timer1_prio", "see real_time"),
+	NO_NEED("rt_timer1_policy", "see real_time"), NO_NEED("rt_timer2_prio", "see real_time"),
+	NO_NEED("rt_timer2_policy", "see real_time"),
+	NO_NEED("mem_join", "there is no heap to join"), NO_NEED("mem_safety", "there is no heap to guard"),
+	NO_NEED("mem_summary", "memory reports come with SIGUSR1"), NO_NEED("mem_add_size", "there is no heap"),
+	NO_NEED("mem_status_mode", "there is no heap"),
+	NO_NEED("pv_buffer_size", "texts have no fixed size"), NO_NEED("pv_buffer_slots", "texts have no fixed number"),
+	NO_NEED("pv_cache_limit", "variables are compiled"), NO_NEED("pv_cache_action", "variables are compiled"),
+	NO_NEED("sql_buffer_size", "statements have no fixed size"),
+	NO_NEED("msg_apply_changes_mode", "use msg_apply_changes()"), NO_NEED("msg_clone_extra_size", "nothing is cloned"),
+	NO_NEED("sip_parser_log", "malformed messages are counted"), NO_NEED("sip_parser_mode", "one parser for all"),
+	NO_NEED("uri_host_extra_chars", "host names follow the grammar"), NO_NEED("ipv6_hex_style", "IPv6 is written in lower case"),
+	NO_NEED("syn_branch", "branches are always unique"), NO_NEED("maxbuffer", "receive buffers are 4 MB"),
+	NO_NEED("maxsndbuffer", "send buffers are the system's"), NO_NEED("pmtu_discovery", "the system decides"),
+	NO_NEED("mcast", "multicast is not served"), NO_NEED("mcast_loopback", "multicast is not served"),
+	NO_NEED("mcast_ttl", "multicast is not served"), NO_NEED("udp4_raw", "ordinary sockets are fast enough"),
+	NO_NEED("udp4_raw_mtu", "see udp4_raw"), NO_NEED("udp4_raw_ttl", "see udp4_raw"),
+	NO_NEED("ip_free_bind", "set the system's ip_nonlocal_bind"), NO_NEED("bind_ipv6_link_local", "scopes are kept"),
+	NO_NEED("latency_log", "see the counters of route times"), NO_NEED("latency_cfg_log", "see latency_log"),
+	NO_NEED("latency_limit_action", "see latency_log"), NO_NEED("latency_limit_db", "see latency_log"),
+	NO_NEED("latency_limit_cfg", "see latency_log"), NO_NEED("route_locks_size", "transactions are served in order"),
+	NO_NEED("log_engine_type", "the log goes to stderr or syslog"), NO_NEED("log_engine_data", "see log_engine_type"),
+	NO_NEED("statistics", "statistics are always there"), NO_NEED("stats_name_separator", "names use _"),
+	NO_NEED("stun_allow_fp", "the module stun comes later"), NO_NEED("stun_allow_stun", "the module stun comes later"),
+	NO_NEED("stun_refresh_interval", "the module stun comes later"),
+	NO_NEED("verbose_startup", "start-up says what matters"), NO_NEED("version_table", "the table is called version"),
+	NO_NEED("rpc_exec_delta", "reloads do not disturb traffic"), NO_NEED("received_route_mode", "event routes cover it"),
+	NO_NEED("xavp_via_params", "Via parameters cannot be added yet"), NO_NEED("xavp_via_fields", "Via fields cannot be changed yet"),
+	NO_NEED("xavp_via_reply_params", "Via parameters cannot be added yet"),
+	NO_NEED("cfgengine", "routes are in the native language"),
+	NO_NEED("kemi.onsend_route_callback", "routes are in the native language"),
+	NO_NEED("kemi.reply_route_callback", "routes are in the native language"),
+	NO_NEED("kemi.received_route_callback", "routes are in the native language"),
+	NO_NEED("kemi.pre_routing_callback", "routes are in the native language"),
+};
+
+/* Other spellings of the same parameter. */
+static const struct { const char *alias, *name; bool negate; } aliases[] = {
+	{ "uid", "user" }, { "gid", "group" }, { "wdir", "workdir" }, { "run_dir", "rundir" },
+	{ "ser_kill_timeout", "exit_timeout" }, { "mem_log", "memlog" }, { "mem_dbg", "memdbg" },
+	{ "shm", "shm_mem_size" }, { "http_reply_hack", "http_reply_parse" }, { "tcp_buf_write", "tcp_async" },
+	{ "tls_enable", "enable_tls" }, { "dns_cache_delete_nonexpired", "dns_cache_del_nonexp" },
+	{ "dns_srv_loadbalancing", "dns_srv_lb" }, { "dns_udp_preference", "dns_udp_pref" },
+	{ "dns_tcp_preference", "dns_tcp_pref" }, { "dns_tls_preference", "dns_tls_pref" },
+	{ "dns_sctp_preference", "dns_sctp_pref" }, { "dns_use_cache", "use_dns_cache" },
+	{ "dns_use_failover", "use_dns_failover" }, { "dns_rev_via", "rev_dns" },
+	{ "dst_blacklist_expire", "dst_blocklist_expire" }, { "dst_blacklist_ttl", "dst_blocklist_expire" },
+	{ "dst_blocklist_ttl", "dst_blocklist_expire" }, { "dst_blacklist_gc_interval", "dst_blocklist_gc_interval" },
+	{ "dst_blacklist_init", "dst_blocklist_init" }, { "dst_blacklist_mem", "dst_blocklist_mem" },
+	{ "use_dst_blacklist", "use_dst_blocklist" }, { "rt_ftimer_policy", "rt_timer1_policy" },
+	{ "rt_fast_timer_prio", "rt_timer1_prio" }, { "rt_ftimer_prio", "rt_timer1_prio" },
+	{ "rt_stimer_policy", "rt_timer2_policy" }, { "rt_stimer_prio", "rt_timer2_prio" },
+	{ "ipfreebind", "ip_free_bind" }, { "ip_nonlocal_bind", "ip_free_bind" },
+	{ "auto_domains", "auto_aliases" }, { "sctp_socket_receive_buffer", "sctp_socket_rcvbuf" },
+	{ "sctp_socket_send_buffer", "sctp_socket_sndbuf" }, { "tcp_source_ipv4_address", "tcp_source_ipv4" },
+	{ "disable_tls", "enable_tls", true }, { "tls_disable", "enable_tls", true },
+	{ "log_stderr", "log_stderror" }, { "name", "log_name" },
+};
+
+struct field_table core_setting_fields(void)
+{
+	return (struct field_table)FIELDS(fields);
+}
+
+int64_t core_setting_int(const char *name)
+{
+	const struct field *field = field_find(core_setting_fields(), span_from(name));
+	return field && (field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL) ?
+		field_get_int(field, &settings) : 0;
+}
+
+struct span core_setting_text(const char *name)
+{
+	const struct field *field = field_find(core_setting_fields(), span_from(name));
+	return field && field->kind == FIELD_KIND_TEXT ? field_get_text(field, &settings) : (struct span){ NULL, 0 };
+}
+
+int server_id(void)
+{
+	return (int)settings.server_id;
+}
+
+static void tell_unknown(struct span name, struct source_position at, struct diagnostics *diagnostics)
+{
+	const char *names[ARRAY_SIZE(fields) + ARRAY_SIZE(aliases)];
+	size_t count = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		names[count++] = fields[i].name;
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+		names[count++] = aliases[i].alias;
+	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "unknown-parameter", at,
+		"unknown core parameter \"%.*s\"", SPAN_ARGS(name));
+	const char *near = nearest_name(name, names, count);
+	if (near)
+		diagnostic_hint(diagnostics, d, "did you mean \"%s\"?", near);
+}
+
+bool core_setting_set(struct span name, const struct config_value *value, struct source_position at,
+	struct diagnostics *diagnostics)
+{
+	struct config_value copy = *value;
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+		if (span_equal_nocase(name, span_from(aliases[i].alias))) {
+			name = span_from(aliases[i].name);
+			copy.number = aliases[i].negate ? !copy.number : copy.number;
+			break;
+		}
+	const struct field *field = field_find(core_setting_fields(), name);
+	if (!field) {
+		tell_unknown(name, at, diagnostics);
+		return false;
+	}
+	const char *wrong;
+	if (field->kind == FIELD_KIND_TEXT || !copy.is_number) {
+		/* user=99 and the like: a number is as good as its text. */
+		struct span text = copy.text.at ? copy.text : arena_printf(startup_arena(), "%lld", (long long)copy.number);
+		if (field->kind == FIELD_KIND_INT && strcmp(field->name, "tos") == 0)
+			return true; /* IPTOS_ names: the system's default is kept */
+		wrong = field_set_text(field, &settings, arena_copy(startup_arena(), text), startup_arena());
+	} else {
+		wrong = field_set_int(field, &settings, copy.number, startup_arena());
+	}
+	if (wrong)
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-parameter", value->at.file ? value->at : at,
+			"%s: %s", field->name, wrong);
+	return !wrong;
+}
+
+/* ---- listen and alias ------------------------------------------------------------------------------- */
+
+/* Adds a host that is an address, an interface, or a name with addresses. */
+static bool listen_host(struct span host, enum transport transport, uint16_t port,
+	const struct listen_directive *rest, const char **out_error)
+{
+	struct end_point address = { .transport = (uint8_t)transport, .port = port };
+	if (span_equal(host, SPAN_OF("*")))
+		host = (struct span){ NULL, 0 };
+	if (host.len && end_point_parse_ip(host, &address)) {
+		struct listener *added = end_point_is_any(&address) && address.family == AF_INET && !rest->advertised_host.len ?
+			NULL : listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port, out_error);
+		if (added)
+			added->is_virtual = rest->is_virtual;
+		return added || (end_point_is_any(&address) &&
+			listeners_add_interface((struct span){ NULL, 0 }, transport, port));
+	}
+	if (listeners_add_interface(host, transport, port))
+		return true;
+	char name[256];
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
+	snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(host));
+	*out_error = "no such address, interface or host";
+	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		return false;
+	struct sockaddr_storage storage = { 0 };
+	memcpy(&storage, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	end_point_from_sockaddr(&storage, transport, &address);
+	address.port = port;
+	return listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port, out_error);
+}
+
+bool core_listen(const struct listen_directive *listen, struct diagnostics *diagnostics)
+{
+	const char *error = "no such address, interface or host";
+	enum transport transport = transport_from_span(listen->proto);
+	if (listen->proto.len && transport == TRANSPORT_NONE) {
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at, "unknown protocol \"%.*s\"",
+			SPAN_ARGS(listen->proto));
+		return false;
+	}
+	uint16_t port = listen->port ? listen->port : (uint16_t)settings.port;
+	uint16_t last = listen->last_port > port ? listen->last_port : port;
+	/* Without a protocol all of them are meant; UDP is what this release serves. */
+	for (unsigned p = port; p <= last; p++)
+		if (!listen_host(listen->host, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, (uint16_t)p, listen,
+			    &error)) {
+			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at, "cannot listen on \"%.*s\": %s",
+				SPAN_ARGS(listen->host), error);
+			return false;
+		}
+	return true;
+}
+
+bool core_alias(const struct listen_directive *alias, struct diagnostics *diagnostics)
+{
+	(void)diagnostics;
+	alias_add(alias->host, alias->port, transport_from_span(alias->proto));
+	return true;
+}
+
+static bool listen_one(struct span text, struct span proto, uint16_t port, struct span advertised)
+{
+	struct listen_directive listen = { .proto = proto, .host = text, .port = port };
+	struct diagnostics ignored;
+	size_t colon = span_find(advertised, ':', 0);
+	uint32_t number;
+	listen.advertised_host = span_slice(advertised, 0, colon);
+	if (colon < advertised.len && span_to_uint32(span_slice(advertised, colon + 1, advertised.len), &number))
+		listen.advertised_port = (uint16_t)number;
+	diagnostics_init(&ignored, startup_arena());
+	return core_listen(&listen, &ignored);
+}
+
+bool core_listen_text(struct span text)
+{
+	struct span advertised = { NULL, 0 }, proto = { NULL, 0 };
+	uint16_t port = 0;
+	size_t slash = span_find(text, '/', 0);
+	if (slash < text.len) {
+		advertised = span_slice(text, slash + 1, text.len);
+		text = span_slice(text, 0, slash);
+	}
+	size_t colon = span_find(text, ':', 0);
+	if (colon < text.len && transport_from_span(span_slice(text, 0, colon)) != TRANSPORT_NONE) {
+		proto = span_slice(text, 0, colon);
+		text = span_slice(text, colon + 1, text.len);
+	}
+	/* A last ":digits" is a port, unless the text is a bare IPv6 address. */
+	struct end_point ip = { 0 };
+	uint32_t number;
+	for (size_t i = text.len; i > 0 && !end_point_parse_ip(text, &ip); i--)
+		if (text.at[i - 1] == ':') {
+			if (!span_to_uint32(span_slice(text, i, text.len), &number) || number > 65535)
+				return false;
+			port = (uint16_t)number;
+			text = span_slice(text, 0, i - 1);
+			break;
+		}
+	if (text.len > 2 && text.at[0] == '(') {
+		struct span hosts = span_slice(text, 1, text.len - 2), host;
+		bool is_good = true;
+		while (span_split(&hosts, ',', &host))
+			is_good = listen_one(span_trim(host), proto, port, advertised) && is_good;
+		return is_good;
+	}
+	return listen_one(text, proto, port, advertised);
+}
+
+/* ---- applying ------------------------------------------------------------------------------------------ */
+
+int log_facility_from_name(struct span name)
+{
+	static const struct { const char *name; int facility; } names[] = {
+		{ "AUTH", LOG_AUTH }, { "CRON", LOG_CRON }, { "DAEMON", LOG_DAEMON }, { "KERN", LOG_KERN },
+		{ "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 }, { "LOCAL2", LOG_LOCAL2 }, { "LOCAL3", LOG_LOCAL3 },
+		{ "LOCAL4", LOG_LOCAL4 }, { "LOCAL5", LOG_LOCAL5 }, { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
+		{ "LPR", LOG_LPR }, { "MAIL", LOG_MAIL }, { "NEWS", LOG_NEWS }, { "SYSLOG", LOG_SYSLOG },
+		{ "USER", LOG_USER }, { "UUCP", LOG_UUCP }, { "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
+	};
+	if (span_starts_with_nocase(name, SPAN_OF("LOG_")))
+		name = span_slice(name, 4, name.len);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (span_equal_nocase(name, span_from(names[i].name)))
+			return names[i].facility;
+	return -1;
+}
+
+static struct span header_line(struct span configured, const char *name)
+{
+	if (!settings.server_signature)
+		return (struct span){ NULL, 0 };
+	if (configured.len)
+		return arena_printf(startup_arena(), "%.*s\r\n", SPAN_ARGS(configured));
+	struct utsname system;
+	uname(&system);
+	return arena_printf(startup_arena(), "%s: viaduct (%s (%s/linux))\r\n", name, VIADUCT_VERSION, system.machine);
+}
+
+void core_settings_apply(void)
+{
+	struct render_options render = {
+		.server_line = header_line(settings.server_header, "Server"),
+		.user_agent_line = header_line(settings.user_agent_header, "User-Agent"),
+		.sip_warning = settings.sip_warning,
+	};
+	struct script_limits limits = {
+		.max_while_loops = (int)settings.max_while_loops,
+		.max_recursive_level = (int)settings.max_recursive_level,
+		.return_mode = settings.return_mode,
+	};
+	render_configure(&render);
+	script_configure(&limits);
+	message_set_max_branches((unsigned)settings.max_branches);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* settings: the core parameters (`children=8`). They are fields of one struct, like any module's. */
+#pragma once
+
+#include "core/module/loader.h"
+
+struct core_settings {
+	/* processes */
+	int64_t children, workers, tcp_children;
+	bool fork;
+	struct span user, group, chroot, workdir, rundir;
+	int64_t exit_timeout, open_files_limit, shm_mem_size, server_id;
+	bool disable_core_dump, shm_force_alloc, mlock_pages;
+	/* log */
+	int64_t debug, log_prefix_mode, memlog, memdbg;
+	bool log_stderror, log_color;
+	struct span log_facility, log_name, log_prefix;
+	/* network */
+	int64_t port, tos, mhomed;
+	bool auto_aliases, auto_bind_ipv6, disable_tcp, enable_tls;
+	struct span advertised_address;
+	int64_t advertised_port;
+	/* messages */
+	bool force_rport, local_rport, check_via, reply_to_via, sip_warning, server_signature, phone2tel;
+	bool onsend_route_reply, http_reply_parse;
+	struct span server_header, user_agent_header;
+	int64_t max_branches, msg_recv_max_size;
+	/* script */
+	int64_t max_while_loops, max_recursive_level;
+	bool return_mode;
+};
+
+const struct core_settings *core_settings(void);
+/* The rows, for the core's `struct module`. */
+struct field_table core_setting_fields(void);
+void *core_setting_object(void);
+
+/* global_param of config_actions. Aliases and old names are understood. */
+bool core_setting_set(struct span name, const struct config_value *value, struct source_position at,
+	struct diagnostics *diagnostics);
+/* listen= and alias=. */
+bool core_listen(const struct listen_directive *listen, struct diagnostics *diagnostics);
+bool core_alias(const struct listen_directive *alias, struct diagnostics *diagnostics);
+/* A listen address of the command line "[proto:]host[:port][/advertised[:port]]", parentheses around
+ * several hosts; false when it is no address. */
+bool core_listen_text(struct span text);
+
+/* Facility number of "LOG_LOCAL0" or "local0"; -1 when unknown. */
+int log_facility_from_name(struct span name);
+/* After reading: log, Server header and limits as configured. */
+void core_settings_apply(void);
