@@ -137,11 +137,11 @@ enum list_result multipart_next(struct multipart *parts, struct multipart_part *
 
 bool multipart_header(const struct multipart_part *part, struct span name, struct span *out_value)
 {
-	/* The empty line is behind part->headers, so the last line is complete. */
-	struct cursor in = { part->headers.at, part->body.at };
+	/* The empty line is behind part->headers, at the latest before the next delimiter. */
+	struct cursor in = { part->headers.at, part->with_delimiter.at + part->with_delimiter.len };
 	struct header_line line;
 	const char *reason;
-	if (part->headers.len == 0 || in.end < in.at)
+	if (part->headers.len == 0)
 		return false;
 	while (header_line_take(&in, &line, &reason) == LINE_HEADER) {
 		if (!span_equal_nocase(line.name, name))

@@ -81,8 +81,11 @@ static void note_param(struct sip_uri *uri, const struct param *param)
 		{ SPAN("gr"), offsetof(struct sip_uri, gr) },
 		{ SPAN("phone-context"), offsetof(struct sip_uri, phone_context) },
 	};
+	bool has_escape = span_find(param->name, '%', 0) < param->name.len;
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].name.len != param->name.len || !span_equal_nocase(rows[i].name, param->name))
+		if (!has_escape && rows[i].name.len != param->name.len)
+			continue;
+		if (!uri_piece_equal(rows[i].name, param->name))
 			continue;
 		struct span *member = (struct span *)(void *)((char *)uri + rows[i].member);
 		if (!member->at)
@@ -208,5 +211,13 @@ uint16_t uri_port(const struct sip_uri *uri)
 
 bool uri_param(const struct sip_uri *uri, struct span name, struct param *out_param)
 {
-	return uri->params.at && params_find(uri->params, ';', name, out_param);
+	struct param_list list = params_over(uri->params, ';');
+	struct param param;
+	while (params_next(&list, &param) == LIST_ITEM) {
+		if (uri_piece_equal(param.name, name)) {
+			*out_param = param;
+			return true;
+		}
+	}
+	return false;
 }

@@ -62,7 +62,7 @@ static inline bool uri_is_tel(const struct sip_uri *uri)
 }
 /* The port, or the default of scheme and transport: 5061 for sips and tls, else 5060. */
 uint16_t uri_port(const struct sip_uri *uri);
-/* Any URI parameter; false when it is absent. */
+/* Any URI parameter, its name perhaps written with escapes; false when it is absent. */
 bool uri_param(const struct sip_uri *uri, struct span name, struct param *out_param);
 
 /* Equality of RFC 3261 19.1.4 (sip, sips), RFC 3966 5 (tel), RFC 8141 3 in its simple form (urn);
@@ -70,6 +70,8 @@ bool uri_param(const struct sip_uri *uri, struct span name, struct param *out_pa
 bool uri_equal(const struct sip_uri *a, const struct sip_uri *b);
 /* The same for texts; false when one is malformed. */
 bool uri_text_equal(struct span a, struct span b);
+/* Two pieces of URIs in any case, with "%41" and "A" the same but not "%3b" and ";". */
+bool uri_piece_equal(struct span a, struct span b);
 /* Equal for URIs that are equal: over scheme, unescaped user and lower-case host. */
 uint64_t uri_hash(const struct sip_uri *uri);
 

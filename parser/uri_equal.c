@@ -51,6 +51,11 @@ static bool text_equal(struct span a, struct span b, bool ignore_case)
 	}
 }
 
+bool uri_piece_equal(struct span a, struct span b)
+{
+	return text_equal(a, b, true);
+}
+
 static unsigned count_params(struct span params, char separator)
 {
 	struct param_list list = params_over(params, separator);
@@ -61,7 +66,6 @@ static unsigned count_params(struct span params, char separator)
 	return count;
 }
 
-/* A parameter found by a name that may be written with escapes. */
 static bool find_param(struct span params, char separator, struct span name, struct param *out_param)
 {
 	struct param_list list = params_over(params, separator);
