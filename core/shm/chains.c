@@ -132,6 +132,12 @@ void chain_adjust(struct shard *shard)
 	}
 }
 
+void chain_trim(struct shard *shard)
+{
+	while (shard->bucket_count > BUCKETS_FIRST && shard->live < shard->bucket_count)
+		bucket_join(shard);
+}
+
 /* ---- repair --------------------------------------------------------------------------------------- */
 static bool segment_is_sound(struct shard *shard, uint32_t segment)
 {

@@ -219,6 +219,8 @@ void chain_insert(struct shard *shard, struct slot *slot);
 void chain_remove(struct shard *shard, struct slot *slot);
 /* Grows or shrinks the index by one bucket when the number of slots asks for it. */
 void chain_adjust(struct shard *shard);
+/* Makes the index as small as its slots allow. */
+void chain_trim(struct shard *shard);
 /* Empties the index; forgets segments that are not there any more. */
 void chain_reset(struct shard *shard);
 bool chain_owns(const struct shard *shard, const struct block *block);

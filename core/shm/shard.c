@@ -452,6 +452,7 @@ static void shard_trim(struct shard *shard)
 		if (page->used == 0)
 			slot_page_free(shard, page);
 	}
+	chain_trim(shard);
 	heap_trim(shard);
 }
 

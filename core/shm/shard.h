@@ -128,5 +128,5 @@ struct shard_usage {
 	uint64_t quarantined;  /* slots and pages set aside because their headers were damaged */
 };
 void shard_set_usage(const struct shard_set *set, struct shard_usage *out_usage);
-/* Returns kept empty pages to the mapping; takes every lock in turn. */
+/* Makes the index small and returns kept empty pages to the mapping; takes every lock in turn. */
 void shard_set_trim(struct shard_set *set);
