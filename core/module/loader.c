@@ -155,6 +155,8 @@ bool loader_add(const struct module *module, struct diagnostics *diagnostics, st
 	}
 	loader.modules[loader.count++] = module;
 	script_register_functions(module->name, module->functions.rows, module->functions.count);
+	for (const struct function_table *const *more = module->more_functions; more && *more; more++)
+		script_register_functions(module->name, (*more)->rows, (*more)->count);
 	script_register_variables(module->name, module->variables.rows, module->variables.count);
 	script_register_transforms(module->name, module->transforms.rows, module->transforms.count);
 	for (uint32_t i = 0; i < module->events.count; i++)

@@ -84,6 +84,11 @@ struct counter_row {
 	int64_t (*compute)(void);  /* computed when read */
 };
 
+struct function_table {
+	const struct script_function *rows;
+	uint32_t count;
+};
+
 struct module {
 	unsigned abi;
 	const char *name;
@@ -92,7 +97,9 @@ struct module {
 		void *object;
 		struct field_table fields;
 	} settings;
-	struct { const struct script_function *rows; uint32_t count; } functions;
+	struct function_table functions;
+	/* More of them, for modules of several files, each with its own table; NULL-terminated. */
+	const struct function_table *const *more_functions;
 	struct variable_table variables;
 	struct transform_table transforms;
 	struct rpc_table commands;
