@@ -269,14 +269,31 @@ void message_clear_branches(struct message *msg)
 	msg->branch_count = 0;
 }
 
-bool message_add_reply_line(struct message *msg, struct span line)
+static bool add_reply_line(struct message *msg, struct span line, enum edit_tag tag)
 {
 	struct edit *added = ARENA_NEW(msg->arena, struct edit);
 	struct edit **last = &msg->reply_lines;
 	if (!added || !(added->text = arena_copy(msg->arena, line)).at)
 		return false;
+	added->tag = (uint16_t)tag;
 	while (*last)
 		last = &(*last)->next;
 	*last = added;
 	return true;
+}
+
+bool message_add_reply_line(struct message *msg, struct span line)
+{
+	return add_reply_line(msg, line, EDIT_TAG_NONE);
+}
+
+bool message_set_reply_body(struct message *msg, struct span body, struct span content_type)
+{
+	for (struct edit **link = &msg->reply_lines; *link;)
+		if ((*link)->tag == EDIT_TAG_REPLY_BODY || (*link)->tag == EDIT_TAG_REPLY_TYPE)
+			*link = (*link)->next;
+		else
+			link = &(*link)->next;
+	return add_reply_line(msg, body, EDIT_TAG_REPLY_BODY) &&
+		add_reply_line(msg, content_type, EDIT_TAG_REPLY_TYPE);
 }

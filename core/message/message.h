@@ -41,7 +41,13 @@ struct edit {
 	uint16_t tag;       /* who made it (EDIT_TAG_*), so that it can be undone */
 };
 
-enum edit_tag { EDIT_TAG_NONE, EDIT_TAG_RECORD_ROUTE, EDIT_TAG_MODULE };
+enum edit_tag {
+	EDIT_TAG_NONE,
+	EDIT_TAG_RECORD_ROUTE,
+	EDIT_TAG_MODULE,
+	EDIT_TAG_REPLY_BODY, /* in reply_lines: the body of our replies … */
+	EDIT_TAG_REPLY_TYPE, /* … and its Content-Type value */
+};
 
 /* A destination of the request. Branch 0 is the Request-URI itself; further ones come from
  * append_branch, lookup and alias modules. */
@@ -185,6 +191,8 @@ bool edit_removes(const struct message *msg, const struct sip_header *h);
 unsigned edit_undo(struct message *msg, uint16_t tag);
 /* A header line for the replies that this server makes to the request (append_to_reply). */
 bool message_add_reply_line(struct message *msg, struct span line);
+/* The body of those replies (set_reply_body), unless whoever makes the reply brings its own. */
+bool message_set_reply_body(struct message *msg, struct span body, struct span content_type);
 /* Applies all edits (and the new Request-URI) to the bytes and indexes them again
  * (msg_apply_changes). False: the result would be no SIP message; nothing changed. */
 [[nodiscard]] bool message_apply_edits(struct message *msg);

@@ -110,20 +110,27 @@ static void write_warning(struct writer *w, const struct local_reply *reply)
 
 void render_local_reply(struct writer *w, const struct local_reply *reply)
 {
+	struct span body = reply->body, content_type = reply->content_type;
 	writer_printf(w, "SIP/2.0 %u %.*s\r\n", reply->code, SPAN_ARGS(reply->reason));
 	write_request_headers(w, reply);
-	for (const struct edit *line = reply->request->reply_lines; line; line = line->next)
-		writer_span(w, line->text);
+	for (const struct edit *line = reply->request->reply_lines; line; line = line->next) {
+		if (line->tag == EDIT_TAG_REPLY_BODY)
+			body = reply->body.at ? body : line->text;
+		else if (line->tag == EDIT_TAG_REPLY_TYPE)
+			content_type = reply->body.at ? content_type : line->text;
+		else
+			writer_span(w, line->text);
+	}
 	writer_span(w, reply->extra_lines);
 	if (reply->with_contacts && render_destination_set(w, reply->request))
 		writer_literal(w, "\r\n");
 	writer_span(w, options.server_line);
 	if (options.sip_warning)
 		write_warning(w, reply);
-	if (reply->content_type.len)
-		writer_printf(w, "Content-Type: %.*s\r\n", SPAN_ARGS(reply->content_type));
-	writer_printf(w, "Content-Length: %zu\r\n\r\n", reply->body.len);
-	writer_span(w, reply->body);
+	if (content_type.len)
+		writer_printf(w, "Content-Type: %.*s\r\n", SPAN_ARGS(content_type));
+	writer_printf(w, "Content-Length: %zu\r\n\r\n", body.len);
+	writer_span(w, body);
 }
 
 /* ---- targets -------------------------------------------------------------------------------------- */
