@@ -57,10 +57,9 @@ bool cursor_take_number(struct cursor *in, uint64_t max, uint64_t *out_number)
 	const char *at = in->at;
 
 	for (; at < in->end && ascii_is_digit(*at); at++) {
-		uint64_t digit = (uint64_t)(*at - '0');
-		if (number > (UINT64_MAX - digit) / 10)
+		if (__builtin_mul_overflow(number, (uint64_t)10, &number) ||
+			__builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
 			return false;
-		number = number * 10 + digit;
 	}
 	if (at == in->at || number > max)
 		return false;

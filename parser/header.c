@@ -22,16 +22,19 @@ static const struct header_row rows[HEADER_OTHER] = {
 
 /* Filled once before main; read-only afterwards. */
 static struct {
-	uint8_t by_hash[NAME_TABLE_SIZE]; /* id + 1, 0 is free; collisions go to the next place */
+	struct {
+		uint8_t id_plus_1; /* 0 is free; collisions go to the next place */
+		uint8_t len;
+	} by_hash[NAME_TABLE_SIZE];
 	uint8_t by_letter[256];           /* id + 1 of a compact form */
-	char lower[HEADER_OTHER][16];     /* the first bytes of each name, lower case */
+	_Alignas(16) char lower[HEADER_OTHER][16]; /* the first bytes of each name, lower case */
 } table;
 _Static_assert(HEADER_OTHER < 255, "ids are stored in a byte");
 
 /* Bit 5 is set in both characters so that the case does not matter. */
 static inline unsigned name_hash(unsigned char first, unsigned char last, size_t len)
 {
-	return ((first | 0x20u) * 37u + (last | 0x20u) * 131u + (unsigned)len * 59u) & (NAME_TABLE_SIZE - 1);
+	return ((first | 0x20u) + (last | 0x20u) * 13u + (unsigned)len * 59u) & (NAME_TABLE_SIZE - 1);
 }
 
 [[gnu::constructor]] static void fill_table(void)
@@ -40,9 +43,10 @@ static inline unsigned name_hash(unsigned char first, unsigned char last, size_t
 		const struct header_row *row = &rows[id];
 		const char *name = row->name.at;
 		unsigned place = name_hash((unsigned char)name[0], (unsigned char)name[row->len - 1], row->len);
-		while (table.by_hash[place])
+		while (table.by_hash[place].id_plus_1)
 			place = (place + 1) & (NAME_TABLE_SIZE - 1);
-		table.by_hash[place] = (uint8_t)(id + 1);
+		table.by_hash[place].id_plus_1 = (uint8_t)(id + 1);
+		table.by_hash[place].len = row->len;
 		for (unsigned i = 0; i < 16 && i < row->len; i++)
 			table.lower[id][i] = ascii_lower(name[i]);
 		if (!row->compact)
@@ -65,8 +69,8 @@ enum sip_header_id header_id_from_name(struct span name)
 	if (name.len == 1)
 		return id_from_letter(name.at[0]);
 	unsigned place = name_hash((unsigned char)name.at[0], (unsigned char)name.at[name.len - 1], name.len);
-	for (; table.by_hash[place]; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
-		unsigned id = table.by_hash[place] - 1u;
+	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
+		unsigned id = table.by_hash[place].id_plus_1 - 1u;
 		if (span_equal_nocase(rows[id].name, name))
 			return (enum sip_header_id)id;
 	}
@@ -80,9 +84,9 @@ enum sip_header_id header_id_from_scanned(const struct scanned_name *name)
 	unsigned char first = (unsigned char)name->lower[0];
 	unsigned char last = (unsigned char)name->lower[name->len - 1];
 	unsigned place = name_hash(first, last, name->len);
-	for (; table.by_hash[place]; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
-		unsigned id = table.by_hash[place] - 1u;
-		if (rows[id].len == name->len && scan_name_is(name, table.lower[id]))
+	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
+		unsigned id = table.by_hash[place].id_plus_1 - 1u;
+		if (table.by_hash[place].len == name->len && scan_name_is(name, table.lower[id]))
 			return (enum sip_header_id)id;
 	}
 	return HEADER_OTHER;

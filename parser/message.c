@@ -38,21 +38,21 @@ static enum parse_result index_start_line(struct indexer *indexer)
 	enum parse_result result = start_line_take(&indexer->in, &line, &indexer->reason);
 	if (result != PARSE_OK)
 		return result;
-	*index = (struct sip_message_index){
-		.is_request = line.is_request,
-		.is_http = line.is_http,
-		.is_sip_2_0 = line.is_sip_2_0,
-		.status = line.status,
-		.header_capacity = index->header_capacity,
-		.defects = line.has_stray_space ? SIP_DEFECT_START_LINE : 0,
-		.method = line.method,
-		.method_name = range_of(indexer, line.method_name),
-		.uri = range_of(indexer, line.uri),
-		.version = range_of(indexer, line.version),
-		.reason = range_of(indexer, line.reason),
-		.start = start,
-		.headers_at = offset_of(indexer, indexer->in.at),
-	};
+	uint16_t capacity = index->header_capacity;
+	memset(index, 0, offsetof(struct sip_message_index, first)); /* link_headers fills the rest */
+	index->header_capacity = capacity;
+	index->is_request = line.is_request;
+	index->is_http = line.is_http;
+	index->is_sip_2_0 = line.is_sip_2_0;
+	index->status = line.status;
+	index->defects = line.has_stray_space ? SIP_DEFECT_START_LINE : 0;
+	index->method = line.method;
+	index->method_name = range_of(indexer, line.method_name);
+	index->uri = range_of(indexer, line.uri);
+	index->version = range_of(indexer, line.version);
+	index->reason = range_of(indexer, line.reason);
+	index->start = start;
+	index->headers_at = offset_of(indexer, indexer->in.at);
 	return PARSE_OK;
 }
 

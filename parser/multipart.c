@@ -141,10 +141,11 @@ bool multipart_header(const struct multipart_part *part, struct span name, struc
 	struct cursor in = { part->headers.at, part->with_delimiter.at + part->with_delimiter.len };
 	struct header_line line;
 	const char *reason;
+	enum sip_header_id id = header_id_from_name(name);
 	if (part->headers.len == 0)
 		return false;
 	while (header_line_take(&in, &line, &reason) == LINE_HEADER) {
-		if (!span_equal_nocase(line.name, name))
+		if (line.id != id || (id == HEADER_OTHER && !span_equal_nocase(line.name, name)))
 			continue;
 		*out_value = line.value;
 		return true;
