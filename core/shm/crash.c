@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* crash: kills the process at the nth crash point; test builds only. */
+/* crash: kills the process where the plan says; test builds only. */
 #include "core/shm/crash.h"
 
 #ifdef VIADUCT_DEBUG
@@ -7,26 +7,36 @@
 #include <signal.h>
 #include <stddef.h>
 
-static struct { int64_t *countdown; } state;
+static struct { struct crash_plan *plan; } state;
 
-void crash_arm(int64_t *countdown)
+void crash_follow(struct crash_plan *plan)
 {
-	state.countdown = countdown;
+	state.plan = plan;
+}
+
+static void record(struct crash_plan *plan, const char *name)
+{
+	for (uint32_t i = 0; i < plan->name_count; i++) {
+		if (plan->names[i] == name)
+			return;
+	}
+	if (plan->name_count < CRASH_NAMES_MOST)
+		plan->names[plan->name_count++] = name;
 }
 
 void crash_point(const char *name)
 {
-	if (!state.countdown || *state.countdown <= 0)
+	struct crash_plan *plan = state.plan;
+	if (!plan)
 		return;
-	if (--*state.countdown > 0)
+	if (plan->is_recording)
+		record(plan, name);
+	if (plan->countdown <= 0 || (plan->only && plan->only != name))
 		return;
-	state.countdown[1] = (int64_t)(intptr_t)name;
+	if (--plan->countdown > 0)
+		return;
+	plan->last = name;
 	raise(SIGKILL);
-}
-
-const char *crash_last(void)
-{
-	return state.countdown ? (const char *)(intptr_t)state.countdown[1] : NULL;
 }
 
 #endif

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* crash: places where tests kill a process. In test builds every CRASH_POINT counts down a shared
- * variable that the test has set, and the process that brings it to zero gets SIGKILL, as if the
- * machine had pulled the plug there. Other builds contain nothing of this. */
+/* crash: places where tests kill a process, as if the machine had pulled the plug there. In test
+ * builds a process that follows a plan gets SIGKILL at the point that the plan names. Other builds
+ * contain nothing of this. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef VIADUCT_DEBUG
-/* `countdown` lies in shared memory: n > 0 kills at the nth point from now, 0 is off. NULL: off. */
-void crash_arm(int64_t *countdown);
+#define CRASH_NAMES_MOST 128
+
+/* In shared memory, zeroed by its maker, so that the test sees what its children did. */
+struct crash_plan {
+	int64_t countdown;   /* n > 0: die at the nth point from now; 0: never */
+	const char *only;    /* count this point only; NULL: all */
+	const char *last;    /* where somebody died */
+	bool is_recording;   /* keep the names of all points that are passed */
+	uint32_t name_count;
+	const char *names[CRASH_NAMES_MOST];
+};
+
+/* This process and its later children follow `plan` (borrowed); NULL: none. */
+void crash_follow(struct crash_plan *plan);
+/* `name` is a literal; a point is known by its address. */
 void crash_point(const char *name);
-/* The name of the point where the last process was killed is kept behind `countdown`[1] as a
- * pointer; NULL when nothing was hit. */
-const char *crash_last(void);
 #define CRASH_POINT(name) crash_point(name)
 #else
 #define CRASH_POINT(name) ((void)0)

@@ -35,11 +35,12 @@ struct mailbox *mailbox_at(unsigned number);
 int mailbox_fd(const struct mailbox *box);
 
 /* Copies the payload (at most MAILBOX_INLINE_MOST bytes). False when the box is full: the sender
- * decides whether to drop, count or try later. Never blocks. */
+ * decides whether to drop, count or try later. Never blocks. Better not inside a shard's lock: it may
+ * make a system call to wake the receiver. */
 [[nodiscard]] bool mailbox_send(struct mailbox *box, uint32_t type, uint16_t sender, const void *bytes,
 	size_t len);
 /* The same with a long part of up to MAILBOX_BLOCK_MOST bytes, which is copied once into shared
- * memory. False also when shared memory is out. */
+ * memory. False also when shared memory is out. Not inside a shard's lock. */
 [[nodiscard]] bool mailbox_send_block(struct mailbox *box, uint32_t type, uint16_t sender,
 	const void *bytes, size_t len, const void *block, size_t block_len);
 

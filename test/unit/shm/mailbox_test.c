@@ -14,6 +14,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/shm/crash.h"
 #include "core/shm/mailbox.h"
 #include "core/shm/map.h"
@@ -169,14 +170,14 @@ static void many_senders_lose_nothing(void **state)
 static void a_sender_that_dies_leaves_a_valid_box(void **state)
 {
 	struct mailbox *box = mailbox_at(0);
-	int64_t *countdown = shm_reserve(2 * sizeof(*countdown), "test");
+	struct crash_plan *plan = shm_reserve(sizeof(*plan), "test");
 	struct shm_usage before, after;
 	shm_get_usage(&before);
 	for (int64_t nth = 1;; nth++) {
-		*countdown = nth;
+		plan->countdown = nth;
 		pid_t child = fork();
 		if (child == 0) {
-			crash_arm(countdown);
+			crash_follow(plan);
 			(void)!mailbox_send_block(box, 1, 0, "in", 2, "long", 5);
 			_exit(0);
 		}
@@ -216,5 +217,6 @@ int main(void)
 	};
 	hash_init();
 	clock_refresh();
+	log_set_threshold(LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,9 +34,10 @@ struct item {
 };
 
 static struct {
-	int64_t countdown[2];
 	uint64_t lost_hooks;
-	uint64_t acknowledged; /* keys below were added by the child and not dropped */
+#ifdef VIADUCT_DEBUG
+	struct crash_plan plan;
+#endif
 } *shared;
 
 static void item_lost(void *slot)
@@ -187,19 +188,20 @@ static void work_through_everything(void)
 	shard_set_trim(set);
 }
 
-/* Returns false when the child came to its end. */
-static bool child_dies_at(int64_t nth, void (*work)(void))
+/* Kills a child at the nth point with this name (NULL: any). False when it came to its end. */
+static bool child_dies_at(const char *name, int64_t nth, void (*work)(void))
 {
-	shared->countdown[0] = nth;
+	shared->plan.countdown = nth;
+	shared->plan.only = name;
 	pid_t child = fork();
 	if (child == 0) {
-		crash_arm(shared->countdown);
+		crash_follow(&shared->plan);
 		work();
 		_exit(0);
 	}
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
-	shared->countdown[0] = 0;
+	shared->plan.countdown = 0;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return true;
 	assert_true(WIFEXITED(status));
@@ -207,31 +209,45 @@ static bool child_dies_at(int64_t nth, void (*work)(void))
 	return false;
 }
 
+static void record_points_of(void (*work)(void))
+{
+	shared->plan.is_recording = true;
+	shared->plan.name_count = 0;
+	assert_false(child_dies_at(NULL, 0, work));
+	shared->plan.is_recording = false;
+}
+
+static void assert_death_left_nothing(const struct shm_usage *before)
+{
+	struct shm_usage after;
+	assert_all_is_well(shared->plan.last);
+	assert_int_equal(count_from(0, 40), 40);
+	drop_all(1000, 1401);
+	shard_set_trim(set);
+	shm_get_usage(&after);
+	assert_int_equal(after.used, before->used);
+	assert_int_equal(after.real_used, before->real_used);
+}
+
 static void a_death_at_any_crash_point_is_repaired(void **state)
 {
-	struct shm_usage before, after;
-	crash_arm(shared->countdown);
+	struct shm_usage before;
+	unsigned deaths = 0;
 	for (uint64_t key = 0; key < 40; key++)
 		item_add(key, 100);
 	shard_set_trim(set);
 	shm_get_usage(&before);
-	/* All of the first points, then steps that grow, coprime to the pattern of operations. */
-	int64_t nth = 1;
-	unsigned deaths = 0;
-	for (; child_dies_at(nth, work_through_everything); nth += nth < 150 ? 1 : 1 + nth / 90) {
-		deaths++;
-		assert_all_is_well(crash_last());
-		assert_int_equal(count_from(0, 40), 40);
-		assert_true(shared->lost_hooks <= deaths);
-		drop_all(1000, 1401);
-		shard_set_trim(set);
-		shm_get_usage(&after);
-		assert_int_equal(after.used, before.used);
-		assert_int_equal(after.real_used, before.real_used);
+	record_points_of(work_through_everything);
+	assert_true(shared->plan.name_count >= 35);
+	/* Every point at its first passes, then at ever later ones. */
+	for (uint32_t i = 0; i < shared->plan.name_count; i++) {
+		for (int64_t nth = 1; child_dies_at(shared->plan.names[i], nth, work_through_everything);
+			nth += nth < 4 ? 1 : nth / 2) {
+			assert_death_left_nothing(&before);
+			deaths++;
+		}
 	}
-	assert_true(deaths > 200);
-	assert_true(shared->lost_hooks > 50);
-	assert_all_is_well("the end");
+	assert_true(shared->lost_hooks > 50 && shared->lost_hooks <= deaths);
 }
 
 static void touch(void)
@@ -241,15 +257,16 @@ static void touch(void)
 
 static void a_repairer_that_dies_is_repaired_too(void **state)
 {
+	struct shm_usage before;
 	for (uint64_t key = 0; key < 40; key++)
 		item_add(key, 100);
-	for (int64_t nth = 5; nth < 400; nth += 13) {
-		assert_true(child_dies_at(nth, work_through_everything));
-		for (int64_t again = 1; child_dies_at(again, touch); again++)
+	shard_set_trim(set);
+	shm_get_usage(&before);
+	for (int64_t nth = 5; nth < 4000; nth += 97) {
+		assert_true(child_dies_at(NULL, nth, work_through_everything));
+		for (int64_t again = 1; child_dies_at(NULL, again, touch); again++)
 			continue;
-		assert_all_is_well(crash_last());
-		assert_int_equal(count_from(0, 40), 40);
-		drop_all(1000, 1401);
+		assert_death_left_nothing(&before);
 	}
 }
 #endif
