@@ -95,6 +95,7 @@ def test_interrupt_stops_in_order(start_server):
     server.start()
 
 
+@pytest.mark.viaduct_only("the peer may hang when it is told to stop right after its start")
 def test_daemon_goes_to_the_background_and_stops(run, tmp_path, program):
     from sipua.message import text_address
     from sipua.server import free_address, is_bound
@@ -114,7 +115,9 @@ def test_daemon_goes_to_the_background_and_stops(run, tmp_path, program):
     alice.close()
     os.kill(pid, signal.SIGTERM)
     while is_bound(address):
-        assert time.monotonic() < deadline + 10
+        if time.monotonic() > deadline + 10:
+            os.kill(pid, signal.SIGKILL)
+            raise AssertionError("the daemon did not stop within 10 s of SIGTERM")
         time.sleep(0.02)
 
 
