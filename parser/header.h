@@ -105,6 +105,9 @@
 	X(TIMESTAMP, "Timestamp", 0, HEADER_ONCE) \
 	X(USER_TO_USER, "User-to-User", 0, HEADER_LIST) \
 	X(WARNING, "Warning", 0, HEADER_LIST) \
+	X(SESSION_ID, "Session-ID", 0, HEADER_ONCE) \
+	X(P_EARLY_MEDIA, "P-Early-Media", 0, HEADER_LIST) \
+	X(CONTENT_TRANSFER_ENCODING, "Content-Transfer-Encoding", 0, HEADER_ONCE) \
 	X(CONNECTION, "Connection", 0, 0) \
 	X(HOST, "Host", 0, HEADER_ONCE) \
 	X(UPGRADE, "Upgrade", 0, 0) \

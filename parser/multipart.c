@@ -72,9 +72,8 @@ static void note_header(struct multipart_part *part, const struct header_line *l
 	case HEADER_CONTENT_ID:
 		part->content_id = line->value;
 		break;
-	case HEADER_OTHER:
-		if (span_equal_nocase(line->name, SPAN_OF("Content-Transfer-Encoding")))
-			part->content_transfer_encoding = line->value;
+	case HEADER_CONTENT_TRANSFER_ENCODING:
+		part->content_transfer_encoding = line->value;
 		break;
 	}
 }

@@ -5,9 +5,10 @@
 #include "core/base/check.h"
 #include "core/base/hash.h"
 
-/* URIs with more parameters or headers than this are equal only when written the same way, so that
- * comparing them cannot be made expensive. */
+/* Longer lists of parameters or headers are equal only when written the same way, so that comparing
+ * cannot be made expensive. */
 #define MAX_COMPARED 64
+#define MAX_COMPARED_BYTES 4096
 
 #define ESCAPED_RESERVED 256 /* added to a reserved character that is written as an escape */
 
@@ -115,6 +116,8 @@ static bool lists_equal(struct span a, struct span b, char separator, bool all)
 {
 	if (span_equal(a, b))
 		return true;
+	if (a.len > MAX_COMPARED_BYTES || b.len > MAX_COMPARED_BYTES)
+		return false;
 	unsigned left = count_params(a, separator), right = count_params(b, separator);
 	if (left > MAX_COMPARED || right > MAX_COMPARED || (all && left != right))
 		return false;
