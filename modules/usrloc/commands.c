@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ul.* RPC commands. Names and order of members are what tools rely on. */
+#include "modules/usrloc/commands.h"
+
+#include "modules/usrloc/location.h"
+#include "parser/name_addr.h"
+
+#define RPC_CALL_ID "dfjrewr12386fd6-343@kamailio.rpc"
+#define RPC_USER_AGENT "kamailio SIP Router - RPC Server"
+
+static struct span or_not_set(struct span text)
+{
+	return text.len ? text : SPAN_OF("[not set]");
+}
+
+static void add_q(struct rpc_call *call, struct rpc_node *node, int32_t q)
+{
+	if (q == Q_UNSPECIFIED)
+		rpc_add_int(call, node, "Q", -1);
+	else
+		rpc_add_double(call, node, "Q", q / 1000.0);
+}
+
+static void add_contact(struct rpc_call *call, struct rpc_node *list, const struct usrloc_contact *c)
+{
+	struct rpc_node *node = rpc_add_struct(call, list, "Contact");
+	rpc_add_text(call, node, "Address", c->contact);
+	if (c->expires_s == USRLOC_PERMANENT)
+		rpc_add_text(call, node, "Expires", SPAN_OF("permanent"));
+	else
+		rpc_add_int(call, node, "Expires", c->expires_s);
+	add_q(call, node, c->q);
+	rpc_add_text(call, node, "Call-ID", c->call_id);
+	rpc_add_int(call, node, "CSeq", c->cseq);
+	rpc_add_text(call, node, "User-Agent", c->user_agent.len ? c->user_agent : SPAN_OF("n/a"));
+	rpc_add_text(call, node, "Received", or_not_set(c->received));
+	rpc_add_text(call, node, "Path", or_not_set(c->path));
+	rpc_add_text(call, node, "State", SPAN_OF("CS_NEW"));
+	rpc_add_int(call, node, "Flags", c->flags);
+	rpc_add_int(call, node, "CFlags", c->cflags);
+	rpc_add_text(call, node, "Socket", or_not_set(c->socket ? c->socket->text : (struct span){ NULL, 0 }));
+	rpc_add_int(call, node, "Methods", c->methods == USRLOC_ANY_METHOD ? -1 : (int64_t)c->methods);
+	rpc_add_text(call, node, "Ruid", or_not_set(c->ruid));
+	rpc_add_text(call, node, "Instance", or_not_set(c->instance));
+	rpc_add_int(call, node, "Reg-Id", c->reg_id);
+	rpc_add_int(call, node, "Server-Id", c->server_id);
+	rpc_add_int(call, node, "Tcpconn-Id", c->connection ? (int64_t)c->connection : -1);
+	rpc_add_int(call, node, "Keepalive", 0);
+	rpc_add_int(call, node, "Last-Keepalive", c->modified_wall_s);
+	rpc_add_int(call, node, "KA-Roundtrip", 0);
+	rpc_add_int(call, node, "Last-Modified", c->modified_wall_s);
+}
+
+/* One address-of-record: contacts [0, count). */
+static void add_aor(struct rpc_call *call, struct rpc_node *aors, unsigned domain,
+	const struct usrloc_contact *contacts, unsigned count, bool is_brief)
+{
+	if (is_brief) {
+		rpc_add_text(call, aors, "AoR", contacts->aor);
+		return;
+	}
+	struct rpc_node *info = rpc_add_struct(call, aors, "Info");
+	rpc_add_text(call, info, "AoR", contacts->aor);
+	rpc_add_int(call, info, "HashID", location_hash_id(domain, contacts->aor));
+	struct rpc_node *list = rpc_add_struct(call, info, "Contacts");
+	for (unsigned i = 0; i < count; i++)
+		add_contact(call, list, &contacts[i]);
+}
+
+static unsigned add_shard(struct rpc_call *call, struct rpc_node *aors, unsigned domain, unsigned shard, bool is_brief)
+{
+	struct usrloc_contact *contacts;
+	unsigned count = location_copy_shard(domain, shard, rpc_arena(call), &contacts), records = 0, from = 0;
+	for (unsigned i = 1; i <= count; i++)
+		if (i == count || !span_equal(contacts[i].aor, contacts[from].aor)) {
+			add_aor(call, aors, domain, contacts + from, i - from, is_brief);
+			from = i;
+			records++;
+		}
+	return records;
+}
+
+static void run_dump(struct rpc_call *call)
+{
+	struct span mode = { NULL, 0 };
+	bool is_brief = rpc_arg_text(call, 0, &mode) &&
+		(span_equal(mode, SPAN_OF("brief")) || span_equal(mode, SPAN_OF("short")));
+	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
+	struct rpc_node *domains = rpc_add_struct(call, all, "Domains");
+	for (unsigned domain = 0; domain < location_domain_count(); domain++) {
+		unsigned records = 0, most = 0;
+		struct rpc_node *node = rpc_add_struct(call, domains, "Domain");
+		rpc_add_text(call, node, "Domain", location_domain_name(domain));
+		rpc_add_int(call, node, "Size", location_shard_count());
+		struct rpc_node *aors = rpc_add_struct(call, node, "AoRs");
+		for (unsigned shard = 0; shard < location_shard_count(); shard++) {
+			unsigned added = add_shard(call, aors, domain, shard, is_brief);
+			records += added;
+			most = added > most ? added : most;
+		}
+		struct rpc_node *stats = rpc_add_struct(call, node, "Stats");
+		rpc_add_int(call, stats, "Records", records);
+		rpc_add_int(call, stats, "Max-Slots", most);
+	}
+}
+
+/* Arguments table and address-of-record; false after a fault. */
+static bool need_aor(struct rpc_call *call, unsigned *out_domain, struct span *out_aor)
+{
+	struct span table;
+	if (!rpc_need_text(call, 0, "table", &table) || !rpc_need_text(call, 1, "address-of-record", out_aor))
+		return false;
+	*out_domain = location_domain_find(table);
+	if (*out_domain == USRLOC_NO_DOMAIN)
+		rpc_fault(call, 500, "Domain not found");
+	return *out_domain != USRLOC_NO_DOMAIN;
+}
+
+static void run_lookup(struct rpc_call *call)
+{
+	unsigned domain;
+	struct span aor;
+	struct usrloc_contact *contacts;
+	if (!need_aor(call, &domain, &aor))
+		return;
+	unsigned count = location_get(domain, aor, rpc_arena(call), &contacts);
+	if (count == 0) {
+		rpc_fault(call, 500, "AOR not found in location table");
+		return;
+	}
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_text(call, node, "AoR", aor);
+	struct rpc_node *list = rpc_add_struct(call, node, "Contacts");
+	for (unsigned i = 0; i < count; i++)
+		add_contact(call, list, &contacts[i]);
+}
+
+static void run_rm(struct rpc_call *call)
+{
+	unsigned domain;
+	struct span aor;
+	if (need_aor(call, &domain, &aor))
+		location_remove(domain, aor, (struct span){ NULL, 0 });
+}
+
+static void run_rm_contact(struct rpc_call *call)
+{
+	unsigned domain;
+	struct span aor, contact;
+	struct usrloc_contact *contacts;
+	if (!need_aor(call, &domain, &aor) || !rpc_need_text(call, 2, "contact", &contact))
+		return;
+	unsigned count = location_get(domain, aor, rpc_arena(call), &contacts), removed = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (span_equal(contacts[i].contact, contact))
+			removed += location_remove(domain, aor, contacts[i].ruid);
+	if (!removed)
+		rpc_fault(call, 404, "Contact not found");
+}
+
+static void run_flush(struct rpc_call *call)
+{
+	/* In memory mode there is nothing to write. */
+}
+
+static struct span set_or_absent(struct span text)
+{
+	return text.len == 0 || span_equal(text, SPAN_OF("0")) || span_equal(text, SPAN_OF(".")) ?
+		(struct span){ NULL, 0 } : text;
+}
+
+static void run_add(struct rpc_call *call)
+{
+	struct span table, aor, path, received = { NULL, 0 }, socket = { NULL, 0 };
+	double q;
+	int64_t expires, flags, cflags, methods;
+	struct usrloc_change change = { .contact = { .call_id = SPAN(RPC_CALL_ID), .user_agent = SPAN(RPC_USER_AGENT) } };
+	struct usrloc_contact *contact = &change.contact;
+	struct usrloc_outcome outcome;
+	if (!rpc_need_text(call, 0, "table", &table) || !rpc_need_text(call, 1, "address-of-record", &aor) ||
+		!rpc_need_text(call, 2, "contact", &contact->contact) || !rpc_need_int(call, 3, "expires", &expires))
+		return;
+	if (!rpc_arg_double(call, 4, &q) || !rpc_need_text(call, 5, "path", &path) ||
+		!rpc_need_int(call, 6, "flags", &flags) || !rpc_need_int(call, 7, "cflags", &cflags) ||
+		!rpc_need_int(call, 8, "methods", &methods)) {
+		rpc_fault(call, 400, "expected: table aor contact expires q path flags cflags methods [received [socket]]");
+		return;
+	}
+	struct sip_uri uri;
+	struct end_point local;
+	if (!uri_parse(contact->contact, &uri)) {
+		rpc_fault(call, 400, "contact is no URI");
+		return;
+	}
+	if (rpc_arg_text(call, 9, &received))
+		contact->received = set_or_absent(received);
+	if (rpc_arg_text(call, 10, &socket) && end_point_parse(set_or_absent(socket), &local))
+		contact->socket = listener_find(&local);
+	contact->path = set_or_absent(path);
+	contact->expires_s = expires == 0 ? USRLOC_PERMANENT : expires;
+	contact->q = q < 0 ? Q_UNSPECIFIED : (int32_t)(q * 1000 + 0.5);
+	contact->flags = (uint32_t)flags;
+	contact->cflags = (uint32_t)cflags;
+	contact->methods = methods <= 0 ? USRLOC_ANY_METHOD : (uint32_t)methods;
+	contact->cseq = 1;
+	contact->ruid = arena_printf(rpc_arena(call), "ulcx-%llx-%llx", (unsigned long long)clock_wall_s(),
+		(unsigned long long)random_uint64());
+	if (location_apply(location_domain(table), aor, &change, 1, 0, false, &outcome) != USRLOC_OK)
+		rpc_fault(call, 500, "Internal error while adding the contact");
+}
+
+static void run_no_database(struct rpc_call *call)
+{
+	rpc_fault(call, 500, "the location table is kept in memory only (db_mode 0)");
+}
+
+static const struct rpc_command commands[] = {
+	{ "ul.dump", run_dump, "Shows all bindings.", "[brief|short]" },
+	{ "ul.lookup", run_lookup, "Shows the bindings of one address-of-record.", "table aor" },
+	{ "ul.rm", run_rm, "Removes all bindings of an address-of-record.", "table aor" },
+	{ "ul.rm_contact", run_rm_contact, "Removes one binding.", "table aor contact" },
+	{ "ul.flush", run_flush, "Writes what is in memory to the database.", NULL },
+	{ "ul.add", run_add, "Adds a binding.", "table aor contact expires q path flags cflags methods [received [socket]]" },
+	{ "ul.db_users", run_no_database, "Counts addresses-of-record in the database.", "table" },
+	{ "ul.db_contacts", run_no_database, "Counts bindings in the database.", "table" },
+	{ "ul.db_expired_contacts", run_no_database, "Counts expired bindings in the database.", "table" },
+};
+
+const struct rpc_table usrloc_commands = ROWS(commands);

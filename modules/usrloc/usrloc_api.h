@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* usrloc's interface for other modules ("usrloc", version 1): the location service of RFC 3261 10.
+ * A binding is one contact of an address-of-record in a domain (the table name of save() and
+ * lookup()). Callers get copies; nothing of the shared store leaves this module. */
+#pragma once
+
+#include "core/module/module.h"
+
+#define USRLOC_API_VERSION 1
+#define USRLOC_CONTACTS_MOST 256 /* bindings of one address-of-record */
+
+/* A copy of a binding; the texts live in the arena that the caller gave. */
+struct usrloc_contact {
+	struct span aor;
+	struct span contact;    /* the URI */
+	struct span received;   /* absent when there is none; likewise the following */
+	struct span path;       /* "<sip:a;lr>,<sip:b;lr>" */
+	struct span call_id;
+	struct span user_agent;
+	struct span instance;   /* with angle brackets */
+	struct span ruid;       /* names the binding; made by usrloc */
+	const struct listener *socket;
+	int64_t expires_s;      /* seconds from now; USRLOC_PERMANENT: never */
+	int64_t modified_wall_s;
+	int32_t q;              /* thousandths or Q_UNSPECIFIED */
+	uint32_t cseq;
+	uint32_t flags, cflags; /* branch flags, and flags of this module */
+	uint32_t methods;       /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
+	uint32_t reg_id;
+	uint32_t server_id;
+	uint32_t connection;
+};
+#define USRLOC_PERMANENT INT64_MAX
+#define USRLOC_ANY_METHOD UINT32_MAX
+
+/* One thing that a REGISTER asks for. */
+struct usrloc_change {
+	struct usrloc_contact contact; /* matched by instance and reg-id, else as matching_mode says */
+	bool remove;
+};
+
+enum usrloc_result {
+	USRLOC_OK,
+	USRLOC_BAD_CSEQ,  /* older than what is stored for the same Call-ID (RFC 3261 10.3, 7.) */
+	USRLOC_TOO_MANY,
+	USRLOC_NO_MEMORY,
+};
+
+struct usrloc_outcome {
+	unsigned inserted, updated, removed;
+};
+
+struct usrloc_api {
+	/* The number of a domain; made when it is new. USRLOC_NO_DOMAIN when there are too many. */
+	unsigned (*domain)(struct span name);
+	/* All live bindings, best first (q, then age); 0 when there is none or memory is exhausted. */
+	unsigned (*get)(unsigned domain, struct span aor, struct arena *arena, struct usrloc_contact **out_contacts);
+	/* Applies all changes or none (RFC 3261 10.3). `max_contacts` 0: no limit. `only_these`: other
+	 * bindings of the address-of-record are removed. */
+	enum usrloc_result (*apply)(unsigned domain, struct span aor, const struct usrloc_change *changes,
+		unsigned count, unsigned max_contacts, bool only_these, struct usrloc_outcome *out_outcome);
+	/* Removes every binding of the address-of-record, or with a ruid only that; returns how many. */
+	unsigned (*remove)(unsigned domain, struct span aor, struct span ruid);
+	bool (*uses_domain)(void);      /* use_domain: keys are user@domain */
+	bool (*by_time)(void);          /* desc_time_order */
+	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
+	const struct usrloc_contact *(*expired)(const struct script_run *run);
+};
+#define USRLOC_NO_DOMAIN UINT32_MAX
