@@ -214,7 +214,7 @@ static void run_no_database(struct rpc_call *call)
 	rpc_fault(call, 500, "the location table is kept in memory only (db_mode 0)");
 }
 
-static const struct rpc_command commands[] = {
+const struct rpc_command usrloc_commands[USRLOC_COMMAND_COUNT] = {
 	{ "ul.dump", run_dump, "Shows all bindings.", "[brief|short]" },
 	{ "ul.lookup", run_lookup, "Shows the bindings of one address-of-record.", "table aor" },
 	{ "ul.rm", run_rm, "Removes all bindings of an address-of-record.", "table aor" },
@@ -225,5 +225,3 @@ static const struct rpc_command commands[] = {
 	{ "ul.db_contacts", run_no_database, "Counts bindings in the database.", "table" },
 	{ "ul.db_expired_contacts", run_no_database, "Counts expired bindings in the database.", "table" },
 };
-
-const struct rpc_table usrloc_commands = ROWS(commands);

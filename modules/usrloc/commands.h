@@ -4,4 +4,5 @@
 
 #include "core/rpc/rpc.h"
 
-extern const struct rpc_table usrloc_commands;
+#define USRLOC_COMMAND_COUNT 9
+extern const struct rpc_command usrloc_commands[USRLOC_COMMAND_COUNT];

@@ -123,6 +123,6 @@ MODULE_EXPORT const struct module module_exports = {
 	.events = ROWS(events),
 	.timers = ROWS(timers),
 	.offers = ROWS(offers),
-	.commands = ROWS_NONE,
+	.commands = { usrloc_commands, USRLOC_COMMAND_COUNT },
 	.prepare = prepare,
 };
