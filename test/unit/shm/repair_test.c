@@ -35,6 +35,7 @@ struct item {
 
 static struct {
 	uint64_t lost_hooks;
+	bool hook_is_deadly;
 #ifdef VIADUCT_DEBUG
 	struct crash_plan plan;
 #endif
@@ -43,6 +44,8 @@ static struct {
 static void item_lost(void *slot)
 {
 	shared->lost_hooks++;
+	if (shared->hook_is_deadly)
+		raise(SIGKILL);
 }
 
 static bool item_verify(const void *slot)
@@ -330,6 +333,27 @@ static void die_holding_the_lock(void)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+static void a_hook_that_kills_is_given_up(void **state)
+{
+	item_add(1, 100);
+	struct shard *shard = shard_lock_number(set, 0);
+	item_find(shard, 1)->text[0] ^= 1;
+	shard_unlock(shard);
+	die_holding_the_lock();
+	shared->hook_is_deadly = true;
+	int status = -1;
+	for (unsigned tries = 0; status != 0 && tries < 10; tries++) {
+		pid_t child = fork();
+		if (child == 0) {
+			shard_touch_all_sets();
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+	}
+	assert_int_equal(status, 0);
+	assert_int_equal(shared->lost_hooks, 2);
+}
+
 static void damaged_slots_are_set_aside_and_the_rest_lives(void **state)
 {
 	for (uint64_t key = 0; key < 40; key++)
@@ -378,6 +402,7 @@ int main(void)
 		TEST(a_repairer_that_dies_is_repaired_too),
 #endif
 		TEST(a_death_at_any_instruction_is_repaired),
+		TEST(a_hook_that_kills_is_given_up),
 		TEST(damaged_slots_are_set_aside_and_the_rest_lives),
 		TEST(an_overrun_block_does_not_take_the_others_along),
 	};

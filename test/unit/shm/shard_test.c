@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
 #include "core/shm/shard.h"
@@ -309,6 +311,54 @@ static void four_processes_share_a_set(void **state)
 	assert_int_equal(shard_check_all_sets(), 0);
 }
 
+static void lock_two_shards(void)
+{
+	shard_lock_number(set, 0);
+	shard_lock_number(set, 1);
+}
+
+static void leave_a_slot_half_done(void)
+{
+	struct shard *shard = shard_lock_number(set, 0);
+	(void)!slot_new(shard, 0);
+	shard_unlock(shard);
+}
+
+static void free_a_foreign_block(void)
+{
+	struct shard *shard = shard_lock(set, key_hash(1));
+	struct item *mine = item_add(shard, 1), *other = slot_new(shard, key_hash(1));
+	region_free(shard, &other->slot, (void *)mine->text.at);
+}
+
+static void free_a_slot_twice(void)
+{
+	struct shard *shard = shard_lock(set, key_hash(1));
+	struct item *item = item_add(shard, 1);
+	slot_free(shard, &item->slot);
+	slot_free(shard, &item->slot);
+}
+
+static void breaking_a_rule_ends_the_process_and_harms_nobody(void **state)
+{
+	static void (*const wrongs[])(void) = {
+		lock_two_shards, leave_a_slot_half_done, free_a_foreign_block, free_a_slot_twice,
+	};
+	for (unsigned i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
+		int status;
+		pid_t child = fork();
+		if (child == 0) {
+			fclose(stderr);
+			wrongs[i]();
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		shard_touch_all_sets();
+		assert_int_equal(shard_check_all_sets(), 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
@@ -322,7 +372,9 @@ int main(void)
 		TEST(running_out_of_memory_is_an_answer),
 		TEST(blocks_of_all_sizes_keep_their_bytes),
 		TEST(four_processes_share_a_set),
+		TEST(breaking_a_rule_ends_the_process_and_harms_nobody),
 	};
 	hash_init();
+	log_set_threshold(LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
