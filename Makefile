@@ -72,8 +72,8 @@ UTILS_C := $(basename $(notdir $(wildcard utils/*.c)))
 UTILS_SH := $(notdir $(wildcard utils/kamctl utils/kamdbctl))
 
 .PHONY: all check install lint fuzz bench reference bless clean help tests modules utils
-# Until the daemon has its main, the core is built as an archive.
-all: $(if $(wildcard core/main.c),$(O)/viaduct,$(O)/libcore.a) modules utils
+# Until the rooms that the daemon needs are there, the core is built as an archive.
+all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
 utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_SH:%=$(O)/utils/%)
 help:
