@@ -12,8 +12,8 @@
  * 0, 10, 40 and 100 rounds). */
 #define SPIN_ROUNDS 40
 
-/* Which locks this process holds, by rank. */
-static const struct lock *held[2];
+/* Which locks this thread holds, by rank: helper threads of drivers must not confuse the worker. */
+static _Thread_local const struct lock *held[2];
 
 static inline void pause_briefly(void)
 {

@@ -28,5 +28,5 @@ void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_mark_consistent(struct lock *lock);
 void lock_release(struct lock *lock);
 
-/* Does this process hold any lock now? A fiber must not wait then. */
+/* Does this thread hold any lock now? A fiber must not wait then. */
 bool lock_is_any_held(void);
