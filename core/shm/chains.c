@@ -138,23 +138,25 @@ void chain_trim(struct shard *shard)
 		bucket_join(shard);
 }
 
-/* ---- repair --------------------------------------------------------------------------------------- */
+/* ---- repair ---- */
 static bool segment_is_sound(struct shard *shard, uint32_t segment)
 {
 	uint32_t ref = shard->segments[segment];
 	struct page_entry entry = page_look(ref / REFS_PER_PAGE);
-	if (ref == 0 || (entry.kind != PAGE_HEAP && entry.kind != PAGE_BIG) || entry.owner != shard->owner)
+	if (ref == 0 || (entry.kind != PAGE_HEAP && entry.kind != PAGE_BIG) ||
+	    entry.owner != shard->owner)
 		return false;
 	const struct block *block = ref_at(shard, ref);
 	return block_is_sound(shard, block) && block_owner(block) == OWNER_INDEX &&
-		block_bytes(shard, block) >= sizeof(*block) + segment_start(segment) * sizeof(uint32_t);
+	       block_bytes(shard, block) >=
+		       sizeof(*block) + segment_start(segment) * sizeof(uint32_t);
 }
 
 void chain_reset(struct shard *shard)
 {
 	uint32_t segment = 1;
 	while (segment < SEGMENTS && segment_start(segment) < shard->bucket_count &&
-		segment_is_sound(shard, segment))
+	       segment_is_sound(shard, segment))
 		segment++;
 	if (shard->bucket_count > segment_start(segment))
 		shard->bucket_count = segment_start(segment);

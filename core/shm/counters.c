@@ -24,16 +24,16 @@ struct counter {
 static int64_t first_row[COUNTERS_MOST]; /* used until counters_start */
 static struct {
 	struct counter *counters; /* [0] is COUNTER_NONE */
-	uint32_t count;           /* ids below are in use; 0 before the first registration */
+	uint32_t count; /* ids below are in use; 0 before the first registration */
 	uint32_t capacity;
-	int64_t *rows;            /* processes × row_length, in shared memory */
+	int64_t *rows; /* processes × row_length, in shared memory */
 	int64_t *resets;
 	uint32_t row_length;
 	unsigned processes;
 	int64_t *own_row;
 } state = { .own_row = first_row };
 
-/* ---- registration ----------------------------------------------------------------------------------- */
+/* ---- registration ---- */
 static bool make_room(void)
 {
 	if (state.count < state.capacity)
@@ -53,22 +53,25 @@ static counter_id find(struct span group, struct span name)
 {
 	for (counter_id id = 1; id < state.count; id++) {
 		if (span_equal(span_from(state.counters[id].name), name) &&
-			(!group.at || span_equal(span_from(state.counters[id].group), group)))
+		    (!group.at || span_equal(span_from(state.counters[id].group), group)))
 			return id;
 	}
 	return COUNTER_NONE;
 }
 
-static counter_id counter_new(const char *group, const char *name, const char *doc, enum counter_kind kind)
+static counter_id counter_new(const char *group, const char *name, const char *doc,
+			      enum counter_kind kind)
 {
 	counter_id id = find(span_from(group), span_from(name));
 	if (id != COUNTER_NONE)
 		return id;
 	if (state.rows || state.count >= COUNTERS_MOST || !make_room()) {
-		log_error("counter %s.%s: %s", group, name, state.rows ? "registered too late" : "too many counters");
+		log_error("counter %s.%s: %s", group, name,
+			  state.rows ? "registered too late" : "too many counters");
 		return COUNTER_NONE;
 	}
-	struct counter counter = { strdup(group), strdup(name), strdup(doc ? doc : ""), kind, NULL };
+	struct counter counter = { strdup(group), strdup(name), strdup(doc ? doc : ""), kind,
+				   NULL };
 	if (!counter.group || !counter.name || !counter.doc) {
 		free(counter.group);
 		free(counter.name);
@@ -79,14 +82,15 @@ static counter_id counter_new(const char *group, const char *name, const char *d
 	return state.count++;
 }
 
-counter_id counter_register(const char *group, const char *name, const char *doc, enum counter_kind kind)
+counter_id counter_register(const char *group, const char *name, const char *doc,
+			    enum counter_kind kind)
 {
 	bug_if(kind == COUNTER_COMPUTED, "counter %s.%s has no function", group, name);
 	return counter_new(group, name, doc, kind);
 }
 
 counter_id counter_register_computed(const char *group, const char *name, const char *doc,
-	int64_t (*compute)(void))
+				     int64_t (*compute)(void))
 {
 	counter_id id = counter_new(group, name, doc, COUNTER_COMPUTED);
 	if (id != COUNTER_NONE && state.counters[id].kind == COUNTER_COMPUTED)
@@ -94,11 +98,12 @@ counter_id counter_register_computed(const char *group, const char *name, const 
 	return id;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 bool counters_start(unsigned processes)
 {
 	bug_if(state.rows, "counters are started twice");
-	bug_if(processes == 0 || processes > PROCESSES_MOST, "counters for %u processes", processes);
+	bug_if(processes == 0 || processes > PROCESSES_MOST, "counters for %u processes",
+	       processes);
 	uint32_t length = ((state.count ? state.count : 1) + 7) & ~7u;
 	int64_t *rows = shm_reserve((processes + 1) * (size_t)length * sizeof(int64_t), "counters");
 	if (!rows)
@@ -131,7 +136,7 @@ void counters_free(void)
 	state.own_row = first_row;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values ---- */
 void counter_add(counter_id id, int64_t n)
 {
 	state.own_row[id] += n;
@@ -145,7 +150,8 @@ int64_t counter_read_row(counter_id id, unsigned process)
 		return process == 0 ? first_row[id] : 0;
 	if (process >= state.processes)
 		return 0;
-	return __atomic_load_n(&state.rows[(size_t)process * state.row_length + id], __ATOMIC_RELAXED);
+	return __atomic_load_n(&state.rows[(size_t)process * state.row_length + id],
+			       __ATOMIC_RELAXED);
 }
 
 static int64_t sum_of_rows(counter_id id)
@@ -177,7 +183,7 @@ bool counter_reset(counter_id id)
 	return true;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------ */
+/* ---- finding ---- */
 counter_id counter_find(struct span group, struct span name)
 {
 	return group.at ? find(group, name) : COUNTER_NONE;
@@ -193,7 +199,8 @@ bool counter_describe(counter_id id, struct counter_info *out_info)
 	if (id == COUNTER_NONE || id >= state.count)
 		return false;
 	const struct counter *counter = &state.counters[id];
-	*out_info = (struct counter_info){ counter->group, counter->name, counter->doc, counter->kind };
+	*out_info =
+		(struct counter_info){ counter->group, counter->name, counter->doc, counter->kind };
 	return true;
 }
 

@@ -14,20 +14,21 @@
 
 typedef uint32_t counter_id;
 #define COUNTERS_MOST 2048
-#define COUNTER_NONE ((counter_id)0) /* adding to it is allowed and counts nothing that is shown */
+#define COUNTER_NONE  ((counter_id)0) /* adding to it is allowed and counts nothing that is shown */
 
 enum counter_kind {
-	COUNTER_COUNT,    /* only grows; can be reset */
-	COUNTER_GAUGE,    /* goes up and down; a reset does not touch it */
+	COUNTER_COUNT, /* only grows; can be reset */
+	COUNTER_GAUGE, /* goes up and down; a reset does not touch it */
 	COUNTER_COMPUTED, /* asked from a function */
 };
 
 /* Registers a counter; texts are copied. The same group and name again gives the same id. COUNTER_NONE
  * when there are too many, or after counters_start (logged). */
-counter_id counter_register(const char *group, const char *name, const char *doc, enum counter_kind kind);
+counter_id counter_register(const char *group, const char *name, const char *doc,
+			    enum counter_kind kind);
 /* A value computed when it is read, in the reader's process. */
 counter_id counter_register_computed(const char *group, const char *name, const char *doc,
-	int64_t (*compute)(void));
+				     int64_t (*compute)(void));
 
 /* Reserves rows for `processes` roles (at most 1024). False when shared memory is out. */
 [[nodiscard]] bool counters_start(unsigned processes);

@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stddef.h>
 
-static struct { struct crash_plan *plan; } state;
+static struct {
+	struct crash_plan *plan;
+} state;
 
 void crash_follow(struct crash_plan *plan)
 {

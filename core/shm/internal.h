@@ -12,7 +12,7 @@
 #include "core/shm/map.h"
 #include "core/shm/shard.h"
 
-#define REF_SHIFT 4
+#define REF_SHIFT     4
 #define REFS_PER_PAGE (SHM_PAGE_SIZE >> REF_SHIFT)
 
 /* Between stores whose order a repair relies on. The killed process's own stores are seen in
@@ -22,7 +22,7 @@ static inline void store_order(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* ---- pages (map.c) ---------------------------------------------------------------------------- */
+/* ---- pages (map.c) ---- */
 enum page_kind {
 	PAGE_FREE,
 	PAGE_FIXED, /* tables of the mapping, reservations */
@@ -67,50 +67,50 @@ static inline void *page_of(const void *at)
 	return (void *)((uintptr_t)at & ~(uintptr_t)(SHM_PAGE_SIZE - 1));
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
-#define SLOT_SET_ASIDE 4 /* its header was damaged; never used again */
-#define SLOT_PAGE_MAGIC 0x51075107u
+/* ---- slots ---- */
+#define SLOT_SET_ASIDE   4 /* its header was damaged; never used again */
+#define SLOT_PAGE_MAGIC  0x51075107u
 #define SLOT_PAGE_HEADER 64
 
 /* Stands at the start of a PAGE_SLOTS page. All but magic and owner is index. */
 struct slot_page {
 	uint32_t magic;
 	uint32_t owner;
-	uint32_t used;         /* slots that are not free */
-	uint32_t free_first;   /* number of a free slot + 1, chained through slot.chain */
-	uint32_t fresh;        /* slots from here on were never used and are in no chain */
+	uint32_t used; /* slots that are not free */
+	uint32_t free_first; /* number of a free slot + 1, chained through slot.chain */
+	uint32_t fresh; /* slots from here on were never used and are in no chain */
 	uint32_t next, previous; /* all slot pages of the shard by number; 0 ends */
 	uint32_t next_partial, previous_partial; /* those with a free slot */
 };
 
-/* ---- timers ------------------------------------------------------------------------------------ */
-#define WHEEL_LEVELS 4
-#define WHEEL_BITS 6
-#define WHEEL_PLACES (1 << WHEEL_BITS)
-#define WHEEL_OVERDUE (WHEEL_LEVELS * WHEEL_PLACES)
+/* ---- timers ---- */
+#define WHEEL_LEVELS   4
+#define WHEEL_BITS     6
+#define WHEEL_PLACES   (1 << WHEEL_BITS)
+#define WHEEL_OVERDUE  (WHEEL_LEVELS * WHEEL_PLACES)
 #define TIMER_IS_FIRST 0x80000000u
 
 struct slot_timer {
 	uint32_t next;
 	uint32_t previous; /* TIMER_IS_FIRST | place in wheel.first when it is the first */
-	uint64_t due;      /* truth: 0 not armed, else tick << 2 | which */
+	uint64_t due; /* truth: 0 not armed, else tick << 2 | which */
 };
 
 struct wheel {
-	int64_t tick;      /* everything before it was collected */
+	int64_t tick; /* everything before it was collected */
 	int64_t next_tick; /* nothing is due before; read without lock */
 	uint32_t armed;
 	uint64_t occupied[WHEEL_LEVELS];
 	uint32_t first[WHEEL_OVERDUE + 1];
 };
 
-/* ---- regions ----------------------------------------------------------------------------------- */
-#define HEAP_PAGE_MAGIC 0x48454150u
+/* ---- regions ---- */
+#define HEAP_PAGE_MAGIC  0x48454150u
 #define HEAP_PAGE_HEADER 32
-#define HEAP_UNITS ((uint32_t)((SHM_PAGE_SIZE - HEAP_PAGE_HEADER) >> REF_SHIFT))
-#define BIG_PAGE_MAGIC 0x42494742u
-#define BIG_PAGE_HEADER 64
-#define HEAP_LISTS 80
+#define HEAP_UNITS       ((uint32_t)((SHM_PAGE_SIZE - HEAP_PAGE_HEADER) >> REF_SHIFT))
+#define BIG_PAGE_MAGIC   0x42494742u
+#define BIG_PAGE_HEADER  64
+#define HEAP_LISTS       80
 
 enum { OWNER_FREE = 0, OWNER_INDEX = 1 }; /* else the index of a slot */
 
@@ -133,19 +133,19 @@ struct heap {
 	uint32_t empty_pages;
 };
 
-/* ---- the shard ----------------------------------------------------------------------------------- */
+/* ---- the shard ---- */
 #define BUCKETS_FIRST 64
-#define SEGMENTS 24
+#define SEGMENTS      24
 
 struct shard {
 	struct lock lock;
 	char *base;
 	struct shard_set *set;
 	uint32_t number;
-	uint32_t owner;       /* set id << 16 | number, as in the page table */
-	uint32_t generation;  /* last one given */
+	uint32_t owner; /* set id << 16 | number, as in the page table */
+	uint32_t generation; /* last one given */
 	uint32_t live;
-	uint32_t unfinished;  /* slots building or changing */
+	uint32_t unfinished; /* slots building or changing */
 	uint32_t bucket_count;
 	uint32_t first_page, last_page; /* slot pages by number */
 	uint32_t first_partial;
@@ -168,10 +168,10 @@ struct shard_set {
 	uint32_t id;
 	uint32_t count;
 	uint32_t shard_bits;
-	uint32_t stride;        /* bytes from slot to slot */
+	uint32_t stride; /* bytes from slot to slot */
 	uint32_t timers_offset;
 	uint32_t slots_per_page;
-	size_t shard_size;      /* bytes from shard to shard */
+	size_t shard_size; /* bytes from shard to shard */
 	char *shards;
 };
 
@@ -233,7 +233,8 @@ void heap_give(struct shard *shard, struct block *block);
 void heap_reset(struct shard *shard);
 void heap_insert(struct shard *shard, struct block *block);
 /* Writes the header of a free block. */
-void heap_make_free(struct shard *shard, struct block *block, uint32_t units, uint32_t units_before);
+void heap_make_free(struct shard *shard, struct block *block, uint32_t units,
+		    uint32_t units_before);
 bool block_is_sound(const struct shard *shard, const struct block *block);
 unsigned heap_list_of(uint32_t units);
 size_t block_bytes(const struct shard *shard, const struct block *block);

@@ -30,7 +30,8 @@ void lock_init(struct lock *lock, enum lock_rank rank)
 	bug_if(pthread_mutexattr_init(&attributes) != 0, "no mutex attributes");
 	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	bug_if(pthread_mutex_init(&lock->mutex, &attributes) != 0, "no robust mutexes on this system");
+	bug_if(pthread_mutex_init(&lock->mutex, &attributes) != 0,
+	       "no robust mutexes on this system");
 	pthread_mutexattr_destroy(&attributes);
 	lock->rank = rank;
 }
@@ -62,7 +63,8 @@ enum lock_result lock_take(struct lock *lock)
 
 void lock_mark_consistent(struct lock *lock)
 {
-	bug_if(pthread_mutex_consistent(&lock->mutex) != 0, "this lock was not left by a dead process");
+	bug_if(pthread_mutex_consistent(&lock->mutex) != 0,
+	       "this lock was not left by a dead process");
 }
 
 void lock_release(struct lock *lock)

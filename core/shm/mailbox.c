@@ -15,7 +15,7 @@
 
 /* A long part whose sender died before it could be queued is dropped after this time. */
 #define UNQUEUED_MOST_MS 10000
-#define BLOCK_SHARDS 8
+#define BLOCK_SHARDS     8
 
 struct cell {
 	uint32_t type;
@@ -32,9 +32,9 @@ struct mailbox {
 	uint32_t number;
 	uint32_t capacity;
 	int fd;
-	_Alignas(64) uint64_t written;  /* cells ever written */
-	_Alignas(64) uint64_t taken;    /* cells ever taken */
-	uint32_t is_sleeping;           /* the receiver saw an empty box: wake it */
+	_Alignas(64) uint64_t written; /* cells ever written */
+	_Alignas(64) uint64_t taken; /* cells ever taken */
+	uint32_t is_sleeping; /* the receiver saw an empty box: wake it */
 	struct cell *cells;
 };
 
@@ -48,7 +48,8 @@ struct mail_block {
 	int64_t made_ms;
 };
 
-static const struct shard_type block_type = { .name = "mail", .slot_size = sizeof(struct mail_block) };
+static const struct shard_type block_type = { .name = "mail",
+					      .slot_size = sizeof(struct mail_block) };
 
 static struct {
 	struct mailbox *boxes;
@@ -56,7 +57,7 @@ static struct {
 	struct shard_set *blocks;
 } state;
 
-/* ---- set-up -------------------------------------------------------------------------------------- */
+/* ---- set-up ---- */
 static bool mailbox_set_up(struct mailbox *box, unsigned number, unsigned capacity)
 {
 	lock_init(&box->lock, LOCK_LEAF);
@@ -103,7 +104,7 @@ int mailbox_fd(const struct mailbox *box)
 	return box->fd;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ---- */
 /* A dead sender leaves at most a cell that does not count: nothing to repair. */
 static void box_lock(struct mailbox *box)
 {
@@ -111,7 +112,8 @@ static void box_lock(struct mailbox *box)
 		lock_mark_consistent(&box->lock);
 }
 
-static bool box_put(struct mailbox *box, const struct cell *head, const void *bytes, struct mail_block *block)
+static bool box_put(struct mailbox *box, const struct cell *head, const void *bytes,
+		    struct mail_block *block)
 {
 	box_lock(box);
 	uint64_t written = box->written;
@@ -136,14 +138,15 @@ static void box_wake(struct mailbox *box)
 	/* Pairs with the receiver, who stores is_sleeping and then looks at `written` again. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&box->is_sleeping, __ATOMIC_RELAXED) ||
-		!__atomic_exchange_n(&box->is_sleeping, 0, __ATOMIC_SEQ_CST))
+	    !__atomic_exchange_n(&box->is_sleeping, 0, __ATOMIC_SEQ_CST))
 		return;
 	uint64_t one = 1;
 	ssize_t written = write(box->fd, &one, sizeof(one));
 	(void)written; /* fails only when it is readable anyway */
 }
 
-bool mailbox_send(struct mailbox *box, uint32_t type, uint16_t sender, const void *bytes, size_t len)
+bool mailbox_send(struct mailbox *box, uint32_t type, uint16_t sender, const void *bytes,
+		  size_t len)
 {
 	bug_if(len > MAILBOX_INLINE_MOST, "a message of %zu bytes", len);
 	struct cell head = { .type = type, .sender = sender, .len = (uint16_t)len };
@@ -153,7 +156,8 @@ bool mailbox_send(struct mailbox *box, uint32_t type, uint16_t sender, const voi
 	return true;
 }
 
-static struct mail_block *block_new(struct mailbox *box, unsigned number, const void *bytes, size_t len)
+static struct mail_block *block_new(struct mailbox *box, unsigned number, const void *bytes,
+				    size_t len)
 {
 	struct shard *shard = shard_lock_number(state.blocks, number);
 	struct mail_block *block = slot_new(shard, 0);
@@ -183,8 +187,8 @@ static void block_free(unsigned number, uint32_t index, uint32_t generation)
 	shard_unlock(shard);
 }
 
-bool mailbox_send_block(struct mailbox *box, uint32_t type, uint16_t sender, const void *bytes, size_t len,
-	const void *long_bytes, size_t long_len)
+bool mailbox_send_block(struct mailbox *box, uint32_t type, uint16_t sender, const void *bytes,
+			size_t len, const void *long_bytes, size_t long_len)
 {
 	bug_if(len > MAILBOX_INLINE_MOST, "a message of %zu bytes", len);
 	if (long_len > MAILBOX_BLOCK_MOST)
@@ -207,7 +211,7 @@ bool mailbox_send_block(struct mailbox *box, uint32_t type, uint16_t sender, con
 	return true;
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------ */
+/* ---- receiving ---- */
 static bool box_is_empty(const struct mailbox *box)
 {
 	return __atomic_load_n(&box->written, __ATOMIC_ACQUIRE) == box->taken;
@@ -232,8 +236,10 @@ static bool box_is_empty_for_sleep(struct mailbox *box)
 /* The block that a cell names; its slot belongs to the message, so no lock is needed to read it. */
 static const struct mail_block *cell_block(const struct cell *cell)
 {
-	return cell->block_index ? (const struct mail_block *)(map_base() + ((size_t)cell->block_index << REF_SHIFT))
-				 : NULL;
+	return cell->block_index
+		       ? (const struct mail_block *)(map_base() +
+						     ((size_t)cell->block_index << REF_SHIFT))
+		       : NULL;
 }
 
 bool mailbox_receive(struct mailbox *box, struct mail *out_mail)
@@ -266,15 +272,17 @@ void mail_release(struct mail *mail)
 
 unsigned mailbox_waiting(const struct mailbox *box)
 {
-	return (unsigned)(__atomic_load_n(&box->written, __ATOMIC_ACQUIRE) - __atomic_load_n(&box->taken, __ATOMIC_ACQUIRE));
+	return (unsigned)(__atomic_load_n(&box->written, __ATOMIC_ACQUIRE) -
+			  __atomic_load_n(&box->taken, __ATOMIC_ACQUIRE));
 }
 
-/* ---- after a death -------------------------------------------------------------------------------- */
+/* ---- after a death ---- */
 static bool is_waiting(const struct mailbox *box, const struct mail_block *block)
 {
 	for (uint64_t n = box->taken; n != box->written; n++) {
 		const struct cell *cell = &box->cells[n & (box->capacity - 1)];
-		if (cell->block_index == block->slot.index && cell->block_generation == block->slot.generation)
+		if (cell->block_index == block->slot.index &&
+		    cell->block_generation == block->slot.generation)
 			return true;
 	}
 	return false;

@@ -22,18 +22,18 @@ struct shm_map {
 	struct lock lock;
 	size_t bytes;
 	uint32_t pages;
-	uint32_t high;       /* no page at or above it is in use */
+	uint32_t high; /* no page at or above it is in use */
 	uint32_t first_word; /* no free page in the words of the free map before it */
 	uint32_t words;
 	uint64_t pages_used;
 	uint64_t pages_most;
 	uint64_t run_pages;
 	uint64_t reserved_bytes;
-	char *reserve_next;  /* [next, end) is left of the newest stretch of reservations */
+	char *reserve_next; /* [next, end) is left of the newest stretch of reservations */
 	char *reserve_end;
 	struct shard_set *sets;
-	uint64_t *entries;   /* truth */
-	uint64_t *free_map;  /* index: a bit for each page, set when free */
+	uint64_t *entries; /* truth */
+	uint64_t *free_map; /* index: a bit for each page, set when free */
 };
 
 static struct {
@@ -42,7 +42,7 @@ static struct {
 	size_t mapped_bytes;
 } state;
 
-/* ---- set-up ---------------------------------------------------------------------------------- */
+/* ---- set-up ---- */
 static size_t round_up(size_t size, size_t multiple)
 {
 	return (size + multiple - 1) / multiple * multiple;
@@ -59,7 +59,8 @@ static void map_set_up(struct shm_map *map, size_t bytes)
 	map->entries = (uint64_t *)((char *)map + head);
 	map->free_map = map->entries + map->pages;
 	char *end = (char *)(map->free_map + map->words);
-	uint32_t fixed = (uint32_t)(round_up((size_t)(end - (char *)map), SHM_PAGE_SIZE) / SHM_PAGE_SIZE);
+	uint32_t fixed =
+		(uint32_t)(round_up((size_t)(end - (char *)map), SHM_PAGE_SIZE) / SHM_PAGE_SIZE);
 	map->entries[0] = ENTRY(PAGE_FIXED, fixed, 0);
 	map->reserve_next = (char *)map + round_up((size_t)(end - (char *)map), 64);
 	map->reserve_end = (char *)map + fixed * SHM_PAGE_SIZE;
@@ -72,12 +73,13 @@ bool shm_init(size_t bytes)
 	bug_if(state.map, "shared memory is mapped twice");
 	bytes = round_up(bytes < LEAST_BYTES ? LEAST_BYTES : bytes, SHM_PAGE_SIZE);
 	if (bytes > SHM_MOST_BYTES) {
-		log_error("shared memory of %zu MiB: the most is %zu MiB", bytes >> 20, SHM_MOST_BYTES >> 20);
+		log_error("shared memory of %zu MiB: the most is %zu MiB", bytes >> 20,
+			  SHM_MOST_BYTES >> 20);
 		return false;
 	}
 	state.mapped_bytes = bytes + MAP_ALIGNMENT;
 	state.mapped = mmap(NULL, state.mapped_bytes, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (state.mapped == MAP_FAILED) {
 		log_error("cannot map %zu MiB of shared memory: %s", bytes >> 20, strerror(errno));
 		state.mapped = NULL;
@@ -101,7 +103,8 @@ bool shm_touch(void)
 	if (madvise(state.map, state.map->bytes, MADV_POPULATE_WRITE) == 0)
 		return true;
 	if (errno != EINVAL) { /* kernels before 5.14 do not know it */
-		log_error("cannot take %zu MiB from the system: %s", state.map->bytes >> 20, strerror(errno));
+		log_error("cannot take %zu MiB from the system: %s", state.map->bytes >> 20,
+			  strerror(errno));
 		return false;
 	}
 	for (size_t at = 0; at < state.map->bytes; at += 4096) {
@@ -127,7 +130,7 @@ bool shm_contains(const void *at)
 	return state.map && (uintptr_t)at >= base && (uintptr_t)at < base + state.map->bytes;
 }
 
-/* ---- the free map ------------------------------------------------------------------------------ */
+/* ---- the free map ---- */
 static void mark_pages(struct shm_map *map, uint32_t first, uint32_t count, bool is_free)
 {
 	for (uint32_t page = first; page < first + count; page++) {
@@ -199,7 +202,7 @@ static uint32_t find_free(struct shm_map *map, uint32_t count)
 	return 0;
 }
 
-/* ---- pages --------------------------------------------------------------------------------------- */
+/* ---- pages ---- */
 static void map_lock(struct shm_map *map)
 {
 	if (lock_take(&map->lock) == LOCK_OWNER_DIED) {
@@ -247,7 +250,8 @@ void page_give(void *page)
 	uint32_t number = page_number_of((char *)map, page);
 	map_lock(map);
 	struct page_entry entry = entry_open(map->entries[number]);
-	bug_if(entry.kind == PAGE_FREE || entry.kind == PAGE_FIXED, "page %u is freed twice", number);
+	bug_if(entry.kind == PAGE_FREE || entry.kind == PAGE_FIXED, "page %u is freed twice",
+	       number);
 	__atomic_store_n(&map->entries[number], ENTRY(PAGE_FREE, 0, 0), __ATOMIC_RELEASE);
 	store_order();
 	CRASH_POINT("page left, not marked");
@@ -262,7 +266,8 @@ void page_set_damaged(void *page)
 	struct shm_map *map = state.map;
 	uint32_t number = page_number_of((char *)map, page);
 	struct page_entry entry = page_look(number);
-	__atomic_store_n(&map->entries[number], ENTRY(PAGE_DAMAGED, entry.pages, entry.owner), __ATOMIC_RELEASE);
+	__atomic_store_n(&map->entries[number], ENTRY(PAGE_DAMAGED, entry.pages, entry.owner),
+			 __ATOMIC_RELEASE);
 }
 
 struct page_entry page_look(uint32_t number)
@@ -277,7 +282,7 @@ uint32_t page_high(void)
 	return __atomic_load_n(&state.map->high, __ATOMIC_ACQUIRE);
 }
 
-/* ---- reservations and runs ------------------------------------------------------------------------ */
+/* ---- reservations and runs ---- */
 /* Makes room for `size` bytes in the stretch of reservations. */
 static bool reserve_more(struct shm_map *map, size_t size)
 {
@@ -305,7 +310,8 @@ void *shm_reserve(size_t size, const char *name)
 	}
 	lock_release(&map->lock);
 	if (!at) {
-		log_error("shared memory is too small: no %zu bytes for %s (more with -m)", size, name);
+		log_error("shared memory is too small: no %zu bytes for %s (more with -m)", size,
+			  name);
 		return NULL;
 	}
 	memset(at, 0, size);
@@ -316,7 +322,8 @@ void *shm_run_alloc(size_t size, const char *name)
 {
 	if (size > state.map->bytes)
 		return NULL;
-	void *run = page_take(PAGE_RUN, 0, (uint32_t)(round_up(size ? size : 1, SHM_PAGE_SIZE) / SHM_PAGE_SIZE));
+	void *run = page_take(PAGE_RUN, 0,
+			      (uint32_t)(round_up(size ? size : 1, SHM_PAGE_SIZE) / SHM_PAGE_SIZE));
 	if (!run)
 		log_warning("shared memory is out: no %zu bytes for %s", size, name);
 	return run;
@@ -343,7 +350,7 @@ size_t shm_run_size(const void *run)
 	return run_entry(run).pages * SHM_PAGE_SIZE;
 }
 
-/* ---- figures and checks ----------------------------------------------------------------------------- */
+/* ---- figures and checks ---- */
 /* Calls `visit` for every stretch of free pages below the last used one, and for the rest. */
 static uint32_t each_free_stretch(struct shm_map *map, void (*visit)(char *at, size_t bytes))
 {
@@ -408,7 +415,8 @@ unsigned shm_check(void)
 		bool is_free = entry.kind == PAGE_FREE;
 		uint32_t pages = is_free ? 1 : entry.pages;
 		if (entry.kind > PAGE_DAMAGED || pages == 0 || pages > map->pages - page) {
-			log_error("page %u: impossible entry, kind %u, %u pages", page, entry.kind, pages);
+			log_error("page %u: impossible entry, kind %u, %u pages", page, entry.kind,
+				  pages);
 			wrong++;
 			break;
 		}
@@ -422,7 +430,7 @@ unsigned shm_check(void)
 	}
 	if (used != map->pages_used) {
 		log_error("%llu pages in use, counted %llu", (unsigned long long)map->pages_used,
-			(unsigned long long)used);
+			  (unsigned long long)used);
 		wrong++;
 	}
 	lock_release(&map->lock);

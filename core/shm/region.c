@@ -9,20 +9,21 @@
 #include "core/shm/internal.h"
 
 #define EMPTY_PAGES_KEPT 1
-#define BLOCK_MOST ((size_t)1 << 30)
+#define BLOCK_MOST       ((size_t)1 << 30)
 /* The smallest rest that becomes a block of its own. */
 #define REST_LEAST 2
 /* How far a list is searched for a block that fits before a larger one is cut. */
 #define SEARCH_MOST 4
 
-/* ---- marks -------------------------------------------------------------------------------------- */
+/* ---- marks ---- */
 static uint8_t mark_check(uint32_t ref, uint32_t owner, uint32_t units)
 {
-	return (uint8_t)((ref * 0x9e3779b1u ^ owner * 0x85ebca6bu ^ (units + 1) * 0xc2b2ae35u) >> 24);
+	return (uint8_t)((ref * 0x9e3779b1u ^ owner * 0x85ebca6bu ^ (units + 1) * 0xc2b2ae35u) >>
+			 24);
 }
 
 static void mark_write(struct shard *shard, struct block *block, uint32_t owner, uint32_t units,
-	uint32_t units_before)
+		       uint32_t units_before)
 {
 	uint64_t check = mark_check(ref_of(shard, block), owner, units);
 	uint64_t mark = owner | (uint64_t)units << 32 | (uint64_t)units_before << 44 | check << 56;
@@ -34,7 +35,8 @@ static void mark_write(struct shard *shard, struct block *block, uint32_t owner,
 bool block_is_sound(const struct shard *shard, const struct block *block)
 {
 	uint32_t units = block_units(block);
-	if ((uint8_t)(block->mark >> 56) != mark_check(ref_of(shard, block), block_owner(block), units))
+	if ((uint8_t)(block->mark >> 56) !=
+	    mark_check(ref_of(shard, block), block_owner(block), units))
 		return false;
 	size_t offset = (size_t)((const char *)block - (const char *)page_of(block));
 	return offset + ((size_t)units << REF_SHIFT) <= SHM_PAGE_SIZE;
@@ -66,7 +68,8 @@ static void tell_block_after(struct shard *shard, struct block *block)
 {
 	struct block *after = block_after(block);
 	if (after)
-		mark_write(shard, after, block_owner(after), block_units(after), block_units(block));
+		mark_write(shard, after, block_owner(after), block_units(after),
+			   block_units(block));
 }
 
 size_t block_bytes(const struct shard *shard, const struct block *block)
@@ -78,7 +81,7 @@ size_t block_bytes(const struct shard *shard, const struct block *block)
 	return pages * SHM_PAGE_SIZE - BIG_PAGE_HEADER;
 }
 
-/* ---- lists of free blocks ------------------------------------------------------------------------ */
+/* ---- lists of free blocks ---- */
 /* 1-15 units have a list each; above, every doubling has eight. */
 unsigned heap_list_of(uint32_t units)
 {
@@ -151,7 +154,7 @@ static struct block *heap_find(struct shard *shard, uint32_t units)
 	return list < HEAP_LISTS ? ref_at(shard, shard->heap.first[list]) : NULL;
 }
 
-/* ---- pages -------------------------------------------------------------------------------------------- */
+/* ---- pages ---- */
 static struct block *heap_grow(struct shard *shard)
 {
 	struct heap_page *page = page_take(PAGE_HEAP, shard->owner, 1);
@@ -180,7 +183,9 @@ static void heap_page_free(struct shard *shard, struct heap_page *page, uint32_t
 
 static struct block *big_take(struct shard *shard, size_t size)
 {
-	uint32_t pages = (uint32_t)((size + sizeof(struct block) + BIG_PAGE_HEADER + SHM_PAGE_SIZE - 1) / SHM_PAGE_SIZE);
+	uint32_t pages =
+		(uint32_t)((size + sizeof(struct block) + BIG_PAGE_HEADER + SHM_PAGE_SIZE - 1) /
+			   SHM_PAGE_SIZE);
 	struct heap_page *page = page_take(PAGE_BIG, shard->owner, pages);
 	if (!page)
 		return NULL;
@@ -208,7 +213,7 @@ void heap_trim(struct shard *shard)
 	}
 }
 
-/* ---- taking and giving back ------------------------------------------------------------------------------ */
+/* ---- taking and giving back ---- */
 static void block_cut(struct shard *shard, struct block *block, uint32_t units)
 {
 	uint32_t rest_units = block_units(block) - units;
@@ -250,7 +255,8 @@ void heap_give(struct shard *shard, struct block *block)
 	uint32_t units = block_units(block);
 	shard->region_bytes -= block_bytes(shard, block);
 	if (units == 0) {
-		heap_page_free(shard, page_of(block), page_look(page_number_of(shard->base, block)).pages);
+		heap_page_free(shard, page_of(block),
+			       page_look(page_number_of(shard->base, block)).pages);
 		return;
 	}
 	struct block *after = block_after(block);
@@ -277,7 +283,7 @@ void heap_give(struct shard *shard, struct block *block)
 	heap_insert(shard, block);
 }
 
-/* ---- the region of a slot --------------------------------------------------------------------------------- */
+/* ---- the region of a slot ---- */
 void region_link(struct shard *shard, struct slot *slot, struct block *block)
 {
 	uint32_t ref = ref_of(shard, block);
@@ -331,7 +337,7 @@ void region_free(struct shard *shard, struct slot *slot, void *at)
 	if (__builtin_expect(shard->quarantined != 0, 0) && block_is_damaged(shard, block))
 		return;
 	bug_if(block_owner(block) != slot->index || !block_is_sound(shard, block),
-		"%p is no block of slot %u", at, slot->index);
+	       "%p is no block of slot %u", at, slot->index);
 	region_unlink(shard, slot, block);
 	CRASH_POINT("block unlinked, still owned");
 	heap_give(shard, block);
@@ -341,7 +347,8 @@ void region_free_all(struct shard *shard, struct slot *slot)
 {
 	while (slot->region) {
 		struct block *block = ref_at(shard, slot->region);
-		bug_if(block_owner(block) != slot->index, "the region of slot %u is damaged", slot->index);
+		bug_if(block_owner(block) != slot->index, "the region of slot %u is damaged",
+		       slot->index);
 		slot->region = block->next;
 		CRASH_POINT("region half freed");
 		heap_give(shard, block);
@@ -365,7 +372,8 @@ size_t region_block_size(const void *at)
 	uint32_t units = block_units(block);
 	if (units)
 		return ((size_t)units << REF_SHIFT) - sizeof(*block);
-	return page_look(page_number_of(map_base(), block)).pages * SHM_PAGE_SIZE - BIG_PAGE_HEADER - sizeof(*block);
+	return page_look(page_number_of(map_base(), block)).pages * SHM_PAGE_SIZE -
+	       BIG_PAGE_HEADER - sizeof(*block);
 }
 
 size_t region_bytes(const struct slot *slot)
@@ -373,7 +381,8 @@ size_t region_bytes(const struct slot *slot)
 	size_t bytes = 0;
 	char *base = map_base();
 	for (uint32_t ref = slot->region; ref;) {
-		const struct block *block = (const struct block *)(base + ((size_t)ref << REF_SHIFT));
+		const struct block *block =
+			(const struct block *)(base + ((size_t)ref << REF_SHIFT));
 		bytes += region_block_size(block + 1) + sizeof(*block);
 		ref = block->next;
 	}

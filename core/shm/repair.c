@@ -11,11 +11,11 @@
  * no longer called. */
 #define HOOKS_TRIED_MOST 2
 
-/* ---- slots --------------------------------------------------------------------------------------- */
+/* ---- slots ---- */
 static bool slot_is_sound(const struct shard *shard, const struct slot *slot)
 {
 	return slot->index == ref_of(shard, slot) && slot->generation != 0 &&
-		slot->shard == shard->number && slot->check == slot_checksum(shard, slot);
+	       slot->shard == shard->number && slot->check == slot_checksum(shard, slot);
 }
 
 static bool content_is_sound(const struct shard *shard, const struct slot *slot)
@@ -95,7 +95,7 @@ static void slot_page_rebuild(struct shard *shard, struct slot_page *page)
 	shard->page_bytes += SHM_PAGE_SIZE;
 }
 
-/* ---- heap ------------------------------------------------------------------------------------------ */
+/* ---- heap ---- */
 /* Whose block is it? NULL and *out_is_kept tell the index's own blocks from lost ones. */
 static struct slot *block_holder(struct shard *shard, const struct block *block, bool *out_is_kept)
 {
@@ -122,7 +122,8 @@ static bool heap_page_is_sound(const struct shard *shard, const struct heap_page
 	uint32_t at = 0;
 	while (at < HEAP_UNITS) {
 		const struct block *block =
-			(const struct block *)((const char *)page + HEAP_PAGE_HEADER + ((size_t)at << REF_SHIFT));
+			(const struct block *)((const char *)page + HEAP_PAGE_HEADER +
+					       ((size_t)at << REF_SHIFT));
 		if (!block_is_sound(shard, block) || block_units(block) == 0)
 			return false;
 		at += block_units(block);
@@ -131,7 +132,7 @@ static bool heap_page_is_sound(const struct shard *shard, const struct heap_page
 }
 
 static void block_rebuild_used(struct shard *shard, struct block *block, struct slot *holder,
-	uint32_t units_before)
+			       uint32_t units_before)
 {
 	uint64_t mark = block->mark & ~((uint64_t)0xfff << 44);
 	__atomic_store_n(&block->mark, mark | (uint64_t)units_before << 44, __ATOMIC_RELEASE);
@@ -144,7 +145,7 @@ static void block_rebuild_used(struct shard *shard, struct block *block, struct 
 static void heap_page_rebuild(struct shard *shard, struct heap_page *page)
 {
 	char *blocks = (char *)page + HEAP_PAGE_HEADER;
-	uint32_t before = 0;     /* units of the block before */
+	uint32_t before = 0; /* units of the block before */
 	uint32_t free_from = 0, free_units = 0;
 	for (uint32_t at = 0; at < HEAP_UNITS;) {
 		struct block *block = (struct block *)(blocks + ((size_t)at << REF_SHIFT));
@@ -155,7 +156,8 @@ static void heap_page_rebuild(struct shard *shard, struct heap_page *page)
 			free_from = free_units ? free_from : at;
 			free_units += units;
 		} else if (free_units) {
-			struct block *free_block = (struct block *)(blocks + ((size_t)free_from << REF_SHIFT));
+			struct block *free_block =
+				(struct block *)(blocks + ((size_t)free_from << REF_SHIFT));
 			heap_make_free(shard, free_block, free_units, before);
 			heap_insert(shard, free_block);
 			before = free_units;
@@ -195,7 +197,8 @@ static void big_page_rebuild(struct shard *shard, struct heap_page *page, uint32
 	shard->region_bytes += block_bytes(shard, block);
 }
 
-static void memory_page_rebuild(struct shard *shard, struct heap_page *page, struct page_entry entry)
+static void memory_page_rebuild(struct shard *shard, struct heap_page *page,
+				struct page_entry entry)
 {
 	if (page->magic != (entry.kind == PAGE_HEAP ? HEAP_PAGE_MAGIC : BIG_PAGE_MAGIC)) {
 		if (page->magic == 0)
@@ -212,7 +215,7 @@ static void memory_page_rebuild(struct shard *shard, struct heap_page *page, str
 		heap_page_set_aside(shard, page);
 }
 
-/* ---- the whole shard ---------------------------------------------------------------------------------- */
+/* ---- the whole shard ---- */
 static void indexes_reset(struct shard *shard)
 {
 	shard->live = shard->unfinished = 0;
@@ -246,7 +249,8 @@ static void memory_rebuild(struct shard *shard)
 {
 	for (uint32_t number = 0; number < page_high(); number++) {
 		struct page_entry entry = page_look(number);
-		if ((entry.kind == PAGE_HEAP || entry.kind == PAGE_BIG) && entry.owner == shard->owner)
+		if ((entry.kind == PAGE_HEAP || entry.kind == PAGE_BIG) &&
+		    entry.owner == shard->owner)
 			memory_page_rebuild(shard, page_at(shard->base, number), entry);
 	}
 }
@@ -262,7 +266,8 @@ void shard_repair(struct shard *shard)
 	CRASH_POINT("repair: slots done");
 	memory_rebuild(shard);
 	shard->repair_attempts = 0;
-	log_warning("%s: shard %u was repaired after a process died: %u slots live, %u lost, %u set aside",
+	log_warning(
+		"%s: shard %u was repaired after a process died: %u slots live, %u lost, %u set aside",
 		shard->set->type->name, shard->number, shard->live, (unsigned)(shard->lost - lost),
 		(unsigned)(shard->quarantined - quarantined));
 }

@@ -11,7 +11,8 @@
 #define EMPTY_PAGES_KEPT 1
 
 _Static_assert(sizeof(struct slot) == 32, "every entity pays for its slot header");
-_Static_assert(sizeof(struct slot_timer) == 16 && sizeof(struct block) == 16, "positions count 16 bytes");
+_Static_assert(sizeof(struct slot_timer) == 16 && sizeof(struct block) == 16,
+	       "positions count 16 bytes");
 _Static_assert(sizeof(struct slot_page) <= SLOT_PAGE_HEADER, "slots begin behind the page header");
 
 static size_t round_up(size_t size, size_t multiple)
@@ -19,7 +20,7 @@ static size_t round_up(size_t size, size_t multiple)
 	return (size + multiple - 1) / multiple * multiple;
 }
 
-/* ---- sets -------------------------------------------------------------------------------------- */
+/* ---- sets ---- */
 static void shard_set_up(struct shard_set *set, unsigned number)
 {
 	struct shard *shard = set_shard(set, number);
@@ -35,8 +36,9 @@ static void shard_set_up(struct shard_set *set, unsigned number)
 struct shard_set *shard_set_new(const struct shard_type *type, unsigned wanted)
 {
 	bug_if(type->slot_size < sizeof(struct slot) || type->slot_size > SLOT_BYTES_MOST,
-		"%s: slots of %zu bytes", type->name, type->slot_size);
-	bug_if(type->timer_count > SHARD_TIMERS_MOST, "%s: %u timers", type->name, type->timer_count);
+	       "%s: slots of %zu bytes", type->name, type->slot_size);
+	bug_if(type->timer_count > SHARD_TIMERS_MOST, "%s: %u timers", type->name,
+	       type->timer_count);
 	bug_if(wanted > SHARDS_MOST, "%s: %u shards", type->name, wanted);
 	struct shard_set *set = shm_reserve(sizeof(*set), type->name);
 	if (!set)
@@ -81,7 +83,7 @@ const char *shard_set_name(const struct shard_set *set)
 	return set->type->name;
 }
 
-/* ---- locks ------------------------------------------------------------------------------------- */
+/* ---- locks ---- */
 struct shard *shard_lock_number(struct shard_set *set, unsigned number)
 {
 	bug_if(number >= set->count, "%s has no shard %u", set->type->name, number);
@@ -101,11 +103,11 @@ struct shard *shard_lock(struct shard_set *set, uint64_t hash)
 void shard_unlock(struct shard *shard)
 {
 	bug_if(shard->unfinished != 0, "%s: %u slots are left half done", shard->set->type->name,
-		shard->unfinished);
+	       shard->unfinished);
 	lock_release(&shard->lock);
 }
 
-/* ---- pages of slots ------------------------------------------------------------------------------ */
+/* ---- pages of slots ---- */
 static struct slot_page *slot_page_at(struct shard *shard, uint32_t number)
 {
 	return page_at(shard->base, number);
@@ -152,7 +154,8 @@ void slot_page_set_partial(struct shard *shard, struct slot_page *page)
 	page->previous_partial = 0;
 	page->next_partial = shard->first_partial;
 	if (shard->first_partial)
-		slot_page_at(shard, shard->first_partial)->previous_partial = slot_page_number(shard, page);
+		slot_page_at(shard, shard->first_partial)->previous_partial =
+			slot_page_number(shard, page);
 	shard->first_partial = slot_page_number(shard, page);
 }
 
@@ -234,7 +237,7 @@ static void slot_put_free(struct shard *shard, struct slot *slot)
 		slot_page_free(shard, page);
 }
 
-/* ---- slots ---------------------------------------------------------------------------------------- */
+/* ---- slots ---- */
 uint32_t slot_checksum(const struct shard *shard, const struct slot *slot)
 {
 	uint64_t sum = (uint64_t)slot->generation << 32 | slot->index;
@@ -272,7 +275,8 @@ void *slot_new(struct shard *shard, uint64_t hash)
 
 void slot_publish(struct shard *shard, struct slot *slot)
 {
-	bug_if(slot->state != SLOT_BUILDING, "slot %u is published in state %u", slot->index, slot->state);
+	bug_if(slot->state != SLOT_BUILDING, "slot %u is published in state %u", slot->index,
+	       slot->state);
 	chain_insert(shard, slot);
 	CRASH_POINT("slot chained, still building");
 	slot_set_state(slot, SLOT_LIVE);
@@ -284,7 +288,8 @@ void slot_publish(struct shard *shard, struct slot *slot)
 
 void slot_change_begin(struct shard *shard, struct slot *slot)
 {
-	bug_if(slot->state != SLOT_LIVE, "slot %u is changed in state %u", slot->index, slot->state);
+	bug_if(slot->state != SLOT_LIVE, "slot %u is changed in state %u", slot->index,
+	       slot->state);
 	slot_set_state(slot, SLOT_CHANGING);
 	shard->unfinished++;
 	CRASH_POINT("slot changing");
@@ -292,7 +297,8 @@ void slot_change_begin(struct shard *shard, struct slot *slot)
 
 void slot_change_end(struct shard *shard, struct slot *slot)
 {
-	bug_if(slot->state != SLOT_CHANGING, "slot %u ends a change in state %u", slot->index, slot->state);
+	bug_if(slot->state != SLOT_CHANGING, "slot %u ends a change in state %u", slot->index,
+	       slot->state);
 	CRASH_POINT("slot changed, still changing");
 	slot_set_state(slot, SLOT_LIVE);
 	shard->unfinished--;
@@ -301,8 +307,8 @@ void slot_change_end(struct shard *shard, struct slot *slot)
 void slot_free(struct shard *shard, struct slot *slot)
 {
 	bool was_chained = slot_is_in_use(slot);
-	bug_if(!was_chained && slot->state != SLOT_BUILDING, "slot %u is freed in state %u", slot->index,
-		slot->state);
+	bug_if(!was_chained && slot->state != SLOT_BUILDING, "slot %u is freed in state %u",
+	       slot->index, slot->state);
 	if (slot->state == SLOT_LIVE)
 		shard->unfinished++;
 	/* Whoever finds it half freed shall drop the rest. */
@@ -323,7 +329,7 @@ void slot_free(struct shard *shard, struct slot *slot)
 	chain_adjust(shard);
 }
 
-/* ---- finding ----------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 static void *chain_find(struct shard *shard, uint32_t ref, uint64_t hash)
 {
 	while (ref) {
@@ -355,7 +361,8 @@ struct slot *slot_locate(struct shard *shard, uint32_t index)
 	if (page->magic != SLOT_PAGE_MAGIC || offset < SLOT_PAGE_HEADER)
 		return NULL;
 	offset -= SLOT_PAGE_HEADER;
-	if (offset % shard->set->stride || offset / shard->set->stride >= shard->set->slots_per_page)
+	if (offset % shard->set->stride ||
+	    offset / shard->set->stride >= shard->set->slots_per_page)
 		return NULL;
 	return ref_at(shard, index);
 }
@@ -385,10 +392,11 @@ void *slot_each(struct shard *shard, uint32_t *cursor)
 {
 	uint32_t stride_refs = shard->set->stride >> REF_SHIFT;
 	for (uint32_t number = page_from(shard, *cursor); number;
-		number = slot_page_at(shard, number)->next) {
+	     number = slot_page_at(shard, number)->next) {
 		struct slot_page *page = slot_page_at(shard, number);
 		uint32_t first = ref_of(shard, page_slot(shard, page, 0));
-		uint32_t n = *cursor > first ? (*cursor - first + stride_refs - 1) / stride_refs : 0;
+		uint32_t n =
+			*cursor > first ? (*cursor - first + stride_refs - 1) / stride_refs : 0;
 		for (; n < page->fresh; n++) {
 			struct slot *slot = page_slot(shard, page, n);
 			if (!slot_is_in_use(slot))
@@ -401,7 +409,7 @@ void *slot_each(struct shard *shard, uint32_t *cursor)
 	return NULL;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------------ */
+/* ---- figures ---- */
 #define peek(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 uint32_t shard_live(const struct shard_set *set, unsigned number)

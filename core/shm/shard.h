@@ -45,23 +45,23 @@ enum slot_state {
 
 /* Every slot's struct begins with this. Read only for users; 32 bytes. */
 struct slot {
-	uint32_t index;      /* its name within the shard, valid for slot_at; never 0 */
+	uint32_t index; /* its name within the shard, valid for slot_at; never 0 */
 	uint32_t generation; /* unique in the shard for 4 billion slots; never 0 while in use */
 	uint64_t hash;
 	uint32_t chain;
 	uint32_t region;
 	uint32_t check;
-	uint16_t shard;      /* number of its shard in the set */
-	uint8_t state;       /* enum slot_state */
+	uint16_t shard; /* number of its shard in the set */
+	uint8_t state; /* enum slot_state */
 	uint8_t spare;
 };
 
 #define SHARD_TIMERS_MOST 4
-#define SHARDS_MOST 4096
+#define SHARDS_MOST       4096
 
 struct shard_type {
-	const char *name;    /* borrowed for ever */
-	size_t slot_size;    /* of the struct that begins with struct slot; at most 16000 */
+	const char *name; /* borrowed for ever */
+	size_t slot_size; /* of the struct that begins with struct slot; at most 16000 */
 	unsigned timer_count;
 	int64_t timer_grace_ms; /* see wheel_collect; 0: due timers are disarmed */
 	/* A slot that was building or changing when its process died, before it is freed. Its content
@@ -90,7 +90,7 @@ struct shard *shard_lock(struct shard_set *set, uint64_t hash);
 struct shard *shard_lock_number(struct shard_set *set, unsigned number);
 void shard_unlock(struct shard *shard);
 
-/* ---- with the shard's lock held ------------------------------------------------------------ */
+/* ---- with the shard's lock held ---- */
 /* A zeroed slot (after its header) in state building; NULL when shared memory is out. `hash` must
  * belong to this shard (its shard_number), unless the slot is only ever found by slot_at. */
 [[nodiscard]] void *slot_new(struct shard *shard, uint64_t hash);
@@ -113,19 +113,19 @@ void *slot_at(struct shard *shard, uint32_t index, uint32_t generation);
  * calls: slots that live throughout are seen exactly once. */
 void *slot_each(struct shard *shard, uint32_t *cursor);
 
-/* ---- without lock -------------------------------------------------------------------------- */
+/* ---- without lock ---- */
 /* Live slots in the set / in one shard; exact when nobody changes it. */
 uint64_t shard_set_live(const struct shard_set *set);
 uint32_t shard_live(const struct shard_set *set, unsigned number);
 
 struct shard_usage {
-	uint64_t live;         /* slots */
-	uint64_t slot_bytes;   /* of live slots, with timers */
+	uint64_t live; /* slots */
+	uint64_t slot_bytes; /* of live slots, with timers */
 	uint64_t region_bytes; /* of used blocks, with headers and the hash index */
-	uint64_t page_bytes;   /* whole pages that the set holds */
-	uint64_t repairs;      /* times that a lock's holder had died */
-	uint64_t lost;         /* slots dropped by repairs */
-	uint64_t quarantined;  /* slots and pages set aside because their headers were damaged */
+	uint64_t page_bytes; /* whole pages that the set holds */
+	uint64_t repairs; /* times that a lock's holder had died */
+	uint64_t lost; /* slots dropped by repairs */
+	uint64_t quarantined; /* slots and pages set aside because their headers were damaged */
 };
 void shard_set_usage(const struct shard_set *set, struct shard_usage *out_usage);
 /* Makes the index small and returns kept empty pages to the mapping; takes every lock in turn. */

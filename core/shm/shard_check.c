@@ -17,7 +17,7 @@ struct check {
 	uint32_t slot_pages, empty_slot_pages, partial_pages;
 	uint32_t timers;
 	uint64_t region_blocks; /* blocks in the regions of live slots */
-	uint64_t owned_blocks;  /* blocks whose marks name a live slot */
+	uint64_t owned_blocks; /* blocks whose marks name a live slot */
 	uint64_t used_bytes;
 	uint64_t page_bytes;
 	uint32_t free_blocks;
@@ -53,9 +53,10 @@ static void check_region(struct check *check, const struct slot *slot)
 	uint64_t most = shard->region_bytes / sizeof(struct block);
 	for (uint32_t ref = slot->region; ref && most > 0; most--) {
 		struct block *block = ref_at(shard, ref);
-		if (page_look(ref / REFS_PER_PAGE).owner != shard->owner || block_owner(block) != slot->index ||
-			block->previous != previous) {
-			complain(check, "slot %u: its region leads to a block that is not its own", slot->index);
+		if (page_look(ref / REFS_PER_PAGE).owner != shard->owner ||
+		    block_owner(block) != slot->index || block->previous != previous) {
+			complain(check, "slot %u: its region leads to a block that is not its own",
+				 slot->index);
 			return;
 		}
 		check->region_blocks++;
@@ -72,7 +73,8 @@ static void check_slot(struct check *check, struct slot *slot)
 		return;
 	}
 	if (slot->state != SLOT_LIVE) {
-		complain(check, "slot %u: state %u while nobody works on it", slot->index, slot->state);
+		complain(check, "slot %u: state %u while nobody works on it", slot->index,
+			 slot->state);
 		return;
 	}
 	check->live++;
@@ -85,7 +87,8 @@ static void check_slot(struct check *check, struct slot *slot)
 	for (unsigned which = 0; which < shard->set->type->timer_count; which++) {
 		check->timers += timers[which].due != 0;
 		if (timers[which].due && (timers[which].due & 3) != which)
-			complain(check, "slot %u: timer %u calls itself another", slot->index, which);
+			complain(check, "slot %u: timer %u calls itself another", slot->index,
+				 which);
 	}
 }
 
@@ -106,11 +109,13 @@ static void check_slot_page(struct check *check, struct slot_page *page)
 	}
 	for (uint32_t n = page->free_first; n && n <= count && listed <= count; listed++) {
 		if (page_slot(shard, page, n - 1)->state != SLOT_FREE)
-			complain(check, "page %u: slot %u is in use and listed as free", number, n - 1);
+			complain(check, "page %u: slot %u is in use and listed as free", number,
+				 n - 1);
 		n = page_slot(shard, page, n - 1)->chain;
 	}
 	if (used != page->used || used + listed + (count - page->fresh) != count)
-		complain(check, "page %u: %u slots in use, counted %u, %u listed as free", number, used, page->used, listed);
+		complain(check, "page %u: %u slots in use, counted %u, %u listed as free", number,
+			 used, page->used, listed);
 	check->slot_pages++;
 	check->empty_slot_pages += used == 0;
 	check->partial_pages += used < count;
@@ -124,12 +129,14 @@ static void count_block(struct check *check, struct block *block)
 	check->used_bytes += block_bytes(shard, block);
 	if (owner == OWNER_INDEX) {
 		if (!chain_owns(shard, block))
-			complain(check, "block %u belongs to the index, which does not know it", ref_of(shard, block));
+			complain(check, "block %u belongs to the index, which does not know it",
+				 ref_of(shard, block));
 		return;
 	}
 	struct slot *slot = slot_locate(shard, owner);
 	if (!slot || slot->state == SLOT_FREE)
-		complain(check, "block %u belongs to %u, which is no slot in use", ref_of(shard, block), owner);
+		complain(check, "block %u belongs to %u, which is no slot in use",
+			 ref_of(shard, block), owner);
 	else if (slot->state != SLOT_SET_ASIDE)
 		check->owned_blocks++;
 }
@@ -140,15 +147,17 @@ static void check_heap_page(struct check *check, struct heap_page *page)
 	uint32_t before = 0;
 	bool is_free_before = false;
 	for (uint32_t at = 0; at < HEAP_UNITS; at += before) {
-		struct block *block = (struct block *)((char *)page + HEAP_PAGE_HEADER + ((size_t)at << REF_SHIFT));
+		struct block *block = (struct block *)((char *)page + HEAP_PAGE_HEADER +
+						       ((size_t)at << REF_SHIFT));
 		bool is_free = block_owner(block) == OWNER_FREE;
 		if (!block_is_sound(shard, block) || block_units(block) == 0 ||
-			block_units_before(block) != before) {
+		    block_units_before(block) != before) {
 			complain(check, "block %u: damaged mark", ref_of(shard, block));
 			return;
 		}
 		if (is_free && is_free_before)
-			complain(check, "block %u: two free blocks side by side", ref_of(shard, block));
+			complain(check, "block %u: two free blocks side by side",
+				 ref_of(shard, block));
 		if (is_free)
 			check->free_blocks++;
 		else
@@ -162,12 +171,8 @@ static void check_heap_page(struct check *check, struct heap_page *page)
 static void check_page(struct check *check, void *page, struct page_entry entry)
 {
 	switch ((enum page_kind)entry.kind) {
-	case PAGE_SLOTS:
-		check_slot_page(check, page);
-		break;
-	case PAGE_HEAP:
-		check_heap_page(check, page);
-		break;
+	case PAGE_SLOTS: check_slot_page(check, page); break;
+	case PAGE_HEAP: check_heap_page(check, page); break;
 	case PAGE_BIG:
 		count_block(check, (struct block *)((char *)page + BIG_PAGE_HEADER));
 		check->page_bytes += entry.pages * SHM_PAGE_SIZE;
@@ -175,8 +180,7 @@ static void check_page(struct check *check, void *page, struct page_entry entry)
 	case PAGE_FREE:
 	case PAGE_FIXED:
 	case PAGE_RUN:
-	case PAGE_DAMAGED:
-		break;
+	case PAGE_DAMAGED: break;
 	}
 }
 
@@ -192,16 +196,17 @@ static void check_free_lists(struct check *check)
 		for (; ref && listed <= check->free_blocks; listed++) {
 			struct block *block = ref_at(shard, ref);
 			if (block_owner(block) != OWNER_FREE || block->previous != previous ||
-				heap_list_of(block_units(block)) != list)
-				complain(check, "free list %u: block %u does not belong there", list, ref);
+			    heap_list_of(block_units(block)) != list)
+				complain(check, "free list %u: block %u does not belong there",
+					 list, ref);
 			empty += block_units(block) == HEAP_UNITS;
 			previous = ref;
 			ref = block->next;
 		}
 	}
 	if (listed != check->free_blocks || empty != shard->heap.empty_pages)
-		complain(check, "%u free blocks, %u listed; %u empty pages, counted %u", check->free_blocks, listed,
-			empty, shard->heap.empty_pages);
+		complain(check, "%u free blocks, %u listed; %u empty pages, counted %u",
+			 check->free_blocks, listed, empty, shard->heap.empty_pages);
 }
 
 static uint32_t chained_slots(struct shard *shard)
@@ -229,27 +234,32 @@ static void check_page_lists(struct check *check)
 	if (pages != check->slot_pages || last != shard->last_page)
 		complain(check, "%u slot pages, %u listed", check->slot_pages, pages);
 	if (partial != check->partial_pages || check->empty_slot_pages != shard->empty_slot_pages)
-		complain(check, "%u pages with room, %u listed; %u empty, counted %u", check->partial_pages, partial,
-			check->empty_slot_pages, shard->empty_slot_pages);
+		complain(check, "%u pages with room, %u listed; %u empty, counted %u",
+			 check->partial_pages, partial, check->empty_slot_pages,
+			 shard->empty_slot_pages);
 }
 
 static void check_sums(struct check *check)
 {
 	struct shard *shard = check->shard;
 	if (check->live != shard->live || chained_slots(shard) != shard->live)
-		complain(check, "%u live slots, counted %u, chained %u", check->live, shard->live, chained_slots(shard));
+		complain(check, "%u live slots, counted %u, chained %u", check->live, shard->live,
+			 chained_slots(shard));
 	if (check->timers != shard->wheel.armed || wheel_count(shard) != shard->wheel.armed)
-		complain(check, "%u timers armed, counted %u, on the wheel %u", check->timers, shard->wheel.armed,
-			wheel_count(shard));
+		complain(check, "%u timers armed, counted %u, on the wheel %u", check->timers,
+			 shard->wheel.armed, wheel_count(shard));
 	if (check->owned_blocks != check->region_blocks)
 		complain(check, "%llu blocks belong to slots, %llu found from slots",
-			(unsigned long long)check->owned_blocks, (unsigned long long)check->region_blocks);
+			 (unsigned long long)check->owned_blocks,
+			 (unsigned long long)check->region_blocks);
 	if (check->used_bytes != shard->region_bytes)
-		complain(check, "%llu bytes in blocks, counted %llu", (unsigned long long)check->used_bytes,
-			(unsigned long long)shard->region_bytes);
+		complain(check, "%llu bytes in blocks, counted %llu",
+			 (unsigned long long)check->used_bytes,
+			 (unsigned long long)shard->region_bytes);
 	if (check->page_bytes != shard->page_bytes)
-		complain(check, "%llu bytes in pages, counted %llu", (unsigned long long)check->page_bytes,
-			(unsigned long long)shard->page_bytes);
+		complain(check, "%llu bytes in pages, counted %llu",
+			 (unsigned long long)check->page_bytes,
+			 (unsigned long long)shard->page_bytes);
 	if (shard->unfinished)
 		complain(check, "%u slots half done", shard->unfinished);
 }
@@ -259,7 +269,8 @@ static unsigned shard_check(struct shard *shard)
 	struct check check = { .shard = shard };
 	for (uint32_t number = 0; number < page_high(); number++) {
 		struct page_entry entry = page_look(number);
-		bool is_ours = entry.kind == PAGE_SLOTS || entry.kind == PAGE_HEAP || entry.kind == PAGE_BIG;
+		bool is_ours = entry.kind == PAGE_SLOTS || entry.kind == PAGE_HEAP ||
+			       entry.kind == PAGE_BIG;
 		if (is_ours && entry.owner == shard->owner)
 			check_page(&check, page_at(shard->base, number), entry);
 	}

@@ -33,7 +33,7 @@ static int64_t tick_of_deadline(int64_t deadline_ms)
 	return (deadline_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
 }
 
-/* ---- places ------------------------------------------------------------------------------------- */
+/* ---- places ---- */
 static unsigned place_for(const struct wheel *wheel, int64_t tick)
 {
 	if (tick < wheel->tick)
@@ -42,11 +42,13 @@ static unsigned place_for(const struct wheel *wheel, int64_t tick)
 	for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
 		if (distance >> WHEEL_BITS * (level + 1))
 			continue;
-		return level * WHEEL_PLACES + ((unsigned)(tick >> WHEEL_BITS * level) & (WHEEL_PLACES - 1));
+		return level * WHEEL_PLACES +
+		       ((unsigned)(tick >> WHEEL_BITS * level) & (WHEEL_PLACES - 1));
 	}
 	/* Beyond the top: in its farthest place, from where it is placed again. */
 	unsigned top = WHEEL_LEVELS - 1;
-	return top * WHEEL_PLACES + ((unsigned)((wheel->tick >> WHEEL_BITS * top) - 1) & (WHEEL_PLACES - 1));
+	return top * WHEEL_PLACES +
+	       ((unsigned)((wheel->tick >> WHEEL_BITS * top) - 1) & (WHEEL_PLACES - 1));
 }
 
 void wheel_link(struct shard *shard, struct slot_timer *timer)
@@ -90,10 +92,12 @@ void wheel_reset(struct shard *shard, bool is_new)
 	set_next_tick(&shard->wheel, is_new ? INT64_MAX : tick);
 }
 
-/* ---- arming --------------------------------------------------------------------------------------- */
-static struct slot_timer *timer_of(const struct shard *shard, const struct slot *slot, unsigned which)
+/* ---- arming ---- */
+static struct slot_timer *timer_of(const struct shard *shard, const struct slot *slot,
+				   unsigned which)
 {
-	bug_if(which >= shard->set->type->timer_count, "%s has no timer %u", shard->set->type->name, which);
+	bug_if(which >= shard->set->type->timer_count, "%s has no timer %u", shard->set->type->name,
+	       which);
 	return &slot_timers(shard, slot)[which];
 }
 
@@ -157,7 +161,7 @@ int64_t timer_deadline(const struct shard *shard, const struct slot *slot, unsig
 	return timer->due ? timer_tick(timer) * WHEEL_TICK_MS : INT64_MAX;
 }
 
-/* ---- collecting -------------------------------------------------------------------------------------- */
+/* ---- collecting ---- */
 /* The next tick, from wheel->tick on, at which a timer is due or a place has to move down. */
 static int64_t next_event(const struct wheel *wheel)
 {
@@ -218,7 +222,8 @@ static void take_due(struct shard *shard, uint32_t ref, int64_t now_ms, struct t
 	wheel_link(shard, timer);
 }
 
-unsigned wheel_collect(struct shard *shard, int64_t now_ms, struct timer_due *out_due, unsigned most)
+unsigned wheel_collect(struct shard *shard, int64_t now_ms, struct timer_due *out_due,
+		       unsigned most)
 {
 	struct wheel *wheel = &shard->wheel;
 	int64_t now_tick = now_ms / WHEEL_TICK_MS;
@@ -257,7 +262,8 @@ uint32_t wheel_count(struct shard *shard)
 	struct wheel *wheel = &shard->wheel;
 	uint32_t count = 0;
 	for (unsigned place = 0; place <= WHEEL_OVERDUE; place++) {
-		bool is_marked = place == WHEEL_OVERDUE ||
+		bool is_marked =
+			place == WHEEL_OVERDUE ||
 			wheel->occupied[place / WHEEL_PLACES] >> (place % WHEEL_PLACES) & 1;
 		uint32_t previous = TIMER_IS_FIRST | place;
 		if (wheel->first[place] && !is_marked)

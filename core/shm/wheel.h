@@ -25,8 +25,8 @@ bool timer_is_armed(const struct shard *shard, const struct slot *slot, unsigned
 int64_t timer_deadline(const struct shard *shard, const struct slot *slot, unsigned which);
 
 struct timer_due {
-	struct slot *slot;   /* valid while the lock is held */
-	uint32_t index;      /* for slot_at, after the lock was released */
+	struct slot *slot; /* valid while the lock is held */
+	uint32_t index; /* for slot_at, after the lock was released */
 	uint32_t generation;
 	unsigned which;
 };
@@ -34,7 +34,8 @@ struct timer_due {
  * or, when the type has a `timer_grace_ms`, armed again at now + grace: then the work is done at
  * least once even when the collector dies, and whoever does it disarms or moves the timer. Call
  * again while it returns `most`. */
-unsigned wheel_collect(struct shard *shard, int64_t now_ms, struct timer_due *out_due, unsigned most);
+unsigned wheel_collect(struct shard *shard, int64_t now_ms, struct timer_due *out_due,
+		       unsigned most);
 
 /* The next time at which this shard wants a wheel_collect; never later than its first deadline,
  * sometimes earlier; INT64_MAX: nothing armed. Without lock: one load, so ask before locking. */

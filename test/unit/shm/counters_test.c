@@ -31,7 +31,8 @@ static int64_t forty_two(void)
 
 static void rows_of_all_processes_are_summed_and_survive_them(void **state)
 {
-	counter_id requests = counter_register("core", "requests", "Requests received.", COUNTER_COUNT);
+	counter_id requests =
+		counter_register("core", "requests", "Requests received.", COUNTER_COUNT);
 	counter_id other = counter_register("core", "other", "", COUNTER_COUNT);
 	counter_add(requests, 5); /* before the start */
 	assert_true(counters_start(4));

@@ -139,7 +139,8 @@ static void many_senders_lose_nothing(void **state)
 			continue;
 		for (uint32_t n = 0; n < EACH;) {
 			bool is_sent = n % 16 ? mailbox_send(box, n, i, &n, sizeof(n))
-					      : mailbox_send_block(box, n, i, &n, sizeof(n), &n, sizeof(n));
+					      : mailbox_send_block(box, n, i, &n, sizeof(n), &n,
+								   sizeof(n));
 			n += is_sent;
 			if (!is_sent)
 				usleep(50);
@@ -159,7 +160,8 @@ static void many_senders_lose_nothing(void **state)
 			received++;
 		}
 		if (received < SENDERS * EACH)
-			assert_int_equal(poll(&wait, 1, 5000), 1); /* a lost wake-up would end here */
+			assert_int_equal(poll(&wait, 1, 5000),
+					 1); /* a lost wake-up would end here */
 	}
 	for (unsigned i = 0; i < SENDERS; i++)
 		assert_int_equal(waitpid(children[i], NULL, 0), children[i]);

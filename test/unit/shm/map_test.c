@@ -117,11 +117,16 @@ static void a_lock_tells_that_its_holder_died(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reservations_are_zeroed_and_aligned, map_one_mebibyte, unmap),
-		cmocka_unit_test_setup_teardown(the_limit_gives_null_and_memory_comes_back, map_one_mebibyte, unmap),
-		cmocka_unit_test_setup_teardown(touching_and_trimming_keep_contents, map_one_mebibyte, unmap),
-		cmocka_unit_test_setup_teardown(a_run_is_seen_by_all_processes, map_one_mebibyte, unmap),
-		cmocka_unit_test_setup_teardown(a_lock_tells_that_its_holder_died, map_one_mebibyte, unmap),
+		cmocka_unit_test_setup_teardown(reservations_are_zeroed_and_aligned,
+						map_one_mebibyte, unmap),
+		cmocka_unit_test_setup_teardown(the_limit_gives_null_and_memory_comes_back,
+						map_one_mebibyte, unmap),
+		cmocka_unit_test_setup_teardown(touching_and_trimming_keep_contents,
+						map_one_mebibyte, unmap),
+		cmocka_unit_test_setup_teardown(a_run_is_seen_by_all_processes, map_one_mebibyte,
+						unmap),
+		cmocka_unit_test_setup_teardown(a_lock_tells_that_its_holder_died, map_one_mebibyte,
+						unmap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

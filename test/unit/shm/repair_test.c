@@ -39,7 +39,7 @@ static struct {
 #ifdef VIADUCT_DEBUG
 	struct crash_plan plan;
 #endif
-} *shared;
+} * shared;
 
 static void item_lost(void *slot)
 {
@@ -59,7 +59,11 @@ static bool item_verify(const void *slot)
 }
 
 static const struct shard_type item_type = {
-	.name = "items", .slot_size = sizeof(struct item), .timer_count = 2, .on_lost = item_lost, .verify = item_verify,
+	.name = "items",
+	.slot_size = sizeof(struct item),
+	.timer_count = 2,
+	.on_lost = item_lost,
+	.verify = item_verify,
 };
 static struct shard_set *set;
 
@@ -244,8 +248,9 @@ static void a_death_at_any_crash_point_is_repaired(void **state)
 	assert_true(shared->plan.name_count >= 35);
 	/* Every point at its first passes, then at ever later ones. */
 	for (uint32_t i = 0; i < shared->plan.name_count; i++) {
-		for (int64_t nth = 1; child_dies_at(shared->plan.names[i], nth, work_through_everything);
-			nth += nth < 4 ? 1 : nth / 2) {
+		for (int64_t nth = 1;
+		     child_dies_at(shared->plan.names[i], nth, work_through_everything);
+		     nth += nth < 4 ? 1 : nth / 2) {
 			assert_death_left_nothing(&before);
 			deaths++;
 		}
@@ -285,14 +290,9 @@ static void work_until_killed(unsigned seed)
 			if (count_from(key, key + 1) == 0)
 				item_add(key, (uint32_t)rand() % TEXT_MOST);
 			break;
-		case 1:
-			item_change(key, (uint32_t)rand() % TEXT_MOST);
-			break;
-		case 2:
-			item_drop(key);
-			break;
-		default:
-			collect(rand() % 20000);
+		case 1: item_change(key, (uint32_t)rand() % TEXT_MOST); break;
+		case 2: item_drop(key); break;
+		default: collect(rand() % 20000);
 		}
 	}
 }

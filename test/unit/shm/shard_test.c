@@ -27,7 +27,9 @@ struct item {
 	uint32_t piece_len[8];
 };
 
-static const struct shard_type item_type = { .name = "items", .slot_size = sizeof(struct item), .timer_count = 1 };
+static const struct shard_type item_type = { .name = "items",
+					     .slot_size = sizeof(struct item),
+					     .timer_count = 1 };
 static struct shard_set *set;
 
 static int set_up(void **state)
@@ -63,7 +65,8 @@ static struct item *item_add(struct shard *shard, uint64_t key)
 	if (!item)
 		return NULL;
 	item->key = key;
-	item->text = region_copy(shard, &item->slot, SPAN_OF("sip:alice@192.0.2.1:5060;transport=udp"));
+	item->text =
+		region_copy(shard, &item->slot, SPAN_OF("sip:alice@192.0.2.1:5060;transport=udp"));
 	if (item->text.at) {
 		slot_publish(shard, &item->slot);
 		return item;
@@ -113,7 +116,8 @@ static void finds_what_was_published_and_nothing_else(void **state)
 static void equal_hashes_are_told_apart_by_the_caller(void **state)
 {
 	struct shard *shard = shard_lock_number(set, 0);
-	struct item *first = slot_new(shard, 64), *second = slot_new(shard, 64), *other = slot_new(shard, 128);
+	struct item *first = slot_new(shard, 64), *second = slot_new(shard, 64),
+		    *other = slot_new(shard, 128);
 	slot_publish(shard, &first->slot);
 	assert_ptr_equal(slot_first(shard, 64), first);
 	slot_publish(shard, &other->slot);
@@ -253,7 +257,9 @@ static void blocks_of_all_sizes_keep_their_bytes(void **state)
 		uint64_t key = (uint64_t)rand() % keys;
 		struct shard *shard = shard_lock(set, key_hash(key));
 		struct item *item = item_find(shard, key);
-		uint32_t len = (uint32_t)rand() % (turn % 100 == 0 ? 70000 : turn % 10 == 0 ? 5000 : 400);
+		uint32_t len = (uint32_t)rand() % (turn % 100 == 0  ? 70000
+						   : turn % 10 == 0 ? 5000
+								    : 400);
 		piece_set(shard, item, (unsigned)rand() % 8, rand() % 4 ? len : 0);
 		shard_unlock(shard);
 		if (turn % 3000 == 0)
@@ -342,7 +348,10 @@ static void free_a_slot_twice(void)
 static void breaking_a_rule_ends_the_process_and_harms_nobody(void **state)
 {
 	static void (*const wrongs[])(void) = {
-		lock_two_shards, leave_a_slot_half_done, free_a_foreign_block, free_a_slot_twice,
+		lock_two_shards,
+		leave_a_slot_half_done,
+		free_a_foreign_block,
+		free_a_slot_twice,
 	};
 	for (unsigned i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
 		int status;

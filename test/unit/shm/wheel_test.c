@@ -12,7 +12,7 @@
 #include "core/shm/repair.h"
 #include "core/shm/shard.h"
 
-#define SLOTS 500
+#define SLOTS  500
 #define TIMERS 3
 
 struct item {
@@ -20,9 +20,14 @@ struct item {
 	unsigned n;
 };
 
-static const struct shard_type plain_type = { .name = "timed", .slot_size = sizeof(struct item), .timer_count = TIMERS };
+static const struct shard_type plain_type = { .name = "timed",
+					      .slot_size = sizeof(struct item),
+					      .timer_count = TIMERS };
 static const struct shard_type grace_type = {
-	.name = "graceful", .slot_size = sizeof(struct item), .timer_count = 1, .timer_grace_ms = 1000,
+	.name = "graceful",
+	.slot_size = sizeof(struct item),
+	.timer_count = 1,
+	.timer_grace_ms = 1000,
 };
 static struct shard_set *set;
 
@@ -107,7 +112,8 @@ static void a_deadline_that_is_over_fires_at_once(void **state)
 static void deadlines_far_beyond_the_wheel_are_kept(void **state)
 {
 	static const int64_t delays[] = {
-		81920, 327680, 20971520, 335544320, 335544321, 400000000, 86400000LL * 365, 86400000LL * 3650,
+		81920,     327680,    20971520,         335544320,
+		335544321, 400000000, 86400000LL * 365, 86400000LL * 3650,
 	};
 	struct timer_due due[4];
 	struct shard *shard = shard_lock_number(set, 0);
@@ -141,7 +147,7 @@ static void grace_brings_a_timer_back_until_somebody_answers(void **state)
 	shard_unlock(shard);
 }
 
-/* ---- against a model: an array of deadlines -------------------------------------------------------- */
+/* ---- against a model: an array of deadlines ---- */
 static struct item *items[SLOTS];
 static int64_t model[SLOTS][TIMERS]; /* due tick, 0 not armed */
 
@@ -195,7 +201,8 @@ static void agrees_with_a_naive_model(void **state)
 				continue;
 			}
 			timer_arm(shard, &items[n]->slot, which, now + random_delay());
-			model[n][which] = timer_deadline(shard, &items[n]->slot, which) / WHEEL_TICK_MS;
+			model[n][which] =
+				timer_deadline(shard, &items[n]->slot, which) / WHEEL_TICK_MS;
 		}
 		now += (int64_t)1 << (rand() % (turn % 50 ? 12 : 32));
 		model_collect(shard, now);
