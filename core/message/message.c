@@ -45,6 +45,7 @@ struct message *message_parse(struct arena *arena, struct span bytes, const stru
 	msg->id = ++state.last_id;
 	msg->wall_us = clock_wall_us_now();
 	msg->from = *from;
+	msg->notes = bytes.len > index->len ? NOTE_TRAILING_BYTES : 0;
 	msg->target.q = Q_UNSPECIFIED;
 	msg->attributes.arena = arena;
 	return msg;

@@ -81,6 +81,7 @@ enum message_note { /* bits of message.notes */
 	NOTE_URI_CHANGED = 1u << 10,
 	NOTE_ROUTED_BY_DIALOG = 1u << 11, /* loose_route routed it */
 	NOTE_FORCE_SOCKET_KEEP = 1u << 12,
+	NOTE_TRAILING_BYTES = 1u << 20,   /* the datagram was longer than Content-Length says */
 };
 
 struct message {
