@@ -172,6 +172,32 @@ static enum list_result item_end(struct cursor *in, struct span *rest)
 	return LIST_ITEM;
 }
 
+enum list_result list_item_next(struct span *rest, struct span *out_item)
+{
+	struct cursor in;
+	bool is_bracketed = false;
+	if (!item_begin(&in, rest))
+		return LIST_END;
+	const char *start = in.at;
+	while (!cursor_is_end(&in) && (is_bracketed || *in.at != ',')) {
+		struct span quoted;
+		if (*in.at == '"' && !is_bracketed) {
+			if (!cursor_take_quoted(&in, &quoted))
+				return LIST_BAD;
+			continue;
+		}
+		if (*in.at == '<' || *in.at == '>')
+			is_bracketed = *in.at == '<';
+		in.at++;
+	}
+	if (is_bracketed)
+		return LIST_BAD;
+	*out_item = span_trim(cursor_since(&in, start));
+	cursor_take(&in, ',');
+	*rest = cursor_rest(&in);
+	return LIST_ITEM;
+}
+
 enum list_result value_params_next(struct span *rest, struct value_params *out)
 {
 	struct cursor in;

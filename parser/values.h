@@ -5,6 +5,10 @@
 
 #include "parser/params.h"
 
+/* Takes the next item of any comma list off *rest, trimmed; commas in quoted strings and between angle
+ * brackets do not separate, empty items are skipped. LIST_BAD: a quote or bracket without its end. */
+enum list_result list_item_next(struct span *rest, struct span *out_item);
+
 /* CSeq: 1*DIGIT LWS Method (RFC 3261 20.16); the number is below 2^31 (8.1.1.5). */
 struct cseq {
 	uint32_t number;

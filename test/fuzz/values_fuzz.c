@@ -14,6 +14,8 @@ static void check_lists(struct span text)
 
 	while (token_next(&rest, &token) == LIST_ITEM)
 		must_be_inside(token, text);
+	for (rest = text; list_item_next(&rest, &token) == LIST_ITEM;)
+		must_be_inside(token, text);
 	for (rest = text; value_params_next(&rest, &item) == LIST_ITEM;) {
 		must_be_inside(item.value, text);
 		must_be_inside(item.params, text);

@@ -185,6 +185,21 @@ static void reads_and_writes_dates(void **state)
 	}
 }
 
+static void splits_any_comma_list(void **state)
+{
+	static const char *const expected[] = { "\"a, b\" <sip:c;x=1,2>;q=1", "d e", "<x\"y,z>" };
+	struct span rest = SPAN_OF(" \"a, b\" <sip:c;x=1,2>;q=1 ,, d e ,<x\"y,z>, "), item;
+	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
+		assert_int_equal(list_item_next(&rest, &item), LIST_ITEM);
+		check_span(item, expected[i], "item", i);
+	}
+	assert_int_equal(list_item_next(&rest, &item), LIST_END);
+	rest = SPAN_OF("a \"b");
+	assert_int_equal(list_item_next(&rest, &item), LIST_BAD);
+	rest = SPAN_OF("<a,b");
+	assert_int_equal(list_item_next(&rest, &item), LIST_BAD);
+}
+
 static void checks_call_ids(void **state)
 {
 	assert_true(call_id_is_valid(SPAN_OF("intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{")));
@@ -207,6 +222,7 @@ int main(void)
 		cmocka_unit_test(reads_events_and_subscriptions),
 		cmocka_unit_test(reads_extension_headers),
 		cmocka_unit_test(reads_and_writes_dates),
+		cmocka_unit_test(splits_any_comma_list),
 		cmocka_unit_test(checks_call_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
