@@ -54,12 +54,13 @@ def test_cancel_keeps_the_reason_of_the_caller(pair):
     incoming = bob.expect_request("INVITE")
     bob.reply(incoming, 180)
     alice.expect_reply(180, invite)
-    alice.cancel(invite, headers=[("Reason", 'SIP;cause=200;text="Call completed elsewhere"')])
+    cancel = alice.cancel(invite, headers=[
+        ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')])
     got = bob.expect_request("CANCEL")
     assert got["Reason"] == 'SIP;cause=200;text="Call completed elsewhere"'
     bob.reply(got, 200)
     bob.reply(incoming, 487)
-    alice.expect_reply(200)
+    alice.expect_reply(200, cancel)
     alice.expect_reply(487, invite)
 
 

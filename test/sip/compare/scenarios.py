@@ -270,9 +270,9 @@ def register_retransmitted(stage):
     phone = stage.agent("phone")
     request = phone.request("REGISTER", "sip:" + phone.domain, to="<%s>" % phone.aor,
                             headers=[("Contact", phone.contact)])
-    for _ in range(2):
-        phone.send(request)
-        phone.expect_again()
+    phone.send(request)
+    phone.expect_reply(200, request)
+    phone.resend(request)
 
 
 # ---- calls ----------------------------------------------------------------------------------------

@@ -270,6 +270,17 @@ class Agent:
             self.read(deadline - time.monotonic())
         return self.retransmissions.pop(0) if self.retransmissions else self.expect_any(0)
 
+    def resend(self, message, tries=5):
+        """Sends a message once more, and again until something comes back, which is returned. (A
+        server may drop a repetition that comes while it is still working on the first.)"""
+        for _ in range(tries):
+            self.send(message)
+            try:
+                return self.expect_again(0.5)
+            except Unexpected as unanswered:
+                problem = unanswered
+        raise problem
+
     def expect_nothing(self, timeout=0.3):
         """Nothing new may come within `timeout` (repetitions may, 100 may)."""
         deadline = time.monotonic() + timeout
