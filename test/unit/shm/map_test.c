@@ -70,7 +70,7 @@ static void the_limit_gives_null_and_memory_comes_back(void **state)
 static void touching_and_trimming_keep_contents(void **state)
 {
 	char *at = shm_reserve(100, "test");
-	strcpy(at, "stays");
+	memcpy(at, "stays", sizeof("stays"));
 	assert_true(shm_touch());
 	shm_trim();
 	assert_string_equal(at, "stays");
@@ -84,7 +84,7 @@ static void a_run_is_seen_by_all_processes(void **state)
 	pid_t child = fork();
 	if (child == 0) {
 		*shared = shm_run_alloc(100, "child");
-		strcpy(*shared, "from the child");
+		memcpy(*shared, "from the child", sizeof("from the child"));
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, NULL, 0), child);
