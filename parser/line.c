@@ -55,19 +55,6 @@ void empty_lines_skip(struct cursor *in)
 /* header = token HCOLON value; HCOLON = *( SP / HTAB ) ":" SWS */
 static enum line_result header_name_take(struct cursor *in, struct header_line *out_line, const char **out_reason)
 {
-	const char *start = in->at;
-	struct scanned_name scanned = { .len = 0 };
-
-	if (cursor_left(in) >= 16)
-		scan_name(start, &scanned);
-	if (scanned.len) {
-		out_line->id = header_id_from_scanned(&scanned);
-		if (out_line->id != HEADER_OTHER) {
-			out_line->name = span_make(start, scanned.len);
-			in->at += scanned.len + 1;
-			return LINE_HEADER;
-		}
-	}
 	out_line->name = cursor_take_while(in, CHAR_TOKEN);
 	while (cursor_peek(in) == ' ' || cursor_peek(in) == '\t')
 		in->at++;
@@ -85,8 +72,39 @@ static enum line_result header_name_take(struct cursor *in, struct header_line *
 	return LINE_HEADER;
 }
 
+/* The line as nearly all are: a name of less than 16 bytes, a colon, at most one space, a value on one
+ * line, CR LF. False for every other one, which the general way then reads. */
+static inline bool plain_line_take(struct cursor *in, struct header_line *out_line)
+{
+	const char *start = in->at, *end = in->end;
+	struct scanned_name name;
+
+	if (end - start < 16)
+		return false;
+	scan_name(start, &name);
+	if (name.len == 0)
+		return false;
+	const char *value = start + name.len + 1;
+	const char *stop = scan_line_stop(value, end);
+	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' || stop[2] == '\t')
+		return false;
+	value += *value == ' ';
+	if (ascii_is_space(*value) || ascii_is_space(stop[-1]))
+		return false;
+	out_line->id = header_id_from_scanned(&name);
+	out_line->name = span_make(start, name.len);
+	if (out_line->id == HEADER_OTHER && !span_is_all(out_line->name, CHAR_TOKEN))
+		return false;
+	out_line->value = span_make(value, (size_t)(stop - value));
+	out_line->is_folded = false;
+	in->at = stop + 2;
+	return true;
+}
+
 enum line_result header_line_take(struct cursor *in, struct header_line *out_line, const char **out_reason)
 {
+	if (plain_line_take(in, out_line))
+		return LINE_HEADER;
 	int first = cursor_peek(in);
 	if (first == '\n') {
 		in->at++;

@@ -76,38 +76,43 @@ static bool make_room(struct indexer *indexer)
 	return true;
 }
 
+static bool note_header(struct indexer *indexer, const char *begin, const struct header_line *line)
+{
+	struct sip_message_index *index = indexer->index;
+	const char *base = indexer->bytes.at;
+
+	if (index->header_count == index->header_capacity) {
+		if (!make_room(indexer))
+			return false;
+		index = indexer->index;
+	}
+	index->headers[index->header_count++] = (struct sip_header){
+		.name_at = (uint32_t)(begin - base),
+		.name_len = (uint16_t)line->name.len,
+		.value_at = (uint32_t)(line->value.at - base),
+		.value_len = (uint32_t)line->value.len,
+		.end = (uint32_t)(indexer->in.at - base),
+		.id = (uint16_t)line->id,
+		.flags = line->is_folded ? SIP_HEADER_FOLDED : 0,
+	};
+	if (line->id == HEADER_CONTENT_LENGTH)
+		content_length_note(&indexer->content_length, line->value);
+	return true;
+}
+
 static enum parse_result index_headers(struct indexer *indexer)
 {
-	for (;;) {
-		struct header_line line;
-		const char *begin = indexer->in.at;
-		enum line_result result = header_line_take(&indexer->in, &line, &indexer->reason);
+	struct header_line line;
+	const char *begin = indexer->in.at;
+	enum line_result result;
 
-		switch (result) {
-		case LINE_EMPTY:
-			indexer->index->headers_end = offset_of(indexer, begin);
-			return PARSE_OK;
-		case LINE_MORE:
-			return PARSE_MORE;
-		case LINE_BAD:
+	while ((result = header_line_take(&indexer->in, &line, &indexer->reason)) == LINE_HEADER) {
+		if (!note_header(indexer, begin, &line))
 			return PARSE_BAD;
-		case LINE_HEADER:
-			break;
-		}
-		if (indexer->index->header_count == indexer->index->header_capacity && !make_room(indexer))
-			return PARSE_BAD;
-		indexer->index->headers[indexer->index->header_count++] = (struct sip_header){
-			.name_at = offset_of(indexer, begin),
-			.name_len = (uint16_t)line.name.len,
-			.value_at = offset_of(indexer, line.value.at),
-			.value_len = (uint32_t)line.value.len,
-			.end = offset_of(indexer, indexer->in.at),
-			.id = (uint16_t)line.id,
-			.flags = line.is_folded ? SIP_HEADER_FOLDED : 0,
-		};
-		if (line.id == HEADER_CONTENT_LENGTH)
-			content_length_note(&indexer->content_length, line.value);
+		begin = indexer->in.at;
 	}
+	indexer->index->headers_end = offset_of(indexer, begin);
+	return result == LINE_EMPTY ? PARSE_OK : result == LINE_MORE ? PARSE_MORE : PARSE_BAD;
 }
 
 /* From the last header to the first, so that each finds its successor in `first`. */
