@@ -5,28 +5,35 @@
 #define IS_ALPHA(c) (((c) >= 'a' && (c) <= 'z') || ((c) >= 'A' && (c) <= 'Z'))
 #define IS_ALNUM(c) (IS_ALPHA(c) || ((c) >= '0' && (c) <= '9'))
 /* token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~") */
-#define IS_TOKEN(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '!' || (c) == '%' || (c) == '*' || \
-	(c) == '_' || (c) == '+' || (c) == '`' || (c) == '\'' || (c) == '~')
+#define IS_TOKEN(c)                                                                           \
+	(IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '!' || (c) == '%' || (c) == '*' || \
+	 (c) == '_' || (c) == '+' || (c) == '`' || (c) == '\'' || (c) == '~')
 /* word = token and ( ) < > : \ " / [ ] ? { } */
-#define IS_WORD(c) (IS_TOKEN(c) || (c) == '(' || (c) == ')' || (c) == '<' || (c) == '>' || (c) == ':' || \
-	(c) == '\\' || (c) == '"' || (c) == '/' || (c) == '[' || (c) == ']' || (c) == '?' || (c) == '{' || (c) == '}')
+#define IS_WORD(c)                                                                            \
+	(IS_TOKEN(c) || (c) == '(' || (c) == ')' || (c) == '<' || (c) == '>' || (c) == ':' || \
+	 (c) == '\\' || (c) == '"' || (c) == '/' || (c) == '[' || (c) == ']' || (c) == '?' || \
+	 (c) == '{' || (c) == '}')
 /* unreserved = alphanum / "-" / "_" / "." / "!" / "~" / "*" / "'" / "(" / ")" */
-#define IS_UNRESERVED(c) (IS_ALNUM(c) || (c) == '-' || (c) == '_' || (c) == '.' || (c) == '!' || (c) == '~' || \
-	(c) == '*' || (c) == '\'' || (c) == '(' || (c) == ')')
+#define IS_UNRESERVED(c)                                                                      \
+	(IS_ALNUM(c) || (c) == '-' || (c) == '_' || (c) == '.' || (c) == '!' || (c) == '~' || \
+	 (c) == '*' || (c) == '\'' || (c) == '(' || (c) == ')')
 /* user-unreserved = "&" / "=" / "+" / "$" / "," / ";" / "?" / "/" */
-#define IS_USER(c) (IS_UNRESERVED(c) || (c) == '&' || (c) == '=' || (c) == '+' || (c) == '$' || (c) == ',' || \
-	(c) == ';' || (c) == '?' || (c) == '/')
+#define IS_USER(c)                                                                                 \
+	(IS_UNRESERVED(c) || (c) == '&' || (c) == '=' || (c) == '+' || (c) == '$' || (c) == ',' || \
+	 (c) == ';' || (c) == '?' || (c) == '/')
 /* param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$" */
-#define IS_PARAM(c) (IS_UNRESERVED(c) || (c) == '[' || (c) == ']' || (c) == '/' || (c) == ':' || (c) == '&' || \
-	(c) == '+' || (c) == '$')
+#define IS_PARAM(c)                                                                                \
+	(IS_UNRESERVED(c) || (c) == '[' || (c) == ']' || (c) == '/' || (c) == ':' || (c) == '&' || \
+	 (c) == '+' || (c) == '$')
 #define IS_HOST(c) (IS_ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_')
 /* What an unquoted value may hold in practice: all that is visible, but no quote and semicolon. */
 #define IS_VALUE(c) ((c) > ' ' && (c) != 127 && (c) != '"' && (c) != ';')
 #define IS_SPACE(c) ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
 
-#define CLASS(c) \
-	((IS_TOKEN(c) ? CHAR_TOKEN : 0) | (IS_WORD(c) ? CHAR_WORD : 0) | (IS_USER(c) ? CHAR_USER : 0) | \
-	 (IS_PARAM(c) ? CHAR_PARAM : 0) | (IS_HOST(c) ? CHAR_HOST : 0) | (IS_UNRESERVED(c) ? CHAR_UNRESERVED : 0) | \
+#define CLASS(c)                                                                   \
+	((IS_TOKEN(c) ? CHAR_TOKEN : 0) | (IS_WORD(c) ? CHAR_WORD : 0) |           \
+	 (IS_USER(c) ? CHAR_USER : 0) | (IS_PARAM(c) ? CHAR_PARAM : 0) |           \
+	 (IS_HOST(c) ? CHAR_HOST : 0) | (IS_UNRESERVED(c) ? CHAR_UNRESERVED : 0) | \
 	 (IS_VALUE(c) ? CHAR_VALUE : 0) | (IS_SPACE(c) ? CHAR_SPACE : 0))
 #define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)

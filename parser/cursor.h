@@ -61,7 +61,7 @@ enum {
 	CHAR_TOKEN = 1 << 0,      /* token */
 	CHAR_WORD = 1 << 1,       /* word: Call-ID */
 	CHAR_USER = 1 << 2,       /* unreserved / user-unreserved, without the escape */
-	CHAR_PARAM = 1 << 3,      /* paramchar without the escape, and lenient: also what servers send */
+	CHAR_PARAM = 1 << 3,      /* paramchar without the escape */
 	CHAR_HOST = 1 << 4,       /* letters, digits, "-", ".", and "_" which is tolerated */
 	CHAR_UNRESERVED = 1 << 5, /* legal everywhere in a URI without an escape */
 	CHAR_VALUE = 1 << 6,      /* unquoted parameter value: token or host, lenient */

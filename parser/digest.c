@@ -186,8 +186,8 @@ bool auth_is_complete(const struct auth_params *params)
 {
 	if (params->scheme != AUTH_DIGEST || params->algorithm == AUTH_ALGORITHM_OTHER)
 		return false;
-	if (params->username.len == 0 || !params->realm.at || params->nonce.len == 0 || params->uri.len == 0 ||
-		params->response.len == 0)
+	if (params->username.len == 0 || !params->realm.at || params->nonce.len == 0 ||
+	    params->uri.len == 0 || params->response.len == 0)
 		return false;
 	return !params->qop_text.at || (params->cnonce.len > 0 && params->nc_text.len > 0);
 }

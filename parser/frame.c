@@ -22,7 +22,8 @@ static enum frame_result more(struct frame *out_frame, size_t wanted)
 	return FRAME_MORE;
 }
 
-static enum frame_result taken(struct framer *framer, struct frame *out_frame, enum frame_result result, size_t len)
+static enum frame_result taken(struct framer *framer, struct frame *out_frame,
+			       enum frame_result result, size_t len)
 {
 	framer->scanned = 0;
 	framer->message_len = 0;
@@ -32,12 +33,14 @@ static enum frame_result taken(struct framer *framer, struct frame *out_frame, e
 }
 
 /* Line ends between messages: keep-alives (RFC 5626 4.4.1). */
-static enum frame_result line_end_next(struct framer *framer, struct span buffer, struct frame *out_frame)
+static enum frame_result line_end_next(struct framer *framer, struct span buffer,
+				       struct frame *out_frame)
 {
 	struct cursor in = cursor_over(buffer);
 	if (cursor_peek(&in) == '\n')
 		return taken(framer, out_frame, FRAME_PONG, 1);
-	int second = cursor_peek_at(&in, 1), third = cursor_peek_at(&in, 2), fourth = cursor_peek_at(&in, 3);
+	int second = cursor_peek_at(&in, 1), third = cursor_peek_at(&in, 2),
+	    fourth = cursor_peek_at(&in, 3);
 	if (second < 0)
 		return more(out_frame, 0);
 	if (second != '\n')
@@ -56,7 +59,8 @@ static size_t headers_end(struct framer *framer, struct span buffer, bool *out_s
 	struct cursor in = cursor_over(buffer);
 	in.at += framer->scanned;
 	for (;;) {
-		const char *line_end = cursor_is_end(&in) ? NULL : memchr(in.at, '\n', cursor_left(&in));
+		const char *line_end =
+			cursor_is_end(&in) ? NULL : memchr(in.at, '\n', cursor_left(&in));
 		if (!line_end) {
 			framer->scanned = buffer.len;
 			return 0;
@@ -96,7 +100,8 @@ static bool first_line_is_right(struct framer *framer, struct span buffer, const
 }
 
 /* Reads the complete header section; NULL when it tells the length of the body, else the reason. */
-static const char *body_length(const struct framer *framer, struct span headers, uint32_t *out_length)
+static const char *body_length(const struct framer *framer, struct span headers,
+			       uint32_t *out_length)
 {
 	struct cursor in = cursor_over(headers);
 	struct content_length told = { 0 };

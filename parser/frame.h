@@ -24,7 +24,7 @@ struct framer {
 
 struct frame {
 	size_t len;         /* bytes to take from the buffer (MESSAGE, PING, PONG) */
-	size_t wanted;      /* MORE: bytes that the buffer must be able to hold, when known, else 0 */
+	size_t wanted;      /* MORE: bytes that the buffer must hold, 0 while unknown */
 	const char *reason; /* BAD: static text */
 };
 

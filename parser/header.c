@@ -34,7 +34,8 @@ _Static_assert(HEADER_OTHER < 255, "ids are stored in a byte");
 /* Bit 5 is set in both characters so that the case does not matter. */
 static inline unsigned name_hash(unsigned char first, unsigned char last, size_t len)
 {
-	return ((first | 0x20u) + (last | 0x20u) * 13u + (unsigned)len * 59u) & (NAME_TABLE_SIZE - 1);
+	return ((first | 0x20u) + (last | 0x20u) * 13u + (unsigned)len * 59u) &
+	       (NAME_TABLE_SIZE - 1);
 }
 
 [[gnu::constructor]] static void fill_table(void)
@@ -42,7 +43,8 @@ static inline unsigned name_hash(unsigned char first, unsigned char last, size_t
 	for (unsigned id = 0; id < HEADER_OTHER; id++) {
 		const struct header_row *row = &rows[id];
 		const char *name = row->name.at;
-		unsigned place = name_hash((unsigned char)name[0], (unsigned char)name[row->len - 1], row->len);
+		unsigned place = name_hash((unsigned char)name[0],
+					   (unsigned char)name[row->len - 1], row->len);
 		while (table.by_hash[place].id_plus_1)
 			place = (place + 1) & (NAME_TABLE_SIZE - 1);
 		table.by_hash[place].id_plus_1 = (uint8_t)(id + 1);
@@ -68,7 +70,8 @@ enum sip_header_id header_id_from_name(struct span name)
 		return HEADER_OTHER;
 	if (name.len == 1)
 		return id_from_letter(name.at[0]);
-	unsigned place = name_hash((unsigned char)name.at[0], (unsigned char)name.at[name.len - 1], name.len);
+	unsigned place = name_hash((unsigned char)name.at[0], (unsigned char)name.at[name.len - 1],
+				   name.len);
 	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
 		unsigned id = table.by_hash[place].id_plus_1 - 1u;
 		if (span_equal_nocase(rows[id].name, name))

@@ -107,7 +107,8 @@ enum sip_transport sip_transport_from_span(struct span name)
 
 static struct span without_last_dot(struct span host)
 {
-	return host.len > 1 && host.at[host.len - 1] == '.' ? span_slice(host, 0, host.len - 1) : host;
+	return host.len > 1 && host.at[host.len - 1] == '.' ? span_slice(host, 0, host.len - 1)
+							    : host;
 }
 
 bool host_equal(struct span a, struct span b)

@@ -53,7 +53,8 @@ void empty_lines_skip(struct cursor *in)
 }
 
 /* header = token HCOLON value; HCOLON = *( SP / HTAB ) ":" SWS */
-static enum line_result header_name_take(struct cursor *in, struct header_line *out_line, const char **out_reason)
+static enum line_result header_name_take(struct cursor *in, struct header_line *out_line,
+					 const char **out_reason)
 {
 	out_line->name = cursor_take_while(in, CHAR_TOKEN);
 	while (cursor_peek(in) == ' ' || cursor_peek(in) == '\t')
@@ -86,7 +87,8 @@ static inline bool plain_line_take(struct cursor *in, struct header_line *out_li
 		return false;
 	const char *value = start + name.len + 1;
 	const char *stop = scan_line_stop(value, end);
-	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' || stop[2] == '\t')
+	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' ||
+	    stop[2] == '\t')
 		return false;
 	value += *value == ' ';
 	if (ascii_is_space(*value) || ascii_is_space(stop[-1]))
@@ -101,7 +103,8 @@ static inline bool plain_line_take(struct cursor *in, struct header_line *out_li
 	return true;
 }
 
-enum line_result header_line_take(struct cursor *in, struct header_line *out_line, const char **out_reason)
+enum line_result header_line_take(struct cursor *in, struct header_line *out_line,
+				  const char **out_reason)
 {
 	if (plain_line_take(in, out_line))
 		return LINE_HEADER;
@@ -179,8 +182,8 @@ static bool status_line_parse(struct span text, struct start_line *line, const c
 	while (cursor_take(&in, ' '))
 		;
 	const char *digits = in.at;
-	if (!cursor_take_number(&in, STATUS_MAX, &status) || status < STATUS_MIN || in.at - digits != 3 ||
-		(!cursor_is_end(&in) && *in.at != ' ')) {
+	if (!cursor_take_number(&in, STATUS_MAX, &status) || status < STATUS_MIN ||
+	    in.at - digits != 3 || (!cursor_is_end(&in) && *in.at != ' ')) {
 		*out_reason = "status code is not in 100-699";
 		return false;
 	}
@@ -215,13 +218,15 @@ static bool request_line_parse(struct span text, struct start_line *line, const 
 		return false;
 	}
 	line->has_stray_space = rest.len != whole.len || line->uri.len + 1 != before_version ||
-		span_find(line->uri, ' ', 0) != line->uri.len || span_find(line->uri, '\t', 0) != line->uri.len;
+				span_find(line->uri, ' ', 0) != line->uri.len ||
+				span_find(line->uri, '\t', 0) != line->uri.len;
 	line->method = method_from_span(line->method_name);
 	line->is_request = true;
 	return true;
 }
 
-enum parse_result start_line_take(struct cursor *in, struct start_line *out_line, const char **out_reason)
+enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
+				  const char **out_reason)
 {
 	const char *start = in->at;
 	enum parse_result result = line_end_find(in, out_reason);

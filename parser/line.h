@@ -24,7 +24,8 @@ struct header_line {
 
 /* Takes a header line with its continuation lines, or the empty line. On LINE_BAD in->at is where
  * it is wrong. */
-enum line_result header_line_take(struct cursor *in, struct header_line *out_line, const char **out_reason);
+enum line_result header_line_take(struct cursor *in, struct header_line *out_line,
+				  const char **out_reason);
 
 struct start_line {
 	bool is_request;
@@ -40,7 +41,8 @@ struct start_line {
 };
 
 /* Takes the start line with its line end. */
-enum parse_result start_line_take(struct cursor *in, struct start_line *out_line, const char **out_reason);
+enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
+				  const char **out_reason);
 /* Skips the empty lines that may precede a message (RFC 3261 7.5). */
 void empty_lines_skip(struct cursor *in);
 

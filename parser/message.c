@@ -25,7 +25,8 @@ static uint32_t offset_of(const struct indexer *indexer, const char *at)
 
 static struct sip_range range_of(const struct indexer *indexer, struct span s)
 {
-	return s.at ? (struct sip_range){ offset_of(indexer, s.at), (uint32_t)s.len } : (struct sip_range){ 0, 0 };
+	return s.at ? (struct sip_range){ offset_of(indexer, s.at), (uint32_t)s.len }
+		    : (struct sip_range){ 0, 0 };
 }
 
 static enum parse_result index_start_line(struct indexer *indexer)
@@ -39,7 +40,8 @@ static enum parse_result index_start_line(struct indexer *indexer)
 	if (result != PARSE_OK)
 		return result;
 	uint16_t capacity = index->header_capacity;
-	memset(index, 0, offsetof(struct sip_message_index, first)); /* link_headers fills the rest */
+	/* link_headers fills the rest */
+	memset(index, 0, offsetof(struct sip_message_index, first));
 	index->header_capacity = capacity;
 	index->is_request = line.is_request;
 	index->is_http = line.is_http;
@@ -67,7 +69,8 @@ static bool make_room(struct indexer *indexer)
 	}
 	if (capacity > SIP_MAX_HEADERS)
 		capacity = SIP_MAX_HEADERS;
-	index = arena_grow(indexer->arena, index, sip_index_size(index), sip_index_size_for(capacity));
+	index = arena_grow(indexer->arena, index, sip_index_size(index),
+			   sip_index_size_for(capacity));
 	indexer->reason = NULL;
 	if (!index)
 		return false;
@@ -173,7 +176,8 @@ static enum parse_result index_all(struct indexer *indexer)
 static void report(const struct indexer *indexer, struct parse_error *out_error)
 {
 	if (out_error)
-		*out_error = (struct parse_error){ offset_of(indexer, indexer->in.at), indexer->reason };
+		*out_error =
+			(struct parse_error){ offset_of(indexer, indexer->in.at), indexer->reason };
 }
 
 enum parse_result sip_message_index_into(struct sip_message_index *index, unsigned capacity,

@@ -28,7 +28,7 @@ struct sip_header {
 	uint32_t end;       /* first byte after the line end */
 	uint16_t name_len;  /* without white space before the colon */
 	uint16_t id;        /* enum sip_header_id */
-	uint16_t next_same; /* next header with the same id, or SIP_NO_HEADER; HEADER_OTHER links all others */
+	uint16_t next_same; /* next header with the same id (OTHER: next unknown), SIP_NO_HEADER */
 	uint16_t flags;
 };
 
@@ -37,7 +37,7 @@ struct sip_header {
 enum sip_defect {
 	SIP_DEFECT_START_LINE = 1 << 0,     /* stray white space */
 	SIP_DEFECT_CONTENT_LENGTH = 1 << 1, /* no number, or several that differ */
-	SIP_DEFECT_SHORT_BODY = 1 << 2,     /* Content-Length promises more than the datagram holds (18.3) */
+	SIP_DEFECT_SHORT_BODY = 1 << 2,     /* Content-Length is more than there is (18.3) */
 };
 
 struct sip_message_index {

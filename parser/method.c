@@ -31,7 +31,8 @@ _Static_assert(1u << ARRAY_SIZE(names) == METHOD_OTHER, "one name for each bit")
 uint32_t method_from_span(struct span name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (names[i].len == name.len && names[i].at[0] == name.at[0] && span_equal(names[i], name))
+		if (names[i].len == name.len && names[i].at[0] == name.at[0] &&
+		    span_equal(names[i], name))
 			return 1u << i;
 	}
 	return METHOD_OTHER;

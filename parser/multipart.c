@@ -53,7 +53,8 @@ bool multipart_begin(struct span body, struct span boundary, struct multipart *o
 {
 	struct cursor in = cursor_over(body);
 	struct delimiter first;
-	if (boundary.len == 0 || boundary.len > BOUNDARY_MAX || !delimiter_find(in, boundary, &first))
+	if (boundary.len == 0 || boundary.len > BOUNDARY_MAX ||
+	    !delimiter_find(in, boundary, &first))
 		return false;
 	in.at = first.at;
 	*out = (struct multipart){ in, boundary };
@@ -157,8 +158,8 @@ static bool is_type(struct span content_type, struct span wanted, struct media_t
 	return content_type_parse(content_type, out_type) && media_type_is(out_type, wanted);
 }
 
-bool body_find(struct span body, struct span content_type, struct span wanted, struct span *out_body,
-	struct multipart_part *out_part)
+bool body_find(struct span body, struct span content_type, struct span wanted,
+	       struct span *out_body, struct multipart_part *out_part)
 {
 	struct multipart open[MULTIPART_MAX_DEPTH];
 	struct multipart_part part = { .whole = body, .body = body, .content_type = content_type };
@@ -174,8 +175,9 @@ bool body_find(struct span body, struct span content_type, struct span wanted, s
 				*out_part = part;
 			return true;
 		}
-		if (depth < MULTIPART_MAX_DEPTH && span_equal_nocase(type.type, SPAN_OF("multipart")) &&
-			multipart_begin(part.body, type.boundary, &open[depth]))
+		if (depth < MULTIPART_MAX_DEPTH &&
+		    span_equal_nocase(type.type, SPAN_OF("multipart")) &&
+		    multipart_begin(part.body, type.boundary, &open[depth]))
 			depth++;
 		while (depth > 0 && multipart_next(&open[depth - 1], &part) != LIST_ITEM)
 			depth--;

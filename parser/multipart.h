@@ -12,7 +12,7 @@ struct multipart {
 };
 
 struct multipart_part {
-	struct span whole;        /* headers and body, from after the delimiter line to before the next */
+	struct span whole; /* headers and body, from after the delimiter line to before the next */
 	struct span with_delimiter; /* from its "--boundary" to before the next, to remove it */
 	struct span headers;      /* lines with their ends; may be empty */
 	struct span body;
@@ -32,5 +32,5 @@ enum list_result multipart_next(struct multipart *parts, struct multipart_part *
 bool multipart_header(const struct multipart_part *part, struct span name, struct span *out_value);
 /* Finds the body with a media type ("application/sdp"): the body itself, or a part of it, also in
  * nested multiparts up to MULTIPART_MAX_DEPTH. `content_type` is that of the body. */
-bool body_find(struct span body, struct span content_type, struct span wanted, struct span *out_body,
-	struct multipart_part *out_part);
+bool body_find(struct span body, struct span content_type, struct span wanted,
+	       struct span *out_body, struct multipart_part *out_part);

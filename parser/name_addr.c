@@ -12,8 +12,8 @@ static bool begins_with_scheme(struct span uri)
 	size_t i = 0;
 	if (uri.len == 0 || !ascii_is_alpha(uri.at[0]))
 		return false;
-	while (i < uri.len && (ascii_is_alpha(uri.at[i]) || ascii_is_digit(uri.at[i]) || uri.at[i] == '+' ||
-		uri.at[i] == '-' || uri.at[i] == '.'))
+	while (i < uri.len && (ascii_is_alpha(uri.at[i]) || ascii_is_digit(uri.at[i]) ||
+			       uri.at[i] == '+' || uri.at[i] == '-' || uri.at[i] == '.'))
 		i++;
 	return i + 1 < uri.len && uri.at[i] == ':';
 }
@@ -54,7 +54,8 @@ static bool address_take(struct cursor *in, struct name_addr *address)
 		return cursor_peek(in) == '<' && bracketed_take(in, address);
 	}
 	struct cursor ahead = *in;
-	while (ahead.at < ahead.end && *ahead.at != '<' && *ahead.at != ',' && *ahead.at != ';' && *ahead.at != '"')
+	while (ahead.at < ahead.end && *ahead.at != '<' && *ahead.at != ',' && *ahead.at != ';' &&
+	       *ahead.at != '"')
 		ahead.at++;
 	if (cursor_peek(&ahead) == '"')
 		return false;
@@ -179,10 +180,12 @@ bool q_parse(struct span text, int32_t *out_thousandths)
 	else if (!cursor_take(&in, '0') && cursor_peek(&in) != '.')
 		return false;
 	if (cursor_take(&in, '.')) {
-		for (int32_t unit = 100; unit > 0 && !cursor_is_end(&in) && ascii_is_digit(*in.at); unit /= 10)
+		for (int32_t unit = 100; unit > 0 && !cursor_is_end(&in) && ascii_is_digit(*in.at);
+		     unit /= 10)
 			thousandths += (*in.at++ - '0') * unit;
 	}
-	if (!cursor_is_end(&in) || thousandths > 1000 || text.len == 0 || (text.len == 1 && text.at[0] == '.'))
+	if (!cursor_is_end(&in) || thousandths > 1000 || text.len == 0 ||
+	    (text.len == 1 && text.at[0] == '.'))
 		return false;
 	*out_thousandths = thousandths;
 	return true;
@@ -203,7 +206,8 @@ static bool note_contact_param(struct contact_params *params, const struct param
 		return true;
 	}
 	if (span_equal_nocase(param->name, SPAN_OF("reg-id"))) {
-		if (!cursor_take_number(&in, INT32_MAX, &number) || !cursor_is_end(&in) || number == 0)
+		if (!cursor_take_number(&in, INT32_MAX, &number) || !cursor_is_end(&in) ||
+		    number == 0)
 			return false;
 		params->reg_id = (uint32_t)number;
 		return true;

@@ -10,7 +10,7 @@ struct name_addr {
 	struct span whole;    /* from display name to last parameter */
 	struct span display;  /* as written, quotes included; absent when there is none */
 	struct span uri;      /* without angle brackets */
-	struct span params;   /* header parameters after the first ";", without it; absent when none */
+	struct span params;   /* header parameters after the first ";"; absent when none */
 	struct span tag;      /* From and To; absent when there is none */
 	bool has_brackets;
 	bool is_star;         /* Contact: * (uri is then absent) */
@@ -47,6 +47,7 @@ struct contact_params {
 	bool has_ob;
 };
 /* False when the parameters are malformed, or q or reg-id is out of its range. */
-[[nodiscard]] bool contact_params_parse(const struct name_addr *address, struct contact_params *out);
+[[nodiscard]] bool contact_params_parse(const struct name_addr *address,
+	struct contact_params *out);
 /* qvalue = "0" [. 0*3DIGIT] / "1" [. 0*3("0")] as thousandths; false when it is none. */
 [[nodiscard]] bool q_parse(struct span text, int32_t *out_thousandths);

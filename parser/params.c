@@ -7,8 +7,8 @@
 static struct span take_text(struct cursor *in, unsigned classes, char separator, char terminator)
 {
 	const char *start = in->at;
-	while (in->at < in->end && char_is((unsigned char)*in->at, classes) && *in->at != separator &&
-		*in->at != terminator)
+	while (in->at < in->end && char_is((unsigned char)*in->at, classes) &&
+	       *in->at != separator && *in->at != terminator)
 		in->at++;
 	return cursor_since(in, start);
 }
@@ -59,7 +59,8 @@ enum list_result params_next(struct param_list *list, struct param *out_param)
 	}
 	if (cursor_is_end(&list->rest))
 		return LIST_END;
-	return param_take(&list->rest, list->separator, list->separator, out_param) ? LIST_ITEM : LIST_BAD;
+	return param_take(&list->rest, list->separator, list->separator, out_param) ? LIST_ITEM
+										    : LIST_BAD;
 }
 
 bool params_find(struct span text, char separator, struct span name, struct param *out_param)

@@ -23,7 +23,8 @@ static inline const char *scan_line_stop(const char *at, const char *end)
 	while (end - at >= 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
 		__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, cr), bytes);
-		unsigned hits = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low));
+		unsigned hits = (unsigned)_mm_movemask_epi8(
+			_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low));
 		if (hits)
 			return at + __builtin_ctz(hits);
 		at += 16;
@@ -40,7 +41,8 @@ static inline void scan_name(const char *at, struct scanned_name *out_name)
 	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
 	unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')));
 	__m128i limit = _mm_set1_epi8(0x20);
-	unsigned controls = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
+	unsigned controls =
+		(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
 	out_name->len = 0;
 	if (!colons)
 		return;

@@ -72,7 +72,8 @@ static bool origin_parse(const struct sdp_line *line, struct sdp_origin *out)
 {
 	struct sdp_origin origin = { .line = line->whole };
 	struct span *const fields[] = {
-		&origin.address, &origin.addrtype, &origin.nettype, &origin.version, &origin.session_id,
+		&origin.address, &origin.addrtype,   &origin.nettype,
+		&origin.version, &origin.session_id,
 	};
 	struct span left = span_trim(line->value);
 	for (unsigned i = 0; i < 5; i++) {
@@ -100,7 +101,8 @@ static bool media_line_parse(const struct sdp_line *line, struct sdp_media *out)
 
 	out->line = line->whole;
 	out->port_count = 1;
-	if (!field_take(&in, &out->type) || !field_take(&in, &port) || !field_take(&in, &out->protocol))
+	if (!field_take(&in, &out->type) || !field_take(&in, &port) ||
+	    !field_take(&in, &out->protocol))
 		return false;
 	out->formats = span_trim(cursor_rest(&in));
 
@@ -197,7 +199,8 @@ enum list_result sdp_media_next(const struct sdp_session *session, struct span *
 	const char *start = line.whole.at;
 	const char *attributes = line.with_end.at + line.with_end.len, *end = attributes;
 	struct span before = left;
-	for (; (result = sdp_line_next(&left, &line)) == LIST_ITEM && line.type != 'm'; before = left) {
+	for (; (result = sdp_line_next(&left, &line)) == LIST_ITEM && line.type != 'm';
+	     before = left) {
 		end = line.with_end.at + line.with_end.len;
 		if (line.type != 'c' || media.has_own_connection)
 			continue;

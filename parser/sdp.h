@@ -84,7 +84,8 @@ enum list_result sdp_attribute_next(struct span *rest, struct sdp_attribute *out
 /* The first attribute of that name in `lines`; names are case-sensitive. */
 bool sdp_attribute_find(struct span lines, struct span name, struct sdp_attribute *out_attribute);
 /* Direction of a media section: its own attribute, else the session's, else sendrecv. */
-enum sdp_direction sdp_media_direction(const struct sdp_session *session, const struct sdp_media *media);
+enum sdp_direction sdp_media_direction(const struct sdp_session *session,
+	const struct sdp_media *media);
 /* True when the stream is put on hold: sendonly or inactive, or the address 0.0.0.0 / ::. */
 bool sdp_media_is_on_hold(const struct sdp_session *session, const struct sdp_media *media);
 /* Packet time in milliseconds of a=ptime, 0 when absent or malformed. */

@@ -29,7 +29,8 @@ static bool direction_find(struct span lines, enum sdp_direction *out_direction)
 	return false;
 }
 
-enum sdp_direction sdp_media_direction(const struct sdp_session *session, const struct sdp_media *media)
+enum sdp_direction sdp_media_direction(const struct sdp_session *session,
+				       const struct sdp_media *media)
 {
 	enum sdp_direction direction = SDP_SENDRECV;
 	if (!direction_find(media->attributes, &direction))
@@ -52,7 +53,8 @@ uint32_t sdp_media_ptime(const struct sdp_media *media)
 	if (!sdp_attribute_find(media->attributes, SPAN_OF("ptime"), &attribute))
 		return 0;
 	struct cursor in = cursor_over(span_trim(attribute.value));
-	return cursor_take_number(&in, UINT32_MAX, &ptime) && cursor_is_end(&in) ? (uint32_t)ptime : 0;
+	return cursor_take_number(&in, UINT32_MAX, &ptime) && cursor_is_end(&in) ? (uint32_t)ptime
+										 : 0;
 }
 
 bool sdp_attribute_of_payload(const struct sdp_media *media, struct span name, struct span payload,
@@ -62,7 +64,8 @@ bool sdp_attribute_of_payload(const struct sdp_media *media, struct span name, s
 	struct sdp_attribute attribute;
 	while (sdp_attribute_next(&lines, &attribute) == LIST_ITEM) {
 		struct span rest = attribute.value, first;
-		if (!span_equal(attribute.name, name) || !sdp_format_next(&rest, &first) || !span_equal(first, payload))
+		if (!span_equal(attribute.name, name) || !sdp_format_next(&rest, &first) ||
+		    !span_equal(first, payload))
 			continue;
 		*out_attribute = attribute;
 		return true;
@@ -82,7 +85,8 @@ static bool rtpmap_parse(struct span value, struct sdp_codec *out_codec)
 	size_t slash = span_find(map, '/', 0);
 	codec.encoding = span_slice(map, 0, slash);
 	struct cursor in = cursor_over(span_slice(map, slash, map.len));
-	if (codec.encoding.len == 0 || !cursor_take(&in, '/') || !cursor_take_number(&in, UINT32_MAX, &number))
+	if (codec.encoding.len == 0 || !cursor_take(&in, '/') ||
+	    !cursor_take_number(&in, UINT32_MAX, &number))
 		return false;
 	codec.clock_rate = (uint32_t)number;
 	if (cursor_take(&in, '/') && cursor_take_number(&in, UINT32_MAX, &number))
@@ -125,7 +129,8 @@ static bool static_codec(struct span payload, struct sdp_codec *out_codec)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (!span_equal(rows[i].payload, payload))
 			continue;
-		*out_codec = (struct sdp_codec){ payload, rows[i].encoding, rows[i].clock_rate, rows[i].channels };
+		*out_codec = (struct sdp_codec){ payload, rows[i].encoding, rows[i].clock_rate,
+						 rows[i].channels };
 		return true;
 	}
 	return false;
@@ -147,7 +152,8 @@ bool sdp_payload_of(const struct sdp_media *media, struct span encoding, uint32_
 	for (unsigned count = 0; count < MAX_FORMATS && sdp_format_next(&rest, &payload); count++) {
 		if (after.at && payload.at <= after.at)
 			continue;
-		if (!sdp_codec_of(media, payload, &codec) || !span_equal_nocase(codec.encoding, encoding))
+		if (!sdp_codec_of(media, payload, &codec) ||
+		    !span_equal_nocase(codec.encoding, encoding))
 			continue;
 		if (clock_rate != 0 && clock_rate != codec.clock_rate)
 			continue;

@@ -31,8 +31,8 @@ static bool scheme_take(struct cursor *in, struct span *out_name)
 	const char *start = in->at;
 	if (cursor_is_end(in) || !ascii_is_alpha(*in->at))
 		return false;
-	while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) || *in->at == '+' ||
-		*in->at == '-' || *in->at == '.'))
+	while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) ||
+				    *in->at == '+' || *in->at == '-' || *in->at == '.'))
 		in->at++;
 	struct span name = cursor_since(in, start);
 	if (!cursor_take(in, ':'))

@@ -29,7 +29,7 @@ struct sip_uri {
 	struct span hostport;  /* host and port as written */
 	struct span params;    /* after the first ";", without it; absent when there are none */
 	struct span headers;   /* after the "?" */
-	struct span user_params; /* params inside the user part ("alice;day=x@"), absent when none */
+	struct span user_params; /* inside the user part ("alice;day=x@"), absent when none */
 	/* Well-known parameters. A span is absent when the parameter is, present and empty when it has no
 	 * value. */
 	enum sip_transport transport; /* SIP_TRANSPORT_NONE when absent or unknown */

@@ -67,7 +67,8 @@ static unsigned count_params(struct span params, char separator)
 	return count;
 }
 
-static bool find_param(struct span params, char separator, struct span name, struct param *out_param)
+static bool find_param(struct span params, char separator, struct span name,
+		       struct param *out_param)
 {
 	struct param_list list = params_over(params, separator);
 	struct param param;
@@ -105,7 +106,8 @@ static bool params_agree(struct span a, struct span b, char separator, bool all)
 		if (!find_param(b, separator, mine.name, &theirs)) {
 			if (all || must_be_in_both(mine.name))
 				return false;
-		} else if (mine.has_value != theirs.has_value || !text_equal(mine.value, theirs.value, true)) {
+		} else if (mine.has_value != theirs.has_value ||
+			   !text_equal(mine.value, theirs.value, true)) {
 			return false;
 		}
 	}
@@ -127,11 +129,11 @@ static bool lists_equal(struct span a, struct span b, char separator, bool all)
 static bool sip_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
 	return (a->user.at != NULL) == (b->user.at != NULL) &&
-		(a->password.at != NULL) == (b->password.at != NULL) &&
-		a->has_port == b->has_port && a->port == b->port &&
-		text_equal(a->user, b->user, false) && text_equal(a->password, b->password, false) &&
-		host_equal(a->host, b->host) && lists_equal(a->params, b->params, ';', false) &&
-		lists_equal(a->headers, b->headers, '&', true);
+	       (a->password.at != NULL) == (b->password.at != NULL) && a->has_port == b->has_port &&
+	       a->port == b->port && text_equal(a->user, b->user, false) &&
+	       text_equal(a->password, b->password, false) && host_equal(a->host, b->host) &&
+	       lists_equal(a->params, b->params, ';', false) &&
+	       lists_equal(a->headers, b->headers, '&', true);
 }
 
 static bool is_visual_separator(int c)
@@ -169,7 +171,8 @@ static bool urn_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
 	size_t left = span_find(a->host, ':', 0), right = span_find(b->host, ':', 0);
 	return span_equal_nocase(span_slice(a->host, 0, left), span_slice(b->host, 0, right)) &&
-		text_equal(span_slice(a->host, left, a->host.len), span_slice(b->host, right, b->host.len), false);
+	       text_equal(span_slice(a->host, left, a->host.len),
+			  span_slice(b->host, right, b->host.len), false);
 }
 
 bool uri_equal(const struct sip_uri *a, const struct sip_uri *b)
@@ -188,7 +191,8 @@ bool uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 	case URI_URN:
 		return urn_equal(a, b);
 	case URI_OTHER:
-		return span_equal_nocase(a->scheme_text, b->scheme_text) && span_equal(a->host, b->host);
+		return span_equal_nocase(a->scheme_text, b->scheme_text) &&
+		       span_equal(a->host, b->host);
 	}
 	return false;
 }
@@ -223,12 +227,14 @@ uint64_t uri_hash(const struct sip_uri *uri)
 	switch (uri->scheme) {
 	case URI_SIP:
 	case URI_SIPS:
-		return hash_mix(hash_mix(hash, symbols_hash(uri->user, next_symbol)), host_hash(uri->host));
+		return hash_mix(hash_mix(hash, symbols_hash(uri->user, next_symbol)),
+				host_hash(uri->host));
 	case URI_TEL:
 	case URI_TELS:
 		return hash_mix(hash, symbols_hash(uri->user, next_digit));
 	case URI_URN:
-		return hash_mix(hash, hash_span_nocase(span_slice(uri->host, 0, span_find(uri->host, ':', 0))));
+		return hash_mix(hash, hash_span_nocase(span_slice(uri->host, 0,
+								  span_find(uri->host, ':', 0))));
 	case URI_OTHER:
 		return hash_mix(hash, hash_span(uri->host));
 	}

@@ -5,7 +5,8 @@
 void uri_write_unescaped(struct writer *w, struct span text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		int high = text.at[i] == '%' && text.len - i > 2 ? ascii_hex_value(text.at[i + 1]) : -1;
+		int high = text.at[i] == '%' && text.len - i > 2 ? ascii_hex_value(text.at[i + 1])
+								 : -1;
 		int low = high >= 0 ? ascii_hex_value(text.at[i + 2]) : -1;
 		if (low >= 0) {
 			writer_char(w, (char)(high * 16 + low));
@@ -45,7 +46,8 @@ bool uri_escapes_are_valid(struct span text)
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] != '%')
 			continue;
-		if (text.len - i <= 2 || ascii_hex_value(text.at[i + 1]) < 0 || ascii_hex_value(text.at[i + 2]) < 0)
+		if (text.len - i <= 2 || ascii_hex_value(text.at[i + 1]) < 0 ||
+		    ascii_hex_value(text.at[i + 2]) < 0)
 			return false;
 		i += 2;
 	}

@@ -88,7 +88,12 @@ struct event_header {
 [[nodiscard]] bool event_parse(struct span value, struct event_header *out);
 
 /* Subscription-State (RFC 6665 8.2.3). */
-enum subscription_state { SUBSCRIPTION_ACTIVE, SUBSCRIPTION_PENDING, SUBSCRIPTION_TERMINATED, SUBSCRIPTION_OTHER };
+enum subscription_state {
+	SUBSCRIPTION_ACTIVE,
+	SUBSCRIPTION_PENDING,
+	SUBSCRIPTION_TERMINATED,
+	SUBSCRIPTION_OTHER,
+};
 struct subscription_state_header {
 	enum subscription_state state;
 	struct span state_text;
@@ -97,7 +102,8 @@ struct subscription_state_header {
 	uint32_t expires_s, retry_after_s;
 	struct span params;
 };
-[[nodiscard]] bool subscription_state_parse(struct span value, struct subscription_state_header *out);
+[[nodiscard]] bool subscription_state_parse(struct span value,
+	struct subscription_state_header *out);
 
 /* Session-Expires and Min-SE (RFC 4028). */
 enum refresher { REFRESHER_NONE, REFRESHER_UAC, REFRESHER_UAS };
@@ -139,7 +145,7 @@ void date_format(int64_t seconds, char out_text[30]);
 
 /* Identity (RFC 8224): signed-identity-digest;info=<…>;alg=…;ppt=…. */
 struct identity_header {
-	struct span token; /* the compact or full PASSporT, or a quoted digest of RFC 4474 without quotes */
+	struct span token; /* the PASSporT, or the digest of RFC 4474 without quotes */
 	struct span info;  /* without angle brackets */
 	struct span alg;
 	struct span ppt;   /* without quotes */

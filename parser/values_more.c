@@ -13,7 +13,8 @@ static bool param_seconds(struct span params, struct span name, uint32_t *out_se
 static struct span param_value(struct span params, struct span name)
 {
 	struct param param;
-	return params_find(params, ';', name, &param) && param.has_value ? param.value : (struct span){ NULL, 0 };
+	return params_find(params, ';', name, &param) && param.has_value ? param.value
+									 : (struct span){ NULL, 0 };
 }
 
 /* Event = event-type *( SEMI event-param ); event-type = token-nodot *( "." token-nodot ) */
@@ -55,7 +56,8 @@ bool subscription_state_parse(struct span value, struct subscription_state_heade
 			header.state = states[i].state;
 	}
 	header.has_expires = param_seconds(both.params, SPAN_OF("expires"), &header.expires_s);
-	header.has_retry_after = param_seconds(both.params, SPAN_OF("retry-after"), &header.retry_after_s);
+	header.has_retry_after =
+		param_seconds(both.params, SPAN_OF("retry-after"), &header.retry_after_s);
 	*out = header;
 	return true;
 }
@@ -152,8 +154,10 @@ static void date_from_days(int64_t days, int64_t *out_year, int64_t *out_month, 
 	days += 719468;
 	int64_t era = days / 146097;
 	int64_t day_of_era = days - era * 146097;
-	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t month = (5 * day_of_year + 2) / 153;
 	*out_day = day_of_year - (153 * month + 2) / 5 + 1;
 	*out_month = month < 10 ? month + 3 : month - 9;
@@ -196,16 +200,18 @@ bool date_parse(struct span value, int64_t *out_seconds)
 	int64_t day, year, hour, minute, second;
 
 	if (!name_take(&in, day_names, &weekday) || !cursor_take_word(&in, SPAN_OF(", ")) ||
-		!digits_take(&in, 2, 31, &day) || !cursor_take(&in, ' ') ||
-		!name_take(&in, month_names, &month) || !cursor_take(&in, ' ') ||
-		!digits_take(&in, 4, 9999, &year) || !cursor_take(&in, ' ') ||
-		!digits_take(&in, 2, 23, &hour) || !cursor_take(&in, ':') ||
-		!digits_take(&in, 2, 59, &minute) || !cursor_take(&in, ':') ||
-		!digits_take(&in, 2, 60, &second) || !cursor_take_word(&in, SPAN_OF(" GMT")) || !cursor_is_end(&in))
+	    !digits_take(&in, 2, 31, &day) || !cursor_take(&in, ' ') ||
+	    !name_take(&in, month_names, &month) || !cursor_take(&in, ' ') ||
+	    !digits_take(&in, 4, 9999, &year) || !cursor_take(&in, ' ') ||
+	    !digits_take(&in, 2, 23, &hour) || !cursor_take(&in, ':') ||
+	    !digits_take(&in, 2, 59, &minute) || !cursor_take(&in, ':') ||
+	    !digits_take(&in, 2, 60, &second) || !cursor_take_word(&in, SPAN_OF(" GMT")) ||
+	    !cursor_is_end(&in))
 		return false;
 	if (year < 1970 || day < 1 || day > days_in_month(year, month + 1))
 		return false;
-	*out_seconds = days_from_date(year, month + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
+	*out_seconds =
+		days_from_date(year, month + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
 	return true;
 }
 

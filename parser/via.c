@@ -39,12 +39,14 @@ static bool note_param(struct sip_via *via, const struct param *param)
 	if (span_equal_nocase(param->name, SPAN_OF("rport")))
 		return note_rport(via, param);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].name.len != param->name.len || !span_equal_nocase(rows[i].name, param->name))
+		if (rows[i].name.len != param->name.len ||
+		    !span_equal_nocase(rows[i].name, param->name))
 			continue;
 		struct span *member = (struct span *)(void *)((char *)via + rows[i].member);
 		if (member->at)
 			return true;
-		*member = param->has_value ? param->value : span_make(param->name.at + param->name.len, 0);
+		*member = param->has_value ? param->value
+					   : span_make(param->name.at + param->name.len, 0);
 		if (member == &via->received)
 			via->received_whole = param->whole;
 		return true;
@@ -155,7 +157,8 @@ uint16_t via_port(const struct sip_via *via)
 {
 	if (via->has_port)
 		return via->port;
-	return via->transport == SIP_TRANSPORT_TLS || via->transport == SIP_TRANSPORT_WSS ? 5061 : 5060;
+	return via->transport == SIP_TRANSPORT_TLS || via->transport == SIP_TRANSPORT_WSS ? 5061
+											  : 5060;
 }
 
 bool via_has_cookie(const struct sip_via *via)
