@@ -154,7 +154,7 @@ def try_statement(kind, statement, program):
     try:
         return results(server, kind, [None])[0]
     finally:
-        server.kill()
+        server.discard()
 
 
 def bless(path, kind, program):

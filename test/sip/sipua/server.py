@@ -157,11 +157,13 @@ class Server:
 
     def check_alive(self, deadline, what):
         status = self.process.poll()
-        assert status is None, "%s ended with %s:\n%s" % (self.program, status, self.log())
-        if time.monotonic() > deadline:
-            self.kill()
-            raise AssertionError("waited %d s for %s %s:\n%s" % (START_SECONDS, self.program, what,
-                                                                self.log()))
+        if status is None and time.monotonic() < deadline:
+            return
+        log = self.log()
+        self.discard()
+        if status is not None:
+            raise AssertionError("%s ended with %s:\n%s" % (self.program, status, log))
+        raise AssertionError("waited %d s for %s %s:\n%s" % (START_SECONDS, self.program, what, log))
 
     def kill(self):
         """Ends the process group that we started."""
@@ -170,6 +172,11 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+    def discard(self):
+        """Ends the server at once and removes its directory."""
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self):
         """Stops the server in order, checks exit status and log, removes its directory."""
@@ -181,7 +188,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
                 if self.program == "kamailio":
-                    return              # it may hang when told to stop soon after its start
+                    # It may hang when told to stop soon after its start.
+                    shutil.rmtree(self.directory, ignore_errors=True)
+                    return
                 raise AssertionError("%s did not stop within %d s of SIGTERM:\n%s"
                                      % (self.program, STOP_SECONDS, self.log()))
         else:

@@ -189,7 +189,7 @@ def try_row(kind, text, program):
         return "REFUSED"
     finally:
         client.close()
-        server.kill()
+        server.discard()
 
 
 def bless(path, kind, program):
