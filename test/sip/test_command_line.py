@@ -88,6 +88,7 @@ def test_pid_file_names_the_main_process(start_server):
         assert int(pid.read()) == server.process.pid
 
 
+@pytest.mark.viaduct_only("the peer may hang when it is told to stop right after its start")
 def test_interrupt_stops_in_order(start_server):
     server = start_server(GOOD)
     server.process.send_signal(signal.SIGINT)
