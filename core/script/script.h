@@ -95,6 +95,21 @@ struct script_function {
 		.args_size = sizeof(struct handler##_args), .contexts = where, \
 		.doc = "" text "", __VA_ARGS__                                 \
 	}
+/* For functions that share one shape of arguments: SCRIPT_HANDLER_OF(x, text) needs
+ * `struct text_args` and `text_fields`; its rows are FUNCTION_OF(name, x, text, where, doc). */
+#define SCRIPT_HANDLER_OF(handler, shape)                                            \
+	static int handler(struct script_run *run, const struct shape##_args *args); \
+	static int handler##_thunk(struct script_run *run, const void *args)         \
+	{                                                                            \
+		return handler(run, args);                                           \
+	}
+#define FUNCTION_OF(script_name, handler, shape, where, text, ...)           \
+	{                                                                    \
+		.name = script_name, .call = handler##_thunk,                \
+		.args = FIELDS(shape##_fields),                              \
+		.args_size = sizeof(struct shape##_args), .contexts = where, \
+		.doc = "" text "", __VA_ARGS__                               \
+	}
 /* For functions without arguments: SCRIPT_HANDLER_PLAIN(x), FUNCTION_PLAIN(...). */
 #define SCRIPT_HANDLER_PLAIN(handler)                                        \
 	static int handler(struct script_run *run);                          \
