@@ -26,44 +26,31 @@ static const struct field param_name_fields[] = {
 	FIELD(struct param_name_args, param, "name of the URI parameter"),
 };
 
-#define encode_contact_args encode_args
-#define encode_contact_fields encode_fields
-#define param_encode_alias_args param_encode_args
-#define param_encode_alias_fields param_encode_fields
-#define param_decode_args param_name_args
-#define param_decode_fields param_name_fields
-#define param_decode_uri_args param_name_args
-#define param_decode_uri_fields param_name_fields
-#define param_remove_args param_name_args
-#define param_remove_fields param_name_fields
-#define param_check_args param_name_args
-#define param_check_fields param_name_fields
-
-SCRIPT_HANDLER(encode_contact)
+SCRIPT_HANDLER_OF(encode_contact, encode)
 SCRIPT_HANDLER_PLAIN(decode_uri)
 SCRIPT_HANDLER_PLAIN(decode_header)
 SCRIPT_HANDLER(param_encode)
-SCRIPT_HANDLER(param_encode_alias)
-SCRIPT_HANDLER(param_decode)
-SCRIPT_HANDLER(param_decode_uri)
-SCRIPT_HANDLER(param_remove)
-SCRIPT_HANDLER(param_check)
+SCRIPT_HANDLER_OF(param_encode_alias, param_encode)
+SCRIPT_HANDLER_OF(param_decode, param_name)
+SCRIPT_HANDLER_OF(param_decode_uri, param_name)
+SCRIPT_HANDLER_OF(param_remove, param_name)
+SCRIPT_HANDLER_OF(param_check, param_name)
 
 static const struct script_function functions[] = {
-	FUNCTION("encode_contact", encode_contact, IN_ANY,
+	FUNCTION_OF("encode_contact", encode_contact, encode, IN_ANY,
 		"Contact URIs become prefix*user*password*host*port*transport@host."),
 	FUNCTION_PLAIN("decode_contact", decode_uri, IN_ANY, "Undoes encode_contact in the Request-URI."),
 	FUNCTION_PLAIN("decode_contact_header", decode_header, IN_ANY, "Undoes encode_contact in Contact."),
 	FUNCTION("contact_param_encode", param_encode, IN_ANY,
 		"Contact URIs become the address, with the old URI as base64url in a parameter."),
-	FUNCTION("contact_param_encode_alias", param_encode_alias, IN_ANY,
+	FUNCTION_OF("contact_param_encode_alias", param_encode_alias, param_encode, IN_ANY,
 		"Like contact_param_encode, with the source address as ;alias= in the old URI."),
-	FUNCTION("contact_param_decode", param_decode, IN_ANY, "Undoes contact_param_encode in Contact."),
-	FUNCTION("contact_param_decode_uri", param_decode_uri, IN_ANY,
+	FUNCTION_OF("contact_param_decode", param_decode, param_name, IN_ANY, "Undoes contact_param_encode in Contact."),
+	FUNCTION_OF("contact_param_decode_uri", param_decode_uri, param_name, IN_ANY,
 		"Undoes contact_param_encode in the Request-URI."),
-	FUNCTION("contact_param_decode_ruri", param_decode_uri, IN_ANY, "Same as contact_param_decode_uri."),
-	FUNCTION("contact_param_rm", param_remove, IN_ANY, "Removes a parameter from all Contact URIs."),
-	FUNCTION("contact_param_check", param_check, IN_ANY, "Has a Contact URI the parameter?"),
+	FUNCTION_OF("contact_param_decode_ruri", param_decode_uri, param_name, IN_ANY, "Same as contact_param_decode_uri."),
+	FUNCTION_OF("contact_param_rm", param_remove, param_name, IN_ANY, "Removes a parameter from all Contact URIs."),
+	FUNCTION_OF("contact_param_check", param_check, param_name, IN_ANY, "Has a Contact URI the parameter?"),
 };
 const struct function_table contact_functions = ROWS(functions);
 

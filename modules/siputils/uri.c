@@ -58,90 +58,49 @@ static const struct field optional_uri_fields[] = {
 	FIELD(struct optional_uri_args, uri, "URI; absent: the Request-URI", .optional = true),
 };
 
-#define uri_param_has_args param_args
-#define uri_param_has_fields param_fields
-#define uri_param_any_args text_args
-#define uri_param_any_fields text_fields
-#define uri_param_add_args text_args
-#define uri_param_add_fields text_fields
-#define uri_param_get_args get_param_args
-#define uri_param_get_fields get_param_fields
-#define uri_param_remove_args text_args
-#define uri_param_remove_fields text_fields
-#define tel_to_sip_args tel_args
-#define tel_to_sip_fields tel_fields
-#define tel_to_sip_strict_args tel_args
-#define tel_to_sip_strict_fields tel_fields
-#define is_e164_args text_args
-#define is_e164_fields text_fields
-#define is_user_e164_args text_args
-#define is_user_e164_fields text_fields
-#define is_uri_args text_args
-#define is_uri_fields text_fields
-#define is_tel_number_args text_args
-#define is_tel_number_fields text_fields
-#define is_numeric_args text_args
-#define is_numeric_fields text_fields
-#define is_alphanum_args text_args
-#define is_alphanum_fields text_fields
-#define is_alphanum_or_args pair_args
-#define is_alphanum_or_fields pair_fields
-#define uris_equal_args pair_args
-#define uris_equal_fields pair_fields
-#define aors_equal_args pair_args
-#define aors_equal_fields pair_fields
-#define header_names_equal_args pair_args
-#define header_names_equal_fields pair_fields
-#define set_user_args set_part_args
-#define set_user_fields set_part_fields
-#define set_host_args set_part_args
-#define set_host_fields set_part_fields
-#define is_gruu_args optional_uri_args
-#define is_gruu_fields optional_uri_fields
-
-SCRIPT_HANDLER(uri_param_has)
-SCRIPT_HANDLER(uri_param_any)
-SCRIPT_HANDLER(uri_param_add)
-SCRIPT_HANDLER(uri_param_get)
-SCRIPT_HANDLER(uri_param_remove)
-SCRIPT_HANDLER(tel_to_sip)
-SCRIPT_HANDLER(tel_to_sip_strict)
-SCRIPT_HANDLER(is_e164)
-SCRIPT_HANDLER(is_user_e164)
-SCRIPT_HANDLER(is_uri)
-SCRIPT_HANDLER(is_tel_number)
-SCRIPT_HANDLER(is_numeric)
-SCRIPT_HANDLER(is_alphanum)
-SCRIPT_HANDLER(is_alphanum_or)
-SCRIPT_HANDLER(uris_equal)
-SCRIPT_HANDLER(aors_equal)
-SCRIPT_HANDLER(header_names_equal)
-SCRIPT_HANDLER(set_user)
-SCRIPT_HANDLER(set_host)
-SCRIPT_HANDLER(is_gruu)
+SCRIPT_HANDLER_OF(uri_param_has, param)
+SCRIPT_HANDLER_OF(uri_param_any, text)
+SCRIPT_HANDLER_OF(uri_param_add, text)
+SCRIPT_HANDLER_OF(uri_param_get, get_param)
+SCRIPT_HANDLER_OF(uri_param_remove, text)
+SCRIPT_HANDLER_OF(tel_to_sip, tel)
+SCRIPT_HANDLER_OF(tel_to_sip_strict, tel)
+SCRIPT_HANDLER_OF(is_e164, text)
+SCRIPT_HANDLER_OF(is_user_e164, text)
+SCRIPT_HANDLER_OF(is_uri, text)
+SCRIPT_HANDLER_OF(is_tel_number, text)
+SCRIPT_HANDLER_OF(is_numeric, text)
+SCRIPT_HANDLER_OF(is_alphanum, text)
+SCRIPT_HANDLER_OF(is_alphanum_or, pair)
+SCRIPT_HANDLER_OF(uris_equal, pair)
+SCRIPT_HANDLER_OF(aors_equal, pair)
+SCRIPT_HANDLER_OF(header_names_equal, pair)
+SCRIPT_HANDLER_OF(set_user, set_part)
+SCRIPT_HANDLER_OF(set_host, set_part)
+SCRIPT_HANDLER_OF(is_gruu, optional_uri)
 
 static const struct script_function functions[] = {
-	FUNCTION("uri_param", uri_param_has, IN_ANY, "Has the Request-URI the parameter, without or with that value?"),
-	FUNCTION("uri_param_any", uri_param_any, IN_ANY, "Has the Request-URI the parameter?"),
-	FUNCTION("add_uri_param", uri_param_add, IN_ANY, "Adds \"name=value\" to the Request-URI."),
-	FUNCTION("get_uri_param", uri_param_get, IN_ANY, "Reads a parameter of the Request-URI into a variable."),
-	FUNCTION("uri_param_rm", uri_param_remove, IN_ANY, "Removes a parameter from the Request-URI."),
-	FUNCTION("tel2sip", tel_to_sip, IN_ANY, "tel: to sip: URI: 1 converted, 2 not needed, -1 error."),
-	FUNCTION("tel2sip2", tel_to_sip_strict, IN_ANY,
+	FUNCTION_OF("uri_param", uri_param_has, param, IN_ANY, "Has the Request-URI the parameter, without or with that value?"),
+	FUNCTION_OF("uri_param_any", uri_param_any, text, IN_ANY, "Has the Request-URI the parameter?"),
+	FUNCTION_OF("add_uri_param", uri_param_add, text, IN_ANY, "Adds \"name=value\" to the Request-URI."),
+	FUNCTION_OF("get_uri_param", uri_param_get, get_param, IN_ANY, "Reads a parameter of the Request-URI into a variable."),
+	FUNCTION_OF("uri_param_rm", uri_param_remove, text, IN_ANY, "Removes a parameter from the Request-URI."),
+	FUNCTION_OF("tel2sip", tel_to_sip, tel, IN_ANY, "tel: to sip: URI: 1 converted, 2 not needed, -1 error."),
+	FUNCTION_OF("tel2sip2", tel_to_sip_strict, tel, IN_ANY,
 		"Like tel2sip, with the parameters in the order of RFC 3261 19.1.6."),
-	FUNCTION("is_e164", is_e164, IN_ANY, "Is the text \"+\" and digits, as E.164 numbers are?"),
-	FUNCTION("is_uri_user_e164", is_user_e164, IN_ANY, "Is the user of the URI an E.164 number?"),
-	FUNCTION("is_uri", is_uri, IN_ANY, "Is the text a URI?"),
-	FUNCTION("is_tel_number", is_tel_number, IN_ANY, "Is the text digits, perhaps after a \"+\"?"),
-	FUNCTION("is_numeric", is_numeric, IN_ANY, "Is the text digits only?"),
-	FUNCTION("is_alphanum", is_alphanum, IN_ANY, "Is the text ASCII letters and digits only?"),
-	FUNCTION("is_alphanumex", is_alphanum_or, IN_ANY, "Is the text letters, digits and the given characters?"),
-	FUNCTION("cmp_uri", uris_equal, IN_ANY, "Are the URIs equal by RFC 3261 19.1.4?"),
-	FUNCTION("cmp_aor", aors_equal, IN_ANY, "Are user, host and port of the URIs equal?"),
-	FUNCTION("cmp_hdr_name", header_names_equal, IN_ANY, "Are both the same header name, long or compact?"),
-	FUNCTION("set_uri_user", set_user, IN_ANY, "Changes the user of the URI in a variable."),
-	FUNCTION("set_uri_host", set_host, IN_ANY, "Changes the host of the URI in a variable."),
-	FUNCTION("is_gruu", is_gruu, IN_ANY, "Is the URI a GRUU? 1 public, 2 temporary."),
+	FUNCTION_OF("is_e164", is_e164, text, IN_ANY, "Is the text \"+\" and digits, as E.164 numbers are?"),
+	FUNCTION_OF("is_uri_user_e164", is_user_e164, text, IN_ANY, "Is the user of the URI an E.164 number?"),
+	FUNCTION_OF("is_uri", is_uri, text, IN_ANY, "Is the text a URI?"),
+	FUNCTION_OF("is_tel_number", is_tel_number, text, IN_ANY, "Is the text digits, perhaps after a \"+\"?"),
+	FUNCTION_OF("is_numeric", is_numeric, text, IN_ANY, "Is the text digits only?"),
+	FUNCTION_OF("is_alphanum", is_alphanum, text, IN_ANY, "Is the text ASCII letters and digits only?"),
+	FUNCTION_OF("is_alphanumex", is_alphanum_or, pair, IN_ANY, "Is the text letters, digits and the given characters?"),
+	FUNCTION_OF("cmp_uri", uris_equal, pair, IN_ANY, "Are the URIs equal by RFC 3261 19.1.4?"),
+	FUNCTION_OF("cmp_aor", aors_equal, pair, IN_ANY, "Are user, host and port of the URIs equal?"),
+	FUNCTION_OF("cmp_hdr_name", header_names_equal, pair, IN_ANY, "Are both the same header name, long or compact?"),
+	FUNCTION_OF("set_uri_user", set_user, set_part, IN_ANY, "Changes the user of the URI in a variable."),
+	FUNCTION_OF("set_uri_host", set_host, set_part, IN_ANY, "Changes the host of the URI in a variable."),
+	FUNCTION_OF("is_gruu", is_gruu, optional_uri, IN_ANY, "Is the URI a GRUU? 1 public, 2 temporary."),
 };
 const struct function_table uri_functions = ROWS(functions);
 

@@ -62,10 +62,6 @@ static const struct field leveled_fields[] = {
 	FIELD(struct leveled_args, text, "text with variables"),
 };
 
-#define print_l_args print_args
-#define print_l_fields print_fields
-#define print_m_args leveled_args
-#define print_m_fields leveled_fields
 #define LEVEL_HANDLER(handler, log_level_value)                                       \
 	static int handler##_thunk(struct script_run *run, const void *args)          \
 	{                                                                             \
@@ -81,8 +77,8 @@ static const struct field leveled_fields[] = {
 static int print_text(struct script_run *run, int level, const struct text_template *text);
 
 SCRIPT_HANDLER(print)
-SCRIPT_HANDLER(print_l)
-SCRIPT_HANDLER(print_m)
+SCRIPT_HANDLER_OF(print_l, print)
+SCRIPT_HANDLER_OF(print_m, leveled)
 LEVEL_HANDLER(debug, LOG_LEVEL_DEBUG)
 LEVEL_HANDLER(info, LOG_LEVEL_INFO)
 LEVEL_HANDLER(notice, LOG_LEVEL_NOTICE)
@@ -92,17 +88,13 @@ LEVEL_HANDLER(critical, LOG_LEVEL_CRITICAL)
 LEVEL_HANDLER(bug, LOG_LEVEL_BUG)
 LEVEL_HANDLER(alert, LOG_LEVEL_ALERT)
 
-struct debug_l_args {
-	const struct text_template *text;
-};
-#define debug_l_fields text_fields
-SCRIPT_HANDLER(debug_l)
+SCRIPT_HANDLER_OF(debug_l, text)
 
 static const struct script_function functions[] = {
 	FUNCTION("xlog", print, IN_ANY, "Logs a line; without a level as an error."),
-	FUNCTION("xlogl", print_l, IN_ANY, "Like xlog, with the place in the configuration in front."),
-	FUNCTION("xlogm", print_m, IN_ANY, "Like xlog, but not for the methods of methods_filter."),
-	FUNCTION("xdbgl", debug_l, IN_ANY, "Like xdbg, with the place in the configuration in front."),
+	FUNCTION_OF("xlogl", print_l, print, IN_ANY, "Like xlog, with the place in the configuration in front."),
+	FUNCTION_OF("xlogm", print_m, leveled, IN_ANY, "Like xlog, but not for the methods of methods_filter."),
+	FUNCTION_OF("xdbgl", debug_l, text, IN_ANY, "Like xdbg, with the place in the configuration in front."),
 	LEVEL_FUNCTION("xdbg", debug, "Logs a line at level DEBUG."),
 	LEVEL_FUNCTION("xinfo", info, "Logs a line at level INFO."),
 	LEVEL_FUNCTION("xnotice", notice, "Logs a line at level NOTICE."),
@@ -241,7 +233,7 @@ static int print_l(struct script_run *run, const struct print_args *args)
 	return print_line(run, level, facility, script_place(run), text);
 }
 
-static int debug_l(struct script_run *run, const struct debug_l_args *args)
+static int debug_l(struct script_run *run, const struct text_args *args)
 {
 	if (!log_script_is_on(LOG_LEVEL_DEBUG))
 		return SCRIPT_TRUE;
