@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Building an image in one block, publishing it, finding routes in it. */
+#include <stdlib.h>
+
+#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/script/build.h"
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+enum { CHUNK_BYTES = 64 << 10, MOST_BYTES = 256 << 20, SLACK_BYTES = 64 << 10 };
+
+/* Checks and emits into `image->arena`. */
+static bool build_once(struct script_source *source, struct image *image, struct diagnostics *diagnostics)
+{
+	struct build build = { .source = source, .arena = &image->arena, .scratch = source->arena,
+		.diagnostics = diagnostics, .folding = { source->arena, NULL } };
+	unsigned errors = diagnostics->errors;
+	for (struct route *route = source->routes; route; route = route->next) {
+		route->reached = 0;
+		route->is_used = false;
+	}
+	lint_reach(&build);
+	check_routes(&build);
+	if (!source->has_syntax_errors) /* half of the routes may be missing */
+		lint_flow(&build);
+	if (diagnostics->errors > errors || source->has_syntax_errors)
+		return false;
+	if (!emit_image(&build, image)) {
+		if (build.out_of_memory && diagnostics->errors == errors)
+			build_error(&build, "no-memory", (struct source_position){ 0 }, "out of memory");
+		return false;
+	}
+	struct span error;
+	bool verified = image_verify(image, &error);
+	bug_if(!verified, "compiled script does not verify: %.*s", SPAN_ARGS(error));
+	return true;
+}
+
+/* An image whose arena is what remains of a block of fixed size. */
+static struct image *image_in_block(void *block, size_t size, void (*release)(void *))
+{
+	struct image *image = block;
+	size_t head = (sizeof(*image) + 63) & ~(size_t)63;
+	memset(image, 0, sizeof(*image));
+	image->block = block;
+	image->release = release;
+	image->arena = (struct arena){ .next = (char *)block + head, .end = (char *)block + size };
+	return image;
+}
+
+static struct image *image_on_heap(void)
+{
+	struct image *image = calloc(1, sizeof(*image));
+	if (image)
+		arena_init(&image->arena, CHUNK_BYTES, MOST_BYTES);
+	return image;
+}
+
+/* The size is known after a first build on the heap; the second one goes into the block. */
+static const struct image *build_in_block(struct script_source *source, const struct script_memory *memory,
+	size_t size, struct diagnostics *diagnostics)
+{
+	struct arena nowhere;
+	struct diagnostics again;
+	size_t bytes = size + SLACK_BYTES + sizeof(struct image);
+	void *block = memory->alloc(bytes, "script");
+	if (!block) {
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory", (struct source_position){ 0 },
+			"no shared memory for the script (%zu bytes)", bytes);
+		return NULL;
+	}
+	arena_init(&nowhere, CHUNK_BYTES, MOST_BYTES);
+	diagnostics_init(&again, &nowhere);
+	struct image *image = image_in_block(block, bytes, memory->free);
+	bool built = build_once(source, image, &again);
+	arena_free(&nowhere);
+	if (built)
+		return image;
+	diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory", (struct source_position){ 0 },
+		"the script does not fit into its block");
+	memory->free(block);
+	return NULL;
+}
+
+const struct image *script_build(struct script_source *source, const struct script_memory *memory,
+	struct diagnostics *diagnostics)
+{
+	struct image *image = image_on_heap();
+	if (!image)
+		return NULL;
+	script_vars_begin_build();
+	const struct image *result = NULL;
+	if (build_once(source, image, diagnostics))
+		result = image;
+	if (result && memory && memory->alloc) {
+		size_t size = image->arena.used;
+		result = build_in_block(source, memory, size, diagnostics);
+	}
+	script_vars_end_build();
+	if (result != image) {
+		arena_free(&image->arena);
+		free(image);
+	}
+	return result;
+}
+
+const struct image *script_rebuild(const struct script_options *options, const struct script_memory *memory,
+	struct arena *arena, struct diagnostics *diagnostics)
+{
+	struct script_source *source = script_read(options, NULL, arena, diagnostics);
+	return source ? script_build(source, memory, diagnostics) : NULL;
+}
+
+/* ---- publishing ----------------------------------------------------------------------------- */
+
+enum { KEEP_REPLACED_MS = 120000 };
+
+struct publication {
+	const struct image *current; /* read by every run, stored last */
+	uint32_t generation;
+};
+static struct publication private_publication;
+static struct publication *publication = &private_publication;
+
+void image_share(void *cell)
+{
+	struct publication *shared = cell;
+	*shared = *publication;
+	publication = shared;
+}
+
+const struct image *script_current_image(void)
+{
+	return __atomic_load_n(&publication->current, __ATOMIC_ACQUIRE);
+}
+
+uint32_t image_generation(void)
+{
+	return __atomic_load_n(&publication->generation, __ATOMIC_RELAXED);
+}
+
+/* Runs last milliseconds, or as long as a fiber waits; what was replaced two minutes ago is unused. */
+static void free_old(struct image *newest, int64_t now_ms)
+{
+	for (struct image *image = newest; image; image = (struct image *)image->previous) {
+		struct image *older = (struct image *)image->previous;
+		if (!older || !older->block || !older->replaced_at_ms || now_ms - older->replaced_at_ms < KEEP_REPLACED_MS)
+			continue;
+		image->previous = older->previous;
+		older->release(older->block);
+	}
+}
+
+void image_publish(const struct image *image)
+{
+	struct image *next = (struct image *)image, *old = (struct image *)script_current_image();
+	int64_t now_ms = clock_ms();
+	next->previous = old;
+	next->generation = ++publication->generation;
+	if (old && old->block) /* one on the heap is private to each process that inherited it */
+		old->replaced_at_ms = now_ms;
+	__atomic_store_n(&publication->current, next, __ATOMIC_RELEASE);
+	free_old(next, now_ms);
+}
+
+void image_free(const struct image *image)
+{
+	struct image *gone = (struct image *)image;
+	if (!gone)
+		return;
+	if (gone->block) {
+		gone->release(gone->block);
+		return;
+	}
+	arena_free(&gone->arena);
+	free(gone);
+}
+
+/* ---- looking things up ---------------------------------------------------------------------- */
+
+uint32_t image_find_route(const struct image *image, enum route_class class, struct span name)
+{
+	uint32_t at = image_route_hash(class, name), found;
+	while ((found = image->route_table[at & image->route_table_mask])) {
+		const struct route_entry *route = &image->routes[found - 1];
+		if (route->class == class && span_equal(route->name, name))
+			return found;
+		at++;
+	}
+	return 0;
+}
+
+static enum route_class class_of(enum route_kind kind)
+{
+	switch (kind) {
+	case ROUTE_REQUEST: return CLASS_REQUEST;
+	case ROUTE_REPLY:
+	case ROUTE_TM_REPLY: return CLASS_REPLY;
+	case ROUTE_FAILURE: return CLASS_FAILURE;
+	case ROUTE_BRANCH: return CLASS_BRANCH;
+	case ROUTE_ONSEND: return CLASS_ONSEND;
+	case ROUTE_BRANCH_FAILURE:
+	case ROUTE_LOCAL:
+	case ROUTE_EVENT: break;
+	}
+	return CLASS_EVENT;
+}
+
+uint32_t script_route(const struct image *image, enum route_kind kind, struct span name)
+{
+	char full[256];
+	uint32_t route;
+	if (!image)
+		return 0;
+	if (span_equal(name, SPAN_OF("0")))
+		name = SPAN_OF("");
+	route = image_find_route(image, class_of(kind), name);
+	if (route || name.len > 200)
+		return route;
+	struct writer w = writer_fixed(full, sizeof(full));
+	if (kind == ROUTE_LOCAL && name.len == 0)
+		writer_string(&w, "tm:local-request");
+	else if (kind == ROUTE_BRANCH_FAILURE)
+		writer_printf(&w, name.len ? "tm:branch-failure:%.*s" : "tm:branch-failure", SPAN_ARGS(name));
+	else
+		return 0;
+	return image_find_route(image, CLASS_EVENT, writer_result(&w));
+}
+
+struct span script_route_name(const struct image *image, enum route_kind kind, uint32_t route)
+{
+	if (!image || route == 0 || route > image->route_count)
+		return (struct span){ 0 };
+	struct span name = image->routes[route - 1].name;
+	if (kind == ROUTE_BRANCH_FAILURE && span_starts_with(name, SPAN_OF("tm:branch-failure:")))
+		name = span_slice(name, 18, name.len);
+	return name;
+}
+
+bool image_route_at(const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name)
+{
+	if (i >= image->route_count)
+		return false;
+	*out_kind = image->routes[i].kind;
+	*out_name = image->routes[i].name;
+	return true;
+}
+
+const struct source_mark *image_mark(const struct image *image, uint32_t pc)
+{
+	uint32_t low = 0, high = image->mark_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (image->marks[middle].pc <= pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &image->marks[low - 1] : NULL;
+}
+
+struct image_size image_size(const struct image *image)
+{
+	size_t bytes = image->block ? (size_t)(image->arena.next - (char *)image->block) : image->arena.used;
+	return (struct image_size){ bytes, image->route_count, image->code_count };
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* #!subst: sed-like substitutions over the strings of a configuration file. */
+#include "core/script/lexer.h"
+
+#include <regex.h>
+
+struct string_subst {
+	struct string_subst *next;
+	regex_t regex;
+	struct span replacement;
+	bool is_global, is_define;
+	bool is_applied; /* in the string at hand */
+};
+
+/* subst = SEP pattern SEP replacement SEP *( "i" / "g" ); a backslash before SEP keeps it. */
+static bool cut(struct arena *arena, struct span *text, char separator, struct span *out_part)
+{
+	struct writer w = writer_in_arena(arena, text->len + 1);
+	for (size_t i = 0; i < text->len; i++) {
+		if (text->at[i] == '\\' && i + 1 < text->len && text->at[i + 1] == separator) {
+			i++;
+		} else if (text->at[i] == separator) {
+			writer_terminate(&w);
+			*out_part = w.len ? writer_result(&w) : SPAN_OF("");
+			*text = span_slice(*text, i + 1, text->len);
+			return !w.failed;
+		}
+		writer_char(&w, text->at[i]);
+	}
+	return false;
+}
+
+const char *subst_add(struct lexer *lexer, struct span text, bool is_define, struct span *out_name,
+	struct span *out_value)
+{
+	struct span pattern, replacement;
+	int flags = REG_EXTENDED;
+	bool is_global = false;
+	if (text.len < 3)
+		return "it is too short";
+	char separator = text.at[0];
+	text = span_slice(text, 1, text.len);
+	if (!cut(lexer->arena, &text, separator, &pattern) || !cut(lexer->arena, &text, separator, &replacement))
+		return "a separator is missing";
+	if (pattern.len == 0)
+		return "the pattern is empty";
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == 'i')
+			flags |= REG_ICASE;
+		else if (text.at[i] == 'g')
+			is_global = true;
+		else
+			return "unknown flag";
+	}
+	struct string_subst *subst = ARENA_NEW(lexer->arena, struct string_subst);
+	if (!subst)
+		return "out of memory";
+	char *zero_terminated = arena_string(lexer->arena, pattern);
+	if (!zero_terminated || regcomp(&subst->regex, zero_terminated, flags) != 0)
+		return "its pattern is no regular expression";
+	subst->replacement = replacement;
+	subst->is_global = is_global;
+	subst->is_define = is_define;
+	*lexer->last_subst = subst;
+	lexer->last_subst = &subst->next;
+	if (out_name)
+		*out_name = pattern;
+	if (out_value)
+		*out_value = replacement;
+	return NULL;
+}
+
+static void write_replacement(struct writer *w, struct span replacement, const char *text, const regmatch_t *groups)
+{
+	for (size_t i = 0; i < replacement.len; i++) {
+		char c = replacement.at[i];
+		if (c == '\\' && i + 1 < replacement.len && ascii_is_digit(replacement.at[i + 1])) {
+			const regmatch_t *group = &groups[replacement.at[++i] - '0'];
+			if (group->rm_so >= 0)
+				writer_bytes(w, text + group->rm_so, (size_t)(group->rm_eo - group->rm_so));
+		} else if (c == '\\' && i + 1 < replacement.len && replacement.at[i + 1] == '\\') {
+			writer_char(w, replacement.at[++i]);
+		} else {
+			writer_char(w, c);
+		}
+	}
+}
+
+/* True when it changed `*text`, which is zero-terminated before and after. */
+static bool apply_one(struct lexer *lexer, struct string_subst *subst, struct span *text)
+{
+	regmatch_t groups[10];
+	const char *at = text->at;
+	if (regexec(&subst->regex, at, 10, groups, 0) != 0)
+		return false;
+	struct writer w = writer_in_arena(lexer->arena, text->len + subst->replacement.len + 32);
+	do {
+		writer_bytes(&w, at, (size_t)groups[0].rm_so);
+		write_replacement(&w, subst->replacement, at, groups);
+		at += groups[0].rm_eo;
+		if (groups[0].rm_eo == groups[0].rm_so) { /* an empty match moves on by one */
+			if (!*at)
+				break;
+			writer_char(&w, *at++);
+		}
+	} while (subst->is_global && regexec(&subst->regex, at, 10, groups, REG_NOTBOL) == 0);
+	writer_string(&w, at);
+	if (!writer_terminate(&w))
+		return false;
+	*text = writer_result(&w);
+	return true;
+}
+
+struct span subst_apply(struct lexer *lexer, struct span text)
+{
+	if (!lexer->substs || !text.len || memchr(text.at, 0, text.len))
+		return text;
+	struct span zero_terminated = { arena_string(lexer->arena, text), text.len };
+	if (!zero_terminated.at)
+		return text;
+	bool changed = false;
+	for (struct string_subst *subst = lexer->substs; subst; subst = subst->next) {
+		subst->is_applied = apply_one(lexer, subst, &zero_terminated);
+		changed = changed || subst->is_applied;
+	}
+	/* A value may hold names that were defined before it; each is replaced once per string. */
+	for (unsigned round = 0; changed && round < 4; round++) {
+		changed = false;
+		for (struct string_subst *subst = lexer->substs; subst; subst = subst->next) {
+			if (subst->is_define && !subst->is_applied && apply_one(lexer, subst, &zero_terminated))
+				subst->is_applied = changed = true;
+		}
+	}
+	return zero_terminated;
+}
+
+void subst_free(struct lexer *lexer)
+{
+	for (struct string_subst *subst = lexer->substs; subst; subst = subst->next)
+		regfree(&subst->regex);
+	lexer->substs = NULL;
+	lexer->last_subst = &lexer->substs;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine: runs the verified code of an image. Nothing is allocated for a statement, except the
+ * texts that it makes, and those live in the message's arena. */
+#include "core/base/check.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/script/keywords.h"
+#include "core/script/layout.h"
+#include "core/script/state.h"
+#include "core/script/values.h"
+
+enum { FIRST_REGISTERS = 48, FIRST_FRAMES = 8, STACK_ARGUMENTS = 512 };
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+bool script_run_init(struct script_run *run, struct message *msg, enum route_kind kind,
+	const struct script_run *parent)
+{
+	*run = (struct script_run){ .msg = msg, .kind = kind, .arena = msg->arena, .return_code = 1,
+		.image = parent ? parent->image : script_current_image() };
+	struct script_state *state = ARENA_NEW(msg->arena, struct script_state);
+	if (!state)
+		return false;
+	if (parent) {
+		state->vars = parent->state->vars;
+	} else {
+		state->vars = ARENA_NEW(msg->arena, struct script_vars);
+		if (!state->vars)
+			return false;
+		state->vars->arena = msg->arena;
+	}
+	run->state = state;
+	return true;
+}
+
+static bool reserve_registers(struct script_run *run, uint32_t count)
+{
+	struct script_state *state = run->state;
+	if (count <= state->register_count)
+		return true;
+	uint32_t room = state->register_count ? state->register_count : FIRST_REGISTERS;
+	while (room < count)
+		room *= 2;
+	struct value *grown = arena_grow(run->arena, state->registers, state->register_count * sizeof(*grown),
+		room * sizeof(*grown));
+	if (!grown)
+		return false;
+	state->registers = grown;
+	state->register_count = room;
+	return true;
+}
+
+/* Makes room for a route and enters it. */
+static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
+{
+	struct script_state *state = run->state;
+	const struct route_entry *route = &run->image->routes[index];
+	uint32_t base = 0;
+	if (state->depth > 0) {
+		const struct script_frame *caller = &state->frames[state->depth - 1];
+		base = caller->base + run->image->routes[caller->route].registers;
+	}
+	if (state->depth >= (uint32_t)script_limits()->max_recursive_level) {
+		struct script_place place = script_place(run);
+		log_error("%s:%u: routes call each other deeper than %d levels", place.file ? place.file : "?", place.line,
+			script_limits()->max_recursive_level);
+		return false;
+	}
+	if (state->depth == state->frame_count) {
+		uint32_t room = state->frame_count ? state->frame_count * 2 : FIRST_FRAMES;
+		struct script_frame *grown = arena_grow(run->arena, state->frames,
+			state->frame_count * sizeof(*grown), room * sizeof(*grown));
+		if (!grown)
+			return false;
+		state->frames = grown;
+		state->frame_count = room;
+	}
+	if (!reserve_registers(run, base + route->registers))
+		return false;
+	state->frames[state->depth++] = (struct script_frame){ .pc = route->begin, .route = index, .base = base,
+		.result = result };
+	return true;
+}
+
+struct script_place script_place(const struct script_run *run)
+{
+	struct script_place place = { .route = SPAN_OF(""), .kind = run ? run->kind : ROUTE_REQUEST };
+	if (!run || !run->state || run->state->depth == 0 || !run->image)
+		return place;
+	const struct script_frame *frame = &run->state->frames[run->state->depth - 1];
+	const struct source_mark *mark = image_mark(run->image, frame->pc);
+	place.route = run->image->routes[frame->route].shown;
+	if (mark) {
+		place.file = mark->file;
+		place.line = mark->line;
+	}
+	return place;
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+static void store_dynamic(struct script_run *run, const struct dynamic_argument *argument, const struct value *value,
+	void *into)
+{
+	const struct field *field = argument->field;
+	const struct value_context context = { run->arena, run };
+	char *member = (char *)into + field->offset;
+	switch (field->kind) {
+	case FIELD_KIND_INT: {
+		int64_t number = value_int(&context, value);
+		int32_t narrow = (int32_t)number;
+		if (field->size == sizeof(number))
+			memcpy(member, &number, sizeof(number));
+		else
+			memcpy(member, &narrow, sizeof(narrow));
+		break;
+	}
+	case FIELD_KIND_BOOL:
+		*(bool *)member = value_int(&context, value) != 0;
+		break;
+	case FIELD_KIND_TEXT: {
+		struct span text = value_text(&context, value);
+		memcpy(member, &text, sizeof(text));
+		break;
+	}
+	case FIELD_KIND_PATTERN: {
+		const struct pattern *pattern = pattern_cached(value_text(&context, value), PATTERN_IGNORE_CASE);
+		memcpy(member, &pattern, sizeof(pattern));
+		break;
+	}
+	case FIELD_KIND_TEMPLATE: {
+		struct text_template *template = ARENA_NEW(run->arena, struct text_template);
+		struct template_part *part = ARENA_NEW(run->arena, struct template_part);
+		if (!template || !part)
+			break;
+		part->text = value_text(&context, value);
+		*template = (struct text_template){ .parts = part, .count = 1, .is_constant = true, .source = part->text };
+		memcpy(member, &template, sizeof(template));
+		break;
+	}
+	case FIELD_KIND_VARIABLE:
+	case FIELD_KIND_ACCEPT:
+	case FIELD_KIND_IGNORED:
+		break;
+	}
+}
+
+/* A text of several parts; null parts print as "<null>". One variable alone keeps its type. */
+static struct value template_argument(struct script_run *run, const struct dynamic_argument *argument)
+{
+	struct value value = { 0 };
+	bool is_text = argument->field->kind == FIELD_KIND_TEXT || argument->field->kind == FIELD_KIND_PATTERN;
+	if (is_text) {
+		struct span text = template_text(run, argument->template);
+		return text.at ? VALUE_OF_TEXT(text) : value;
+	}
+	if (!template_value(run, argument->template, &value))
+		value = (struct value){ 0 };
+	return value;
+}
+
+static int call_function(struct script_run *run, const struct call_site *site, uint32_t first_register)
+{
+	_Alignas(max_align_t) char buffer[STACK_ARGUMENTS];
+	const struct script_function *function = site->function;
+	void *arguments = buffer;
+	if (site->dynamic_count == 0)
+		return function->call(run, site->arguments);
+	if (function->args_size > sizeof(buffer)) {
+		arguments = arena_alloc(run->arena, function->args_size);
+		if (!arguments)
+			return SCRIPT_FALSE;
+	}
+	memcpy(arguments, site->arguments, function->args_size);
+	for (uint32_t i = 0; i < site->dynamic_count; i++) {
+		const struct dynamic_argument *dynamic = &site->dynamic[i];
+		struct value value = dynamic->template ? template_argument(run, dynamic)
+			: run->state->registers[first_register++];
+		store_dynamic(run, dynamic, &value, arguments);
+	}
+	return function->call(run, arguments);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static void runaway(struct script_run *run)
+{
+	struct script_place place = script_place(run);
+	log_error("%s:%u: runaway while: more than %d rounds (max_while_loops)", place.file ? place.file : "?", place.line,
+		script_limits()->max_while_loops);
+}
+
+static bool is_true_number(const struct value *value)
+{
+	return value->kind == VALUE_INT && value->number > 0;
+}
+
+/* Runs from the frame that was entered last until it is left. The one long function of this room:
+ * `register` windows move when routes call, so R() is read anew for each instruction. */
+static int run_frames(struct script_run *run)
+{
+	struct script_state *state = run->state;
+	const struct image *image = run->image;
+	const struct value_context context = { run->arena, run };
+	const uint32_t outermost = state->depth;
+	struct script_frame *frame = &state->frames[state->depth - 1];
+	struct value *registers = state->registers + frame->base;
+	const struct instruction *code = image->code;
+	uint32_t pc = frame->pc;
+	int64_t code_value = 1;
+	struct value constant;
+#define R(i) registers[i]
+
+	for (;;) {
+		const struct instruction in = code[pc];
+		frame->pc = pc++;
+		switch ((enum opcode)in.op) {
+		case OP_LOAD_INT:
+			R(in.a) = VALUE_OF_INT(in.c);
+			break;
+		case OP_LOAD_CONST:
+			R(in.a) = image->constants[in.c];
+			break;
+		case OP_LOAD_VAR:
+			constant = (struct value){ 0 };
+			if (!variable_read(run, image->variables[in.c], &constant))
+				constant = (struct value){ 0 };
+			R(in.a) = constant;
+			break;
+		case OP_LOAD_KEYWORD:
+			R(in.a) = keyword_read(run, (enum keyword)in.c);
+			break;
+		case OP_STORE:
+			if (R(in.b).kind == VALUE_FAILED)
+				break;
+			constant = R(in.b);
+			if (!variable_write(run, image->variables[in.c], &constant) && log_is_on(LOG_LEVEL_DEBUG)) {
+				struct script_place place = script_place(run);
+				log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
+					SPAN_ARGS(image->variables[in.c]->text));
+			}
+			break;
+		case OP_ADD: R(in.a) = value_binary(&context, OPERATOR_ADD, &R(in.b), &R(in.c)); break;
+		case OP_SUB: R(in.a) = value_binary(&context, OPERATOR_SUB, &R(in.b), &R(in.c)); break;
+		case OP_MUL: R(in.a) = value_binary(&context, OPERATOR_MUL, &R(in.b), &R(in.c)); break;
+		case OP_DIV: R(in.a) = value_binary(&context, OPERATOR_DIV, &R(in.b), &R(in.c)); break;
+		case OP_MOD: R(in.a) = value_binary(&context, OPERATOR_MOD, &R(in.b), &R(in.c)); break;
+		case OP_SHL: R(in.a) = value_binary(&context, OPERATOR_SHL, &R(in.b), &R(in.c)); break;
+		case OP_SHR: R(in.a) = value_binary(&context, OPERATOR_SHR, &R(in.b), &R(in.c)); break;
+		case OP_BIT_AND: R(in.a) = value_binary(&context, OPERATOR_BIT_AND, &R(in.b), &R(in.c)); break;
+		case OP_BIT_OR: R(in.a) = value_binary(&context, OPERATOR_BIT_OR, &R(in.b), &R(in.c)); break;
+		case OP_BIT_XOR: R(in.a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in.b), &R(in.c)); break;
+		case OP_EQ: R(in.a) = value_binary(&context, OPERATOR_EQ, &R(in.b), &R(in.c)); break;
+		case OP_NE: R(in.a) = value_binary(&context, OPERATOR_NE, &R(in.b), &R(in.c)); break;
+		case OP_LT: R(in.a) = value_binary(&context, OPERATOR_LT, &R(in.b), &R(in.c)); break;
+		case OP_GT: R(in.a) = value_binary(&context, OPERATOR_GT, &R(in.b), &R(in.c)); break;
+		case OP_LE: R(in.a) = value_binary(&context, OPERATOR_LE, &R(in.b), &R(in.c)); break;
+		case OP_GE: R(in.a) = value_binary(&context, OPERATOR_GE, &R(in.b), &R(in.c)); break;
+		case OP_TEXT_EQ: R(in.a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in.b), &R(in.c)); break;
+		case OP_TEXT_NE: R(in.a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in.b), &R(in.c)); break;
+		case OP_INT_EQ: R(in.a) = value_binary(&context, OPERATOR_INT_EQ, &R(in.b), &R(in.c)); break;
+		case OP_INT_NE: R(in.a) = value_binary(&context, OPERATOR_INT_NE, &R(in.b), &R(in.c)); break;
+		case OP_MATCH:
+			R(in.a) = VALUE_OF_INT(pattern_search(image->patterns[in.c], value_text(&context, &R(in.b)), 0, NULL, 0));
+			break;
+		case OP_MATCH_TEXT: {
+			const struct pattern *pattern = pattern_cached(value_text(&context, &R(in.c)), PATTERN_IGNORE_CASE);
+			R(in.a) = VALUE_OF_INT(pattern && pattern_search(pattern, value_text(&context, &R(in.b)), 0, NULL, 0));
+			break;
+		}
+		case OP_NOT: R(in.a) = value_unary(&context, OPERATOR_NOT, &R(in.b)); break;
+		case OP_BIT_NOT: R(in.a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in.b)); break;
+		case OP_NEGATE: R(in.a) = value_unary(&context, OPERATOR_NEGATE, &R(in.b)); break;
+		case OP_TO_INT: R(in.a) = value_unary(&context, OPERATOR_TO_INT, &R(in.b)); break;
+		case OP_TO_TEXT: R(in.a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in.b)); break;
+		case OP_DEFINED: R(in.a) = VALUE_OF_INT(R(in.b).kind != VALUE_NULL); break;
+		case OP_IS_NULL: R(in.a) = VALUE_OF_INT(R(in.b).kind == VALUE_NULL); break;
+		case OP_STRLEN: R(in.a) = value_unary(&context, OPERATOR_STRLEN, &R(in.b)); break;
+		case OP_STREMPTY: R(in.a) = value_unary(&context, OPERATOR_STREMPTY, &R(in.b)); break;
+		case OP_TRUTH: R(in.a) = VALUE_OF_INT(is_true_number(&R(in.b))); break;
+		case OP_IS_MYSELF:
+			R(in.a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in.c));
+			break;
+		case OP_IN_NETWORK:
+			R(in.a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in.b, &image->networks[in.c]));
+			break;
+		case OP_IN_NETWORK_TEXT:
+			R(in.a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in.b, value_text(&context, &R(in.c))));
+			break;
+		case OP_JUMP:
+			pc = (uint32_t)in.c;
+			break;
+		case OP_JUMP_TRUE:
+			if (value_is_true(&context, &R(in.b)))
+				pc = (uint32_t)in.c;
+			break;
+		case OP_JUMP_FALSE:
+			if (!value_is_true(&context, &R(in.b)))
+				pc = (uint32_t)in.c;
+			break;
+		case OP_JUMP_ZERO:
+			if (R(in.b).kind == VALUE_FAILED || value_int(&context, &R(in.b)) == 0)
+				pc = (uint32_t)in.c;
+			break;
+		case OP_JUMP_NONZERO:
+			if (R(in.b).kind != VALUE_FAILED && value_int(&context, &R(in.b)) != 0)
+				pc = (uint32_t)in.c;
+			break;
+		case OP_LOOP:
+			if (script_limits()->max_while_loops > 0 && R(in.a).number >= script_limits()->max_while_loops) {
+				runaway(run);
+				pc = (uint32_t)in.c;
+			} else {
+				R(in.a).number++;
+			}
+			break;
+		case OP_CALL: {
+			int result = call_function(run, &image->calls[in.c], frame->base + in.b);
+			run->return_code = result;
+			if (result == SCRIPT_STOP || run->exited) {
+				run->exited = true;
+				state->depth = outermost - 1;
+				return result;
+			}
+			/* The handler may have run routes of this very run, which moves both. */
+			frame = &state->frames[state->depth - 1];
+			registers = state->registers + frame->base;
+			R(in.a) = VALUE_OF_INT(result);
+			break;
+		}
+		case OP_CALL_ROUTE_TEXT:
+		case OP_CALL_ROUTE: {
+			uint32_t index = (uint32_t)in.c + 1;
+			if (in.op == OP_CALL_ROUTE_TEXT) {
+				struct span name = value_text(&context, &R(in.b));
+				index = script_route(image, ROUTE_REQUEST, name);
+				if (index == 0) {
+					struct script_place place = script_place(run);
+					log_error("%s:%u: there is no route[%.*s]", place.file, place.line, SPAN_ARGS(name));
+					run->return_code = -1;
+					R(in.a) = VALUE_OF_INT(-1);
+					break;
+				}
+			}
+			if (!enter_route(run, index - 1, in.a)) {
+				run->return_code = -1;
+				run->exited = true;
+				state->depth = outermost - 1;
+				return -1;
+			}
+			frame = &state->frames[state->depth - 1];
+			registers = state->registers + frame->base;
+			pc = frame->pc;
+			break;
+		}
+		case OP_RETURN:
+		case OP_RETURN_INT:
+			code_value = in.op == OP_RETURN_INT ? in.c : value_int(&context, &R(in.b));
+			run->return_code = (int32_t)code_value;
+			if (script_limits()->return_mode)
+				code_value = code_value != 0 ? code_value : -1;
+			if (code_value == 0) {
+				run->exited = true;
+				state->depth = outermost - 1;
+				return 0;
+			}
+			state->depth--;
+			if (state->depth < outermost)
+				return (int)code_value;
+			uint8_t result = frame->result;
+			frame = &state->frames[state->depth - 1];
+			registers = state->registers + frame->base;
+			pc = frame->pc + 1;
+			R(result) = VALUE_OF_INT(code_value);
+			break;
+		case OP_EXIT:
+			run->exited = true;
+			state->depth = outermost - 1;
+			return 1;
+		case OP_DROP:
+			run->exited = run->dropped = true;
+			run->msg->notes |= NOTE_DROPPED;
+			state->depth = outermost - 1;
+			return 0;
+		case OPCODE_COUNT:
+			bug_if(true, "bad instruction");
+		}
+	}
+#undef R
+}
+
+int script_run_route(struct script_run *run, uint32_t route)
+{
+	bug_if(!run->image || route == 0 || route > run->image->route_count, "no such route");
+	if (!enter_route(run, route - 1, 0)) {
+		run->exited = true;
+		return -1;
+	}
+	return run_frames(run);
+}
+
+bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped)
+{
+	const struct image *image = script_current_image();
+	uint32_t route = image ? image_find_route(image, CLASS_EVENT, span_from(name)) : 0;
+	if (route == 0)
+		return false;
+	struct arena own;
+	struct script_run run;
+	if (!msg) {
+		arena_init(&own, 8192, 1 << 20);
+		struct message *faked = script_faked_request(&own);
+		if (faked && script_run_init(&run, faked, image->routes[route - 1].kind, NULL)) {
+			run.event = event;
+			script_run_route(&run, route);
+			if (out_dropped)
+				*out_dropped = run.dropped;
+		}
+		arena_free(&own);
+		return true;
+	}
+	if (!script_run_init(&run, msg, image->routes[route - 1].kind, NULL))
+		return true;
+	/* The image may have been replaced meanwhile. */
+	route = image_find_route(run.image, CLASS_EVENT, span_from(name));
+	run.event = event;
+	if (route)
+		script_run_route(&run, route);
+	if (out_dropped)
+		*out_dropped = run.dropped;
+	return true;
+}
+
+struct message *script_faked_request(struct arena *arena)
+{
+	static const char text[] =
+		"OPTIONS sip:you@kamailio.org SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKevent\r\n"
+		"From: <sip:you@kamailio.org>;tag=event\r\n"
+		"To: <sip:you@kamailio.org>\r\n"
+		"Call-ID: event@127.0.0.1\r\n"
+		"CSeq: 1 OPTIONS\r\n"
+		"Content-Length: 0\r\n\r\n";
+	struct received from = { .source = { .family = AF_INET, .transport = TRANSPORT_UDP, .port = 5060,
+		.ip = { 127, 0, 0, 1 } }, .local = { .family = AF_INET, .transport = TRANSPORT_UDP, .port = 5060,
+		.ip = { 127, 0, 0, 1 } } };
+	const char *reason;
+	if (listener_count() > 0)
+		from.listener = listener_at(0);
+	struct span bytes = arena_copy(arena, span_make(text, sizeof(text) - 1));
+	struct message *msg = bytes.at ? message_parse(arena, bytes, &from, &reason) : NULL;
+	if (msg)
+		msg->notes |= NOTE_FAKED;
+	return msg;
+}
