@@ -133,7 +133,9 @@ bool template_write(struct script_run *run, const struct text_template *t, struc
 		}
 		struct value value;
 		variable_read(run, part->variable, &value);
-		value_write(&value, w);
+		/* Only a plain variable says that it is null; a transformed one is then empty. */
+		if (value.kind != VALUE_NULL || !part->variable->transform_count)
+			value_write(&value, w);
 	}
 	return !w->failed;
 }

@@ -43,6 +43,8 @@ bool variable_index(struct script_run *run, const struct variable_ref *ref, int 
 static bool apply_transform(struct script_run *run, const struct transform_ref *transform, struct value *value)
 {
 	const struct transform_row *row = transform->row;
+	if (value->kind == VALUE_NULL && !row->takes_null)
+		return true;
 	if (transform->count == 0 || transform->is_constant)
 		return row->apply(run, value, transform->constants, transform->count, row->selector);
 	struct span args[MAX_ARGS];

@@ -73,6 +73,7 @@ struct transform_row {
 	bool (*apply)(struct script_run *run, struct value *value, const struct span *args, unsigned count,
 		intptr_t selector);
 	uint8_t min_args, max_args;
+	bool takes_null; /* apply is called for null values too; else they stay null */
 	bool raw_args; /* one argument: everything up to the closing brace, commas included */
 	/* Checks constant arguments at compile time; may be NULL. */
 	const char *(*check)(const struct span *args, unsigned count);

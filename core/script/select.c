@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* select: paths are walked step by step: a root finds a piece of the message, the steps behind it
+ * take parts of that piece.
+ *
+ *   path = step *( "." step )
+ *   step = name [ "[" ( ["-"] 1*DIGIT / key / DQUOTE key DQUOTE ) "]" ]
+ *
+ * In header names "_" stands for "-". */
+#include "core/script/select.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/hash.h"
+#include "core/script/config_names.h"
+#include "core/script/core_variables.h"
+#include "parser/digest.h"
+#include "parser/name_addr.h"
+#include "parser/uri.h"
+#include "parser/values.h"
+#include "parser/via.h"
+
+/* ---- paths -------------------------------------------------------------------------------------- */
+
+static bool is_step_char(int c)
+{
+	return c >= 0 && (ascii_is_alpha((char)c) || ascii_is_digit((char)c) || c == '_' || c == '-' || c == '%');
+}
+
+static bool read_bracket(struct span inside, struct select_step *step)
+{
+	int64_t number;
+	inside = span_trim(inside);
+	if (span_to_int64(inside, &number) && number >= INT32_MIN && number <= INT32_MAX) {
+		step->has_index = true;
+		step->index = (int)number;
+		return true;
+	}
+	if (inside.len >= 2 && inside.at[0] == '"' && inside.at[inside.len - 1] == '"')
+		inside = span_slice(inside, 1, inside.len - 2);
+	step->key = inside;
+	return inside.len > 0;
+}
+
+bool select_path_parse(struct span text, struct select_path *out_path)
+{
+	size_t i = 0;
+	out_path->count = 0;
+	while (out_path->count < SELECT_MAX_STEPS) {
+		struct select_step *step = &out_path->steps[out_path->count++];
+		size_t start = i;
+		while (i < text.len && is_step_char((unsigned char)text.at[i]))
+			i++;
+		*step = (struct select_step){ .name = span_slice(text, start, i - start) };
+		if (i == start)
+			return false;
+		if (i < text.len && text.at[i] == '[') {
+			size_t end = span_find(text, ']', i);
+			if (end == text.len || !read_bracket(span_slice(text, i + 1, end - i - 1), step))
+				return false;
+			i = end + 1;
+		}
+		if (i == text.len)
+			return true;
+		if (text.at[i++] != '.')
+			return false;
+	}
+	return false;
+}
+
+/* What is left of a path. */
+struct walk {
+	struct script_run *run;
+	const struct select_step *step;
+	unsigned left;
+};
+
+static bool next_is(const struct walk *walk, const char *name)
+{
+	return walk->left && span_equal(walk->step->name, span_from(name));
+}
+
+static void advance(struct walk *walk)
+{
+	walk->step++;
+	walk->left--;
+}
+
+/* params.x, params["x"]: the name of the parameter wanted; absent for all of them. */
+static struct span param_name(struct walk *walk)
+{
+	struct span key = walk->step->key;
+	advance(walk);
+	if (!key.at && walk->left) {
+		key = walk->step->name;
+		advance(walk);
+	}
+	return key;
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------- */
+
+static bool walk_params(struct walk *walk, struct span params, struct value *out)
+{
+	struct span name = param_name(walk);
+	struct param param;
+	if (!name.at)
+		return give_text(out, params);
+	if (params.at && params_find(params, ';', name, &param))
+		return give_text(out, param.has_value ? param.value : SPAN_OF(""));
+	return true;
+}
+
+/* URI set: type user pwd host port hostport params params[p] transport. */
+static bool walk_uri(struct walk *walk, struct span text, struct value *out)
+{
+	struct sip_uri uri;
+	if (!walk->left)
+		return give_text(out, text);
+	if (!text.at || !uri_parse(text, &uri))
+		return true;
+	if (next_is(walk, "params"))
+		return walk_params(walk, uri.params, out);
+	if (next_is(walk, "type"))
+		return give_text(out, uri.scheme_text);
+	if (next_is(walk, "user"))
+		return give_text(out, uri.user);
+	if (next_is(walk, "rn_user"))
+		return give_text(out, uri.user);
+	if (next_is(walk, "pwd"))
+		return give_text(out, uri.password);
+	if (next_is(walk, "host"))
+		return give_text(out, uri.host);
+	if (next_is(walk, "port"))
+		return give_text(out, uri.port_text);
+	if (next_is(walk, "hostport"))
+		return give_text(out, uri.hostport);
+	if (next_is(walk, "transport"))
+		return give_text(out, uri.transport_text);
+	return true;
+}
+
+/* name, uri(URI set), params, tag, and for contacts single parameters. */
+static bool walk_address(struct walk *walk, const struct name_addr *address, struct value *out)
+{
+	struct param param;
+	if (!walk->left)
+		return give_text(out, address->whole);
+	if (next_is(walk, "nameaddr")) {
+		advance(walk);
+		return walk_address(walk, address, out);
+	}
+	if (next_is(walk, "uri")) {
+		advance(walk);
+		return walk_uri(walk, address->uri, out);
+	}
+	if (next_is(walk, "name"))
+		return give_text(out, name_addr_display(address, walk->run->arena));
+	if (next_is(walk, "tag"))
+		return give_nonempty(out, address->tag);
+	if (next_is(walk, "params") || next_is(walk, "param") || next_is(walk, "p"))
+		return walk_params(walk, address->params, out);
+	if (next_is(walk, "instance"))
+		return !name_addr_param(address, SPAN_OF("+sip.instance"), &param) || give_text(out, param.value);
+	/* expires, q, received, method, dialog_cookie ("did") */
+	struct span name = next_is(walk, "dialog_cookie") ? SPAN_OF("did") : walk->step->name;
+	return !name_addr_param(address, name, &param) || give_text(out, param.value);
+}
+
+/* The index-th address of a list header; negative from the end. */
+static bool address_at(const struct message *msg, enum sip_header_id id, int index, struct name_addr *out)
+{
+	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
+		int seen = 0;
+		for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h)) {
+			struct span rest = sip_header_value(msg->bytes, h);
+			while (name_addr_next(&rest, out) == LIST_ITEM) {
+				if (pass && seen == index)
+					return true;
+				seen++;
+			}
+		}
+		if (!pass)
+			index += seen;
+		if (index < 0)
+			return false;
+	}
+	return false;
+}
+
+static bool walk_list(struct walk *walk, enum sip_header_id id, int index, struct value *out)
+{
+	struct name_addr address;
+	if (!walk->left && index == 0)
+		return give_text(out, message_value(walk->run->msg, id));
+	return !address_at(walk->run->msg, id, index, &address) || walk_address(walk, &address, out);
+}
+
+/* ---- roots -------------------------------------------------------------------------------------- */
+
+static bool root_address(struct walk *walk, const struct select_step *root, intptr_t id, struct value *out)
+{
+	return walk_list(walk, (enum sip_header_id)id, root->has_index ? root->index : 0, out);
+}
+
+enum { URI_CURRENT, URI_DESTINATION, URI_NEXT_HOP };
+
+static bool root_uri(struct walk *walk, const struct select_step *root, intptr_t which, struct value *out)
+{
+	const struct message *msg = walk->run->msg;
+	struct span uri = msg->target.dst_uri;
+	if (which == URI_CURRENT || (which == URI_NEXT_HOP && !uri.at))
+		uri = message_is_request(msg) ? message_uri(msg) : (struct span){ 0 };
+	return !uri.at || walk_uri(walk, uri, out);
+}
+
+static bool via_at(const struct message *msg, int index, struct sip_via *out_via)
+{
+	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
+		int seen = 0;
+		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+			struct span rest = sip_header_value(msg->bytes, h);
+			while (via_next(&rest, out_via) == LIST_ITEM) {
+				if (pass && seen == index)
+					return true;
+				seen++;
+			}
+		}
+		if (!pass)
+			index += seen;
+		if (index < 0)
+			return false;
+	}
+	return false;
+}
+
+static bool root_via(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	struct sip_via via;
+	struct param param;
+	if (!via_at(walk->run->msg, root->has_index ? root->index : 0, &via))
+		return true;
+	if (!walk->left)
+		return give_text(out, via.whole);
+	if (next_is(walk, "host"))
+		return give_text(out, via.host);
+	if (next_is(walk, "port"))
+		return !via.has_port || give_printed(walk->run, out, via.port);
+	if (next_is(walk, "transport"))
+		return give_text(out, via.transport_text);
+	if (next_is(walk, "version"))
+		return give_text(out, via.version);
+	if (next_is(walk, "name"))
+		return give_text(out, via.protocol);
+	if (next_is(walk, "comment"))
+		return true;
+	if (next_is(walk, "params"))
+		return walk_params(walk, via.params, out);
+	/* branch, received, rport, i, alias: parameters */
+	if (!via_param(&via, walk->step->name, &param))
+		return true;
+	return give_text(out, param.has_value ? param.value : SPAN_OF(""));
+}
+
+static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	struct cseq cseq;
+	struct span value = message_value(walk->run->msg, HEADER_CSEQ);
+	if (!walk->left || !cseq_parse(value, &cseq))
+		return give_text(out, value);
+	return give_text(out, next_is(walk, "num") ? cseq.number_text : cseq.method_name);
+}
+
+/* authorization[realm].part: the credentials for a realm, without one the first. */
+static bool root_credentials(struct walk *walk, const struct select_step *root, intptr_t id, struct value *out)
+{
+	const struct message *msg = walk->run->msg;
+	struct auth_params auth;
+	const struct sip_header *h = message_header(msg, (enum sip_header_id)id);
+	for (; h; h = message_next_header(msg, h))
+		if (auth_parse(sip_header_value(msg->bytes, h), &auth) &&
+			(!root->key.at || span_equal(auth.realm, root->key)))
+			break;
+	if (!h)
+		return true;
+	const struct { const char *name; struct span value; } parts[] = {
+		{ "username", auth.username }, { "realm", auth.realm }, { "nonce", auth.nonce }, { "uri", auth.uri },
+		{ "response", auth.response }, { "cnonce", auth.cnonce }, { "opaque", auth.opaque },
+		{ "qop", auth.qop_text }, { "nc", auth.nc_text }, { "algorithm", auth.algorithm_text },
+	};
+	if (!walk->left)
+		return give_text(out, sip_header_value(msg->bytes, h));
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!next_is(walk, parts[i].name))
+			continue;
+		struct span value = parts[i].value;
+		advance(walk);
+		size_t at = span_find(value, '@', 0);
+		if (i == 0 && next_is(walk, "user"))
+			value = span_slice(value, 0, at);
+		else if (i == 0 && next_is(walk, "domain"))
+			value = span_slice(value, at + 1, value.len);
+		return give_text(out, value);
+	}
+	return true;
+}
+
+/* A header by the name that stands in the path. */
+static const struct sip_header *named_header(struct walk *walk, int *out_index)
+{
+	const struct select_step *step = walk->step;
+	struct span name = step->key.at ? step->key : step->name;
+	char *copy = arena_string(walk->run->arena, name);
+	const struct message *msg = walk->run->msg;
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < name.len && !step->key.at; i++)
+		if (copy[i] == '_')
+			copy[i] = '-';
+	*out_index = step->has_index ? step->index : 0;
+	advance(walk);
+	return sip_header_named(msg->index, msg->bytes, span_make(copy, name.len), NULL);
+}
+
+/* msg.hdr[i] and hf_value.hdr[i]: the value, or its address and parameters. */
+static bool root_header(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	const struct message *msg = walk->run->msg;
+	int index;
+	if (root->key.at) { /* hf_value["X-Name"] */
+		walk->step--;
+		walk->left++;
+	} else if (!walk->left) {
+		return true;
+	}
+	const struct sip_header *h = named_header(walk, &index);
+	if (!h)
+		return true;
+	if (header_flags((enum sip_header_id)h->id) & HEADER_ADDRESSES && walk->left)
+		return walk_list(walk, (enum sip_header_id)h->id, index, out);
+	struct span name = sip_header_name(msg->bytes, h);
+	while (h && index-- > 0)
+		h = sip_header_named(msg->index, msg->bytes, name, h);
+	struct span value = h ? sip_header_value(msg->bytes, h) : (struct span){ 0 };
+	struct value_params parts;
+	struct name_addr address;
+	if (!walk->left || !value.at)
+		return give_text(out, value);
+	if (next_is(walk, "uri") || next_is(walk, "nameaddr") || next_is(walk, "name"))
+		return !name_addr_parse(value, &address) || walk_address(walk, &address, out);
+	if (!value_params_parse(value, &parts))
+		return true;
+	return walk_params(walk, parts.params, out);
+}
+
+/* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value. */
+static bool root_exists(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	int index;
+	if (root->key.at) {
+		walk->step--;
+		walk->left++;
+	}
+	const struct sip_header *h = walk->left ? named_header(walk, &index) : NULL;
+	if (!walk->left)
+		return true;
+	bool found = false;
+	const struct message *msg = walk->run->msg;
+	for (; h && !found; h = sip_header_named(msg->index, msg->bytes, sip_header_name(msg->bytes, h), h)) {
+		struct span rest = sip_header_value(msg->bytes, h), item;
+		while (!found && token_next(&rest, &item) == LIST_ITEM)
+			found = span_equal_nocase(item, walk->step->name);
+	}
+	return give_text(out, found ? SPAN_OF("1") : SPAN_OF("0"));
+}
+
+enum { END_SOURCE, END_LOCAL, END_RECEIVED };
+
+static bool root_end(struct walk *walk, const struct select_step *root, intptr_t which, struct value *out)
+{
+	const struct received *from = &walk->run->msg->from;
+	const struct end_point *at = which == END_SOURCE ? &from->source : &from->local;
+	struct writer w = writer_in_arena(walk->run->arena, END_POINT_TEXT_MAX);
+	if (next_is(walk, "port"))
+		return give_printed(walk->run, out, at->port);
+	if (next_is(walk, "proto"))
+		return give_text(out, span_from(transport_name_lower((enum transport)at->transport)));
+	if (next_is(walk, "proto_ip_port")) {
+		end_point_write(&w, at);
+	} else if (next_is(walk, "ip_port")) {
+		end_point_write_host(&w, at);
+		writer_printf(&w, ":%u", at->port);
+	} else {
+		end_point_write_ip(&w, at);
+	}
+	return give_written(out, &w);
+}
+
+static bool root_method(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	return give_text(out, message_method_name(walk->run->msg));
+}
+
+static bool root_event(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	struct value_params event;
+	struct span value = message_value(walk->run->msg, HEADER_EVENT);
+	return !value.at || !value_params_parse(value, &event) || give_text(out, event.value);
+}
+
+static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	struct writer w = writer_in_arena(walk->run->arena, 64);
+	if (next_is(walk, "pid")) {
+		writer_int(&w, getpid());
+	} else if (next_is(walk, "unique")) {
+		writer_printf(&w, "%08x-%x-%08x", (unsigned)clock_wall_s(), (unsigned)getpid(),
+			(unsigned)random_uint64());
+	} else if (next_is(walk, "now")) {
+		time_t now = (time_t)clock_wall_s();
+		struct tm parts;
+		char buffer[64];
+		advance(walk);
+		bool is_local = next_is(walk, "local");
+		if (!walk->left) {
+			writer_int(&w, (int64_t)now);
+		} else if (is_local ? localtime_r(&now, &parts) : gmtime_r(&now, &parts)) {
+			size_t len = strftime(buffer, sizeof(buffer), "%a, %d %b %Y %H:%M:%S ", &parts);
+			writer_bytes(&w, buffer, len);
+			len = strftime(buffer, sizeof(buffer), is_local ? "%z" : "GMT", &parts);
+			writer_bytes(&w, buffer, len);
+		}
+	}
+	return give_written(out, &w);
+}
+
+static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	if (walk->left < 2)
+		return true;
+	config_custom_find(walk->step[0].name, walk->step[1].name, out);
+	return true;
+}
+
+static bool root_nothing(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	return true;
+}
+
+static const struct root {
+	const char *name;
+	bool (*walk)(struct walk *walk, const struct select_step *root, intptr_t selector, struct value *out);
+	intptr_t selector;
+	const char *provided_by;
+	const char *steps; /* names that may follow, separated by blanks; NULL: any */
+} roots[] = {
+	{ "contact", root_address, HEADER_CONTACT, NULL, "expires instance method name params p q received uri nameaddr" },
+	{ "m", root_address, HEADER_CONTACT, NULL, "expires instance method name params p q received uri nameaddr" },
+	{ "from", root_address, HEADER_FROM, NULL, "name params p tag uri nameaddr" },
+	{ "f", root_address, HEADER_FROM, NULL, "name params p tag uri nameaddr" },
+	{ "to", root_address, HEADER_TO, NULL, "name params p tag uri nameaddr" },
+	{ "t", root_address, HEADER_TO, NULL, "name params p tag uri nameaddr" },
+	{ "record_route", root_address, HEADER_RECORD_ROUTE, NULL, "name params p uri nameaddr dialog_cookie" },
+	{ "rr", root_address, HEADER_RECORD_ROUTE, NULL, "name params p uri nameaddr dialog_cookie" },
+	{ "ruri", root_uri, URI_CURRENT, NULL, "host hostport params port pwd type user transport" },
+	{ "dst_uri", root_uri, URI_DESTINATION, NULL, "host hostport params port pwd type user transport" },
+	{ "next_hop", root_uri, URI_NEXT_HOP, NULL, "host hostport params port pwd type user transport src_ip" },
+	{ "via", root_via, 0, NULL, "alias branch comment host i name params port received rport transport version" },
+	{ "v", root_via, 0, NULL, "alias branch comment host i name params port received rport transport version" },
+	{ "cseq", root_cseq, 0, NULL, "method num" },
+	{ "authorization", root_credentials, HEADER_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
+	{ "proxy_authorization", root_credentials, HEADER_PROXY_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
+	{ "msg", root_header, 0, NULL, NULL },
+	{ "hf_value", root_header, 0, NULL, NULL },
+	{ "hf_value2", root_header, 0, NULL, NULL },
+	{ "hf_value_exists", root_exists, 0, NULL, NULL },
+	{ "src", root_end, END_SOURCE, NULL, "ip port ip_port" },
+	{ "dst", root_end, END_LOCAL, NULL, "ip port ip_port" },
+	{ "received", root_end, END_RECEIVED, NULL, "ip port ip_port proto proto_ip_port" },
+	{ "method", root_method, 0, NULL, "" },
+	{ "event", root_event, 0, NULL, "" },
+	{ "sys", root_sys, 0, NULL, "pid unique now" },
+	{ "cfg_get", root_cfg, 0, NULL, NULL },
+	{ "timer", root_nothing, 0, "timer", NULL },
+	{ "nathelper", root_nothing, 0, "nathelper", NULL },
+	{ "xmlrpc", root_nothing, 0, "xmlrpc", NULL },
+	{ "db", root_nothing, 0, "db_ops", NULL },
+	{ "eval", root_nothing, 0, "eval", NULL },
+	{ "tls", root_nothing, 0, "tls", NULL },
+};
+
+static const struct root *find_root(const struct select_path *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		if (span_equal(path->steps[0].name, span_from(roots[i].name)))
+			return &roots[i];
+	return NULL;
+}
+
+const char *select_path_check(const struct select_path *path)
+{
+	static char sentence[200];
+	const struct root *root = find_root(path);
+	if (!root) {
+		snprintf(sentence, sizeof(sentence), "there is no select \"%.*s\"", SPAN_ARGS(path->steps[0].name));
+		return sentence;
+	}
+	if (root->provided_by) {
+		snprintf(sentence, sizeof(sentence), "module \"%s\" provides the select \"%s\"", root->provided_by,
+			root->name);
+		return sentence;
+	}
+	if (path->count < 2 || !root->steps)
+		return NULL;
+	struct span rest = span_from(root->steps), known;
+	while (span_split(&rest, ' ', &known))
+		if (known.len && span_equal(known, path->steps[1].name))
+			return NULL;
+	snprintf(sentence, sizeof(sentence), "the select \"%s\" has no \"%.*s\"", root->name,
+		SPAN_ARGS(path->steps[1].name));
+	return sentence;
+}
+
+bool select_read(struct script_run *run, const struct select_path *path, struct value *out)
+{
+	const struct root *root = find_root(path);
+	struct walk walk = { .run = run, .step = &path->steps[1], .left = path->count - 1 };
+	*out = (struct value){ .kind = VALUE_NULL };
+	return root && root->walk(&walk, &path->steps[0], root->selector, out);
+}
+
+/* ---- $sel --------------------------------------------------------------------------------------- */
+
+static const char *bind_select(struct variable_ref *ref, struct arena *arena)
+{
+	if (ref->inner_template)
+		return NULL;
+	struct select_path *path = ARENA_NEW(arena, struct select_path);
+	if (!path)
+		return "out of memory";
+	if (!select_path_parse(ref->inner, path))
+		return "the path has the form a.b[1].c";
+	ref->bound = path;
+	return select_path_check(path);
+}
+
+static bool get_select(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	struct select_path path;
+	if (ref->bound)
+		return select_read(run, ref->bound, out);
+	if (select_path_parse(variable_inner_text(run, ref), &path))
+		return select_read(run, &path, out);
+	log_error("%.*s: no select\n", SPAN_ARGS(ref->text));
+	return false;
+}
+
+static const struct variable_row rows[] = {
+	{ "sel", INNER_NAME, get_select, NULL, bind_select, .doc = "A path into the message: @via[1].host is $sel(via[1].host)." },
+};
+const struct variable_table select_variables = ROWS(rows);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* uri_edit: see the header. A URI is written piece by piece:
+ * scheme ":" [ user [ ":" password ] "@" ] host [ ":" port ] [ ";" params ] [ "?" headers ] */
+#include "core/script/uri_edit.h"
+
+/* The parameters with transport= replaced, added or removed. */
+static void write_params(struct writer *w, const struct sip_uri *uri, bool change_transport, struct span transport)
+{
+	struct param_list list = params_over(uri->params, ';');
+	struct param param;
+	if (!change_transport) {
+		if (uri->params.at) {
+			writer_char(w, ';');
+			writer_span(w, uri->params);
+		}
+		return;
+	}
+	if (transport.len) {
+		writer_literal(w, ";transport=");
+		writer_span(w, transport);
+	}
+	while (uri->params.at && params_next(&list, &param) == LIST_ITEM) {
+		if (span_equal_nocase(param.name, SPAN_OF("transport")))
+			continue;
+		writer_char(w, ';');
+		writer_span(w, param.whole);
+	}
+}
+
+static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piece piece, struct span value)
+{
+	if (piece == URI_PIECE_HOST && value.len) {
+		writer_literal(w, "sip:");
+		writer_span(w, uri->user);
+		writer_char(w, '@');
+		writer_span(w, value);
+		writer_literal(w, ";user=phone");
+		return !w->failed;
+	}
+	if (piece != URI_PIECE_USER || !value.len)
+		return false;
+	writer_span(w, uri->scheme_text);
+	writer_char(w, ':');
+	writer_span(w, value);
+	write_params(w, uri, false, value);
+	return !w->failed;
+}
+
+bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece, struct span value)
+{
+	if (uri_is_tel(uri))
+		return write_tel(w, uri, piece, value);
+	if (!uri_is_sip(uri) || (piece == URI_PIECE_HOST && !value.len))
+		return false;
+	struct span user = piece == URI_PIECE_USER ? value : uri->user;
+	struct span password = piece == URI_PIECE_PASSWORD ? value : uri->password;
+	struct span port = piece == URI_PIECE_PORT ? value : uri->port_text;
+	writer_span(w, uri->scheme_text);
+	writer_char(w, ':');
+	if (user.len) {
+		writer_span(w, user);
+		if (password.len) {
+			writer_char(w, ':');
+			writer_span(w, password);
+		}
+		writer_char(w, '@');
+	}
+	writer_span(w, piece == URI_PIECE_HOST ? value : uri->host);
+	if (port.len) {
+		writer_char(w, ':');
+		writer_span(w, port);
+	}
+	write_params(w, uri, piece == URI_PIECE_TRANSPORT, value);
+	if (uri->headers.at) {
+		writer_char(w, '?');
+		writer_span(w, uri->headers);
+	}
+	return !w->failed;
+}
