@@ -148,6 +148,8 @@ bool worker_post(unsigned index, void (*work)(const void *data, size_t len), con
  * processes. */
 bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data, size_t len);
 unsigned process_index(void);
+/* Grows when a successor takes over the role: (index, incarnation) names a holder of leases. */
+uint32_t process_incarnation(unsigned process);
 /* Stateless forwarding of the current request (the core function forward), and of a reply. */
 bool forward_request(struct script_run *run, struct message *msg);
 bool forward_reply(struct message *reply);

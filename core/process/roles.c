@@ -144,6 +144,11 @@ unsigned process_index(void)
 	return state.self;
 }
 
+uint32_t process_incarnation(unsigned process)
+{
+	return process < state.count ? state.roles[process].incarnation : 0;
+}
+
 static void work_on_fiber(void *arg)
 {
 	struct mail *mail = arg;

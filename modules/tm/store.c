@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finding, making and leasing transactions. */
+#include "core/transport/udp.h"
+#include "modules/tm/transaction.h"
+
+#define SHARDS 128
+#define LEASE_POLL_MS 1
+#define LEASE_TRIES 10000
+
+static const struct shard_type transaction_type = {
+	.name = "tm",
+	.slot_size = sizeof(struct transaction),
+	.timer_count = 1,
+};
+
+static struct {
+	struct shard_set *set;
+	unsigned slot; /* of message.slots */
+} store;
+
+bool store_prepare(void)
+{
+	store.slot = message_slot("tm");
+	store.set = shard_set_new(&transaction_type, SHARDS);
+	return store.set != NULL;
+}
+
+struct shard_set *store_set(void)
+{
+	return store.set;
+}
+
+struct tx_context *tx_context(struct message *msg)
+{
+	struct tx_context *context = msg->slots[store.slot];
+	if (!context) {
+		context = ARENA_NEW(msg->arena, struct tx_context);
+		if (context)
+			context->branch = -1;
+		msg->slots[store.slot] = context;
+	}
+	return context;
+}
+
+struct shard *tx_lock(const struct transaction *tx)
+{
+	return shard_lock_number(store.set, tx->slot.shard);
+}
+
+/* ---- lease ---------------------------------------------------------------------------------------------- */
+
+static uint32_t own_number(void)
+{
+	return process_index() + 1;
+}
+
+/* Is the process that holds the lease still the one that took it? Lock held. */
+static bool lease_is_free(const struct transaction *tx)
+{
+	return tx->lease_owner == 0 || tx->lease_incarnation != process_incarnation(tx->lease_owner - 1);
+}
+
+static void lease_take(struct transaction *tx)
+{
+	tx->lease_owner = own_number();
+	tx->lease_incarnation = process_incarnation(process_index());
+}
+
+static void context_refer(struct tx_context *context, struct transaction *tx)
+{
+	context->tx = tx;
+	context->shard = tx->slot.shard;
+	context->index = tx->slot.index;
+	context->generation = tx->slot.generation;
+}
+
+bool tx_enter(struct tx_context *context)
+{
+	if (context->holds_lease)
+		return true;
+	for (int i = 0; i < LEASE_TRIES; i++) {
+		struct shard *shard = shard_lock_number(store.set, context->shard);
+		struct transaction *tx = slot_at(shard, context->index, context->generation);
+		bool is_taken = tx && lease_is_free(tx);
+		if (is_taken)
+			lease_take(tx);
+		shard_unlock(shard);
+		if (!tx || is_taken) {
+			context->tx = tx;
+			context->holds_lease = tx != NULL;
+			return tx != NULL;
+		}
+		if (!fiber_is_running())
+			return false;
+		fiber_sleep_ms(LEASE_POLL_MS);
+	}
+	log_error("a transaction stays busy; giving up on it");
+	return false;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return b && b < a ? b : a;
+}
+
+/* Lock held. */
+static void arm(struct shard *shard, struct transaction *tx)
+{
+	int64_t due = INT64_MAX;
+	due = earlier(due, tx->reply_retransmit_ms);
+	due = earlier(due, tx->life_ends_ms);
+	due = earlier(due, tx->wait_ends_ms);
+	for (unsigned i = 0; i < tx->branch_count; i++) {
+		const struct tx_branch *branch = tx->branches[i];
+		due = earlier(due, branch->cancel_ms);
+		if (branch->state == BRANCH_DONE)
+			continue;
+		due = earlier(due, branch->retransmit_ms);
+		due = earlier(due, branch->expires_ms);
+	}
+	if (due == INT64_MAX)
+		timer_disarm(shard, &tx->slot, TIMER);
+	else
+		timer_arm(shard, &tx->slot, TIMER, due);
+}
+
+static void work_off_reply(struct tx_context *context, struct queued *queued)
+{
+	struct datagram *event = datagram_take();
+	const char *reason;
+	struct message *reply = NULL;
+	if (event) {
+		struct span bytes = arena_copy(&event->arena, span_make(queued->bytes, queued->len));
+		reply = bytes.at ? message_parse(&event->arena, bytes, &queued->from, &reason) : NULL;
+	}
+	if (reply)
+		reply_received(context, reply);
+	if (event)
+		datagram_release(event);
+	struct shard *shard = tx_lock(context->tx);
+	region_free(shard, &context->tx->slot, queued);
+	shard_unlock(shard);
+}
+
+static void work_off_tick(struct tx_context *context)
+{
+	struct datagram *event = datagram_take();
+	if (!event)
+		return;
+	tx_tick(context->tx, &event->arena);
+	datagram_release(event);
+}
+
+/* True when the transaction has nothing left to do and may go. */
+static bool is_over(const struct transaction *tx)
+{
+	return tx->wait_ends_ms && tx->wait_ends_ms <= clock_ms() && all_done(tx);
+}
+
+void tx_leave(struct tx_context *context)
+{
+	if (!context->holds_lease)
+		return;
+	struct transaction *tx = context->tx;
+	for (;;) {
+		struct shard *shard = tx_lock(tx);
+		struct queued *queued = tx->queue;
+		bool has_tick = tx->flags & TX_TICK_PENDING;
+		if (queued) {
+			tx->queue = queued->next;
+		} else if (has_tick) {
+			tx->flags &= ~(uint32_t)TX_TICK_PENDING;
+		} else if (is_over(tx)) {
+			slot_free(shard, &tx->slot);
+			context->tx = NULL;
+			context->holds_lease = false;
+			counter_inc(tm_counters->freed);
+		} else {
+			arm(shard, tx);
+			tx->lease_owner = 0;
+			context->holds_lease = false;
+		}
+		shard_unlock(shard);
+		if (!context->holds_lease)
+			return;
+		if (queued)
+			work_off_reply(context, queued);
+		else
+			work_off_tick(context);
+	}
+}
+
+/* ---- matching (RFC 3261 17.2.3) --------------------------------------------------------------------------- */
+
+struct tx_key {
+	uint64_t hash, check;
+};
+
+static struct tx_key request_key(struct message *msg)
+{
+	const struct sip_via *via = message_top_via(msg);
+	uint64_t parts[3] = { 0 };
+	if (via_has_cookie(via)) {
+		parts[0] = hash_span_nocase(via->branch);
+		parts[1] = hash_span_nocase(via->hostport);
+	} else {
+		uint32_t cseq = 0;
+		if (!message_cseq(msg, &cseq))
+			cseq = 0;
+		parts[0] = hash_mix(hash_span(message_value(msg, HEADER_CALL_ID)), cseq);
+		parts[1] = hash_span(message_from_tag(msg));
+		parts[2] = hash_span(via->whole);
+	}
+	return (struct tx_key){ hash_bytes(parts, sizeof(parts)), hash_keyed(parts, sizeof(parts)) };
+}
+
+static struct transaction *find_locked(struct shard *shard, struct tx_key key, uint32_t method)
+{
+	struct transaction *tx = slot_first(shard, key.hash);
+	while (tx && (tx->key != key.check || tx->method != method || (tx->flags & TX_LOCAL)))
+		tx = slot_next(shard, &tx->slot);
+	return tx;
+}
+
+bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_context)
+{
+	struct tx_key key = request_key(msg);
+	struct shard *shard = shard_lock(store.set, key.hash);
+	struct transaction *tx = find_locked(shard, key, method);
+	if (tx)
+		context_refer(out_context, tx);
+	shard_unlock(shard);
+	return tx != NULL;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------- */
+
+void *tx_freeze(struct transaction *tx, const struct message *msg)
+{
+	size_t size = message_frozen_size(msg);
+	struct shard *shard = tx_lock(tx);
+	void *block = region_alloc(shard, &tx->slot, size);
+	shard_unlock(shard);
+	if (block)
+		message_freeze(msg, block);
+	return block;
+}
+
+void tx_refreeze(struct transaction *tx, struct message *msg)
+{
+	if (!msg->edits && !(msg->notes & NOTE_URI_CHANGED) && !msg->target.dst_uri.at)
+		return; /* nothing that a failure_route would miss */
+	void *block = tx_freeze(tx, msg);
+	if (!block)
+		return;
+	void *old = tx->request;
+	tx->request = block;
+	struct shard *shard = tx_lock(tx);
+	region_free(shard, &tx->slot, old);
+	shard_unlock(shard);
+}
+
+bool tx_keep(struct transaction *tx, struct bytes *place, struct span text)
+{
+	struct shard *shard = tx_lock(tx);
+	char *old = place->at;
+	struct span copy = text.at ? region_copy(shard, &tx->slot, text) : text;
+	if (copy.at || !text.at) {
+		place->len = 0;
+		place->at = (char *)(uintptr_t)copy.at;
+		place->len = (uint32_t)copy.len;
+		region_free(shard, &tx->slot, old);
+	}
+	shard_unlock(shard);
+	return copy.at || !text.at;
+}
+
+static void take_context_wishes(struct transaction *tx, const struct tx_context *context)
+{
+	const struct tm_settings *settings = tm_settings();
+	tx->fr_ms = context->fr_ms ? context->fr_ms : (uint32_t)settings->fr_timer;
+	tx->fr_inv_ms = context->fr_inv_ms ? context->fr_inv_ms : (uint32_t)settings->fr_inv_timer;
+	tx->retr1_ms = context->retr1_ms ? context->retr1_ms : (uint32_t)settings->retr_timer1;
+	tx->retr2_ms = context->retr2_ms ? context->retr2_ms : (uint32_t)settings->retr_timer2;
+	tx->inv_life_ms = context->inv_life_ms ? context->inv_life_ms : (uint32_t)settings->max_inv_lifetime;
+	tx->noninv_life_ms = context->noninv_life_ms ? context->noninv_life_ms : (uint32_t)settings->max_noninv_lifetime;
+	tx->flags |= context->early_flags;
+	tx_keep(tx, &tx->on_failure, context->on_failure);
+	tx_keep(tx, &tx->on_reply, context->on_reply);
+	tx_keep(tx, &tx->on_branch, context->on_branch);
+	tx_keep(tx, &tx->on_branch_failure, context->on_branch_failure);
+}
+
+int tx_create(struct message *msg, struct tx_context *context)
+{
+	struct tx_key key = request_key(msg);
+	uint32_t method = message_method(msg);
+	size_t size = message_frozen_size(msg);
+	char tag[64];
+	struct span to_tag = message_to_tag(msg).len ? (struct span){ NULL, 0 } : stateless_to_tag(msg, tag);
+	struct shard *shard = shard_lock(store.set, key.hash);
+	if (find_locked(shard, key, method)) {
+		shard_unlock(shard);
+		return 0;
+	}
+	struct transaction *tx = slot_new(shard, key.hash);
+	void *block = tx ? region_alloc(shard, &tx->slot, size) : NULL;
+	if (!block) {
+		if (tx)
+			slot_free(shard, &tx->slot);
+		shard_unlock(shard);
+		log_error("no shared memory for a transaction; start with a larger -m");
+		return -1;
+	}
+	message_freeze(msg, block);
+	tx->request = block;
+	tx->key = key.check;
+	tx->method = method;
+	tx->flags = method == METHOD_INVITE ? TX_INVITE : 0;
+	tx->message_flags = msg->flags;
+	tx->created_ms = (uint64_t)clock_ms();
+	lease_take(tx);
+	slot_publish(shard, &tx->slot);
+	context_refer(context, tx);
+	shard_unlock(shard);
+	reply_target(msg, &tx->upstream);
+	context->holds_lease = true;
+	context->is_creator = true;
+	take_context_wishes(tx, context);
+	tx_keep(tx, &tx->to_tag, to_tag);
+	tx->life_ends_ms = clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
+	counter_inc(tm_counters->created);
+	counter_inc(tm_counters->uas);
+	counter_inc(tm_counters->in_use);
+	return 1;
+}
+
+void tx_finish(struct transaction *tx)
+{
+	if (tx->flags & TX_WAITING)
+		return;
+	tx->flags |= TX_WAITING;
+	tx->life_ends_ms = 0;
+	tx->wait_ends_ms = clock_ms() + tm_settings()->wt_timer;
+	counter_add(tm_counters->in_use, -1);
+}
+
+struct message *tx_request(struct transaction *tx, struct arena *arena, const struct tx_context *context)
+{
+	struct message *msg = message_thaw(tx->request, arena);
+	struct tx_context *copy = msg ? tx_context(msg) : NULL;
+	if (!copy)
+		return NULL;
+	*copy = *context;
+	copy->on_failure = copy->on_reply = copy->on_branch = copy->on_branch_failure = (struct span){ NULL, 0 };
+	msg->flags = tx->message_flags;
+	if (tx->attributes.at && !attributes_thaw(bytes_span(tx->attributes), arena, &msg->attributes))
+		return NULL;
+	return msg;
+}
+
+void tx_keep_state(struct transaction *tx, const struct message *msg)
+{
+	struct writer w = writer_in_arena(msg->arena, 256);
+	tx->message_flags = msg->flags;
+	attributes_freeze(&msg->attributes, &w);
+	if (!w.failed && (w.len || tx->attributes.at))
+		tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : (struct span){ NULL, 0 });
+}
+
+/* ---- our Via branch: where the transaction is, and proof that we made it ---------------------------------- */
+
+static uint64_t branch_check(uint32_t shard, uint32_t index, uint32_t generation, uint32_t number)
+{
+	const uint32_t parts[] = { shard, index, generation, number, 0x746d };
+	return hash_keyed(parts, sizeof(parts));
+}
+
+struct span tx_via_branch(const struct transaction *tx, unsigned number, char out[80])
+{
+	struct writer w = writer_fixed(out, 80);
+	writer_literal(&w, "z9hG4bK");
+	writer_hex(&w, tx->slot.shard, 2);
+	writer_char(&w, '.');
+	writer_hex(&w, tx->slot.index, 1);
+	writer_char(&w, '.');
+	writer_hex(&w, tx->slot.generation, 1);
+	writer_char(&w, '.');
+	writer_hex(&w, branch_check(tx->slot.shard, tx->slot.index, tx->slot.generation, number), 16);
+	writer_char(&w, '.');
+	writer_hex(&w, number, 1);
+	return writer_result(&w);
+}
+
+static bool take_hex(struct span *rest, uint64_t *out_number)
+{
+	struct span digits;
+	uint64_t number = 0;
+	if (!span_split(rest, '.', &digits) || digits.len == 0 || digits.len > 16)
+		return false;
+	for (size_t i = 0; i < digits.len; i++) {
+		int value = ascii_hex_value(digits.at[i]);
+		if (value < 0)
+			return false;
+		number = number << 4 | (unsigned)value;
+	}
+	*out_number = number;
+	return true;
+}
+
+bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
+{
+	uint64_t shard, index, generation, check, number;
+	if (!span_starts_with_nocase(branch, SPAN_OF("z9hG4bK")))
+		return false;
+	struct span rest = span_slice(branch, 7, branch.len);
+	if (!take_hex(&rest, &shard) || !take_hex(&rest, &index) || !take_hex(&rest, &generation) ||
+		!take_hex(&rest, &check) || !take_hex(&rest, &number) || rest.at)
+		return false;
+	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX || number >= BRANCHES_MOST ||
+		check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation, (uint32_t)number))
+		return false;
+	out_context->shard = (uint32_t)shard;
+	out_context->index = (uint32_t)index;
+	out_context->generation = (uint32_t)generation;
+	*out_number = (unsigned)number;
+	return true;
+}
+
+/* ---- claims: before the script --------------------------------------------------------------------------------- */
+
+/* Copies the stored reply so that it can be sent without the lock. */
+static struct span copy_reply(const struct transaction *tx, struct arena *arena, struct send_target *out_target)
+{
+	*out_target = tx->upstream;
+	return arena_copy(arena, bytes_span(tx->reply));
+}
+
+/* An ACK to our negative final reply ends the repetition of it and goes no further. */
+static enum claim_result claim_ack(struct message *msg, struct tx_key key)
+{
+	struct shard *shard = shard_lock(store.set, key.hash);
+	struct transaction *tx = find_locked(shard, key, METHOD_INVITE);
+	bool is_mine = tx && tx->code >= 300;
+	if (is_mine && tx->server == SERVER_COMPLETED) {
+		tx->server = SERVER_CONFIRMED;
+		tx->reply_retransmit_ms = 0;
+		tx->wait_ends_ms = clock_ms() + tm_settings()->wt_timer;
+		if (lease_is_free(tx))
+			arm(shard, tx);
+	}
+	shard_unlock(shard);
+	return is_mine ? CLAIM_CONSUMED : CLAIM_PASS;
+}
+
+enum claim_result claim_request(struct message *msg)
+{
+	uint32_t method = message_method(msg);
+	struct tx_key key = request_key(msg);
+	struct send_target target;
+	struct span again = { NULL, 0 };
+	if (method == METHOD_ACK)
+		return claim_ack(msg, key);
+	struct shard *shard = shard_lock(store.set, key.hash);
+	struct transaction *tx = find_locked(shard, key, method);
+	bool is_known = tx != NULL;
+	if (tx && tx->reply.at && tx->reply.len)
+		again = copy_reply(tx, msg->arena, &target);
+	shard_unlock(shard);
+	if (again.at)
+		send_bytes(&target, again, false);
+	return is_known ? CLAIM_CONSUMED : CLAIM_PASS;
+}
+
+/* Leaves a reply for whoever holds the lease. Lock held. */
+static void queue_reply(struct shard *shard, struct transaction *tx, const struct message *reply)
+{
+	struct queued *queued = region_alloc(shard, &tx->slot, sizeof(*queued) + reply->bytes.len);
+	if (!queued)
+		return; /* lost, like a datagram: its sender repeats it */
+	queued->next = NULL;
+	queued->from = reply->from;
+	queued->len = (uint32_t)reply->bytes.len;
+	memcpy(queued->bytes, reply->bytes.at, reply->bytes.len);
+	struct queued **last = &tx->queue;
+	while (*last)
+		last = &(*last)->next;
+	*last = queued;
+}
+
+enum claim_result claim_reply(struct message *reply)
+{
+	struct tx_context *context = tx_context(reply);
+	const struct sip_via *via = message_top_via(reply);
+	unsigned number;
+	if (!context || !tx_from_via(via->branch, context, &number))
+		return CLAIM_PASS;
+	struct shard *shard = shard_lock_number(store.set, context->shard);
+	struct transaction *tx = slot_at(shard, context->index, context->generation);
+	bool is_ours = tx && number < tx->branch_count;
+	bool is_taken = is_ours && lease_is_free(tx);
+	if (is_taken)
+		lease_take(tx);
+	else if (is_ours)
+		queue_reply(shard, tx, reply);
+	shard_unlock(shard);
+	if (!is_ours)
+		return CLAIM_PASS; /* a late reply of a transaction that is gone: stateless, as RFC 3261 16.7 says */
+	counter_inc(tm_counters->rpl_received);
+	if (is_taken) {
+		context->tx = tx;
+		context->holds_lease = true;
+		context->branch = (int)number;
+		reply_received(context, reply);
+		tx_leave(context);
+	}
+	return CLAIM_CONSUMED;
+}

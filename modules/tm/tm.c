@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tm: stateful transactions (RFC 3261 16 and 17). */
+#include "modules/tm/transaction.h"
+
+static struct tm_settings settings = {
+	.fr_timer = 30000, .fr_inv_timer = 120000, .max_inv_lifetime = 180000, .max_noninv_lifetime = 32000,
+	.wt_timer = 5000, .retr_timer1 = 500, .retr_timer2 = 4000, .auto_inv_100 = true,
+	.auto_inv_100_reason = SPAN("trying -- your call is important to us"), .aggregate_challenges = true,
+	.cancel_b_method = 1, .failure_reply_mode = 3, .local_cancel_reason = true, .e2e_cancel_reason = true,
+	.remap_503_500 = true, .noisy_ctimer = true, .restart_fr_on_each_reply = true, .delayed_reply = true,
+	.reply_408_code = 408, .reply_408_reason = SPAN("Request Timeout"), .default_code = 500,
+	.default_reason = SPAN("Server Internal Error"),
+};
+
+const struct tm_settings *tm_settings(void)
+{
+	return &settings;
+}
+
+static struct tm_counters counters;
+struct tm_counters *const tm_counters = &counters;
+
+#define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
+#define NO_BLOCKLIST(name) FIELD_IGNORED(name, "the blocklist of destinations comes with a later release")
+static const struct field setting_fields[] = {
+	SET(fr_timer, "ms to wait for any reply", .min = 1, .max = 86400000, .is_live = true),
+	SET(fr_inv_timer, "ms to wait for a final reply after a provisional one", .min = 1, .max = 86400000, .is_live = true),
+	SET(max_inv_lifetime, "ms that an INVITE may live", .min = 1, .max = 86400000, .is_live = true),
+	SET(max_noninv_lifetime, "ms that another request may live", .min = 1, .max = 86400000, .is_live = true),
+	SET(wt_timer, "ms that a finished transaction absorbs late messages", .min = 1, .max = 86400000, .is_live = true),
+	SET(retr_timer1, "first repetition in ms (T1)", .min = 1, .max = 600000, .is_live = true),
+	SET(retr_timer2, "longest repetition interval in ms (T2)", .min = 1, .max = 600000, .is_live = true),
+	SET(noisy_ctimer, "accepted: callers always hear 408", .is_live = true),
+	SET(restart_fr_on_each_reply, "each provisional restarts fr_inv_timer", .is_live = true),
+	SET(auto_inv_100, "send 100 for INVITE", .is_live = true),
+	SET(auto_inv_100_reason, "its reason phrase"),
+	SET(aggregate_challenges, "merge the challenges of all 401 and 407", .is_live = true),
+	SET(cancel_b_method, "branches without a reply: 0 end them, 1 wait for a provisional, 2 CANCEL at once", .max = 2, .is_live = true),
+	SET(failure_reply_mode, "replies that failure_route looks at: 0, 1 all legs, 2, 3 the newest", .max = 3, .is_live = true),
+	SET(faked_reply_prio, "penalty of local replies when the best is picked", .min = -2000, .max = 2000, .is_live = true),
+	SET(unmatched_cancel, "CANCEL without INVITE: 0 forward statefully, 1 statelessly, 2 drop", .max = 2, .is_live = true),
+	SET(disable_6xx_block, "6xx are ordinary failures", .is_live = true),
+	SET(local_cancel_reason, "Reason in CANCELs that a final reply causes", .is_live = true),
+	SET(e2e_cancel_reason, "copy Reason from a received CANCEL", .is_live = true),
+	SET(remap_503_500, "503 becomes 500 upstream", .is_live = true),
+	SET(failure_exec_mode, "branches that fail locally run failure_route"),
+	SET(reply_408_code, "code of time-outs", .min = 300, .max = 699), SET(reply_408_reason, "its reason phrase"),
+	SET(default_code, "code when t_reply cannot read its argument", .min = 100, .max = 699),
+	SET(default_reason, "reason in that case"), SET(delayed_reply, "error replies wait for the end of the script"),
+	SET(on_sl_reply, "onreply_route for replies without transaction"), SET(contacts_avp, "XAVP of t_load_contacts"),
+	SET(contact_flows_avp, "XAVP of further flows"), SET(ac_extra_hdrs, "prefix of headers copied into CANCEL and ACK"),
+	SET(headers_mode, "1: copy headers of a received CANCEL", .max = 1), SET(relay_100, "forward 100", .max = 1),
+	SET(failover_reply_codes, "codes that make DNS failover go on"), SET(xavp_contact, "XAVP of per-contact attributes"),
+	NO_BLOCKLIST("blst_503"), NO_BLOCKLIST("blst_503_def_timeout"), NO_BLOCKLIST("blst_503_min_timeout"),
+	NO_BLOCKLIST("blst_503_max_timeout"), NO_BLOCKLIST("blst_methods_add"), NO_BLOCKLIST("blst_methods_lookup"),
+	FIELD_IGNORED("unix_tx_timeout", "there is no unix socket to write to"),
+	FIELD_IGNORED("reparse_invite", "CANCEL and ACK are always made from what was sent"),
+	FIELD_IGNORED("reparse_on_dns_failover", "branches are always made from what was sent"),
+	FIELD_IGNORED("fr_timer_avp", "use t_set_fr()"), FIELD_IGNORED("fr_inv_timer_avp", "use t_set_fr()"),
+	FIELD_IGNORED("ruri_matching", "matching follows RFC 3261"), FIELD_IGNORED("via1_matching", "matching follows RFC 3261"),
+	FIELD_IGNORED("reply_matching", "replies name their transaction"), FIELD_IGNORED("callid_matching", "replies name their transaction"),
+	FIELD_IGNORED("callid_cseq_matching", "replies name their transaction"),
+	FIELD_IGNORED("pass_provisional_replies", "observers ask for what they want"),
+	FIELD_IGNORED("local_ack_mode", "ACK follows RFC 3261"), FIELD_IGNORED("local_ack_branch_mode", "ACK follows RFC 3261"),
+	FIELD_IGNORED("e2e_cancel_hop_by_hop", "CANCEL is hop by hop"), FIELD_IGNORED("dns_reuse_rcv_socket", "the socket follows the destination"),
+	FIELD_IGNORED("event_callback", "routes are in the native language"),
+	FIELD_IGNORED("event_callback_lres_sent", "routes are in the native language"),
+	FIELD_IGNORED("evcb_local_ack_sent", "routes are in the native language"),
+	FIELD_IGNORED("rich_redirect", "redirections carry the plain contacts"),
+	FIELD_IGNORED("exec_time_check", "transactions are leased"), FIELD_IGNORED("reply_relay_mode", "one final reply goes upstream"),
+	FIELD_IGNORED("enable_uac_fr", "local requests have callbacks"), FIELD_IGNORED("evlreq_mode", "CANCELs run no route"),
+};
+
+/* ---- interface ------------------------------------------------------------------------------------------ */
+
+static bool api_has_transaction(struct script_run *run)
+{
+	const struct tx_context *context = tx_context(run->msg);
+	return context && context->generation;
+}
+
+static int api_create(struct script_run *run)
+{
+	struct tx_context *context = tx_context(run->msg);
+	int made = create_current(run);
+	if (made == 1 && context->is_creator)
+		tx_leave(context);
+	return made;
+}
+
+static int api_relay(struct script_run *run)
+{
+	return relay_current(run, NULL);
+}
+
+static bool api_is_cancelled(struct script_run *run)
+{
+	const struct tx_context *context = tx_context(run->msg);
+	return context && context->tx && (context->tx->flags & TX_CANCELLED);
+}
+
+static const struct tm_api api = {
+	.observe = observe, .has_transaction = api_has_transaction, .create = api_create, .reply = reply_current,
+	.relay = api_relay, .is_cancelled = api_is_cancelled,
+};
+
+/* ---- statistics and commands ------------------------------------------------------------------------------- */
+
+static const struct counter_row counter_rows[] = {
+	{ "tmx", "UAS_transactions", "transactions of received requests", &counters.uas },
+	{ "tmx", "UAC_transactions", "branches sent", &counters.uac },
+	{ "tmx", "2xx_transactions", "final replies 2xx", &counters.by_class[2] },
+	{ "tmx", "3xx_transactions", "final replies 3xx", &counters.by_class[3] },
+	{ "tmx", "4xx_transactions", "final replies 4xx", &counters.by_class[4] },
+	{ "tmx", "5xx_transactions", "final replies 5xx", &counters.by_class[5] },
+	{ "tmx", "6xx_transactions", "final replies 6xx", &counters.by_class[6] },
+	{ "tmx", "inuse_transactions", "transactions without a final reply now", &counters.in_use },
+	{ "tmx", "active_transactions", "requests relayed", &counters.active },
+	{ "tmx", "rpl_received", "replies received", &counters.rpl_received },
+	{ "tmx", "rpl_absorbed", "repeated replies absorbed", &counters.rpl_absorbed },
+	{ "tmx", "rpl_relayed", "replies relayed", &counters.rpl_relayed },
+	{ "tmx", "rpl_generated", "replies made here", &counters.rpl_generated },
+	{ "tmx", "rpl_sent", "replies sent", &counters.rpl_sent },
+	{ "tm", "created", "transactions made", &counters.created },
+	{ "tm", "freed", "transactions freed", &counters.freed },
+};
+
+static void run_stats(struct rpc_call *call)
+{
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	int64_t current = (int64_t)shard_set_live(store_set()), in_use = counter_read(counters.in_use);
+	static const char *const names[] = { "2xx", "3xx", "4xx", "5xx", "6xx" };
+	rpc_add_int(call, node, "current", current);
+	rpc_add_int(call, node, "waiting", current > in_use ? current - in_use : 0);
+	rpc_add_int(call, node, "total", counter_read(counters.uas));
+	rpc_add_int(call, node, "total_local", 0);
+	rpc_add_int(call, node, "rpl_received", counter_read(counters.rpl_received));
+	rpc_add_int(call, node, "rpl_generated", counter_read(counters.rpl_generated));
+	rpc_add_int(call, node, "rpl_sent", counter_read(counters.rpl_sent));
+	for (unsigned i = ARRAY_SIZE(names); i > 0; i--)
+		rpc_add_int(call, node, names[i - 1], counter_read(counters.by_class[i + 1]));
+	rpc_add_int(call, node, "created", counter_read(counters.created));
+	rpc_add_int(call, node, "freed", counter_read(counters.freed));
+	rpc_add_int(call, node, "delayed_free", 0);
+}
+
+static const struct rpc_command commands[] = {
+	{ "tm.stats", run_stats, "Shows counts of transactions and replies.", NULL },
+};
+
+static bool prepare(struct diagnostics *diagnostics)
+{
+	if (!store_prepare()) {
+		log_critical("no shared memory for transactions; start with a larger -m");
+		return false;
+	}
+	return true;
+}
+
+static const struct claim claims[] = { { "tm", 100, claim_request, claim_reply } };
+static const struct module_interface offers[] = { { "tm", TM_API_VERSION, &api } };
+static const struct module_event events[] = {
+	{ "tm:branch-failure:", ROUTE_BRANCH_FAILURE, "a branch got a negative final reply" },
+	{ "tm:local-request", ROUTE_LOCAL, "a request that is made here" },
+	{ "tm:local-response", ROUTE_EVENT, "a reply was made and sent here" },
+	{ "tm:local-ack-sent", ROUTE_EVENT, "the ACK of a local INVITE was sent" },
+};
+
+MODULE_EXPORT const struct module module_exports = {
+	.abi = MODULE_ABI,
+	.name = "tm",
+	.doc = "Stateful transactions.",
+	.settings = { &settings, FIELDS(setting_fields) },
+	.more_functions = (const struct function_table *const[]){ &tm_function_table, NULL },
+	.commands = ROWS(commands),
+	.counters = ROWS(counter_rows),
+	.events = ROWS(events),
+	.claims = ROWS(claims),
+	.offers = ROWS(offers),
+	.prepare = prepare,
+	.start_worker = timers_start,
+};
