@@ -133,7 +133,11 @@ UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
 $(O)/test/unit/%_test: $(O)/test/unit/%_test.o $(O)/libcore.a
 	@echo "  test    $@"
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
-tests: all $(UNIT_TESTS)
+# The golden tests' compiler with stand-ins for modules.
+$(O)/test/script/driver: $(O)/test/script/driver.o $(O)/libcore.a
+	@echo "  test    $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libcore.a $(LIBS)
+tests: all $(UNIT_TESTS) $(O)/test/script/driver
 
 # ---- fuzz targets: test/fuzz/x_fuzz.c, seeds in test/fuzz/corpus/x/ -------------------------------
 FUZZ_SOURCES := $(sort $(wildcard test/fuzz/*_fuzz.c))

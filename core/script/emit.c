@@ -185,6 +185,12 @@ static bool is_null_literal(const struct expr *expr)
 	return expr->kind == EXPR_VARIABLE && expr->is_constant;
 }
 
+/* x == "" asks whether x is empty as text: the number 0 is not. */
+static bool is_empty_text(const struct expr *expr)
+{
+	return expr->is_constant && expr->value.kind == VALUE_TEXT && expr->value.text.len == 0;
+}
+
 static bool is_address_test(const struct expr *expr)
 {
 	return expr->left->keyword >= 0 && (expr->op == OPERATOR_EQ || expr->op == OPERATOR_NE)
@@ -216,6 +222,10 @@ static void emit_comparison(struct build *build, struct expr *expr, unsigned int
 	} else if ((expr->op == OPERATOR_EQ || negate) && is_null_literal(expr->right)) {
 		emit_operand(build, expr->left, into);
 		emit(build, negate ? OP_DEFINED : OP_IS_NULL, into, into, 0);
+	} else if ((expr->op == OPERATOR_EQ || negate) && is_empty_text(expr->right)) {
+		emit_operand(build, expr->left, into);
+		emit(build, OP_STREMPTY, into, into, 0);
+		negate_if(build, negate, into);
 	} else {
 		emit_operand(build, expr->left, into);
 		unsigned right = take_register(build, expr->at);

@@ -491,7 +491,6 @@ void parser_route(struct parser *parser, enum route_class class, struct span nam
 	struct script_source *source = parser->source;
 	if (span_equal(name, SPAN_OF("0")) && class != CLASS_EVENT)
 		name = SPAN_OF("");
-	at.length = (uint32_t)strlen(route_class_name(class));
 	struct route *before = source_route(source, class, name);
 	if (before && class == CLASS_REQUEST && name.len == 0) {
 		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_WARNING, "second-request-route", at,

@@ -27,7 +27,7 @@ int64_t value_int(const struct value_context *context, const struct value *value
 		return value->number;
 	if (value->kind != VALUE_TEXT)
 		return 0;
-	if (value_to_int(value, &number))
+	if (span_to_int64(value->text, &number))
 		return number;
 	if (value->text.len)
 		warn(context, value->text);
