@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sl: replies without state (RFC 3261 8.2.7). The To tag is a keyed digest of the request, so the ACK
+ * to such a reply is recognised and ends here without anything being remembered. */
+#include "core/module/module.h"
+#include "modules/sl/sl_api.h"
+#include "modules/sl/statistics.h"
+#include "modules/tm/tm_api.h"
+
+#define REPLY_ROOM 512 /* more than the request's bytes that a reply usually needs */
+
+static struct {
+	int64_t default_code;
+	struct span default_reason;
+	bool bind_tm;
+	int64_t rich_redirect;
+} settings = { .default_code = 500, .default_reason = SPAN("Internal Server Error"), .bind_tm = true };
+static const struct field setting_fields[] = {
+	FIELD(settings, default_code, "status when the script's is no number", .min = 300, .max = 699, .is_live = true),
+	FIELD(settings, default_reason, "reason that goes with default_code", .is_live = false),
+	FIELD(settings, bind_tm, "send_reply answers by the transaction when there is one"),
+	FIELD(settings, rich_redirect, "accepted: Contacts of redirections carry URI and q only", .max = 3),
+	FIELD_IGNORED("event_callback_fl_ack", "there is no embedded language; use event_route[sl:filtered-ack]"),
+	FIELD_IGNORED("event_callback_lres_sent", "there is no embedded language; use event_route[sl:local-response]"),
+};
+
+static const struct tm_api *tm;
+
+/* ---- sending ---------------------------------------------------------------------------------------- */
+
+static void run_event(const char *name, struct message *msg)
+{
+	if (script_route(script_current_image(), ROUTE_EVENT, span_from(name)))
+		script_run_event(name, msg, NULL, NULL);
+}
+
+static bool send_stateless(struct script_run *run, unsigned code, struct span reason)
+{
+	struct message *msg = run->msg;
+	char tag[64];
+	if (!message_is_request(msg) || message_method(msg) == METHOD_ACK) {
+		log_debug("there is no reply to %s", message_is_request(msg) ? "an ACK" : "a reply");
+		count_failure();
+		return false;
+	}
+	struct local_reply reply = { .request = msg, .code = code, .reason = reason,
+		.with_contacts = code >= 300 && code < 400 };
+	if (code > 100)
+		reply.to_tag = msg->to_tag.at ? msg->to_tag : stateless_to_tag(msg, tag);
+	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + REPLY_ROOM);
+	render_local_reply(&w, &reply);
+	struct send_target target;
+	reply_target(msg, &target);
+	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK) {
+		log_error("a reply %u could not be sent", code);
+		count_failure();
+		return false;
+	}
+	count_reply(code);
+	run_event("sl:local-response", msg);
+	return true;
+}
+
+static bool send_reply(struct script_run *run, unsigned code, struct span reason)
+{
+	if (tm && settings.bind_tm && tm->has_transaction(run))
+		return tm->reply(run, code, reason);
+	return send_stateless(run, code, reason);
+}
+
+static const struct sl_api api = { .send_reply = send_reply, .send_stateless = send_stateless };
+
+/* ---- script functions ------------------------------------------------------------------------------- */
+
+struct reply_args {
+	struct span code;
+	struct span reason;
+};
+#define REPLY_FIELDS(type) \
+	FIELD(struct type, code, "status"), FIELD(struct type, reason, "reason phrase")
+static const struct field sl_send_reply_fields[] = { REPLY_FIELDS(reply_args) };
+#define sl_send_reply_args reply_args
+SCRIPT_HANDLER(sl_send_reply)
+static const struct field any_reply_fields[] = { REPLY_FIELDS(reply_args) };
+#define any_reply_args reply_args
+SCRIPT_HANDLER(any_reply)
+
+struct reply_mode_args {
+	struct span code;
+	struct span reason;
+	int64_t mode;
+};
+static const struct field reply_mode_fields[] = {
+	REPLY_FIELDS(reply_mode_args),
+	FIELD(struct reply_mode_args, mode, "1: open no connection, 2: close it after sending", .max = 3),
+};
+SCRIPT_HANDLER(reply_mode)
+
+struct forward_reply_args {
+	struct span code;
+	struct span reason;
+};
+static const struct field forward_reply_args_fields[] = {
+	FIELD(struct forward_reply_args, code, "new status, same class", .optional = true),
+	FIELD(struct forward_reply_args, reason, "new reason phrase", .optional = true),
+};
+#define forward_with_fields forward_reply_args_fields
+#define forward_with_args forward_reply_args
+SCRIPT_HANDLER(forward_with)
+SCRIPT_HANDLER_PLAIN(sl_reply_error)
+SCRIPT_HANDLER_PLAIN(any_reply_error)
+
+#define WHERE_REQUEST (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_EVENT | ROUTE_LOCAL | ROUTE_BRANCH_FAILURE)
+static const struct script_function functions[] = {
+	FUNCTION("sl_send_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT, "Answers without state; 3xx carries the destinations as Contact."),
+	FUNCTION("send_reply", any_reply, WHERE_REQUEST, "Answers by the transaction when there is one, else without state."),
+	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST, "The same, and says what happens to the connection."),
+	FUNCTION_PLAIN("sl_reply_error", sl_reply_error, IN_REQUEST, "Answers with the last internal error, without state."),
+	FUNCTION_PLAIN("send_reply_error", any_reply_error, WHERE_REQUEST, "Answers with the last internal error."),
+	FUNCTION("sl_forward_reply", forward_with, IN_ANY_REPLY, "Forwards the current reply without state, perhaps with another status."),
+};
+
+/* Takes the script's arguments; what cannot be read becomes the defaults. */
+static unsigned read_reply(const struct reply_args *args, struct span *out_reason)
+{
+	int64_t code = 0;
+	bool is_number = span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699;
+	*out_reason = args->reason.len ? args->reason : settings.default_reason;
+	if (is_number)
+		return (unsigned)code;
+	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code), (int)settings.default_code);
+	*out_reason = settings.default_reason;
+	return (unsigned)settings.default_code;
+}
+
+static int sl_send_reply(struct script_run *run, const struct reply_args *args)
+{
+	struct span reason;
+	unsigned code = read_reply(args, &reason);
+	return send_stateless(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int any_reply(struct script_run *run, const struct reply_args *args)
+{
+	struct span reason;
+	unsigned code = read_reply(args, &reason);
+	return send_reply(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int reply_mode(struct script_run *run, const struct reply_mode_args *args)
+{
+	const struct reply_args reply = { args->code, args->reason };
+	if (args->mode & 1)
+		run->msg->notes |= NOTE_REPLY_NO_CONNECT;
+	if (args->mode & 2)
+		run->msg->notes |= NOTE_REPLY_CLOSE;
+	return any_reply(run, &reply);
+}
+
+/* What is said about an internal error: its status and a phrase. */
+static const struct { int error; const char *phrase; } error_phrases[] = {
+	{ 400, "Bad Request" },
+	{ 404, "Not Found" },
+	{ 476, "Unresolvable destination" },
+	{ 477, "Unfortunately error on sending to next hop occurred" },
+	{ 478, "Unresolvable destination" },
+	{ 479, "We don't forward to private IP addresses" },
+	{ 483, "Too Many Hops" },
+	{ 503, "Service Unavailable" },
+};
+
+static struct span error_reason(struct message *msg, unsigned *out_code, const char *who)
+{
+	int error = msg->last_error < 0 ? -msg->last_error : msg->last_error;
+	const char *phrase = "I'm terribly sorry, server error occurred";
+	*out_code = error >= 400 && error <= 699 ? (unsigned)error : 500;
+	for (size_t i = 0; i < ARRAY_SIZE(error_phrases); i++)
+		if (error_phrases[i].error == error)
+			phrase = error_phrases[i].phrase;
+	return arena_printf(msg->arena, "%s (%d/%s)", phrase, error ? error : 1, who);
+}
+
+static int sl_reply_error(struct script_run *run)
+{
+	unsigned code;
+	struct span reason = error_reason(run->msg, &code, "SL");
+	return send_stateless(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int any_reply_error(struct script_run *run)
+{
+	unsigned code;
+	struct span reason = error_reason(run->msg, &code, "SL");
+	return send_reply(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* Writes another status into the first line of the reply. */
+static bool change_status(struct message *msg, const struct forward_reply_args *args)
+{
+	const struct sip_message_index *index = msg->index;
+	int64_t code;
+	if (!span_to_int64(args->code, &code) || code / 100 != index->status / 100 || index->status < 100) {
+		log_error("the status may only change within its class, %u to %.*s is no such change",
+			index->status, SPAN_ARGS(args->code));
+		return false;
+	}
+	uint32_t at = index->reason.at - 4; /* "NNN reason" */
+	struct span reason = args->reason.len ? args->reason : sip_range_span(msg->bytes, index->reason);
+	struct span text = arena_printf(msg->arena, "%d %.*s", (int)code, SPAN_ARGS(reason));
+	return text.at && edit_replace(msg, at, index->reason.len + 4, text);
+}
+
+static int forward_with(struct script_run *run, const struct forward_reply_args *args)
+{
+	if (args->code.len && !change_status(run->msg, args))
+		return SCRIPT_FALSE;
+	return forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- ACKs to our replies ------------------------------------------------------------------------------ */
+
+static enum claim_result absorb_ack(struct message *msg)
+{
+	char tag[64];
+	if (msg->index->method != METHOD_ACK)
+		return CLAIM_PASS;
+	struct span received = message_to_tag(msg);
+	if (received.len == 0 || !span_equal(received, stateless_to_tag(msg, tag)))
+		return CLAIM_PASS;
+	count_ack();
+	run_event("sl:filtered-ack", msg);
+	return CLAIM_CONSUMED;
+}
+
+static const struct claim claims[] = {
+	{ .name = "sl", .order = 20, .request = absorb_ack },
+};
+
+/* ---- module --------------------------------------------------------------------------------------------- */
+
+static const struct module_event events[] = {
+	{ "sl:filtered-ack", ROUTE_EVENT, "an ACK to one of our replies was absorbed" },
+	{ "sl:local-response", ROUTE_EVENT, "a reply was sent without state" },
+};
+
+static const struct module_interface offers[] = {
+	{ "sl", SL_API_VERSION, &api },
+};
+
+static const struct module_need needs[] = {
+	{ "tm", TM_API_VERSION, (const void **)(void *)&tm, .is_optional = true },
+};
+
+MODULE_EXPORT const struct module module_exports = {
+	.abi = MODULE_ABI,
+	.name = "sl",
+	.doc = "Replies without state.",
+	.settings = { &settings, FIELDS(setting_fields) },
+	.functions = ROWS(functions),
+	.commands = SL_COMMANDS,
+	.counters = SL_COUNTERS,
+	.events = ROWS(events),
+	.claims = ROWS(claims),
+	.offers = ROWS(offers),
+	.needs = ROWS(needs),
+};
