@@ -193,3 +193,24 @@ void log_script_prefixed(int level, int facility, struct span prefix, struct spa
 		len--;
 	emit(level, facility, text, len);
 }
+
+int log_facility_from_name(struct span name)
+{
+	static const struct {
+		const char *name;
+		int facility;
+	} names[] = {
+		{ "AUTH", LOG_AUTH }, { "CRON", LOG_CRON }, { "DAEMON", LOG_DAEMON }, { "KERN", LOG_KERN },
+		{ "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 }, { "LOCAL2", LOG_LOCAL2 },
+		{ "LOCAL3", LOG_LOCAL3 },
+		{ "LOCAL4", LOG_LOCAL4 }, { "LOCAL5", LOG_LOCAL5 }, { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
+		{ "LPR", LOG_LPR }, { "MAIL", LOG_MAIL }, { "NEWS", LOG_NEWS }, { "SYSLOG", LOG_SYSLOG },
+		{ "USER", LOG_USER }, { "UUCP", LOG_UUCP }, { "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
+	};
+	if (span_starts_with_nocase(name, SPAN_OF("LOG_")))
+		name = span_slice(name, 4, name.len);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_equal_nocase(name, span_from(names[i].name)))
+			return names[i].facility;
+	return -1;
+}

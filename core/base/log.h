@@ -86,3 +86,5 @@ void log_set_prefix_source(struct span (*source)(void));
 const char *log_level_name(int level);
 /* The level for a name like "L_ERR", "ERROR", "dbg", "3"; false when there is none. */
 bool log_level_from_name(struct span name, int *out_level);
+/* Facility number of syslog.h for "LOG_LOCAL0" or "local0"; -1 when unknown. */
+int log_facility_from_name(struct span name);

@@ -45,7 +45,5 @@ bool core_alias(const struct listen_directive *alias, struct diagnostics *diagno
  * several hosts; false when it is no address. */
 bool core_listen_text(struct span text);
 
-/* Facility number of "LOG_LOCAL0" or "local0"; -1 when unknown. */
-int log_facility_from_name(struct span name);
 /* After reading: log, Server header and limits as configured. */
 void core_settings_apply(void);

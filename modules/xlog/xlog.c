@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* xlog: log lines of the script. A line whose level is off costs a comparison: its text is not
  * expanded. */
-#include <syslog.h>
-
 #include "core/module/module.h"
 
 #define BUFFER_MAX 65536
@@ -107,27 +105,6 @@ static const struct script_function functions[] = {
 
 /* ---- names --------------------------------------------------------------------------------------- */
 
-static const struct facility_row {
-	const char *name;
-	int value;
-} facilities[] = {
-	{ "LOG_AUTH", LOG_AUTH },     { "LOG_AUTHPRIV", LOG_AUTHPRIV }, { "LOG_CRON", LOG_CRON },
-	{ "LOG_DAEMON", LOG_DAEMON }, { "LOG_FTP", LOG_FTP },           { "LOG_KERN", LOG_KERN },
-	{ "LOG_LOCAL0", LOG_LOCAL0 }, { "LOG_LOCAL1", LOG_LOCAL1 },     { "LOG_LOCAL2", LOG_LOCAL2 },
-	{ "LOG_LOCAL3", LOG_LOCAL3 }, { "LOG_LOCAL4", LOG_LOCAL4 },     { "LOG_LOCAL5", LOG_LOCAL5 },
-	{ "LOG_LOCAL6", LOG_LOCAL6 }, { "LOG_LOCAL7", LOG_LOCAL7 },     { "LOG_LPR", LOG_LPR },
-	{ "LOG_MAIL", LOG_MAIL },     { "LOG_NEWS", LOG_NEWS },         { "LOG_SYSLOG", LOG_SYSLOG },
-	{ "LOG_USER", LOG_USER },     { "LOG_UUCP", LOG_UUCP },
-};
-
-static int facility_from_name(struct span name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(facilities); i++)
-		if (span_equal_nocase(name, span_from(facilities[i].name)))
-			return facilities[i].value;
-	return -1;
-}
-
 /* A level is a word, of which the peer looks at the third letter only, or a number. */
 static bool level_of(struct script_run *run, const struct text_template *text, int *out_level)
 {
@@ -190,7 +167,7 @@ static bool print_arguments(struct script_run *run, const struct print_args *arg
 	}
 	if (!args->third || !log_script_is_on(*out_level))
 		return true;
-	*out_facility = facility_from_name(template_text(run, args->first));
+	*out_facility = log_facility_from_name(template_text(run, args->first));
 	if (*out_facility < 0)
 		log_error("\"%.*s\" is no syslog facility", SPAN_ARGS(args->first->source));
 	return *out_facility >= 0;
@@ -300,7 +277,7 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (settings.force_color)
 		log_force_colour();
 	if (settings.log_facility.len) {
-		state.facility = facility_from_name(settings.log_facility);
+		state.facility = log_facility_from_name(settings.log_facility);
 		if (state.facility < 0) {
 			struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
 				module_setting_position("xlog", "log_facility"),
