@@ -116,7 +116,7 @@ unsigned script_function_least_args(const struct script_function *f)
 
 static bool is_named(const char *name, struct span text)
 {
-	return strncmp(name, text.at, text.len) == 0 && name[text.len] == 0;
+	return span_equal(span_from(name), text);
 }
 
 const struct script_function *script_function_find(struct span name, unsigned arity, const char **out_module)
