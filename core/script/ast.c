@@ -227,13 +227,6 @@ struct expr *expr_call(struct parser *parser, struct span name, struct expr *arg
 	return expr;
 }
 
-struct expr *expr_bad_call(struct parser *parser, struct span name, struct source_position at)
-{
-	struct expr *expr = expr_number(parser, 1, at);
-	expr->text = name;
-	return expr;
-}
-
 struct expr *expr_route(struct parser *parser, struct expr *name, struct source_position at)
 {
 	struct expr *expr = expr_new(parser, EXPR_ROUTE, at);

@@ -275,8 +275,7 @@ static const struct pattern *compile_pattern(struct build *build, struct expr *e
 	struct span error = { 0 }, text = build_text(build, expr->value.text);
 	const struct pattern *pattern = pattern_compile(text, flags, build->arena, &error);
 	if (!pattern) {
-		struct diagnostic *d = build_error(build, "bad-pattern", expr->at, "this is no regular expression: %.*s",
-			SPAN_ARGS(error));
+		struct diagnostic *d = build_error(build, "bad-pattern", expr->at, "%.*s", SPAN_ARGS(error));
 		build_hint(build, d, "patterns are POSIX extended; a literal ( [ * + ? is written with a backslash");
 		return NULL;
 	}
@@ -346,8 +345,9 @@ static void check_constant_word(struct build *build, struct expr *expr, const st
 		set_constant(right, VALUE_OF_INT(number));
 		return;
 	}
-	check_expr(build, right);
-	if (right->kind == EXPR_NAME || is_text(right)) {
+	if (right->kind != EXPR_NAME || keyword_find(word) >= 0)
+		check_expr(build, right);
+	if ((right->kind == EXPR_NAME && right->keyword < 0) || is_text(right)) {
 		struct diagnostic *d = build_error(build, "bad-value", right->at, "`%s` is never `%.*s`", row->name,
 			SPAN_ARGS(word));
 		build_hint(build, d, row->type == KEYWORD_FAMILY ? "it is INET or INET6" : "it is UDP, TCP, TLS, SCTP, WS or WSS");
@@ -358,9 +358,9 @@ static void check_constant_word(struct build *build, struct expr *expr, const st
 static bool check_keyword_comparison(struct build *build, struct expr *expr)
 {
 	struct expr *left = expr->left, *right = expr->right;
-	check_keyword(build, left);
-	if (left->keyword < 0)
+	if (keyword_find(left->text) < 0)
 		return false;
+	check_keyword(build, left);
 	const struct keyword_row *row = keyword_row((enum keyword)left->keyword);
 	expr->type = TYPE_INT;
 	if (is_word(right, "myself")) {
@@ -416,8 +416,7 @@ static void check_binary(struct build *build, struct expr *expr)
 	unsigned errors = build->diagnostics->errors;
 	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME && check_keyword_comparison(build, expr))
 		return;
-	if (expr->left->keyword < 0)
-		check_expr(build, expr->left);
+	check_expr(build, expr->left);
 	if (is_word(expr->right, "myself")) {
 		struct diagnostic *d = build_error(build, "bad-value", expr->right->at,
 			"only core keywords such as uri and src_ip can be compared with myself");

@@ -70,13 +70,13 @@ static void check_context(struct build *build, const struct expr *expr, const st
 	/* The text of route[X] counts as request_route, from wherever it is called. */
 	if (!(allowed & route->kind) && !(route->class == CLASS_REQUEST && route->name.len && (allowed & route->reached))) {
 		struct diagnostic *d = build_error(build, "function-context", expr->at, "%s cannot be used in %s%s%.*s%s",
-			function->name, route_class_name(route->class), route->name.len ? "[" : "", SPAN_ARGS(route->name),
+			function->name, route->name.len ? route_class_name(route->class) : kind_name(route->kind), route->name.len ? "[" : "", SPAN_ARGS(route->name),
 			route->name.len ? "]" : "");
 		char where[256];
 		struct writer w = writer_fixed(where, sizeof(where) - 1);
-		writer_string(&w, "it works in");
+		writer_string(&w, function->contexts == IN_ALL_BUT_ONSEND ? "it works everywhere else" : "it works in");
 		for (unsigned i = 0; i < 9; i++)
-			if (function->contexts & 1u << i)
+			if (function->contexts != IN_ALL_BUT_ONSEND && function->contexts & 1u << i)
 				writer_printf(&w, " %s", kind_name(1u << i));
 		where[w.len] = 0;
 		build_hint(build, d, where);
@@ -286,8 +286,8 @@ static void store_text(struct build *build, const struct argument *argument, str
 			store(build, argument, pattern);
 			lint_pattern(build, text, argument->expr->at);
 		} else {
-			build_error(build, "bad-pattern", argument->expr->at, "%s: this is no regular expression: %.*s",
-				argument->function->name, SPAN_ARGS(error));
+			build_error(build, "bad-pattern", argument->expr->at, "%s: argument %u (%s): %.*s",
+				argument->function->name, argument->number, argument->field->name, SPAN_ARGS(error));
 		}
 		break;
 	}

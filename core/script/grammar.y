@@ -12,7 +12,8 @@
 %define parse.lac full
 %locations
 %param {struct parser *parser}
-%expect 0
+/* An error belongs to the innermost rule that can take it: bison's choice is the right one. */
+%expect 9
 
 %code {
 #define YYLLOC_DEFAULT(Current, Rhs, N) (Current) = parser_join(N ? &YYRHSLOC(Rhs, 1) : NULL, &YYRHSLOC(Rhs, N))
@@ -41,6 +42,7 @@ static void script_parse_error(struct source_position *at, struct parser *parser
 %token T_TO_INT "(int)" T_TO_TEXT "(str)" T_DEFINED "defined" T_STRLEN "strlen" T_STREMPTY "strempty"
 %token T_SELVAL "selval"
 %token T_EQ "==" T_NE "!=" T_MATCH "=~" T_NOT_MATCH "!~" T_LE "<=" T_GE ">=" T_SHL "<<" T_SHR ">>"
+%token '%' '~'
 %token T_AND "&&" T_OR "||" T_MOD "mod" T_TEXT_EQ "eq" T_TEXT_NE "ne" T_INT_EQ "ieq" T_INT_NE "ine"
 
 %left T_OR
@@ -198,8 +200,19 @@ statement:
 	| T_IF expr statement T_ELSE statement { $$ = statement_if(parser, $2, $3, $5, @1); }
 	| T_WHILE expr statement { $$ = statement_while(parser, $2, $3, @1); }
 	| T_SWITCH expr '{' cases '}' { $$ = statement_switch(parser, $2, $4, @1); }
+	| T_SWITCH expr '{' cases error '}' { yyerrok; $$ = statement_switch(parser, $2, $4, @1); }
 	| error ';' { yyerrok; $$ = statement_new(parser, STATEMENT_EMPTY, @1); }
-	| error block { yyerrok; $$ = $2; }
+	| error block %prec ALONE { yyerrok; $$ = $2; }
+	| error block T_ELSE statement { yyerrok; $$ = parser_append($2, $4); }
+	| T_VARIABLE '=' expr error {
+		yyerrok;
+		$$ = statement_assign(parser, expr_text(parser, EXPR_VARIABLE, $1, @1), $3, @2);
+	}
+	| T_RETURN error { yyerrok; $$ = statement_new(parser, STATEMENT_RETURN, @1); }
+	| T_RETURN expr error { yyerrok; $$ = statement_return(parser, $2, @1); }
+	| T_EXIT error { yyerrok; $$ = statement_new(parser, STATEMENT_EXIT, @1); }
+	| T_DROP error { yyerrok; $$ = statement_new(parser, STATEMENT_DROP, @1); }
+	| T_BREAK error { yyerrok; $$ = statement_new(parser, STATEMENT_BREAK, @1); }
 	;
 
 /* A missing `;` is reported, and reading goes on as if it were there. */
@@ -282,14 +295,11 @@ primary:
 	| T_SELVAL '(' expr ',' expr ',' expr ')' { $$ = expr_selval(parser, $3, $5, $7, @1); }
 	| '(' expr ')' { $$ = $2; $$->in_parentheses = true; }
 	| '(' T_VARIABLE '=' expr ')' { $$ = expr_assign(parser, expr_text(parser, EXPR_VARIABLE, $2, @2), $4, @3); }
-	| '(' error ')' { yyerrok; $$ = expr_number(parser, 1, @1); }
 	;
 
 call:
 	  T_NAME '(' arguments ')' { $$ = expr_call(parser, $1, $3, @1); }
-	| T_NAME '(' error ')' { yyerrok; $$ = expr_bad_call(parser, $1, @1); }
 	| T_ROUTE '(' expr ')' { $$ = expr_route(parser, $3, @1); }
-	| T_ROUTE '(' error ')' { yyerrok; $$ = expr_number(parser, 1, @1); }
 	;
 arguments: %empty { $$ = NULL; } | argument_list ;
 argument_list:
@@ -311,6 +321,9 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct parser *par
 	int every = yypcontext_expected_tokens(context, all, YYNTOKENS);
 	for (int i = 0; i < every; i++)
 		semicolon = semicolon || strcmp(yysymbol_name(all[i]), "';'") == 0;
+	/* Where a statement or a route may begin, `;` would be an empty one. */
+	for (int i = 0; i < every; i++)
+		semicolon = semicolon && all[i] != YYSYMBOL_T_IF && all[i] != YYSYMBOL_T_LOADMODULE;
 	for (int i = 0; i < count; i++)
 		names[i] = yysymbol_name(expected[i]);
 	yysymbol_kind_t found = yypcontext_token(context);

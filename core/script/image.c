@@ -25,7 +25,7 @@ static bool build_once(struct script_source *source, struct image *image, struct
 	check_routes(&build);
 	if (!source->has_syntax_errors) /* half of the routes may be missing */
 		lint_flow(&build);
-	if (diagnostics->errors > errors || source->has_syntax_errors)
+	if (diagnostics->errors > 0 || source->has_syntax_errors)
 		return false;
 	if (!emit_image(&build, image)) {
 		if (build.out_of_memory && diagnostics->errors == errors)

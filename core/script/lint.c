@@ -183,7 +183,7 @@ static bool may_answer(struct span name)
 static void visit_answer(struct build *build, struct expr *expr, void *data)
 {
 	(void)build;
-	if ((expr->kind == EXPR_CALL && may_answer(expr->text)) || (expr->kind == EXPR_INT && expr->text.len))
+	if (expr->kind == EXPR_CALL && may_answer(expr->text))
 		*(bool *)data = true;
 }
 
@@ -248,7 +248,4 @@ void lint_pattern(struct build *build, struct span pattern, struct source_positi
 		}
 		i++;
 	}
-	if (span_find_span(pattern, SPAN_OF("(?")) < pattern.len)
-		build_hint(build, build_warning(build, "pattern-class", at, "(? has no meaning here: patterns are POSIX extended"),
-			"matching ignores case anyway");
 }

@@ -101,7 +101,7 @@ static const char *syntax_hint(struct parser *parser)
 	case '%':
 		return "the remainder of a division is written `mod`";
 	case '.':
-		return "strings are joined with `+`";
+		return before->type == T_NUMBER ? "the language has no fractions" : "strings are joined with `+`";
 	case '=':
 		if (before->type == '+' || before->type == '-' || before->type == '.' || before->type == '*')
 			return "there is no such operator; write $x = $x + ...";
@@ -117,13 +117,27 @@ static const char *syntax_hint(struct parser *parser)
 	case '&':
 	case '|':
 		return "the logical operators are && and ||";
+	case '+':
+	case '-':
+	case '*':
+	case '/':
+		return before->type == T_VARIABLE ? "there is no such operator; write $x = $x + ..." : NULL;
+	case '{':
+	case ';':
+		return parser->lexer.brace_count > 0 ? "check that every ( has its )" : NULL;
+	case T_IF:
+	case T_NAME:
+	case T_VARIABLE:
+	case T_RETURN:
+	case T_EXIT:
+		if (parser->lexer.brace_count > 0)
+			return "check that every ( has its )";
+		return before->type == '}' || before->type == ';' || before->type == 0 || last->at.line != before->last_line ? "statements stand inside the braces of a route" : NULL;
 	case T_ELSE:
 		return "an `else` follows the statement or the `}` of its `if`, without `;`";
 	case T_CASE:
 	case T_DEFAULT:
 		return "`case` and `default` stand only inside the braces of a `switch`";
-	case T_NUMBER:
-		return before->type == '.' ? "the language has no fractions" : NULL;
 	default:
 		return NULL;
 	}
@@ -149,10 +163,10 @@ static void add_hints(struct parser *parser, struct diagnostic *d)
 		}
 	}
 	const char *hint = syntax_hint(parser);
-	if (hint)
-		diagnostic_hint(parser->diagnostics, d, "%s", hint);
-	else if (name)
+	if (name)
 		preprocess_hint_undefined(&parser->lexer, d, name->text);
+	if (hint && (!d->hint.at || !name))
+		diagnostic_hint(parser->diagnostics, d, "%s", hint);
 }
 
 void parser_syntax_error(struct parser *parser, struct source_position at, const char *found,
@@ -161,6 +175,11 @@ void parser_syntax_error(struct parser *parser, struct source_position at, const
 	const struct token *before = &parser->before;
 	if (!found)
 		found = "end of file";
+	/* After a repair the same token may be wrong in the next place as well. */
+	if (at.line == parser->last_error.line && at.column == parser->last_error.column
+		&& at.file == parser->last_error.file)
+		return;
+	parser->last_error = at;
 	if (expects_semicolon && before->type && at_statement_end(parser)) {
 		struct source_position end = before->at;
 		end.column += end.length;

@@ -18,7 +18,7 @@ struct parser {
 	struct listen_directive socket;
 	bool out_of_memory;
 	uint64_t used_flags[3]; /* numbers given to declared names, by kind */
-	uint32_t last_error_line;
+	struct source_position last_error;
 };
 
 /* "udp:host:5060" as it came, cut at the colons. */
@@ -112,7 +112,5 @@ struct expr *expr_selval(struct parser *parser, struct expr *condition, struct e
 	struct source_position at);
 struct expr *expr_call(struct parser *parser, struct span name, struct expr *arguments,
 	struct source_position at);
-/* A call whose arguments are broken: counts as known, so that no second error follows. */
-struct expr *expr_bad_call(struct parser *parser, struct span name, struct source_position at);
 struct expr *expr_route(struct parser *parser, struct expr *name, struct source_position at);
 struct expr *parser_add_argument(struct expr *list, struct expr *last);

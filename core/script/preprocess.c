@@ -547,6 +547,14 @@ static unsigned include_depth(const struct lexer *lexer)
 	return depth;
 }
 
+static bool is_open(const struct lexer *lexer, const char *path)
+{
+	for (const struct scan *scan = lexer->scan; scan; scan = scan->outer)
+		if (!scan->define && strcmp(scan->file->path, path) == 0)
+			return true;
+	return false;
+}
+
 /* As given, then relative to the including file. */
 static bool open_included(struct lexer *lexer, struct span name, const struct source_file **out_file)
 {
@@ -592,6 +600,10 @@ void preprocess_include(struct lexer *lexer, struct span name, bool must_exist, 
 		if (must_exist)
 			complain(lexer, "no-file", at, arena_printf(lexer->arena, "cannot read %.*s: %s", SPAN_ARGS(name),
 				strerror(errno)));
+		return;
+	}
+	if (is_open(lexer, file->path)) {
+		complain(lexer, "include-depth", at, arena_printf(lexer->arena, "%s includes itself", file->path));
 		return;
 	}
 	lexer->source->text_bytes += file->text.len;

@@ -447,7 +447,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "check") == 0 || !image || is_printing) {
 		write_diagnostics(&diagnostics);
 		fflush(stdout);
-		return image ? 0 : 255;
+		return image && !diagnostics.errors ? 0 : 255;
 	}
 	if (strcmp(argv[1], "dump") == 0) {
 		struct writer w = writer_in_arena(&arena, 1 << 16);
