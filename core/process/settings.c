@@ -10,7 +10,7 @@
 static struct core_settings settings = {
 	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
 	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"),
-	.port = 5060, .auto_aliases = true, .sip_warning = true, .server_signature = true,
+	.port = 5060, .auto_aliases = true, .server_signature = true,
 	.phone2tel = true, .max_branches = 12, .msg_recv_max_size = 65535,
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
 };
