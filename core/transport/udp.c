@@ -3,6 +3,7 @@
 #include "core/transport/udp.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -14,8 +15,8 @@
 #define RECEIVE_ROUNDS 4 /* batches per wake-up, so that timers and other sockets get their turn */
 #define SEND_BATCH 32
 #define COPY_BYTES (256u << 10)
-#define ARENA_CHUNK (16u << 10)
-#define KEEP_FREE 64
+#define ARENA_CHUNK (32u << 10) /* an ordinary message with all its work fits into one */
+#define KEEP_FREE 256
 
 static struct {
 	void (*receive)(struct datagram *datagram);
@@ -147,6 +148,10 @@ static void on_readable(int fd, unsigned events, void *owner)
 bool udp_start(void (*receive)(struct datagram *datagram))
 {
 	pool.receive = receive;
+	/* Buffers come and go with the load; giving their pages back each time costs more than the
+	 * messages do. */
+	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
 		if (listener->fd >= 0 &&
