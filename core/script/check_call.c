@@ -14,6 +14,9 @@ static void hint_unknown(struct build *build, struct diagnostic *d, struct span 
 	const char *near = script_nearest_function(name);
 	if (removed)
 		build_hint(build, d, removed);
+	else if (module && script_registry_has_functions(module))
+		diagnostic_hint(build->diagnostics, d, "module %s is loaded, but its function %.*s is not available here",
+			module, SPAN_ARGS(name));
 	else if (module)
 		diagnostic_hint(build->diagnostics, d, "module %s provides it: add loadmodule \"%s.so\"", module, module);
 	else if (near)

@@ -153,6 +153,24 @@ static bool never_goes_on(const struct statement *statement)
 	return false;
 }
 
+/* Is there a directive of the preprocessor between two statements? Then other defines may make the
+ * second one live. */
+static bool directive_between(struct source_position from, struct source_position to)
+{
+	if (!from.file || from.file != to.file)
+		return true;
+	struct span text = from.file->text;
+	size_t offset = 0;
+	for (uint32_t line = 1; line < to.line && offset < text.len; line++) {
+		size_t next = span_find(text, '\n', offset) + 1;
+		struct span content = span_trim(span_slice(text, offset, next - offset));
+		if (line > from.line && (span_starts_with(content, SPAN_OF("#!")) || span_starts_with(content, SPAN_OF("!!"))))
+			return true;
+		offset = next;
+	}
+	return false;
+}
+
 static void visit_dead(struct build *build, struct statement *statement, void *data)
 {
 	(void)data;
@@ -160,7 +178,8 @@ static void visit_dead(struct build *build, struct statement *statement, void *d
 	while (next && next->kind == STATEMENT_EMPTY)
 		next = next->next;
 	/* `exit; break;` in a case is a habit. */
-	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK)
+	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK
+		|| directive_between(statement->at, next->at))
 		return;
 	struct diagnostic *d = build_warning(build, "unreachable", next->at, "this statement is never reached");
 	if (d)

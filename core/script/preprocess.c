@@ -141,10 +141,12 @@ static void begin_condition(struct lexer *lexer, bool is_true, struct span text,
 
 static void else_condition(struct lexer *lexer, struct source_position at)
 {
-	struct condition *condition = &lexer->conditions[lexer->condition_count - 1];
 	if (lexer->condition_count <= lexer->scan->conditions) {
 		complain(lexer, "stray-else", at, SPAN_OF("#!else without #!ifdef"));
-	} else if (condition->in_else) {
+		return;
+	}
+	struct condition *condition = &lexer->conditions[lexer->condition_count - 1];
+	if (condition->in_else) {
 		complain(lexer, "stray-else", at, arena_printf(lexer->arena,
 			"a second #!else for the conditional of line %u", condition->at.line));
 	} else {

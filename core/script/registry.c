@@ -152,6 +152,14 @@ const struct script_function *script_function_named(struct span name, const char
 	return NULL;
 }
 
+bool script_registry_has_functions(const char *module)
+{
+	for (unsigned t = 0; t < registry.functions.count; t++)
+		if (strcmp(registry.functions.at[t].module, module) == 0)
+			return true;
+	return false;
+}
+
 const struct variable_row *script_variable_find(struct span name, const char **out_module)
 {
 	const struct variable_row *declared = NULL;

@@ -32,6 +32,9 @@ const struct transform_row *script_transform_find(struct span class_name, struct
 /* True with the kind when a module announced this event route (or a prefix of it). */
 bool script_event_find(struct span name, enum route_kind *out_kind);
 
+/* Did a module of this name register functions? */
+bool script_registry_has_functions(const char *module);
+
 /* Walking over all rows, in the order of registration: reference manual, completion, suggestions.
  * NULL past the end. */
 const struct script_function *script_function_at(unsigned i, const char **out_module);

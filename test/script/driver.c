@@ -444,16 +444,18 @@ int main(int argc, char **argv)
 	register_all();
 	struct script_source *source = script_read(&options, &actions, &arena, &diagnostics);
 	const struct image *image = source ? script_build(source, NULL, &diagnostics) : NULL;
-	if (strcmp(argv[1], "check") == 0 || !image || is_printing) {
+	int result = image && !diagnostics.errors ? 0 : 255;
+	if (strcmp(argv[1], "check") == 0 || result || is_printing) {
 		write_diagnostics(&diagnostics);
-		fflush(stdout);
-		return image && !diagnostics.errors ? 0 : 255;
-	}
-	if (strcmp(argv[1], "dump") == 0) {
+	} else if (strcmp(argv[1], "dump") == 0) {
 		struct writer w = writer_in_arena(&arena, 1 << 16);
 		image_dump(image, &w);
 		fwrite(w.data, 1, w.len, stdout);
-		return 0;
+	} else {
+		result = run_script(image);
+		image = NULL; /* published: stays */
 	}
-	return run_script(image);
+	image_free(image);
+	arena_free(&arena);
+	return result;
 }
