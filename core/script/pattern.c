@@ -328,20 +328,23 @@ static int search_pcre(struct compiled *compiled, struct span subject, size_t fr
 	return 1;
 }
 
+/* re_search is what regexec calls; it takes a length, and sanitizers do not mistake its subject for a
+ * zero-terminated string. The bytes before `from` count as context for ^ and \<. */
 static bool search_posix(struct compiled *compiled, struct span subject, size_t from,
 	struct pattern_match *groups, unsigned group_count)
 {
 	if (!compile_posix(compiled))
 		return false;
-	regmatch_t found[PATTERN_MAX_GROUPS] = { { .rm_so = (regoff_t)from, .rm_eo = (regoff_t)subject.len } };
-	/* With REG_STARTEND the C library takes the text before `from` for the context of ^ and \<. */
-	if (regexec(&compiled->posix, subject.at ? subject.at : "", group_count ? group_count : 1, found,
-		    REG_STARTEND) != 0)
+	regoff_t starts[PATTERN_MAX_GROUPS], ends[PATTERN_MAX_GROUPS];
+	struct re_registers found = { .num_regs = PATTERN_MAX_GROUPS, .start = starts, .end = ends };
+	compiled->posix.regs_allocated = REGS_FIXED;
+	if (re_search(&compiled->posix, subject.at ? subject.at : "", (regoff_t)subject.len, (regoff_t)from,
+		    (regoff_t)(subject.len - from), group_count ? &found : NULL) < 0)
 		return false;
 	for (unsigned i = 0; i < group_count; i++) {
 		groups[i] = (struct pattern_match){ 1, 0 };
-		if (found[i].rm_so >= 0)
-			groups[i] = (struct pattern_match){ (uint32_t)found[i].rm_so, (uint32_t)found[i].rm_eo };
+		if (starts[i] >= 0)
+			groups[i] = (struct pattern_match){ (uint32_t)starts[i], (uint32_t)ends[i] };
 	}
 	return true;
 }

@@ -10,6 +10,8 @@
 
 #define ERE_MAX_DEPTH 100
 #define ERE_MAX_REPEAT 255
+/* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes. */
+#define ERE_MAX_SIZE 10000
 
 struct ere {
 	struct cursor in;
@@ -18,6 +20,7 @@ struct ere {
 	struct writer *out;
 	enum ere_result result;
 	struct ere_error *error;
+	uint64_t size; /* atoms of the current alternatives after all copying, about */
 };
 
 static void ere_wrong(struct ere *ere, const char *at, const char *reason)
@@ -159,8 +162,9 @@ static void read_bracket(struct ere *ere, const char *open)
 
 /* ---- everything else ----------------------------------------------------------------------- */
 
-/* "{" n ["," [m]] "}"; the place is at "{". True when it is an interval. */
-static bool read_interval(struct ere *ere)
+/* "{" n ["," [m]] "}"; the place is at "{". True when it is an interval; `*copies` is how often it
+ * repeats what precedes it. */
+static bool read_interval(struct ere *ere, uint64_t *copies)
 {
 	const char *open = ere->in.at;
 	struct cursor in = ere->in;
@@ -185,26 +189,36 @@ static bool read_interval(struct ere *ere)
 		ere_unsure(ere);
 	writer_bytes(ere->out, open, (size_t)(in.at - open));
 	ere->in = in;
+	*copies = high == UINT64_MAX ? low + 1 : high ? high : 1;
 	return true;
 }
 
-static void read_repeats(struct ere *ere, bool is_anchor)
+/* The repeat signs behind an atom; `size` is the atom's. */
+static void read_repeats(struct ere *ere, bool is_anchor, uint64_t *size)
 {
+	const char *start = ere->in.at;
 	unsigned repeats = 0;
 	for (;;) {
+		uint64_t copies = 1;
 		int c = cursor_peek(&ere->in);
+		if (*size > ERE_MAX_SIZE) {
+			ere_wrong(ere, start, "so many repeats are too much");
+			return;
+		}
 		if (c == '{') {
-			if (!read_interval(ere)) {
+			if (!read_interval(ere, &copies)) {
 				write_literal(ere, '{');
 				ere->in.at++;
 				return;
 			}
 		} else if (c == '*' || c == '+' || c == '?') {
+			copies = c == '+' ? 2 : 1;
 			writer_char(ere->out, (char)c);
 			ere->in.at++;
 		} else {
 			break;
 		}
+		*size *= copies;
 		repeats++;
 	}
 	/* `a**` is one repeat in POSIX; PCRE2 reads `a*+` and `a*?` as something else. */
@@ -248,6 +262,8 @@ static void read_atom(struct ere *ere, unsigned depth)
 	const char *at = ere->in.at;
 	char c = *ere->in.at++;
 	bool is_anchor = false;
+	uint64_t before = ere->size;
+	ere->size = 0;
 	switch (c) {
 	case '(':
 		read_group(ere, at, depth);
@@ -284,7 +300,9 @@ static void read_atom(struct ere *ere, unsigned depth)
 		write_literal(ere, c);
 		break;
 	}
-	read_repeats(ere, is_anchor);
+	uint64_t size = ere->size + 1;
+	read_repeats(ere, is_anchor, &size);
+	ere->size = before + size;
 }
 
 static void read_alternatives(struct ere *ere, unsigned depth)

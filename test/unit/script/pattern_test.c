@@ -87,6 +87,9 @@ static const struct {
 	{ "[[:foo:]]", "unknown character class" },
 	{ "[z-a]", "wrong way round" },
 	{ "a{3,2}", "wrong way round" },
+	{ "b++++++++++++++++++++++++++", "too much" },
+	{ "((a{200}){200}){200}", "too much" },
+	{ "((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "too much" },
 };
 
 static void says_what_is_wrong_and_where(void **state)
