@@ -16,6 +16,7 @@
 
 #include "core/process/options.h"
 #include "core/process/process.h"
+#include "core/script/config_names.h"
 #include "core/script/core_rows.h"
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
@@ -78,9 +79,16 @@ static bool on_alias(void *owner, const struct listen_directive *alias, struct d
 	return core_alias(alias, diagnostics);
 }
 
+static bool on_custom_param(void *owner, struct span group, struct span name, const struct config_value *value,
+	struct span description, struct source_position at, struct diagnostics *diagnostics)
+{
+	struct value kept = value->is_number ? VALUE_OF_INT(value->number) : VALUE_OF_TEXT(value->text);
+	return config_custom_set(group, name, &kept, description);
+}
+
 static const struct config_actions actions = {
 	.load_module = on_load_module, .load_path = on_load_path, .module_param = on_module_param,
-	.global_param = on_global_param, .listen = on_listen, .alias = on_alias,
+	.global_param = on_global_param, .listen = on_listen, .alias = on_alias, .custom_param = on_custom_param,
 };
 
 /* --loadmodule and --modparam: applied as if they stood at the end of the file. */

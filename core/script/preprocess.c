@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Directives: conditional text, defines, includes. */
+#include "core/script/config_names.h"
 #include "core/script/lexer.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ bool preprocess_define(struct lexer *lexer, struct span name, struct span value,
 		lexer->defines = define;
 	}
 	define->value = value.len ? arena_copy(lexer->arena, value) : SPAN_OF("");
+	config_define_set(name, value);
 	define->at = at;
 	return true;
 }
@@ -55,6 +57,7 @@ static void undefine(struct lexer *lexer, struct span name, bool must_exist, str
 	for (struct define **link = &lexer->defines; *link; link = &(*link)->next) {
 		if (span_equal((*link)->name, name)) {
 			*link = (*link)->next;
+			config_define_remove(name);
 			return;
 		}
 	}

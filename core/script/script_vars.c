@@ -104,12 +104,35 @@ static enum script_var_kind kind_of(const struct script_run *run, unsigned slot)
 	return index < image_names.count ? image_names.at[index].kind : SCRIPT_VAR_ZERO;
 }
 
+/* What modparam("pv", "varset", …) gave: the values of an event that assigned nothing. */
+enum { PRESETS_MAX = 64 };
+static struct {
+	unsigned slot;
+	struct value value;
+} presets[PRESETS_MAX];
+static unsigned preset_count;
+
+bool script_var_preset(unsigned slot, const struct value *value)
+{
+	struct value kept = *value;
+	if (kept.kind == VALUE_TEXT && !(kept.text.at = strndup(value->text.at, value->text.len)))
+		return false;
+	if (preset_count == PRESETS_MAX)
+		return false;
+	presets[preset_count].slot = slot;
+	presets[preset_count++].value = kept;
+	return true;
+}
+
 struct value script_var_get(struct script_run *run, unsigned slot)
 {
 	const struct script_vars *vars = run->state->vars;
 	unsigned series = slot >> 31, index = slot & ~(unsigned)RUNTIME_BIT;
 	if (index < vars->counts[series] && vars->slots[series][index].value.kind != VALUE_NULL)
 		return vars->slots[series][index].value;
+	for (unsigned i = 0; i < preset_count; i++)
+		if (presets[i].slot == slot)
+			return presets[i].value;
 	return kind_of(run, slot) == SCRIPT_VAR_ZERO ? VALUE_OF_INT(0) : (struct value){ 0 };
 }
 

@@ -18,6 +18,10 @@ struct value script_var_get(struct script_run *run, unsigned slot);
 /* Copies text into the run's memory; NULL or a null value resets. False: out of memory. */
 bool script_var_set(struct script_run *run, unsigned slot, const struct value *value);
 
+/* The value that the variable has in every event until something is assigned; before the first fork.
+ * Text is copied. False: too many, or out of memory. */
+bool script_var_preset(unsigned slot, const struct value *value);
+
 /* ---- where the script stands ---------------------------------------------------------------- */
 struct script_place {
 	const char *file;  /* NULL when nothing runs */
