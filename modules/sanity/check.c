@@ -151,8 +151,10 @@ static struct sanity_fault check_contacts(struct message *msg)
 		while ((result = name_addr_next(&rest, &contact)) == LIST_ITEM)
 			if (!contact.is_star && !uri_is_valid(contact.uri))
 				return fault(400, "Bad Contact URI");
+		/* An address whose brackets are right has a URI that is wrong. */
 		if (result == LIST_BAD)
-			return fault(400, "Bad Contact Header");
+			return fault(400, span_find(rest, '<', 0) < span_find(rest, '>', 0) ?
+				"Bad Contact URI" : "Bad Contact Header");
 	}
 	return fine;
 }
@@ -170,8 +172,8 @@ static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 
 /* ---- credentials -------------------------------------------------------------------------------------- */
 
-/* Is the value digest credentials with all that RFC 7616 3.4 asks for? Other schemes are not judged. */
-static bool credentials_are_valid(struct span value)
+/* Is the value digest credentials with all that RFC 7616 3.4 asks for? */
+static bool credentials_are_valid(struct span value, bool allow_other_schemes)
 {
 	struct auth_params params;
 	struct span rest = span_trim(value);
@@ -179,17 +181,18 @@ static bool credentials_are_valid(struct span value)
 	while (end < rest.len && !ascii_is_space(rest.at[end]))
 		end++;
 	if (!span_equal_nocase(span_slice(rest, 0, end), SPAN_OF("Digest")))
-		return true;
+		return allow_other_schemes;
 	if (!auth_parse(value, &params) || !params.username.len || !params.realm.len || !params.nonce.len ||
 		!params.uri.len || !params.response.len)
 		return false;
 	return !params.qop || (params.cnonce.len && params.nc_text.len);
 }
 
-static bool all_credentials_are_valid(const struct message *msg, enum sip_header_id id)
+static bool all_credentials_are_valid(const struct message *msg, enum sip_header_id id,
+	bool allow_other_schemes)
 {
 	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h))
-		if (!credentials_are_valid(message_header_value(msg, h)))
+		if (!credentials_are_valid(message_header_value(msg, h), allow_other_schemes))
 			return false;
 	return true;
 }
@@ -197,15 +200,15 @@ static bool all_credentials_are_valid(const struct message *msg, enum sip_header
 static struct sanity_fault check_digest(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return all_credentials_are_valid(msg, HEADER_PROXY_AUTHORIZATION) &&
-			all_credentials_are_valid(msg, HEADER_AUTHORIZATION) ?
+	return all_credentials_are_valid(msg, HEADER_PROXY_AUTHORIZATION, false) &&
+			all_credentials_are_valid(msg, HEADER_AUTHORIZATION, false) ?
 		fine : fault(400, "Bad Auth Credentials");
 }
 
 static struct sanity_fault check_authorization(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION) ? fine : fault(400, "Bad Auth Credentials");
+	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION, true) ? fine : fault(400, "Bad Auth Credentials");
 }
 
 /* ---- tags -------------------------------------------------------------------------------------------------- */

@@ -132,6 +132,13 @@ static const char *bind_part(struct variable_ref *ref, struct arena *arena)
 	return "$pcv knows all, value, genaddr, orig, term and status";
 }
 
+/* The value with its quotes, if it has them, as the peer gives it. */
+static struct span as_written(const struct param *param)
+{
+	size_t equals = span_find(param->whole, '=', 0);
+	return span_trim(span_slice(param->whole, equals + 1, param->whole.len));
+}
+
 static bool get_part(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	const struct part_row *part = part_find(variable_inner_text(run, ref));
@@ -147,7 +154,7 @@ static bool get_part(struct script_run *run, const struct variable_ref *ref, str
 	else if (!part->param)
 		*out = VALUE_OF_TEXT(now.value);
 	else if (params_find(now.value, ';', span_from(part->param), &param) && param.has_value)
-		*out = VALUE_OF_TEXT(param.value);
+		*out = VALUE_OF_TEXT(as_written(&param));
 	return true;
 }
 
