@@ -388,9 +388,10 @@ static const struct config_actions actions = { NULL, load_module, load_path, mod
 
 static void register_all(void)
 {
+	/* First, so that they win over the core's own and the tests do not depend on a message. */
+	script_register_variables("test", variables, sizeof(variables) / sizeof(variables[0]));
 	core_rows_register();
 	script_register_functions("core", core_functions, sizeof(core_functions) / sizeof(core_functions[0]));
-	script_register_variables("test", variables, sizeof(variables) / sizeof(variables[0]));
 	script_register_event("tm", "tm:local-request", ROUTE_LOCAL);
 	script_register_event("tm", "tm:branch-failure:", ROUTE_BRANCH_FAILURE);
 	script_register_event("htable", "htable:mod-init", ROUTE_EVENT);
