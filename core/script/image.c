@@ -144,10 +144,13 @@ uint32_t image_generation(void)
 /* Runs last milliseconds, or as long as a fiber waits; what was replaced two minutes ago is unused. */
 static void free_old(struct image *newest, int64_t now_ms)
 {
-	for (struct image *image = newest; image; image = (struct image *)image->previous) {
+	struct image *image = newest;
+	while (image && image->previous) {
 		struct image *older = (struct image *)image->previous;
-		if (!older || !older->block || !older->replaced_at_ms || now_ms - older->replaced_at_ms < KEEP_REPLACED_MS)
+		if (!older->block || !older->replaced_at_ms || now_ms - older->replaced_at_ms < KEEP_REPLACED_MS) {
+			image = older;
 			continue;
+		}
 		image->previous = older->previous;
 		older->release(older->block);
 	}

@@ -267,7 +267,6 @@ static const struct variable_row variables[] = {
 	{ "rU", INNER_NONE, get_fixed, set_nothing, .selector = 0, .doc = "" },
 	{ "rp", INNER_NONE, get_fixed, set_nothing, .selector = 1, .doc = "" },
 	{ "rm", INNER_NONE, get_fixed, .selector = 2, .doc = "" },
-	{ "ru", INNER_NONE, get_fixed, set_nothing, .selector = 3, .doc = "" },
 	{ "fU", INNER_NONE, get_fixed, set_nothing, .selector = 4, .doc = "" },
 	{ "ua", INNER_NONE, get_fixed, .selector = 5, .doc = "" },
 	{ "si", INNER_NONE, get_null, .doc = "" },
