@@ -104,6 +104,22 @@ static enum script_var_kind kind_of(const struct script_run *run, unsigned slot)
 	return index < image_names.count ? image_names.at[index].kind : SCRIPT_VAR_ZERO;
 }
 
+bool script_var_name_at(unsigned i, enum script_var_kind *out_kind, struct span *out_name)
+{
+	const struct image *image = script_current_image();
+	uint32_t kept = image ? image->var_count : image_names.count;
+	const struct script_var_name *name = NULL;
+	if (i < kept)
+		name = image ? &image->vars[i] : &image_names.at[i];
+	else if (i - kept < runtime_names.count)
+		name = &runtime_names.at[i - kept];
+	if (!name)
+		return false;
+	*out_kind = (enum script_var_kind)name->kind;
+	*out_name = name->name;
+	return true;
+}
+
 /* What modparam("pv", "varset", …) gave: the values of an event that assigned nothing. */
 enum { PRESETS_MAX = 64 };
 static struct {

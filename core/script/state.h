@@ -22,6 +22,9 @@ bool script_var_set(struct script_run *run, unsigned slot, const struct value *v
  * Text is copied. False: too many, or out of memory. */
 bool script_var_preset(unsigned slot, const struct value *value);
 
+/* Walks over all names that have a place, in no order; false past the end. */
+bool script_var_name_at(unsigned i, enum script_var_kind *out_kind, struct span *out_name);
+
 /* ---- where the script stands ---------------------------------------------------------------- */
 struct script_place {
 	const char *file;  /* NULL when nothing runs */
