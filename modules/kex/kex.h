@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kex: the tables of this module's files. */
+#pragma once
+
+#include "core/module/module.h"
+#include "core/script/registry.h"
+
+#define KEX_COMMAND_COUNT 14
+extern const struct rpc_command kex_commands[KEX_COMMAND_COUNT];
