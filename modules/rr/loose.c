@@ -220,10 +220,9 @@ static bool go_to_next_route(struct message *msg, struct route_set *set)
 	struct route *next = routes_top(set);
 	if (next->uri.lr.at)
 		return message_set_dst_uri(msg, next->uri.whole);
-	const struct sip_header *last = set->routes[set->count - 1].header;
 	struct span line = arena_printf(msg->arena, "Route: <%.*s>\r\n", SPAN_ARGS(message_uri(msg)));
 	next->is_removed = true;
-	return line.at && edit_insert_after(msg, last, line) && message_set_uri(msg, next->uri.whole);
+	return line.at && edit_append_header(msg, line) && message_set_uri(msg, next->uri.whole);
 }
 
 static enum loose_result route_message(struct message *msg, unsigned mode, struct routing *routing)

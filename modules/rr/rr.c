@@ -183,7 +183,7 @@ static bool get_route_uri(struct script_run *run, const struct variable_ref *ref
 {
 	(void)ref;
 	struct span uri = loose_top_uri(run->msg);
-	*out = VALUE_OF_TEXT(uri.at ? uri : SPAN_OF(""));
+	*out = uri.at ? VALUE_OF_TEXT(uri) : (struct value){ 0 };
 	return true;
 }
 

@@ -160,7 +160,6 @@ const struct function_table search_functions = ROWS(functions);
 
 /* ---- pieces of the message ------------------------------------------------------------------------------ */
 
-/* Requests included: their first line is written anew, so replacing in it has no effect there. */
 static struct span whole_text(const struct message *msg)
 {
 	return span_slice(msg->bytes, msg->index->start, msg->bytes.len);
@@ -253,7 +252,7 @@ static int append_after(struct script_run *run, const struct pattern_text_args *
 
 static int search_append(struct script_run *run, const struct pattern_text_args *args)
 {
-	return append_after(run, args, whole_text(run->msg));
+	return append_after(run, args, headers_and_body(run->msg));
 }
 
 static int search_append_body(struct script_run *run, const struct pattern_text_args *args)
@@ -288,7 +287,7 @@ static int replace_matches(struct script_run *run, const struct pattern_text_arg
 
 static int replace(struct script_run *run, const struct pattern_text_args *args)
 {
-	return replace_matches(run, args, whole_text(run->msg), TEXT_PATTERN, false);
+	return replace_matches(run, args, headers_and_body(run->msg), TEXT_PATTERN, false);
 }
 
 static int replace_body(struct script_run *run, const struct pattern_text_args *args)
@@ -303,7 +302,7 @@ static int replace_headers(struct script_run *run, const struct pattern_text_arg
 
 static int replace_all(struct script_run *run, const struct pattern_text_args *args)
 {
-	return replace_matches(run, args, whole_text(run->msg), TEXT_PATTERN, true);
+	return replace_matches(run, args, headers_and_body(run->msg), TEXT_PATTERN, true);
 }
 
 static int replace_body_all(struct script_run *run, const struct pattern_text_args *args)

@@ -75,6 +75,8 @@ static int ends(struct script_run *run, const struct pair_args *args)
 static int find(struct script_run *run, const struct pair_args *args)
 {
 	(void)run;
+	if (!args->second.len)
+		return (int)args->first.len + 1; /* as the peer counts */
 	size_t at = span_find_span(args->first, args->second);
 	return at < args->first.len ? (int)at + 1 : SCRIPT_FALSE;
 }
@@ -82,6 +84,8 @@ static int find(struct script_run *run, const struct pair_args *args)
 static int find_nocase(struct script_run *run, const struct pair_args *args)
 {
 	(void)run;
+	if (!args->second.len)
+		return (int)args->first.len + 1;
 	for (size_t at = 0; at + args->second.len <= args->first.len; at++)
 		if (span_equal_nocase(span_slice(args->first, at, args->second.len), args->second))
 			return (int)at + 1;

@@ -236,9 +236,11 @@ static int insert_value(struct script_run *run, const struct change_args *args)
 	int i = reference.kind == REFERS_NUMBER ? item_index(&reference, &list) : -1;
 	if (i < 0)
 		return truth(add_header(run, reference.name, args->value, list.count ? list.items[0].header : NULL));
-	struct span text = arena_printf(run->arena, "%.*s,", SPAN_ARGS(args->value));
-	const char *start = list.items[i].text.at;
-	return truth(text.at && replace_text(run->msg, start, start, text));
+	bool is_first = i == 0 || !same_header(&list, (unsigned)i, (unsigned)i - 1);
+	struct span text = arena_printf(run->arena, "%s%.*s%s", is_first ? "" : ",", SPAN_ARGS(args->value),
+		is_first ? "," : "");
+	const char *at = is_first ? list.items[i].text.at : text_end(list.items[i - 1].text);
+	return truth(text.at && replace_text(run->msg, at, at, text));
 }
 
 /* ---- parameters ---------------------------------------------------------------------------------------------- */
