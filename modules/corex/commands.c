@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The corex.* and shm.* commands. */
+#include "core/shm/map.h"
+#include "modules/corex/corex.h"
+
+static struct span or_dash(struct span text)
+{
+	return text.len ? text : SPAN_OF("-");
+}
+
+static void run_list_sockets(struct rpc_call *call)
+{
+	for (unsigned i = 0; i < listener_count(); i++) {
+		const struct listener *listener = listener_at(i);
+		char address[END_POINT_TEXT_MAX];
+		struct writer w = writer_fixed(address, sizeof(address));
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		end_point_write_ip(&w, &listener->address);
+		rpc_add_text(call, node, "PROTO", span_from(transport_name_lower((enum transport)listener->address.transport)));
+		rpc_add_text(call, node, "NAME", writer_result(&w));
+		struct rpc_node *list = rpc_add_struct(call, node, "ADDRLIST");
+		rpc_add_text(call, list, "ADDR", writer_result(&w));
+		rpc_add_printf(call, node, "PORT", "%u", listener->address.port);
+		rpc_add_text(call, node, "MCAST", SPAN_OF("no"));
+		rpc_add_text(call, node, "MHOMED", SPAN_OF("no"));
+		rpc_add_text(call, node, "VIRTUAL", listener->is_virtual ? SPAN_OF("yes") : SPAN_OF("no"));
+		rpc_add_text(call, node, "SOCKNAME", or_dash(listener->name));
+		rpc_add_text(call, node, "ADVERTISE", or_dash(listener->advertised_host));
+	}
+}
+
+static void run_list_aliases(struct rpc_call *call)
+{
+	for (unsigned i = 0; i < alias_count(); i++) {
+		struct span rest = alias_text(i), proto = SPAN("*"), address = SPAN(""), port = SPAN("*");
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		span_split(&rest, ':', &proto);
+		span_split(&rest, ':', &address);
+		span_split(&rest, ':', &port);
+		rpc_add_text(call, node, "PROTO", proto);
+		rpc_add_text(call, node, "ADDR", address);
+		rpc_add_text(call, node, "PORT", port);
+	}
+}
+
+static void run_debug(struct rpc_call *call)
+{
+	int64_t level;
+	struct rpc_node *node;
+	if (!rpc_arg_count(call)) {
+		node = rpc_add_struct(call, NULL, NULL);
+		rpc_add_int(call, node, "debug", log_get_threshold());
+		return;
+	}
+	if (!rpc_need_int(call, 0, "level", &level))
+		return;
+	node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_int(call, node, "old", log_get_threshold());
+	log_set_threshold((int)level);
+	rpc_add_int(call, node, "new", log_get_threshold());
+}
+
+static void run_shm_stats(struct rpc_call *call)
+{
+	struct shm_usage usage;
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	shm_get_usage(&usage);
+	rpc_add_int(call, node, "total", (int64_t)usage.total);
+	rpc_add_int(call, node, "free", (int64_t)usage.free);
+	rpc_add_int(call, node, "used", (int64_t)usage.used);
+	rpc_add_int(call, node, "real_used", (int64_t)usage.real_used);
+	rpc_add_int(call, node, "max_used", (int64_t)usage.max_used);
+	rpc_add_int(call, node, "fragments", (int64_t)usage.fragments);
+}
+
+static void run_shm_info(struct rpc_call *call)
+{
+	struct shm_usage usage;
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	shm_get_usage(&usage);
+	rpc_add_text(call, node, "name", SPAN_OF("shards"));
+	rpc_add_int(call, node, "size", (int64_t)usage.total);
+}
+
+static void run_shm_report(struct rpc_call *call)
+{
+	for (struct shard_set *set = shard_set_next(NULL); set; set = shard_set_next(set)) {
+		struct shard_usage usage;
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		shard_set_usage(set, &usage);
+		rpc_add_text(call, node, "name", span_from(shard_set_name(set)));
+		rpc_add_int(call, node, "live", (int64_t)usage.live);
+		rpc_add_int(call, node, "slot_bytes", (int64_t)usage.slot_bytes);
+		rpc_add_int(call, node, "region_bytes", (int64_t)usage.region_bytes);
+		rpc_add_int(call, node, "page_bytes", (int64_t)usage.page_bytes);
+		rpc_add_int(call, node, "repairs", (int64_t)usage.repairs);
+		rpc_add_int(call, node, "lost", (int64_t)usage.lost);
+		rpc_add_int(call, node, "quarantined", (int64_t)usage.quarantined);
+	}
+}
+
+const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
+	{ "corex.list_sockets", run_list_sockets, "Lists the listen addresses.", NULL, true },
+	{ "corex.list_aliases", run_list_aliases, "Lists the names that are ours.", NULL, true },
+	{ "corex.debug", run_debug, "Shows or sets the log level.", "[level]" },
+	{ "shm.stats", run_shm_stats, "Shows the shared memory." },
+	{ "corex.shm.stats", run_shm_stats, "Shows the shared memory." },
+	{ "shm.info", run_shm_info, "Shows what manages the shared memory." },
+	{ "shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL, true },
+};
