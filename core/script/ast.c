@@ -234,6 +234,33 @@ struct expr *expr_route(struct parser *parser, struct expr *name, struct source_
 	return expr;
 }
 
+static struct span endpoint_part(struct parser *parser, const struct expr *expr)
+{
+	switch (expr->kind) {
+	case EXPR_INT:
+		return parser_number_text(parser, expr->number);
+	case EXPR_NAME:
+	case EXPR_TEXT:
+		return expr->text;
+	case EXPR_ADDRESS:
+		return span_find(expr->text, ':', 0) < expr->text.len
+			? arena_printf(parser->arena, "[%.*s]", SPAN_ARGS(expr->text)) : expr->text;
+	default:
+		return (struct span){ 0 };
+	}
+}
+
+struct expr *expr_endpoint(struct parser *parser, struct expr *left, const struct expr *right,
+	struct source_position at)
+{
+	struct span first = endpoint_part(parser, left), second = endpoint_part(parser, right);
+	if (!first.at || !second.at) {
+		parser_error(parser, at, "syntax error: unexpected `:`");
+		return left;
+	}
+	return expr_text(parser, EXPR_TEXT, parser_concat(parser, first, ":", second), left->at);
+}
+
 struct expr *parser_add_argument(struct expr *list, struct expr *last)
 {
 	struct expr *end = list;

@@ -2,6 +2,7 @@
 /* Checks statements and expressions: names, types, patterns, places. Constants are folded on the way. */
 #include "core/script/build.h"
 
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -175,7 +176,7 @@ static void check_keyword(struct build *build, struct expr *expr)
 	const struct keyword_row *row = keyword_row(keyword);
 	expr->keyword = keyword;
 	expr->type = row->type == KEYWORD_INT || row->type == KEYWORD_PROTOCOL || row->type == KEYWORD_FAMILY
-		? TYPE_INT : TYPE_TEXT;
+		? TYPE_INT : row->type == KEYWORD_CODE ? TYPE_ANY : TYPE_TEXT;
 	if (row->contexts != IN_ANY && !(row->contexts & build->route->kind))
 		build_error(build, "keyword-context", expr->at, "`%s` exists only in onsend_route, not in %s", row->name,
 			kind_name(build->route->kind));
@@ -320,6 +321,24 @@ static void resolve_network(struct build *build, struct expr *comparison, struct
 	}
 }
 
+/* Looked up once, while the script is compiled; the first address counts. */
+static bool resolve_host(struct build *build, struct expr *comparison, struct span host)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
+	char *name = arena_string(build->scratch, host);
+	struct network *network = ARENA_NEW(build->arena, struct network);
+	if (!name || !network || getaddrinfo(name, NULL, &hints, &found) != 0)
+		return false;
+	struct sockaddr_storage address = { 0 };
+	memcpy(&address, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	end_point_from_sockaddr(&address, TRANSPORT_NONE, &network->address);
+	network->bits = network->address.family == AF_INET6 ? 128 : 32;
+	network->text = build_text(build, host);
+	comparison->resolved = network;
+	return true;
+}
+
 /* src_ip == 10.0.0.0/8, "10.1.2.3", myself, $avp(x) */
 static void check_address_comparison(struct build *build, struct expr *expr)
 {
@@ -329,9 +348,14 @@ static void check_address_comparison(struct build *build, struct expr *expr)
 		resolve_network(build, expr, address_text(build, right), right->at);
 		return;
 	}
+	if (right->kind == EXPR_NAME && keyword_find(right->text) < 0 && !script_function_find(right->text, 0, NULL))
+		set_constant(right, VALUE_OF_TEXT(right->text));
 	check_expr(build, right);
 	if (is_text(right) && network_parse(right->value.text, &probe))
 		resolve_network(build, expr, build_text(build, right->value.text), right->at);
+	else if (is_text(right) && right->value.text.len && !resolve_host(build, expr, right->value.text))
+		build_warning(build, "unknown-host", right->at, "the host name \"%.*s\" has no address, so this never matches",
+			SPAN_ARGS(right->value.text));
 	else if (right->is_constant && right->value.kind == VALUE_INT)
 		type_error(build, expr, right, "address");
 }
@@ -643,7 +667,9 @@ static void check_statement(struct build *build, struct statement *statement)
 		break;
 	case STATEMENT_BREAK:
 		if (!build->loops && !build->switches)
-			build_error(build, "stray-break", statement->at, "`break` stands outside of `switch` and `while`");
+			build_hint(build, build_warning(build, "stray-break", statement->at,
+				"this `break` stands outside of `switch` and `while`, so it leaves the route"),
+				"write return, or exit to end the script");
 		break;
 	case STATEMENT_CONTINUE:
 		if (!build->loops)

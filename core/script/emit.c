@@ -518,7 +518,10 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 		emit(build, OP_DROP, 0, 0, 0);
 		break;
 	case STATEMENT_BREAK:
-		jump_later(build, build->breaks, emit(build, OP_JUMP, 0, 0, 0));
+		if (build->breaks)
+			jump_later(build, build->breaks, emit(build, OP_JUMP, 0, 0, 0));
+		else
+			emit(build, OP_LEAVE, 0, 0, 0);
 		break;
 	case STATEMENT_CONTINUE:
 		jump_later(build, build->continues, emit(build, OP_JUMP, 0, 0, 0));

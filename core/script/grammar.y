@@ -37,7 +37,7 @@ static void script_parse_error(struct source_position *at, struct parser *parser
 %token T_ROUTE "route" T_REQUEST_ROUTE "request_route" T_REPLY_ROUTE "reply_route"
 %token T_FAILURE_ROUTE "failure_route" T_BRANCH_ROUTE "branch_route" T_ONSEND_ROUTE "onsend_route"
 %token T_LOADMODULE "loadmodule" T_LOADPATH "loadpath" T_MODPARAM "modparam" T_MODPARAMX "modparamx"
-%token T_LISTEN "listen" T_ALIAS "alias" T_SOCKET "socket" T_FLAGS "flags" T_AVPFLAGS "avpflags"
+%token T_LISTEN "listen" T_ALIAS "alias" T_SOCKET "socket" T_FLAGS "flags" T_AVPFLAGS "avpflags" T_CFGENGINE "cfgengine"
 %token T_ADVERTISE "advertise" T_LISTEN_NAME "listen name" T_VIRTUAL "virtual" T_DESC "desc"
 %token T_TO_INT "(int)" T_TO_TEXT "(str)" T_DEFINED "defined" T_STRLEN "strlen" T_STREMPTY "strempty"
 %token T_SELVAL "selval"
@@ -62,7 +62,7 @@ static void script_parse_error(struct source_position *at, struct parser *parser
 %type <expr> expr primary call arguments argument_list argument case_value
 %type <statement> statement statements block simple
 %type <cases> cases
-%type <text> host_text host_atom route_name text_value
+%type <text> dotted_name host_text host_atom route_name text_value
 %type <endpoint> endpoint
 %type <listen> listen_options
 %type <value> value
@@ -89,6 +89,8 @@ item:
 	| T_LOADMODULE '(' T_STRING ',' T_STRING ')' { parser_load_module(parser, $3, @3); }
 	| T_LOADPATH T_STRING { parser_load_path(parser, $2, @2); }
 	| T_LOADPATH '=' T_STRING { parser_load_path(parser, $3, @3); }
+	| T_CFGENGINE value { parser_param(parser, SPAN_OF("cfgengine"), &$2, @1); }
+	| T_CFGENGINE '=' value { parser_param(parser, SPAN_OF("cfgengine"), &$3, @1); }
 	| T_MODPARAM '(' text_value ',' text_value ',' value ')' { parser_modparam(parser, $3, $5, &$7, false, @1); }
 	| T_MODPARAMX '(' text_value ',' text_value ',' value ')' { parser_modparam(parser, $3, $5, &$7, true, @1); }
 	| T_FLAGS flags
@@ -291,10 +293,17 @@ primary:
 	| T_SELECT { $$ = expr_text(parser, EXPR_SELECT, $1, @1); }
 	| T_NAME { $$ = expr_text(parser, EXPR_NAME, $1, @1); }
 	| T_ADDRESS { $$ = expr_text(parser, EXPR_ADDRESS, $1, @1); }
+	| dotted_name { $$ = expr_text(parser, EXPR_TEXT, $1, @1); }
 	| call
 	| T_SELVAL '(' expr ',' expr ',' expr ')' { $$ = expr_selval(parser, $3, $5, $7, @1); }
 	| '(' expr ')' { $$ = $2; $$->in_parentheses = true; }
 	| '(' T_VARIABLE '=' expr ')' { $$ = expr_assign(parser, expr_text(parser, EXPR_VARIABLE, $2, @2), $4, @3); }
+	;
+
+/* A bare host name: src_ip == proxy.example.com */
+dotted_name:
+	  T_NAME '.' T_NAME { $$ = parser_concat(parser, $1, ".", $3); }
+	| dotted_name '.' T_NAME { $$ = parser_concat(parser, $1, ".", $3); }
 	;
 
 call:
@@ -306,7 +315,11 @@ argument_list:
 	  argument
 	| argument_list ',' argument { $$ = parser_add_argument($1, $3); }
 	;
-argument: expr ;
+/* Sockets may be written without quotes: force_send_socket(udp:10.0.0.1:5060). */
+argument:
+	  expr
+	| argument ':' expr { $$ = expr_endpoint(parser, $1, $3, @2); }
+	;
 
 %%
 

@@ -17,7 +17,7 @@ static const struct keyword_row rows[KEYWORD_COUNT] = {
 	[KEYWORD_DST_PORT] = { "dst_port", KEYWORD_INT, IN_ANY },
 	[KEYWORD_PROTO] = { "proto", KEYWORD_PROTOCOL, IN_ANY },
 	[KEYWORD_AF] = { "af", KEYWORD_FAMILY, IN_ANY },
-	[KEYWORD_STATUS] = { "status", KEYWORD_INT, IN_ANY },
+	[KEYWORD_STATUS] = { "status", KEYWORD_CODE, IN_ANY },
 	[KEYWORD_MSG_LEN] = { "msg:len", KEYWORD_INT, IN_ANY },
 	[KEYWORD_SND_IP] = { "snd_ip", KEYWORD_ADDRESS, IN_ONSEND },
 	[KEYWORD_SND_PORT] = { "snd_port", KEYWORD_INT, IN_ONSEND },
@@ -128,7 +128,7 @@ struct value keyword_read(struct script_run *run, enum keyword keyword)
 	case KEYWORD_SND_AF:
 		return VALUE_OF_INT(address_of(run, keyword)->family);
 	case KEYWORD_STATUS:
-		return VALUE_OF_INT(message_is_request(msg) ? 0 : (int64_t)msg->index->status);
+		return VALUE_OF_TEXT(arena_printf(run->arena, "%u", message_is_request(msg) ? 0u : msg->index->status));
 	case KEYWORD_MSG_LEN:
 		return VALUE_OF_INT((int64_t)msg->bytes.len);
 	case KEYWORD_COUNT:

@@ -13,7 +13,7 @@ enum keyword {
 	KEYWORD_COUNT,
 };
 
-enum keyword_type { KEYWORD_TEXT, KEYWORD_IS_URI, KEYWORD_INT, KEYWORD_ADDRESS, KEYWORD_PROTOCOL, KEYWORD_FAMILY };
+enum keyword_type { KEYWORD_TEXT, KEYWORD_IS_URI, KEYWORD_INT, KEYWORD_CODE /* text or number */, KEYWORD_ADDRESS, KEYWORD_PROTOCOL, KEYWORD_FAMILY };
 
 struct keyword_row {
 	const char *name;

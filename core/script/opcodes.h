@@ -62,6 +62,7 @@
 	X(CALL_ROUTE_TEXT, "wr.", "a = result of the route that b names")                              \
 	X(RETURN, ".r.", "leave the route with b; 0 ends the script")                                  \
 	X(RETURN_INT, "..i", "leave the route with the number c; 0 ends the script")                   \
+	X(LEAVE, "..i", "leave the route with the number c; the script goes on also with 0")            \
 	X(EXIT, "...", "end the script")                                                               \
 	X(DROP, "...", "end the script and drop the message")
 

@@ -113,4 +113,7 @@ struct expr *expr_selval(struct parser *parser, struct expr *condition, struct e
 struct expr *expr_call(struct parser *parser, struct span name, struct expr *arguments,
 	struct source_position at);
 struct expr *expr_route(struct parser *parser, struct expr *name, struct source_position at);
+/* `left`:`right` of bare words, addresses and numbers, as one text. */
+struct expr *expr_endpoint(struct parser *parser, struct expr *left, const struct expr *right,
+	struct source_position at);
 struct expr *parser_add_argument(struct expr *list, struct expr *last);

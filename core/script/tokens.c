@@ -86,6 +86,7 @@ static const struct {
 	{ "flags", T_FLAGS, false },
 	{ "bool", T_FLAGS, false },
 	{ "avpflags", T_AVPFLAGS, false },
+	{ "cfgengine", T_CFGENGINE, false },
 	{ "advertise", T_ADVERTISE, false },
 	{ "ADVERTISE", T_ADVERTISE, false },
 	{ "virtual", T_VIRTUAL, false },
@@ -93,6 +94,12 @@ static const struct {
 	{ "descr", T_DESC, false },
 	{ "description", T_DESC, false },
 };
+
+/* `default` and the like may be names of custom parameters. */
+static bool is_word(const struct token *token)
+{
+	return token->type == T_NAME || (token->type >= T_IF && token->type <= T_ONSEND_ROUTE && token->text.len);
+}
 
 static void classify_outer(struct lexer *lexer, struct token *token)
 {
@@ -117,7 +124,7 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 		token->type = T_LISTEN_NAME;
 		return;
 	}
-	if (lexer->previous != '=' && queue_at(lexer, 0)->type == '.' && queue_at(lexer, 1)->type == T_NAME
+	if (lexer->previous != '=' && queue_at(lexer, 0)->type == '.' && is_word(queue_at(lexer, 1))
 		&& queue_at(lexer, 2)->type == '=') {
 		queue_take(lexer);
 		struct token second = queue_take(lexer);

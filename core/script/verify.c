@@ -32,7 +32,7 @@ static bool operand_fits(const struct image *image, const struct route_entry *ro
 
 static bool ends_route(uint8_t op)
 {
-	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_EXIT || op == OP_DROP || op == OP_JUMP;
+	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_LEAVE || op == OP_EXIT || op == OP_DROP || op == OP_JUMP;
 }
 
 static bool instruction_fits(const struct image *image, const struct route_entry *route,

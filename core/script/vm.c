@@ -353,13 +353,14 @@ static int run_frames(struct script_run *run)
 			pc = frame->pc;
 			break;
 		}
+		case OP_LEAVE:
 		case OP_RETURN:
 		case OP_RETURN_INT:
-			code_value = in.op == OP_RETURN_INT ? in.c : value_int(&context, &R(in.b));
+			code_value = in.op == OP_RETURN ? value_int(&context, &R(in.b)) : in.c;
 			run->return_code = (int32_t)code_value;
 			if (script_limits()->return_mode)
 				code_value = code_value != 0 ? code_value : -1;
-			if (code_value == 0) {
+			if (code_value == 0 && in.op != OP_LEAVE) {
 				run->exited = true;
 				state->depth = outermost - 1;
 				return 0;
