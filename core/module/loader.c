@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/module/live.h"
+
 #define MODULES_MOST 256
 #define DIRECTORIES_MOST 16
 
@@ -162,6 +164,7 @@ bool loader_add(const struct module *module, struct diagnostics *diagnostics, st
 	for (uint32_t i = 0; i < module->events.count; i++)
 		script_register_event(module->name, module->events.rows[i].name, module->events.rows[i].kind);
 	register_counters(module);
+	live_add(module->name, module->settings.object, module->settings.fields);
 	if (module->commands.count && !rpc_register(&module->commands))
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "duplicate-command", at,
 			"module %s has an RPC command that another module has too", module->name);

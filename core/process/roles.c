@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/module/live.h"
 #include "core/process/process.h"
 #include "core/shm/lock.h"
 #include "core/shm/mailbox.h"
@@ -221,9 +222,11 @@ static bool signals_start(void)
 	return fd >= 0 && loop_watch(fd, LOOP_READ, on_signal, NULL);
 }
 
-static int64_t flush_hook(void)
+/* Before every sleep: what waits to be sent leaves, and settings that changed are taken over. */
+static int64_t turn_hook(void)
 {
 	send_flush();
+	live_poll();
 	return INT64_MAX;
 }
 
@@ -242,7 +245,7 @@ static bool role_start(struct role *role)
 	fiber_set_park_check(may_park);
 	if (!loader_start_worker())
 		return false;
-	loop_add_hook(flush_hook);
+	loop_add_hook(turn_hook);
 	if (role->kind == ROLE_MODULE)
 		return role->module_role->start();
 	timers_start();

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/module/live.h"
 #include "core/process/options.h"
 #include "core/process/process.h"
 #include "core/script/config_names.h"
@@ -421,6 +422,9 @@ static bool share_state(void)
 	int64_t *offset = shm_reserve(sizeof(*offset), "clock");
 	int *threshold = shm_reserve(sizeof(*threshold), "log");
 	if (!offset || !threshold)
+		return false;
+	live_add("core", core_setting_object(), core_setting_fields());
+	if (!live_start())
 		return false;
 	clock_share(offset);
 	log_share(threshold);
