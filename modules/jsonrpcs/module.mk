@@ -1,0 +1,1 @@
+jsonrpcs_LIBS = -ljson-c
