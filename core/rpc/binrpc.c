@@ -1,256 +1,310 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Encoding and decoding of binrpc. */
+/* The binrpc format: reading on untrusted bytes, writing of answers. */
 #include "core/rpc/binrpc.h"
 
-#define MAGIC 0xa1
+#include "core/base/check.h"
+
+#define MAGIC_AND_VERSION 0xA1
 #define FLAG 0x80
-#define DEPTH_MOST 32
+#define SIZE_MAX_IN_HEADER 7
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* Types on the wire. */
+enum { WIRE_INT, WIRE_TEXT, WIRE_DOUBLE, WIRE_STRUCT, WIRE_ARRAY, WIRE_MEMBER, WIRE_BYTES };
 
-/* A big-endian number of `size` bytes; the caller made sure that they are there. */
-static uint64_t read_number(const char *at, size_t size)
+static uint64_t big_endian(const char *at, size_t len)
 {
 	uint64_t number = 0;
-	for (size_t i = 0; i < size; i++)
+	for (size_t i = 0; i < len; i++)
 		number = number << 8 | (uint8_t)at[i];
 	return number;
 }
 
-enum binrpc_result binrpc_packet(struct span bytes, size_t body_most, struct binrpc_packet *out_packet)
+/* Bytes that `number` needs, at least `least`. */
+static size_t bytes_of(uint64_t number, size_t least)
 {
-	if (bytes.len && (uint8_t)bytes.at[0] != MAGIC)
+	size_t len = 0;
+	for (; number; number >>= 8)
+		len++;
+	return len < least ? least : len;
+}
+
+/* ---- frames -------------------------------------------------------------------------------------------- */
+
+enum binrpc_result binrpc_header_read(struct span bytes, struct binrpc_header *out_header)
+{
+	if (bytes.len >= 1 && (uint8_t)bytes.at[0] != MAGIC_AND_VERSION)
 		return BINRPC_BAD;
 	if (bytes.len < 2)
 		return BINRPC_MORE;
-	uint8_t sizes = (uint8_t)bytes.at[1];
-	size_t length_size = (sizes >> 2 & 3) + 1u, cookie_size = (sizes & 3) + 1u;
-	size_t head = 2 + length_size + cookie_size;
-	if (bytes.len < head)
-		return BINRPC_MORE;
-	uint64_t len = read_number(bytes.at + 2, length_size);
-	if (len > body_most)
+	uint8_t layout = (uint8_t)bytes.at[1];
+	size_t length_len = ((layout >> 2) & 3) + 1u, cookie_len = (layout & 3) + 1u;
+	unsigned type = layout >> 4;
+	if (type != BINRPC_REQUEST && type != BINRPC_REPLY && type != BINRPC_FAULT)
 		return BINRPC_BAD;
-	if (bytes.len < head + len)
+	if (bytes.len < 2 + length_len + cookie_len)
 		return BINRPC_MORE;
-	*out_packet = (struct binrpc_packet){ .type = (enum binrpc_type)(sizes >> 4),
-		.cookie = (uint32_t)read_number(bytes.at + 2 + length_size, cookie_size),
-		.body = span_slice(bytes, head, len), .len = head + len };
+	*out_header = (struct binrpc_header){ .type = (enum binrpc_type)type,
+		.body_len = (uint32_t)big_endian(bytes.at + 2, length_len), .cookie_len = (uint8_t)cookie_len,
+		.header_len = (uint8_t)(2 + length_len + cookie_len) };
+	memcpy(out_header->cookie, bytes.at + 2 + length_len, cookie_len);
 	return BINRPC_OK;
 }
 
-/* The content's length; false when it does not fit into the rest. */
-static bool take_length(struct span *body, unsigned size, bool has_flag, size_t *out_length)
+size_t binrpc_header_write(const struct binrpc_header *header, uint8_t out[BINRPC_HEADER_MAX])
 {
-	uint64_t length = size;
-	if (has_flag) {
-		if (size == 0 || size > 4 || body->len < size)
-			return false;
-		length = read_number(body->at, size);
-		*body = span_slice(*body, size, body->len);
-	}
-	*out_length = length;
-	return length <= body->len;
+	size_t length_len = bytes_of(header->body_len, 1);
+	size_t cookie_len = header->cookie_len ? header->cookie_len : 1;
+	out[0] = MAGIC_AND_VERSION;
+	out[1] = (uint8_t)(header->type << 4 | (length_len - 1) << 2 | (cookie_len - 1));
+	for (size_t i = 0; i < length_len; i++)
+		out[2 + i] = (uint8_t)(header->body_len >> 8 * (length_len - 1 - i));
+	memcpy(out + 2 + length_len, header->cookie, cookie_len);
+	return 2 + length_len + cookie_len;
 }
 
-bool binrpc_next(struct span *body, struct binrpc_value *out_value, bool *out_bad)
+/* ---- reading values --------------------------------------------------------------------------------------- */
+
+/* Up to 4 bytes are a 32-bit number, negative ones in two's complement. */
+static int64_t to_number(struct span bytes)
 {
-	struct span rest = *body;
-	*out_bad = false;
-	if (rest.len == 0)
-		return false;
-	uint8_t head = (uint8_t)rest.at[0];
-	struct binrpc_value value = { .kind = (enum binrpc_kind)(head & 15) };
-	size_t length = 0;
-	rest = span_slice(rest, 1, rest.len);
-	*out_bad = true;
-	if (value.kind == BINRPC_STRUCT || value.kind == BINRPC_ARRAY) {
-		value.is_end = head & FLAG;
-	} else if (value.kind > BINRPC_BYTES || !take_length(&rest, head >> 4 & 7, head & FLAG, &length)) {
-		return false;
-	}
-	switch (value.kind) {
-	case BINRPC_INT:
-	case BINRPC_DOUBLE:
-		if (length > 8)
-			return false;
-		value.number = (int64_t)read_number(rest.at, length);
-		if (length == 4)
-			value.number = (int32_t)value.number;
-		break;
-	case BINRPC_STRING:
-	case BINRPC_MEMBER:
-		/* A closing zero belongs to the encoding, not to the text. */
-		value.text = span_slice(rest, 0, length && rest.at[length - 1] == '\0' ? length - 1 : length);
-		break;
-	case BINRPC_BYTES:
-		value.text = span_slice(rest, 0, length);
-		break;
-	case BINRPC_STRUCT:
-	case BINRPC_ARRAY:
-		break;
-	}
-	*body = span_slice(rest, length, rest.len);
-	*out_value = value;
-	*out_bad = false;
-	return true;
+	uint64_t number = big_endian(bytes.at, bytes.len);
+	return bytes.len <= 4 ? (int64_t)(int32_t)(uint32_t)number : (int64_t)number;
 }
 
-struct rpc_call *binrpc_read_call(struct arena *arena, struct span body)
+static bool text_without_nul(struct span bytes, struct span *out_text)
 {
+	*out_text = bytes.len ? span_slice(bytes, 0, bytes.len - 1) : SPAN_OF("");
+	return bytes.len == 0 || (bytes.at[bytes.len - 1] == '\0' && !memchr(bytes.at, '\0', bytes.len - 1));
+}
+
+static bool value_fill(unsigned type, struct span bytes, struct binrpc_value *out)
+{
+	switch (type) {
+	case WIRE_INT:
+		*out = (struct binrpc_value){ .kind = BINRPC_INT, .number = to_number(bytes) };
+		return bytes.len <= 8;
+	case WIRE_DOUBLE:
+		*out = (struct binrpc_value){ .kind = BINRPC_DOUBLE, .real = (double)to_number(bytes) / 1000 };
+		return bytes.len <= 8;
+	case WIRE_TEXT:
+		*out = (struct binrpc_value){ .kind = BINRPC_TEXT };
+		return text_without_nul(bytes, &out->text);
+	case WIRE_MEMBER:
+		*out = (struct binrpc_value){ .kind = BINRPC_MEMBER };
+		return text_without_nul(bytes, &out->text);
+	case WIRE_BYTES:
+		*out = (struct binrpc_value){ .kind = BINRPC_BYTES, .text = bytes };
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum binrpc_result binrpc_value_read(struct span *body, struct binrpc_value *out_value)
+{
+	if (body->len == 0)
+		return BINRPC_MORE;
+	uint8_t header = (uint8_t)body->at[0];
+	unsigned type = header & 15, size = (header >> 4) & 7;
+	bool flag = header & FLAG;
+	struct span rest = span_slice(*body, 1, body->len);
 	struct binrpc_value value;
-	bool is_bad;
-	if (!binrpc_next(&body, &value, &is_bad) || value.kind != BINRPC_STRING)
-		return NULL;
-	struct rpc_call *call = rpc_call_new(arena, value.text);
-	while (call && binrpc_next(&body, &value, &is_bad)) {
-		switch (value.kind) {
-		case BINRPC_INT:
-			rpc_call_add_arg_int(call, value.number);
-			break;
-		case BINRPC_DOUBLE:
-			rpc_call_add_arg_double(call, (double)value.number / 1000);
-			break;
-		case BINRPC_STRING:
-		case BINRPC_BYTES:
-			rpc_call_add_arg_text(call, value.text);
-			break;
-		case BINRPC_STRUCT:
-		case BINRPC_ARRAY:
-		case BINRPC_MEMBER:
-			break; /* arguments are positional: members count like plain values */
-		}
+	if (type == WIRE_STRUCT || type == WIRE_ARRAY) {
+		bool is_struct = type == WIRE_STRUCT;
+		if (size)
+			return BINRPC_BAD;
+		*out_value = (struct binrpc_value){ .kind = flag ? (is_struct ? BINRPC_STRUCT_END : BINRPC_ARRAY_END) :
+			(is_struct ? BINRPC_STRUCT : BINRPC_ARRAY) };
+		*body = rest;
+		return BINRPC_OK;
 	}
-	return is_bad ? NULL : call;
-}
-
-/* ---- writing ---------------------------------------------------------------------------------------------- */
-
-static unsigned bytes_needed(uint64_t number)
-{
-	unsigned count = 0;
-	for (; number; number >>= 8)
-		count++;
-	return count;
-}
-
-static void write_number(struct writer *w, uint64_t number, unsigned size)
-{
-	while (size > 0)
-		writer_char(w, (char)(number >> (8 * --size) & 0xff));
-}
-
-static void write_integer(struct writer *w, enum binrpc_kind kind, int64_t number)
-{
-	uint64_t bits = number < 0 ? (uint32_t)(int32_t)number : (uint64_t)number;
-	unsigned size = bytes_needed(bits);
-	if (size > 4) {
-		/* Readers know 32 bits; a larger count is cut to the largest of them. */
-		bits = INT32_MAX;
-		size = 4;
+	uint64_t len = size;
+	if (flag) {
+		if (size == 0 || size > 4 || rest.len < size)
+			return BINRPC_BAD;
+		len = big_endian(rest.at, size);
+		rest = span_slice(rest, size, rest.len);
 	}
-	writer_char(w, (char)(size << 4 | kind));
-	write_number(w, bits, size);
+	if (len > rest.len || !value_fill(type, span_slice(rest, 0, (size_t)len), &value))
+		return BINRPC_BAD;
+	*out_value = value;
+	*body = span_slice(rest, (size_t)len, rest.len);
+	return BINRPC_OK;
 }
 
-void binrpc_write_int(struct writer *w, int64_t number)
-{
-	write_integer(w, BINRPC_INT, number);
-}
+/* ---- writing values ------------------------------------------------------------------------------------------ */
 
-void binrpc_write_double(struct writer *w, double number)
+static void write_value_header(struct writer *w, unsigned type, size_t len)
 {
-	write_integer(w, BINRPC_DOUBLE, (int64_t)(number * 1000 + (number < 0 ? -0.5 : 0.5)));
-}
-
-static void write_text(struct writer *w, enum binrpc_kind kind, struct span text)
-{
-	size_t length = text.len + 1;
-	if (length < 8) {
-		writer_char(w, (char)(length << 4 | kind));
-	} else {
-		unsigned size = bytes_needed(length);
-		writer_char(w, (char)(FLAG | size << 4 | kind));
-		write_number(w, length, size);
+	if (len <= SIZE_MAX_IN_HEADER) {
+		writer_char(w, (char)(len << 4 | type));
+		return;
 	}
+	size_t length_len = bytes_of(len, 1);
+	writer_char(w, (char)(FLAG | length_len << 4 | type));
+	for (size_t i = length_len; i > 0; i--)
+		writer_char(w, (char)(len >> 8 * (i - 1)));
+}
+
+static void write_number(struct writer *w, unsigned type, uint32_t number)
+{
+	size_t len = bytes_of(number, 0);
+	write_value_header(w, type, len);
+	for (size_t i = len; i > 0; i--)
+		writer_char(w, (char)(number >> 8 * (i - 1)));
+}
+
+static void write_terminated(struct writer *w, unsigned type, struct span text)
+{
+	const char *nul = text.len ? memchr(text.at, '\0', text.len) : NULL;
+	if (nul)
+		text.len = (size_t)(nul - text.at);
+	write_value_header(w, type, text.len + 1);
 	writer_span(w, text);
 	writer_char(w, '\0');
 }
 
-void binrpc_write_string(struct writer *w, struct span text)
+void binrpc_write_text(struct writer *w, struct span text)
 {
-	write_text(w, BINRPC_STRING, text);
+	write_terminated(w, WIRE_TEXT, text);
 }
 
-void binrpc_write_member(struct writer *w, struct span name)
+void binrpc_write_int(struct writer *w, int64_t number)
 {
-	write_text(w, BINRPC_MEMBER, name);
-}
-
-void binrpc_write_mark(struct writer *w, enum binrpc_kind kind, bool is_end)
-{
-	writer_char(w, (char)((is_end ? FLAG : 0) | kind));
-}
-
-void binrpc_write_head(struct writer *w, enum binrpc_type type, uint32_t cookie, size_t body_len)
-{
-	unsigned length_size = bytes_needed(body_len), cookie_size = bytes_needed(cookie);
-	length_size = length_size ? length_size : 1;
-	cookie_size = cookie_size ? cookie_size : 1;
-	writer_char(w, (char)MAGIC);
-	writer_char(w, (char)((unsigned)type << 4 | (length_size - 1) << 2 | (cookie_size - 1)));
-	write_number(w, body_len, length_size);
-	write_number(w, cookie, cookie_size);
-}
-
-static void write_values(struct writer *w, const struct rpc_value *values, bool with_names, unsigned depth)
-{
-	for (const struct rpc_value *v = values; v && depth < DEPTH_MOST; v = v->next) {
-		if (with_names)
-			binrpc_write_member(w, v->name);
-		switch (v->kind) {
-		case RPC_INT:
-			binrpc_write_int(w, v->number);
-			break;
-		case RPC_TEXT:
-			binrpc_write_string(w, v->text);
-			break;
-		case RPC_DOUBLE:
-			binrpc_write_double(w, v->real);
-			break;
-		case RPC_NULL:
-			binrpc_write_string(w, SPAN_OF("<null string>"));
-			break;
-		case RPC_STRUCT:
-		case RPC_ARRAY: {
-			/* An array inside a struct is shown as a struct of unnamed members by nobody's client; kamcmd
-			 * prints arrays and structs alike. */
-			enum binrpc_kind kind = v->kind == RPC_STRUCT ? BINRPC_STRUCT : BINRPC_ARRAY;
-			binrpc_write_mark(w, kind, false);
-			write_values(w, v->first, v->kind == RPC_STRUCT, depth + 1);
-			binrpc_write_mark(w, kind, true);
-			break;
-		}
-		}
+	if (number >= INT32_MIN && number <= UINT32_MAX) {
+		write_number(w, WIRE_INT, (uint32_t)number);
+		return;
 	}
+	char text[24];
+	struct writer digits = writer_fixed(text, sizeof(text));
+	writer_int(&digits, number);
+	binrpc_write_text(w, writer_result(&digits));
 }
 
-void binrpc_write_reply(struct writer *w, const struct rpc_call *call, uint32_t cookie, struct arena *arena)
+void binrpc_write_double(struct writer *w, double number)
+{
+	double thousandths = number * 1000 + (number < 0 ? -0.5 : 0.5);
+	if (thousandths > INT32_MIN && thousandths < INT32_MAX) {
+		write_number(w, WIRE_DOUBLE, (uint32_t)(int32_t)thousandths);
+		return;
+	}
+	char text[400];
+	struct writer digits = writer_fixed(text, sizeof(text));
+	writer_printf(&digits, "%.3f", number);
+	binrpc_write_text(w, writer_result(&digits));
+}
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+
+struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const char **out_error)
+{
+	struct binrpc_value value;
+	enum binrpc_result result = binrpc_value_read(&body, &value);
+	if (result != BINRPC_OK || value.kind != BINRPC_TEXT) {
+		*out_error = result == BINRPC_MORE ? "bad request method: end of packet encountered" :
+			"bad request method: record doesn't match type";
+		return NULL;
+	}
+	struct rpc_call *call = rpc_call_new(arena, value.text);
+	if (!call) {
+		*out_error = "out of memory";
+		return NULL;
+	}
+	while ((result = binrpc_value_read(&body, &value)) == BINRPC_OK) {
+		switch (value.kind) {
+		case BINRPC_INT:
+			rpc_call_add_arg_int(call, value.number);
+			continue;
+		case BINRPC_TEXT:
+		case BINRPC_BYTES:
+			rpc_call_add_arg_text(call, value.text);
+			continue;
+		case BINRPC_DOUBLE:
+			rpc_call_add_arg_double(call, value.real);
+			continue;
+		case BINRPC_STRUCT:
+		case BINRPC_ARRAY:
+		case BINRPC_MEMBER:
+		case BINRPC_STRUCT_END:
+		case BINRPC_ARRAY_END:
+			break;
+		}
+		*out_error = "bad request: structures and arrays are no arguments";
+		return NULL;
+	}
+	*out_error = "bad request: corrupted packet";
+	return result == BINRPC_BAD ? NULL : call;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------------------- */
+
+/* Arrays with named members are structs on this wire; what is inside a struct needs a name. */
+static bool is_struct(const struct rpc_value *value)
+{
+	return value->kind == RPC_STRUCT || !value->first || value->first->name.at;
+}
+
+static void write_tree(struct writer *w, const struct rpc_value *value, bool needs_name)
+{
+	if (needs_name)
+		write_terminated(w, WIRE_MEMBER, value->name.at ? value->name : SPAN_OF(""));
+	switch (value->kind) {
+	case RPC_INT:
+		binrpc_write_int(w, value->number);
+		return;
+	case RPC_TEXT:
+		binrpc_write_text(w, value->text);
+		return;
+	case RPC_DOUBLE:
+		binrpc_write_double(w, value->real);
+		return;
+	case RPC_NULL:
+		binrpc_write_text(w, SPAN_OF("<null string>"));
+		return;
+	case RPC_STRUCT:
+	case RPC_ARRAY:
+		break;
+	}
+	unsigned type = is_struct(value) ? WIRE_STRUCT : WIRE_ARRAY;
+	writer_char(w, (char)type);
+	for (const struct rpc_value *member = value->first; member; member = member->next)
+		write_tree(w, member, type == WIRE_STRUCT);
+	writer_char(w, (char)(FLAG | type));
+}
+
+/* The frame's header goes right-aligned into the room that was kept in front of the body. */
+static struct span frame(const struct binrpc_header *request, enum binrpc_type type, struct writer *w)
+{
+	uint8_t bytes[BINRPC_HEADER_MAX];
+	if (w->failed || w->len - BINRPC_HEADER_MAX > UINT32_MAX)
+		return (struct span){ NULL, 0 };
+	struct binrpc_header header = *request;
+	header.type = type;
+	header.body_len = (uint32_t)(w->len - BINRPC_HEADER_MAX);
+	size_t len = binrpc_header_write(&header, bytes);
+	memcpy(w->data + BINRPC_HEADER_MAX - len, bytes, len);
+	return span_slice(writer_result(w), BINRPC_HEADER_MAX - len, w->len);
+}
+
+struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_call *call, struct arena *arena)
 {
 	const struct rpc_value *values;
 	struct span fault;
+	struct writer w = writer_in_arena(arena, 4096);
 	int code = rpc_result(call, &values, &fault);
-	struct writer body = writer_in_arena(arena, 4096);
-	if (code) {
-		binrpc_write_int(&body, code);
-		binrpc_write_string(&body, fault);
-	} else {
-		write_values(&body, values, false, 0);
-	}
-	if (body.failed) {
-		w->failed = true;
-		return;
-	}
-	binrpc_write_head(w, code ? BINRPC_FAULT : BINRPC_REPLY, cookie, body.len);
-	writer_span(w, writer_result(&body));
+	if (code)
+		return binrpc_fault(request, code, fault, arena);
+	writer_bytes(&w, "          ", BINRPC_HEADER_MAX);
+	for (; values; values = values->next)
+		write_tree(&w, values, false);
+	return frame(request, BINRPC_REPLY, &w);
+}
+
+struct span binrpc_fault(const struct binrpc_header *request, int code, struct span text, struct arena *arena)
+{
+	struct writer w = writer_in_arena(arena, 256 + text.len);
+	writer_bytes(&w, "          ", BINRPC_HEADER_MAX);
+	binrpc_write_int(&w, code);
+	binrpc_write_text(&w, text);
+	return frame(request, BINRPC_FAULT, &w);
 }
