@@ -41,10 +41,19 @@ static struct named *list_find(const struct list *list, struct span name)
 	return NULL;
 }
 
+/* A value that is replaced stays: compiled references may borrow it. */
 static bool list_set(struct list *list, struct span name, struct span value)
 {
 	struct named *item = list_find(list, name);
-	if (!item && list->count == list->room) {
+	if (item && span_equal(item->value, value)) {
+		item->is_removed = false;
+		return true;
+	}
+	if (item) {
+		item->name.len = 0;
+		item->is_removed = true;
+	}
+	if (list->count == list->room) {
 		unsigned room = list->room ? 2 * list->room : 64;
 		struct named *grown = realloc(list->items, room * sizeof(*grown));
 		if (!grown)
@@ -52,12 +61,10 @@ static bool list_set(struct list *list, struct span name, struct span value)
 		list->items = grown;
 		list->room = room;
 	}
-	struct span kept = keep(value), kept_name = item ? item->name : keep(name);
+	struct span kept = keep(value), kept_name = keep(name);
 	if (!kept.at || !kept_name.at)
 		return false;
-	if (!item)
-		item = &list->items[list->count++];
-	*item = (struct named){ .name = kept_name, .value = kept };
+	list->items[list->count++] = (struct named){ .name = kept_name, .value = kept };
 	return true;
 }
 
