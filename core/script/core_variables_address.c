@@ -228,6 +228,25 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 	return false;
 }
 
+/* ---- who sent it, for accounting -------------------------------------------------------------- */
+
+/* From, as user@host and as user. */
+static bool get_account(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	struct name_addr address;
+	struct sip_uri uri;
+	if (!find_address(run->msg, HEADER_FROM, &address) || !uri_parse(address.uri, &uri))
+		return true;
+	if (ref->row->selector == WHAT_USER)
+		return give_nonempty(out, uri.user);
+	struct writer w = writer_in_arena(run->arena, uri.user.len + uri.host.len + 1);
+	writer_span(&w, uri.user);
+	if (uri.user.len)
+		writer_char(&w, '@');
+	writer_span(&w, uri.host);
+	return give_written(out, &w);
+}
+
 #define ADDRESS(name, header, part, text) \
 	{ name, INNER_NONE, get_address, .selector = SELECT(header, part), .doc = text }
 #define WRITABLE(name, header, part, text) \
@@ -268,6 +287,8 @@ static const struct variable_row rows[] = {
 	{ "ad", INNER_NONE, get_auth, .selector = AUTH_DOMAIN, .doc = "Credentials: domain part of the username." },
 	{ "adn", INNER_NONE, get_auth, .selector = AUTH_NONCE, .doc = "Credentials: nonce." },
 	{ "adc", INNER_NONE, get_auth, .selector = AUTH_CNONCE, .doc = "Credentials: cnonce." },
+	{ "Au", INNER_NONE, get_account, .selector = WHAT_URI, .doc = "Account: user@host of From." },
+	{ "AU", INNER_NONE, get_account, .selector = WHAT_USER, .doc = "Account: user of From." },
 	{ "adr", INNER_NONE, get_auth, .selector = AUTH_RESPONSE, .doc = "Credentials: response." },
 };
 const struct variable_table address_variables = ROWS(rows);

@@ -55,6 +55,15 @@ static unsigned count_wanted(const struct message *msg, const struct wanted *wan
 	return count;
 }
 
+/* White space at the end of the line belongs to the value, as in the peer. */
+static struct span whole_value(const struct message *msg, const struct sip_header *h)
+{
+	const char *start = msg->bytes.at + h->value_at, *end = msg->bytes.at + h->end;
+	while (end > start && (end[-1] == '\n' || end[-1] == '\r'))
+		end--;
+	return span_make(start, (size_t)(end - start));
+}
+
 /* All values, joined by commas. */
 static bool give_all(struct script_run *run, const struct wanted *wanted, struct value *out)
 {
@@ -64,7 +73,7 @@ static bool give_all(struct script_run *run, const struct wanted *wanted, struct
 		return true;
 	for (const char *comma = ""; h; h = next_wanted(run->msg, wanted, h), comma = ",") {
 		writer_string(&w, comma);
-		writer_span(&w, sip_header_value(run->msg->bytes, h));
+		writer_span(&w, whole_value(run->msg, h));
 	}
 	return give_written(out, &w);
 }
@@ -84,15 +93,17 @@ static bool give_header(struct script_run *run, const struct variable_ref *ref, 
 	const struct sip_header *h = next_wanted(run->msg, wanted, NULL);
 	while (h && index-- > 0)
 		h = next_wanted(run->msg, wanted, h);
-	return give_text(out, h ? sip_header_value(run->msg->bytes, h) : (struct span){ 0 });
+	return give_text(out, h ? whole_value(run->msg, h) : (struct span){ 0 });
 }
 
 static bool get_hdr(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	/* The usual case: a name that is known and no index. */
 	if (ref->bound && ref->index_kind == INDEX_NONE &&
-		(enum sip_header_id)((intptr_t)ref->bound - 1) != HEADER_OTHER)
-		return give_text(out, message_value(run->msg, (enum sip_header_id)((intptr_t)ref->bound - 1)));
+		(enum sip_header_id)((intptr_t)ref->bound - 1) != HEADER_OTHER) {
+		const struct sip_header *h = message_header(run->msg, (enum sip_header_id)((intptr_t)ref->bound - 1));
+		return give_text(out, h ? whole_value(run->msg, h) : (struct span){ 0 });
+	}
 	struct wanted wanted = wanted_of(run, ref);
 	return give_header(run, ref, &wanted, out);
 }
@@ -158,17 +169,13 @@ static struct span list_body(const struct message *msg, enum sip_header_id id, i
 static bool get_hfl(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	struct wanted wanted = wanted_of(run, ref);
-	int index, count;
+	int index;
 	bool all;
 	if (!is_list(wanted.id))
 		return give_header(run, ref, &wanted, out);
 	variable_index(run, ref, &index, &all);
 	if (all)
 		return give_all(run, &wanted, out);
-	if (index < 0) {
-		list_body(run->msg, wanted.id, -1, &count);
-		index += count;
-	}
 	return index < 0 || give_text(out, list_body(run->msg, wanted.id, index, NULL));
 }
 
@@ -214,28 +221,32 @@ static const char *bind_expires(struct variable_ref *ref, struct arena *arena)
 	return key_bind(ref, expires_keys, ARRAY_SIZE(expires_keys));
 }
 
-/* The smallest or largest expires parameter of the contacts; without one the Expires header. */
+/* The smallest or largest expiry of the contacts: their parameter, else the Expires header. */
 static bool get_expires(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	const struct message *msg = run->msg;
 	bool is_max = key_of(run, ref, expires_keys, ARRAY_SIZE(expires_keys)) == 1;
 	bool found = false;
-	uint32_t best = 0, seconds;
+	uint32_t best = 0, seconds, header;
+	bool has_header = expires_parse(message_value(msg, HEADER_EXPIRES), &header);
 	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h; h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h);
 		struct name_addr address;
 		struct param param;
 		while (name_addr_next(&rest, &address) == LIST_ITEM) {
 			if (!name_addr_param(&address, SPAN_OF("expires"), &param) ||
-				!expires_parse(param.value, &seconds))
-				continue;
+				!expires_parse(param.value, &seconds)) {
+				if (!has_header)
+					continue;
+				seconds = header;
+			}
 			if (!found || (is_max ? seconds > best : seconds < best))
 				best = seconds;
 			found = true;
 		}
 	}
-	if (!found)
-		found = expires_parse(message_value(msg, HEADER_EXPIRES), &best);
+	if (!found && has_header)
+		return give_int(out, header);
 	return !found || give_int(out, best);
 }
 

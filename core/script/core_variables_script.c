@@ -81,8 +81,9 @@ static bool get_cfg(struct script_run *run, const struct variable_ref *ref, stru
 	case CFG_NAME:
 	case CFG_FILE:
 		return give_text(out, span_from(place.file));
-	case CFG_ROUTE:
-		return give_text(out, place.route);
+	case CFG_ROUTE: /* the peer's name for the main route */
+		return give_text(out, span_equal(place.route, SPAN_OF("request_route")) ? SPAN_OF("DEFAULT_ROUTE") :
+			place.route);
 	default:
 		return false;
 	}

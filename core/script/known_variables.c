@@ -29,8 +29,6 @@ static const struct variable_row rows[] = {
 	KNOWN("hfitname", INNER_OPTIONAL, "textopsx"),
 	KNOWN("hfitbody", INNER_OPTIONAL, "textopsx"),
 	KNOWN("blitval", INNER_OPTIONAL, "textopsx"),
-	KNOWN("Au", INNER_NONE, "acc"),
-	KNOWN("AU", INNER_NONE, "acc"),
 	KNOWN("pcv", INNER_OPTIONAL, "siputils"),
 	KNOWN("lsock", INNER_OPTIONAL, "corex"),
 	KNOWN("atkv", INNER_OPTIONAL, "corex"),

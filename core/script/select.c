@@ -106,8 +106,8 @@ static bool walk_params(struct walk *walk, struct span params, struct value *out
 {
 	struct span name = param_name(walk);
 	struct param param;
-	if (!name.at)
-		return give_text(out, params);
+	if (!name.at) /* params without a name is nothing, as in the peer */
+		return true;
 	if (params.at && params_find(params, ';', name, &param))
 		return give_text(out, param.has_value ? param.value : SPAN_OF(""));
 	return true;
@@ -157,7 +157,7 @@ static bool walk_address(struct walk *walk, const struct name_addr *address, str
 		return walk_uri(walk, address->uri, out);
 	}
 	if (next_is(walk, "name"))
-		return give_text(out, name_addr_display(address, walk->run->arena));
+		return give_text(out, address->display.at ? address->display : SPAN_OF(""));
 	if (next_is(walk, "tag"))
 		return give_nonempty(out, address->tag);
 	if (next_is(walk, "params") || next_is(walk, "param") || next_is(walk, "p"))
@@ -216,8 +216,12 @@ static bool root_uri(struct walk *walk, const struct select_step *root, intptr_t
 	return !uri.at || walk_uri(walk, uri, out);
 }
 
-static bool via_at(const struct message *msg, int index, struct sip_via *out_via)
+/* The first Via has number 1; negative numbers count from the end. */
+static bool via_at(const struct message *msg, int number, struct sip_via *out_via)
 {
+	int index = number > 0 ? number - 1 : number;
+	if (number == 0)
+		return false;
 	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int seen = 0;
 		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
@@ -240,7 +244,7 @@ static bool root_via(struct walk *walk, const struct select_step *root, intptr_t
 {
 	struct sip_via via;
 	struct param param;
-	if (!via_at(walk->run->msg, root->has_index ? root->index : 0, &via))
+	if (!via_at(walk->run->msg, root->has_index ? root->index : 1, &via))
 		return true;
 	if (!walk->left)
 		return give_text(out, via.whole);
@@ -273,7 +277,7 @@ static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_
 	return give_text(out, next_is(walk, "num") ? cseq.number_text : cseq.method_name);
 }
 
-/* authorization[realm].part: the credentials for a realm, without one the first. */
+/* authorization[realm].part: the credentials for a realm; without a realm there are none. */
 static bool root_credentials(struct walk *walk, const struct select_step *root, intptr_t id, struct value *out)
 {
 	const struct message *msg = walk->run->msg;
@@ -281,7 +285,7 @@ static bool root_credentials(struct walk *walk, const struct select_step *root, 
 	const struct sip_header *h = message_header(msg, (enum sip_header_id)id);
 	for (; h; h = message_next_header(msg, h))
 		if (auth_parse(sip_header_value(msg->bytes, h), &auth) &&
-			(!root->key.at || span_equal(auth.realm, root->key)))
+			root->key.at && span_equal(auth.realm, root->key))
 			break;
 	if (!h)
 		return true;
@@ -324,53 +328,153 @@ static const struct sip_header *named_header(struct walk *walk, int *out_index)
 	return sip_header_named(msg->index, msg->bytes, span_make(copy, name.len), NULL);
 }
 
-/* msg.hdr[i] and hf_value.hdr[i]: the value, or its address and parameters. */
-static bool root_header(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+/* Takes the next item of a comma list; commas in quotes and angle brackets do not separate. */
+static bool next_item(struct span *rest, struct span *out_item)
 {
-	const struct message *msg = walk->run->msg;
-	int index;
-	if (root->key.at) { /* hf_value["X-Name"] */
+	bool in_quotes = false;
+	unsigned depth = 0;
+	size_t i = 0;
+	if (!rest->at)
+		return false;
+	for (; i < rest->len; i++) {
+		char c = rest->at[i];
+		if (in_quotes) {
+			i += c == '\\';
+			in_quotes = c != '"';
+			continue;
+		}
+		if (c == ',' && !depth)
+			break;
+		in_quotes = c == '"';
+		depth += c == '<';
+		depth -= c == '>' && depth;
+	}
+	*out_item = span_trim(span_slice(*rest, 0, i));
+	*rest = i < rest->len ? span_slice(*rest, i + 1, rest->len) : (struct span){ 0 };
+	return true;
+}
+
+/* All items of the headers with this name, one after the other: absent at the end. */
+struct items {
+	const struct message *msg;
+	const struct sip_header *header;
+	struct span name, rest;
+};
+
+static bool items_next(struct items *items, struct span *out_item)
+{
+	while (items->header) {
+		while (next_item(&items->rest, out_item))
+			if (out_item->len)
+				return true;
+		items->header = sip_header_named(items->msg->index, items->msg->bytes, items->name, items->header);
+		if (items->header)
+			items->rest = sip_header_value(items->msg->bytes, items->header);
+	}
+	return false;
+}
+
+static struct items items_of(const struct message *msg, const struct sip_header *header)
+{
+	return (struct items){
+		.msg = msg, .header = header, .name = sip_header_name(msg->bytes, header),
+		.rest = sip_header_value(msg->bytes, header),
+	};
+}
+
+/* The header that the path names: hf_value.x_name, hf_value["X-Name"]; NULL when there is none. */
+static const struct sip_header *header_of_path(struct walk *walk, const struct select_step *root, int *out_index,
+	bool *out_has_index)
+{
+	if (root->key.at) {
 		walk->step--;
 		walk->left++;
-	} else if (!walk->left) {
-		return true;
 	}
-	const struct sip_header *h = named_header(walk, &index);
-	if (!h)
-		return true;
-	if (header_flags((enum sip_header_id)h->id) & HEADER_ADDRESSES && walk->left)
-		return walk_list(walk, (enum sip_header_id)h->id, index, out);
-	struct span name = sip_header_name(msg->bytes, h);
-	while (h && index-- > 0)
-		h = sip_header_named(msg->index, msg->bytes, name, h);
-	struct span value = h ? sip_header_value(msg->bytes, h) : (struct span){ 0 };
+	if (!walk->left)
+		return NULL;
+	*out_has_index = walk->step->has_index;
+	return named_header(walk, out_index);
+}
+
+/* Parts of one item: uri(URI set), name, params[p], p[p], param[p], nameaddr. */
+static bool walk_item(struct walk *walk, struct span item, struct value *out)
+{
 	struct value_params parts;
 	struct name_addr address;
-	if (!walk->left || !value.at)
-		return give_text(out, value);
-	if (next_is(walk, "uri") || next_is(walk, "nameaddr") || next_is(walk, "name"))
-		return !name_addr_parse(value, &address) || walk_address(walk, &address, out);
-	if (!value_params_parse(value, &parts))
+	if (!walk->left)
+		return give_text(out, item);
+	if (next_is(walk, "name") && name_addr_parse(item, &address))
+		return give_text(out, quoted_inside(address.display.at ? address.display : SPAN_OF("")));
+	if (name_addr_parse(item, &address))
+		return walk_address(walk, &address, out);
+	if (!value_params_parse(item, &parts))
 		return true;
 	return walk_params(walk, parts.params, out);
+}
+
+/* hf_value.hdr[n]: the n-th item, from 1, over all headers of that name; without number all of them. */
+static bool root_value(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	int number;
+	bool has_number;
+	const struct sip_header *h = header_of_path(walk, root, &number, &has_number);
+	if (!h)
+		return true;
+	struct items items = items_of(walk->run->msg, h);
+	struct span item;
+	if (!has_number && !walk->left) {
+		struct writer w = writer_in_arena(walk->run->arena, 128);
+		for (const char *comma = ""; items_next(&items, &item); comma = ",") {
+			writer_string(&w, comma);
+			writer_span(&w, item);
+		}
+		return give_written(out, &w);
+	}
+	if (number < 0) {
+		struct items counted = items;
+		while (items_next(&counted, &item))
+			number++;
+		number++;
+	}
+	if (number < 0)
+		return true;
+	while (items_next(&items, &item))
+		if (number-- <= 1)
+			return walk_item(walk, item, out);
+	return true;
+}
+
+/* hf_value2.hdr: the value of the first header of that name. */
+static bool root_value2(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	int number;
+	bool has_number;
+	const struct sip_header *h = header_of_path(walk, root, &number, &has_number);
+	return !h || walk_item(walk, sip_header_value(walk->run->msg->bytes, h), out);
+}
+
+/* msg.header["X-Name"]; other paths below msg exist for no header. */
+static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+{
+	int number;
+	if (!(next_is(walk, "header") || next_is(walk, "hdr")) || !walk->step->key.at)
+		return true;
+	const struct sip_header *h = named_header(walk, &number);
+	return !h || walk_item(walk, sip_header_value(walk->run->msg->bytes, h), out);
 }
 
 /* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value. */
 static bool root_exists(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
 {
-	int index;
-	if (root->key.at) {
-		walk->step--;
-		walk->left++;
-	}
-	const struct sip_header *h = walk->left ? named_header(walk, &index) : NULL;
+	int number;
+	bool has_number, found = false;
+	const struct sip_header *h = header_of_path(walk, root, &number, &has_number);
 	if (!walk->left)
 		return true;
-	bool found = false;
-	const struct message *msg = walk->run->msg;
-	for (; h && !found; h = sip_header_named(msg->index, msg->bytes, sip_header_name(msg->bytes, h), h)) {
-		struct span rest = sip_header_value(msg->bytes, h), item;
-		while (!found && token_next(&rest, &item) == LIST_ITEM)
+	if (h) {
+		struct items items = items_of(walk->run->msg, h);
+		struct span item;
+		while (!found && items_next(&items, &item))
 			found = span_equal_nocase(item, walk->step->name);
 	}
 	return give_text(out, found ? SPAN_OF("1") : SPAN_OF("0"));
@@ -427,9 +531,7 @@ static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t
 		if (!walk->left) {
 			writer_int(&w, (int64_t)now);
 		} else if (is_local ? localtime_r(&now, &parts) : gmtime_r(&now, &parts)) {
-			size_t len = strftime(buffer, sizeof(buffer), "%a, %d %b %Y %H:%M:%S ", &parts);
-			writer_bytes(&w, buffer, len);
-			len = strftime(buffer, sizeof(buffer), is_local ? "%z" : "GMT", &parts);
+			size_t len = strftime(buffer, sizeof(buffer), "%a %b %e %H:%M:%S %Y", &parts);
 			writer_bytes(&w, buffer, len);
 		}
 	}
@@ -472,9 +574,9 @@ static const struct root {
 	{ "cseq", root_cseq, 0, NULL, "method num" },
 	{ "authorization", root_credentials, HEADER_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
 	{ "proxy_authorization", root_credentials, HEADER_PROXY_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
-	{ "msg", root_header, 0, NULL, NULL },
-	{ "hf_value", root_header, 0, NULL, NULL },
-	{ "hf_value2", root_header, 0, NULL, NULL },
+	{ "msg", root_msg, 0, NULL, NULL },
+	{ "hf_value", root_value, 0, NULL, NULL },
+	{ "hf_value2", root_value2, 0, NULL, NULL },
 	{ "hf_value_exists", root_exists, 0, NULL, NULL },
 	{ "src", root_end, END_SOURCE, NULL, "ip port ip_port" },
 	{ "dst", root_end, END_LOCAL, NULL, "ip port ip_port" },

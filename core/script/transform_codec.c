@@ -331,6 +331,15 @@ static bool escape_csv(struct span text, struct writer *w)
 	return true;
 }
 
+/* Only printable ASCII, as in the peer: other bytes have no place in a URI. */
+static bool is_printable(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < ' ' || (unsigned char)text.at[i] > '~')
+			return false;
+	return true;
+}
+
 static void percent_encode(struct span text, const char *kept, struct writer *w)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -348,14 +357,14 @@ static void percent_encode(struct span text, const char *kept, struct writer *w)
 static bool escape_user(struct span text, struct writer *w)
 {
 	percent_encode(text, "-_.!~*'()&=+$,;?", w);
-	return true;
+	return is_printable(text);
 }
 
 /* paramchar = param-unreserved / unreserved / escaped */
 static bool escape_param(struct span text, struct writer *w)
 {
 	percent_encode(text, "-_.!~*'()[]/:&+$", w);
-	return true;
+	return is_printable(text);
 }
 
 static bool urlencode(struct span text, struct writer *w)

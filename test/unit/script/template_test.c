@@ -26,7 +26,7 @@ static const struct {
 	{ "$(hdr(X-One)[$var(zero)])", "first" },
 	{ "$hdr($_s(X-$_s(One)))", "first" },
 	{ "$_s(a(b)c)", "a(b)c" },
-	{ "$sel(via[1].host)", "10.0.0.9" },
+	{ "$sel(via[2].host)", "10.0.0.9" },
 	{ "$(_s($rm){s.len})", "6" },
 	{ "$(rm{s.tolower}{s.substr,0,3})", "inv" },
 	{ "$( rm )", "INVITE" },
