@@ -57,12 +57,16 @@ SCRIPT_HANDLER_PLAIN(remove_body)
 SCRIPT_HANDLER_OF(keep_headers, keep)
 SCRIPT_HANDLER_OF(matches_file_pattern, fnmatch)
 
+/* Branches share the request, and a failed transaction keeps it: only before that, and in replies,
+ * is the text ours to change. */
+#define IN_REWRITING (IN_REQUEST | IN_ANY_REPLY | ROUTE_LOCAL | ROUTE_EVENT)
+
 static const struct script_function functions[] = {
-	FUNCTION_PLAIN("msg_apply_changes", apply_changes, IN_ANY,
+	FUNCTION_PLAIN("msg_apply_changes", apply_changes, IN_REWRITING,
 		"Makes the changes so far visible, as if the message had come like that."),
 	FUNCTION_OF("msg_changed_route", changed_route, route, IN_ANY,
 		"Runs a route on a copy of the message with the changes applied."),
-	FUNCTION_OF("msg_set_buffer", set_buffer, data, IN_ANY, "Replaces the message by another text."),
+	FUNCTION_OF("msg_set_buffer", set_buffer, data, IN_REWRITING, "Replaces the message by another text."),
 	FUNCTION_OF("change_reply_status", change_status, status, IN_ANY_REPLY, "Changes status and reason of the reply."),
 	FUNCTION_OF("change_reply_status_code", change_code, code, IN_ANY_REPLY, "Changes the status of the reply."),
 	FUNCTION_PLAIN("remove_body", remove_body, IN_ANY, "Removes the body."),
@@ -73,11 +77,10 @@ static const struct script_function functions[] = {
 
 /* ---- the message as a whole ----------------------------------------------------------------------------- */
 
-/* Branches share the request, and a failed transaction keeps it: only before that, and in replies,
- * is the text ours to change. */
+/* A route[X] may be called from anywhere, so the compiler alone cannot tell. */
 static bool may_rewrite(const struct script_run *run, const char *function)
 {
-	if (run->kind & (ROUTE_BRANCH | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_ONSEND)) {
+	if (!(run->kind & IN_REWRITING)) {
 		log_error("%s: only in request_route and reply routes", function);
 		return false;
 	}
