@@ -15,12 +15,13 @@ const char *operator_text(enum operator_kind op)
 
 const char *route_class_name(enum route_class class)
 {
-	static const char *const names[CLASS_COUNT] = { "route", "onreply_route", "failure_route", "branch_route",
-		"onsend_route", "event_route" };
+	static const char *const names[CLASS_COUNT] = { "route", "onreply_route", "failure_route",
+		"branch_route", "onsend_route", "event_route" };
 	return names[class];
 }
 
-struct route *source_route(const struct script_source *source, enum route_class class, struct span name)
+struct route *source_route(
+	const struct script_source *source, enum route_class class, struct span name)
 {
 	for (struct route *route = source->routes; route; route = route->next)
 		if (route->class == class && span_equal(route->name, name))
@@ -41,7 +42,8 @@ static void *node(struct parser *parser, size_t size)
 	return nowhere;
 }
 
-struct statement *statement_new(struct parser *parser, enum statement_kind kind, struct source_position at)
+struct statement *statement_new(
+	struct parser *parser, enum statement_kind kind, struct source_position at)
 {
 	struct statement *statement = node(parser, sizeof(*statement));
 	statement->kind = kind;
@@ -49,7 +51,8 @@ struct statement *statement_new(struct parser *parser, enum statement_kind kind,
 	return statement;
 }
 
-struct statement *parser_block(struct parser *parser, struct statement *list, struct source_position at)
+struct statement *parser_block(
+	struct parser *parser, struct statement *list, struct source_position at)
 {
 	struct statement *block = statement_new(parser, STATEMENT_BLOCK, at);
 	block->body = list;
@@ -65,8 +68,8 @@ struct statement *parser_append(struct statement *list, struct statement *last)
 	return list;
 }
 
-struct statement *statement_if(struct parser *parser, struct expr *condition, struct statement *body,
-	struct statement *otherwise, struct source_position at)
+struct statement *statement_if(struct parser *parser, struct expr *condition,
+	struct statement *body, struct statement *otherwise, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_IF, at);
 	statement->expr = condition;
@@ -75,8 +78,8 @@ struct statement *statement_if(struct parser *parser, struct expr *condition, st
 	return statement;
 }
 
-struct statement *statement_while(struct parser *parser, struct expr *condition, struct statement *body,
-	struct source_position at)
+struct statement *statement_while(struct parser *parser, struct expr *condition,
+	struct statement *body, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_WHILE, at);
 	statement->expr = condition;
@@ -84,8 +87,8 @@ struct statement *statement_while(struct parser *parser, struct expr *condition,
 	return statement;
 }
 
-struct statement *statement_switch(struct parser *parser, struct expr *subject, struct case_label *cases,
-	struct source_position at)
+struct statement *statement_switch(struct parser *parser, struct expr *subject,
+	struct case_label *cases, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_SWITCH, at);
 	statement->expr = subject;
@@ -110,15 +113,16 @@ struct statement *statement_assign(struct parser *parser, struct expr *target, s
 	return statement;
 }
 
-struct statement *statement_return(struct parser *parser, struct expr *value, struct source_position at)
+struct statement *statement_return(
+	struct parser *parser, struct expr *value, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_RETURN, at);
 	statement->expr = value;
 	return statement;
 }
 
-struct case_label *parser_case(struct parser *parser, struct case_label *cases, int kind, struct expr *value,
-	struct statement *body, struct source_position at)
+struct case_label *parser_case(struct parser *parser, struct case_label *cases, int kind,
+	struct expr *value, struct statement *body, struct source_position at)
 {
 	struct case_label *label = node(parser, sizeof(*label));
 	label->at = at;
@@ -150,7 +154,8 @@ struct expr *expr_number(struct parser *parser, int64_t number, struct source_po
 	return expr;
 }
 
-struct expr *expr_text(struct parser *parser, enum expr_kind kind, struct span text, struct source_position at)
+struct expr *expr_text(
+	struct parser *parser, enum expr_kind kind, struct span text, struct source_position at)
 {
 	struct expr *expr = expr_new(parser, kind, at);
 	expr->text = text;
@@ -160,12 +165,13 @@ struct expr *expr_text(struct parser *parser, enum expr_kind kind, struct span t
 /* With a core keyword on the left, `!` negates the whole comparison: !uri==myself. */
 static bool negates_keyword(enum operator_kind op, const struct expr *left)
 {
-	return op >= OPERATOR_EQ && op <= OPERATOR_NOT_MATCH && left->kind == EXPR_UNARY && left->op == OPERATOR_NOT
-		&& !left->in_parentheses && left->left->kind == EXPR_NAME && !left->left->in_parentheses;
+	return op >= OPERATOR_EQ && op <= OPERATOR_NOT_MATCH && left->kind == EXPR_UNARY
+		&& left->op == OPERATOR_NOT && !left->in_parentheses
+		&& left->left->kind == EXPR_NAME && !left->left->in_parentheses;
 }
 
-struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct expr *left, struct expr *right,
-	struct source_position at)
+struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct expr *left,
+	struct expr *right, struct source_position at)
 {
 	if (negates_keyword(op, left)) {
 		left->left = expr_binary(parser, op, left->left, right, at);
@@ -207,8 +213,8 @@ struct expr *expr_assign(struct parser *parser, struct expr *target, struct expr
 	return expr;
 }
 
-struct expr *expr_selval(struct parser *parser, struct expr *condition, struct expr *yes, struct expr *no,
-	struct source_position at)
+struct expr *expr_selval(struct parser *parser, struct expr *condition, struct expr *yes,
+	struct expr *no, struct source_position at)
 {
 	struct expr *expr = expr_new(parser, EXPR_SELVAL, at);
 	expr->arguments = condition;

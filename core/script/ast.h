@@ -20,14 +20,17 @@ enum expr_kind {
 	EXPR_SELVAL,   /* selval(condition, a, b) */
 };
 
-#define OPERATORS(X)                                                                                 \
-	X(ADD, "+") X(SUB, "-") X(MUL, "*") X(DIV, "/") X(MOD, "mod")                                \
-	X(SHL, "<<") X(SHR, ">>") X(BIT_AND, "&") X(BIT_OR, "|") X(BIT_XOR, "^")                     \
-	X(EQ, "==") X(NE, "!=") X(LT, "<") X(GT, ">") X(LE, "<=") X(GE, ">=")                        \
-	X(TEXT_EQ, "eq") X(TEXT_NE, "ne") X(INT_EQ, "ieq") X(INT_NE, "ine")                          \
-	X(MATCH, "=~") X(NOT_MATCH, "!~") X(AND, "&&") X(OR, "||")                                   \
-	X(NOT, "!") X(BIT_NOT, "~") X(NEGATE, "-") X(TO_INT, "(int)") X(TO_TEXT, "(str)")            \
-	X(DEFINED, "defined") X(STRLEN, "strlen") X(STREMPTY, "strempty")
+#define OPERATORS(X)                                                                              \
+	X(ADD, "+")                                                                               \
+	X(SUB, "-") X(MUL, "*") X(DIV, "/") X(MOD, "mod") X(SHL, "<<") X(SHR, ">>")               \
+		X(BIT_AND, "&") X(BIT_OR, "|") X(BIT_XOR, "^") X(EQ, "==") X(NE, "!=") X(LT, "<") \
+			X(GT, ">") X(LE, "<=") X(GE, ">=") X(TEXT_EQ, "eq") X(TEXT_NE, "ne")      \
+				X(INT_EQ, "ieq") X(INT_NE, "ine") X(MATCH, "=~")                  \
+					X(NOT_MATCH, "!~") X(AND, "&&") X(OR, "||") X(NOT, "!")   \
+						X(BIT_NOT, "~") X(NEGATE, "-") X(TO_INT, "(int)") \
+							X(TO_TEXT, "(str)") X(DEFINED, "defined") \
+								X(STRLEN, "strlen")               \
+									X(STREMPTY, "strempty")
 
 enum operator_kind {
 #define X(name, text) OPERATOR_##name,
@@ -154,4 +157,5 @@ struct script_source {
 	size_t text_bytes; /* read in all files */
 };
 
-struct route *source_route(const struct script_source *source, enum route_class class, struct span name);
+struct route *source_route(
+	const struct script_source *source, enum route_class class, struct span name);

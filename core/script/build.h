@@ -46,8 +46,8 @@ void check_routes(struct build *build);
 void check_expr(struct build *build, struct expr *expr);
 [[gnu::format(printf, 4, 5)]] struct diagnostic *build_error(struct build *build, const char *code,
 	struct source_position at, const char *format, ...);
-[[gnu::format(printf, 4, 5)]] struct diagnostic *build_warning(struct build *build, const char *code,
-	struct source_position at, const char *format, ...);
+[[gnu::format(printf, 4, 5)]] struct diagnostic *build_warning(
+	struct build *build, const char *code, struct source_position at, const char *format, ...);
 void build_hint(struct build *build, struct diagnostic *d, const char *text);
 /* Copies a text into the image. */
 struct span build_text(struct build *build, struct span text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Checks statements and expressions: names, types, patterns, places. Constants are folded on the way. */
+/* Checks statements and expressions: names, types, patterns, places. Constants are folded on the
+ * way. */
 #include "core/script/build.h"
 
 #include <netdb.h>
@@ -53,9 +54,9 @@ struct span build_text(struct build *build, struct span text)
 
 const char *kind_name(enum route_kind kind)
 {
-	static const char *const names[] = { "request_route", "reply_route", "onreply_route", "failure_route",
-		"branch_route", "event_route[tm:branch-failure]", "onsend_route", "event_route[tm:local-request]",
-		"event_route" };
+	static const char *const names[] = { "request_route", "reply_route", "onreply_route",
+		"failure_route", "branch_route", "event_route[tm:branch-failure]", "onsend_route",
+		"event_route[tm:local-request]", "event_route" };
 	for (unsigned i = 0; i < 9; i++)
 		if (kind == 1u << i)
 			return names[i];
@@ -77,13 +78,16 @@ static void set_constant(struct expr *expr, struct value value)
 {
 	expr->is_constant = true;
 	expr->value = value;
-	expr->type = value.kind == VALUE_INT ? TYPE_INT : value.kind == VALUE_TEXT ? TYPE_TEXT : TYPE_ANY;
+	expr->type = value.kind == VALUE_INT ? TYPE_INT
+		: value.kind == VALUE_TEXT   ? TYPE_TEXT
+					     : TYPE_ANY;
 }
 
 static bool is_null_variable(const struct expr *expr)
 {
 	return expr->kind == EXPR_VARIABLE
-		&& (span_equal(expr->text, SPAN_OF("$null")) || span_equal(expr->text, SPAN_OF("$(null)")));
+		&& (span_equal(expr->text, SPAN_OF("$null"))
+			|| span_equal(expr->text, SPAN_OF("$(null)")));
 }
 
 static void check_variable(struct build *build, struct expr *expr)
@@ -94,29 +98,36 @@ static void check_variable(struct build *build, struct expr *expr)
 	}
 	struct span text = expr->text;
 	if (expr->kind == EXPR_SELECT)
-		text = arena_printf(build->arena, "$sel(%.*s)", (int)expr->text.len - 1, expr->text.at + 1);
+		text = arena_printf(
+			build->arena, "$sel(%.*s)", (int)expr->text.len - 1, expr->text.at + 1);
 	else
 		text = build_text(build, text);
-	const struct variable_ref *ref = variable_compile(text, build->arena, build->diagnostics, expr->at);
+	const struct variable_ref *ref =
+		variable_compile(text, build->arena, build->diagnostics, expr->at);
 	expr->resolved = ref;
 	if (!ref || !ref->row || !ref->row->contexts)
 		return;
 	if (!(effective_kinds(ref->row->contexts) & build->route->kind))
-		build_warning(build, "variable-context", expr->at, "%.*s has no value in %s", SPAN_ARGS(expr->text),
-			kind_name(build->route->kind));
+		build_warning(build, "variable-context", expr->at, "%.*s has no value in %s",
+			SPAN_ARGS(expr->text), kind_name(build->route->kind));
 }
 
 static bool is_removed_keyword(struct build *build, const struct expr *expr)
 {
 	if (span_equal(expr->text, SPAN_OF("max_len"))) {
-		build_hint(build, build_error(build, "removed-keyword", expr->at, "`max_len` does not exist any more"),
+		build_hint(build,
+			build_error(build, "removed-keyword", expr->at,
+				"`max_len` does not exist any more"),
 			"compare with a number: msg:len >= 2048");
 	} else if (span_equal(expr->text, SPAN_OF("retcode"))) {
-		build_hint(build, build_error(build, "removed-keyword", expr->at, "`retcode` is no keyword"),
+		build_hint(build,
+			build_error(build, "removed-keyword", expr->at, "`retcode` is no keyword"),
 			"the last return code is the variable $rc");
 	} else if (span_equal_nocase(expr->text, SPAN_OF("NULL"))) {
-		build_hint(build, build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
-			SPAN_ARGS(expr->text)), "the null value is written $null");
+		build_hint(build,
+			build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
+				SPAN_ARGS(expr->text)),
+			"the null value is written $null");
 	} else {
 		return false;
 	}
@@ -126,19 +137,24 @@ static bool is_removed_keyword(struct build *build, const struct expr *expr)
 static void hint_word(struct build *build, struct diagnostic *d, struct span word)
 {
 	char variable[64];
-	static const char *const keywords[] = { "method", "uri", "from_uri", "to_uri", "src_ip", "src_port", "dst_ip",
-		"dst_port", "proto", "af", "status", "msg:len", "snd_ip", "snd_port", "snd_proto", "snd_af", "to_ip",
-		"to_port", "myself" };
-	for (struct skipped_define *skipped = build->source->skipped; skipped; skipped = skipped->next) {
+	static const char *const keywords[] = { "method", "uri", "from_uri", "to_uri", "src_ip",
+		"src_port", "dst_ip", "dst_port", "proto", "af", "status", "msg:len", "snd_ip",
+		"snd_port", "snd_proto", "snd_af", "to_ip", "to_port", "myself" };
+	for (struct skipped_define *skipped = build->source->skipped; skipped;
+		skipped = skipped->next) {
 		if (span_equal(skipped->name, word)) {
-			diagnostic_hint(build->diagnostics, d, "`%.*s` is set under %.*s at line %u, which is not active",
+			diagnostic_hint(build->diagnostics, d,
+				"`%.*s` is set under %.*s at line %u, which is not active",
 				SPAN_ARGS(word), SPAN_ARGS(skipped->condition), skipped->at.line);
 			return;
 		}
 	}
-	const char *near = word.len > 2 ? nearest_name(word, keywords, sizeof(keywords) / sizeof(keywords[0])) : NULL;
+	const char *near = word.len > 2
+		? nearest_name(word, keywords, sizeof(keywords) / sizeof(keywords[0]))
+		: NULL;
 	if (script_function_named(word, NULL)) {
-		diagnostic_hint(build->diagnostics, d, "a call needs parentheses: %.*s()", SPAN_ARGS(word));
+		diagnostic_hint(
+			build->diagnostics, d, "a call needs parentheses: %.*s()", SPAN_ARGS(word));
 	} else if (near) {
 		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);
 	} else if (script_variable_find(word, NULL)) {
@@ -152,7 +168,9 @@ static void hint_word(struct build *build, struct diagnostic *d, struct span wor
 
 static void unknown_word(struct build *build, const struct expr *expr)
 {
-	hint_word(build, build_error(build, "unknown-word", expr->at, "`%.*s` is not known here", SPAN_ARGS(expr->text)),
+	hint_word(build,
+		build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
+			SPAN_ARGS(expr->text)),
 		expr->text);
 }
 
@@ -164,9 +182,11 @@ static void check_keyword(struct build *build, struct expr *expr)
 		if (function) { /* a call without parentheses */
 			expr->kind = EXPR_CALL;
 			check_call(build, expr);
-		} else if (span_equal(expr->text, SPAN_OF("true")) || span_equal(expr->text, SPAN_OF("yes"))) {
+		} else if (span_equal(expr->text, SPAN_OF("true"))
+			|| span_equal(expr->text, SPAN_OF("yes"))) {
 			set_constant(expr, VALUE_OF_INT(1));
-		} else if (span_equal(expr->text, SPAN_OF("false")) || span_equal(expr->text, SPAN_OF("no"))) {
+		} else if (span_equal(expr->text, SPAN_OF("false"))
+			|| span_equal(expr->text, SPAN_OF("no"))) {
 			set_constant(expr, VALUE_OF_INT(0));
 		} else if (!is_removed_keyword(build, expr)) {
 			unknown_word(build, expr);
@@ -175,10 +195,14 @@ static void check_keyword(struct build *build, struct expr *expr)
 	}
 	const struct keyword_row *row = keyword_row(keyword);
 	expr->keyword = keyword;
-	expr->type = row->type == KEYWORD_INT || row->type == KEYWORD_PROTOCOL || row->type == KEYWORD_FAMILY
-		? TYPE_INT : row->type == KEYWORD_CODE ? TYPE_ANY : TYPE_TEXT;
+	expr->type = row->type == KEYWORD_INT || row->type == KEYWORD_PROTOCOL
+			|| row->type == KEYWORD_FAMILY
+		? TYPE_INT
+		: row->type == KEYWORD_CODE ? TYPE_ANY
+					    : TYPE_TEXT;
 	if (row->contexts != IN_ANY && !(row->contexts & build->route->kind))
-		build_error(build, "keyword-context", expr->at, "`%s` exists only in onsend_route, not in %s", row->name,
+		build_error(build, "keyword-context", expr->at,
+			"`%s` exists only in onsend_route, not in %s", row->name,
 			kind_name(build->route->kind));
 }
 
@@ -192,24 +216,33 @@ static bool is_text(const struct expr *expr)
 static const char *describe(const struct expr *expr, char text[64])
 {
 	if (is_text(expr))
-		snprintf(text, 64, "the text \"%.*s\"", expr->value.text.len > 30 ? 30 : (int)expr->value.text.len,
+		snprintf(text, 64, "the text \"%.*s\"",
+			expr->value.text.len > 30 ? 30 : (int)expr->value.text.len,
 			expr->value.text.at);
 	else if (expr->is_constant && expr->value.kind == VALUE_INT)
 		snprintf(text, 64, "the number %lld", (long long)expr->value.number);
 	else
-		snprintf(text, 64, "%s", expr->type == TYPE_INT ? "a number" : expr->type == TYPE_TEXT ? "a text" : "a value");
+		snprintf(text, 64, "%s",
+			expr->type == TYPE_INT            ? "a number"
+				: expr->type == TYPE_TEXT ? "a text"
+							  : "a value");
 	return text;
 }
 
-static void type_error(struct build *build, const struct expr *expr, const struct expr *operand, const char *wanted)
+static void type_error(struct build *build, const struct expr *expr, const struct expr *operand,
+	const char *wanted)
 {
 	char found[64];
-	struct diagnostic *d = build_error(build, "type-mismatch", operand->at, "`%s` needs a %s here, found %s",
-		operator_text(expr->op), wanted, describe(operand, found));
-	if (expr->left->kind == EXPR_UNARY && expr->left->op == OPERATOR_NOT && !expr->left->in_parentheses)
-		build_hint(build, d, "`!` binds to what follows it only; negate the whole comparison with !(...)");
+	struct diagnostic *d =
+		build_error(build, "type-mismatch", operand->at, "`%s` needs a %s here, found %s",
+			operator_text(expr->op), wanted, describe(operand, found));
+	if (expr->left->kind == EXPR_UNARY && expr->left->op == OPERATOR_NOT
+		&& !expr->left->in_parentheses)
+		build_hint(build, d,
+			"`!` binds to what follows it only; negate the whole comparison with !(...)");
 	else if (expr->op == OPERATOR_ADD)
-		build_hint(build, d, "the left operand decides the type; write (str)x + \"...\" to join texts");
+		build_hint(build, d,
+			"the left operand decides the type; write (str)x + \"...\" to join texts");
 	else if (expr->op == OPERATOR_EQ || expr->op == OPERATOR_NE)
 		build_hint(build, d, "the left operand decides the type of the comparison");
 }
@@ -266,7 +299,8 @@ static enum value_type result_type(const struct expr *expr)
 {
 	if (expr->op != OPERATOR_ADD)
 		return TYPE_INT;
-	return expr->left->type == TYPE_ANY && expr->left->is_constant ? expr->right->type : expr->left->type;
+	return expr->left->type == TYPE_ANY && expr->left->is_constant ? expr->right->type
+								       : expr->left->type;
 }
 
 /* ---- matching ------------------------------------------------------------------------------- */
@@ -276,8 +310,10 @@ static const struct pattern *compile_pattern(struct build *build, struct expr *e
 	struct span error = { 0 }, text = build_text(build, expr->value.text);
 	const struct pattern *pattern = pattern_compile(text, flags, build->arena, &error);
 	if (!pattern) {
-		struct diagnostic *d = build_error(build, "bad-pattern", expr->at, "%.*s", SPAN_ARGS(error));
-		build_hint(build, d, "patterns are POSIX extended; a literal ( [ * + ? is written with a backslash");
+		struct diagnostic *d =
+			build_error(build, "bad-pattern", expr->at, "%.*s", SPAN_ARGS(error));
+		build_hint(build, d,
+			"patterns are POSIX extended; a literal ( [ * + ? is written with a backslash");
 		return NULL;
 	}
 	lint_pattern(build, text, expr->at);
@@ -305,11 +341,14 @@ static struct span address_text(struct build *build, const struct expr *expr)
 	if (!expr->right)
 		return build_text(build, expr->text);
 	if (expr->right->kind == EXPR_INT)
-		return arena_printf(build->arena, "%.*s/%lld", SPAN_ARGS(expr->text), (long long)expr->right->number);
-	return arena_printf(build->arena, "%.*s/%.*s", SPAN_ARGS(expr->text), SPAN_ARGS(expr->right->text));
+		return arena_printf(build->arena, "%.*s/%lld", SPAN_ARGS(expr->text),
+			(long long)expr->right->number);
+	return arena_printf(
+		build->arena, "%.*s/%.*s", SPAN_ARGS(expr->text), SPAN_ARGS(expr->right->text));
 }
 
-static void resolve_network(struct build *build, struct expr *comparison, struct span text, struct source_position at)
+static void resolve_network(
+	struct build *build, struct expr *comparison, struct span text, struct source_position at)
 {
 	struct network *network = ARENA_NEW(build->arena, struct network);
 	if (!network) {
@@ -317,7 +356,8 @@ static void resolve_network(struct build *build, struct expr *comparison, struct
 	} else if (network_parse(text, network)) {
 		comparison->resolved = network;
 	} else {
-		build_error(build, "bad-address", at, "`%.*s` is no IP address or network", SPAN_ARGS(text));
+		build_error(build, "bad-address", at, "`%.*s` is no IP address or network",
+			SPAN_ARGS(text));
 	}
 }
 
@@ -348,33 +388,40 @@ static void check_address_comparison(struct build *build, struct expr *expr)
 		resolve_network(build, expr, address_text(build, right), right->at);
 		return;
 	}
-	if (right->kind == EXPR_NAME && keyword_find(right->text) < 0 && !script_function_find(right->text, 0, NULL))
+	if (right->kind == EXPR_NAME && keyword_find(right->text) < 0
+		&& !script_function_find(right->text, 0, NULL))
 		set_constant(right, VALUE_OF_TEXT(right->text));
 	check_expr(build, right);
 	if (is_text(right) && network_parse(right->value.text, &probe))
 		resolve_network(build, expr, build_text(build, right->value.text), right->at);
-	else if (is_text(right) && right->value.text.len && !resolve_host(build, expr, right->value.text))
-		build_warning(build, "unknown-host", right->at, "the host name \"%.*s\" has no address, so this never matches",
+	else if (is_text(right) && right->value.text.len
+		&& !resolve_host(build, expr, right->value.text))
+		build_warning(build, "unknown-host", right->at,
+			"the host name \"%.*s\" has no address, so this never matches",
 			SPAN_ARGS(right->value.text));
 	else if (right->is_constant && right->value.kind == VALUE_INT)
 		type_error(build, expr, right, "address");
 }
 
-static void check_constant_word(struct build *build, struct expr *expr, const struct keyword_row *row)
+static void check_constant_word(
+	struct build *build, struct expr *expr, const struct keyword_row *row)
 {
 	struct expr *right = expr->right;
 	struct span word = right->text;
 	int64_t number;
-	if ((right->kind == EXPR_NAME || right->kind == EXPR_TEXT) && keyword_constant(row->type, word, &number)) {
+	if ((right->kind == EXPR_NAME || right->kind == EXPR_TEXT)
+		&& keyword_constant(row->type, word, &number)) {
 		set_constant(right, VALUE_OF_INT(number));
 		return;
 	}
 	if (right->kind != EXPR_NAME || keyword_find(word) >= 0)
 		check_expr(build, right);
 	if ((right->kind == EXPR_NAME && right->keyword < 0) || is_text(right)) {
-		struct diagnostic *d = build_error(build, "bad-value", right->at, "`%s` is never `%.*s`", row->name,
-			SPAN_ARGS(word));
-		build_hint(build, d, row->type == KEYWORD_FAMILY ? "it is INET or INET6" : "it is UDP, TCP, TLS, SCTP, WS or WSS");
+		struct diagnostic *d = build_error(build, "bad-value", right->at,
+			"`%s` is never `%.*s`", row->name, SPAN_ARGS(word));
+		build_hint(build, d,
+			row->type == KEYWORD_FAMILY ? "it is INET or INET6"
+						    : "it is UDP, TCP, TLS, SCTP, WS or WSS");
 	}
 }
 
@@ -389,9 +436,11 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 	expr->type = TYPE_INT;
 	if (is_word(right, "myself")) {
 		if (row->type != KEYWORD_IS_URI && row->type != KEYWORD_ADDRESS)
-			build_error(build, "bad-value", right->at, "`%s` cannot be compared with myself", row->name);
+			build_error(build, "bad-value", right->at,
+				"`%s` cannot be compared with myself", row->name);
 		else if (expr->op != OPERATOR_EQ && expr->op != OPERATOR_NE)
-			build_error(build, "bad-operator", expr->at, "`myself` is compared with == or != only");
+			build_error(build, "bad-operator", expr->at,
+				"`myself` is compared with == or != only");
 		return true;
 	}
 	if (expr->op == OPERATOR_MATCH || expr->op == OPERATOR_NOT_MATCH) {
@@ -401,7 +450,8 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 	}
 	if (row->type == KEYWORD_ADDRESS) {
 		if (expr->op != OPERATOR_EQ && expr->op != OPERATOR_NE)
-			build_error(build, "bad-operator", expr->at, "`%s` is compared with ==, != or =~ only", row->name);
+			build_error(build, "bad-operator", expr->at,
+				"`%s` is compared with ==, != or =~ only", row->name);
 		check_address_comparison(build, expr);
 		return true;
 	}
@@ -409,7 +459,8 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 		check_constant_word(build, expr, row);
 		return true;
 	}
-	if (row->type == KEYWORD_TEXT && right->kind == EXPR_NAME && keyword_find(right->text) < 0) {
+	if (row->type == KEYWORD_TEXT && right->kind == EXPR_NAME
+		&& keyword_find(right->text) < 0) {
 		set_constant(right, VALUE_OF_TEXT(right->text)); /* method == INVITE */
 		return true;
 	}
@@ -424,7 +475,8 @@ static void fold(struct build *build, struct expr *expr)
 		return;
 	if ((expr->op == OPERATOR_DIV || expr->op == OPERATOR_MOD)
 		&& value_int(&build->folding, &expr->right->value) == 0) {
-		build_hint(build, build_warning(build, "division-by-zero", expr->at, "division by zero"),
+		build_hint(build,
+			build_warning(build, "division-by-zero", expr->at, "division by zero"),
 			"the assignment will fail and the target keep its value");
 		return;
 	}
@@ -438,7 +490,8 @@ static void fold(struct build *build, struct expr *expr)
 static void check_binary(struct build *build, struct expr *expr)
 {
 	unsigned errors = build->diagnostics->errors;
-	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME && check_keyword_comparison(build, expr))
+	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME
+		&& check_keyword_comparison(build, expr))
 		return;
 	check_expr(build, expr->left);
 	if (is_word(expr->right, "myself")) {
@@ -478,13 +531,15 @@ static void check_target(struct build *build, struct expr *target)
 		return;
 	}
 	if (target->kind == EXPR_NAME) {
-		struct diagnostic *d = build_error(build, "bad-assignment", target->at, "`%.*s` cannot be assigned",
-			SPAN_ARGS(target->text));
+		struct diagnostic *d = build_error(build, "bad-assignment", target->at,
+			"`%.*s` cannot be assigned", SPAN_ARGS(target->text));
 		if (script_variable_find(target->text, NULL))
-			diagnostic_hint(build->diagnostics, d, "variables begin with a dollar sign: $%.*s",
+			diagnostic_hint(build->diagnostics, d,
+				"variables begin with a dollar sign: $%.*s",
 				SPAN_ARGS(target->text));
 		else
-			build_hint(build, d, "parameters are set outside of routes; variables begin with a dollar sign");
+			build_hint(build, d,
+				"parameters are set outside of routes; variables begin with a dollar sign");
 		return;
 	}
 	if (is_null_variable(target)) {
@@ -494,8 +549,8 @@ static void check_target(struct build *build, struct expr *target)
 	check_variable(build, target);
 	const struct variable_ref *ref = target->resolved;
 	if (ref && !variable_is_writable(ref))
-		build_error(build, "read-only", target->at, "%.*s cannot be assigned: it is read-only",
-			SPAN_ARGS(target->text));
+		build_error(build, "read-only", target->at,
+			"%.*s cannot be assigned: it is read-only", SPAN_ARGS(target->text));
 }
 
 void check_expr(struct build *build, struct expr *expr)
@@ -558,12 +613,14 @@ static void check_condition(struct build *build, struct expr *expr, const char *
 {
 	check_expr(build, expr);
 	/* while(1) is how endless loops are written. */
-	if (expr->is_constant && !(where[0] == 'w' && expr->value.kind == VALUE_INT && expr->value.number == 1)) {
+	if (expr->is_constant
+		&& !(where[0] == 'w' && expr->value.kind == VALUE_INT && expr->value.number == 1)) {
 		struct diagnostic *d = build_warning(build, "constant-condition", expr->at,
 			"this condition of `%s` is always %s", where,
 			value_is_true(&build->folding, &expr->value) ? "true" : "false");
 		if (is_text(expr))
-			build_hint(build, d, "a text is not a condition; compare it with something");
+			build_hint(
+				build, d, "a text is not a condition; compare it with something");
 	}
 }
 
@@ -578,7 +635,8 @@ static void check_case(struct build *build, struct statement *statement, struct 
 	}
 	if (!label->value->is_constant) {
 		if (label->value->kind != EXPR_NAME)
-			build_error(build, "bad-case", label->value->at, "the value of a case must be constant");
+			build_error(build, "bad-case", label->value->at,
+				"the value of a case must be constant");
 		return;
 	}
 	for (struct case_label *other = statement->cases; other != label; other = other->next) {
@@ -590,9 +648,11 @@ static void check_case(struct build *build, struct statement *statement, struct 
 				other->value->type == TYPE_INT ? "a number" : "a text");
 			return;
 		}
-		if (value_binary(&build->folding, OPERATOR_EQ, &other->value->value, &label->value->value).number) {
-			build_error(build, "duplicate-case", label->value->at, "this case stands at line %u already",
-				other->at.line);
+		if (value_binary(&build->folding, OPERATOR_EQ, &other->value->value,
+			    &label->value->value)
+				.number) {
+			build_error(build, "duplicate-case", label->value->at,
+				"this case stands at line %u already", other->at.line);
 			return;
 		}
 	}
@@ -602,14 +662,18 @@ static void check_switch(struct build *build, struct statement *statement)
 {
 	const struct case_label *fallback = NULL;
 	check_expr(build, statement->expr);
-	if (statement->expr->kind == EXPR_TEXT && span_find(statement->expr->text, '$', 0) < statement->expr->text.len)
-		build_hint(build, build_warning(build, "constant-condition", statement->expr->at,
-			"this switch looks at a constant text"), "write the variable without quotes");
+	if (statement->expr->kind == EXPR_TEXT
+		&& span_find(statement->expr->text, '$', 0) < statement->expr->text.len)
+		build_hint(build,
+			build_warning(build, "constant-condition", statement->expr->at,
+				"this switch looks at a constant text"),
+			"write the variable without quotes");
 	build->switches++;
 	for (struct case_label *label = statement->cases; label; label = label->next) {
 		check_case(build, statement, label);
 		if (label->kind == CASE_DEFAULT && fallback)
-			build_error(build, "duplicate-case", label->at, "a second `default`; the first one is at line %u",
+			build_error(build, "duplicate-case", label->at,
+				"a second `default`; the first one is at line %u",
 				fallback->at.line);
 		if (label->kind == CASE_DEFAULT)
 			fallback = label;
@@ -622,7 +686,8 @@ static void check_expr_statement(struct build *build, struct statement *statemen
 {
 	struct expr *expr = statement->expr;
 	if (expr->kind == EXPR_CALL && expr->argument_count == 0
-		&& (span_equal(expr->text, SPAN_OF("true")) || span_equal(expr->text, SPAN_OF("false")))) {
+		&& (span_equal(expr->text, SPAN_OF("true"))
+			|| span_equal(expr->text, SPAN_OF("false")))) {
 		statement->kind = STATEMENT_EMPTY;
 		return;
 	}
@@ -667,13 +732,15 @@ static void check_statement(struct build *build, struct statement *statement)
 		break;
 	case STATEMENT_BREAK:
 		if (!build->loops && !build->switches)
-			build_hint(build, build_warning(build, "stray-break", statement->at,
-				"this `break` stands outside of `switch` and `while`, so it leaves the route"),
+			build_hint(build,
+				build_warning(build, "stray-break", statement->at,
+					"this `break` stands outside of `switch` and `while`, so it leaves the route"),
 				"write return, or exit to end the script");
 		break;
 	case STATEMENT_CONTINUE:
 		if (!build->loops)
-			build_error(build, "stray-break", statement->at, "`continue` stands outside of `while`");
+			build_error(build, "stray-break", statement->at,
+				"`continue` stands outside of `while`");
 		break;
 	}
 }

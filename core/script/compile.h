@@ -36,21 +36,26 @@ struct listen_directive {
  * whether it worked. Pointers may be NULL: then the statement is only parsed (reload, lint). */
 struct config_actions {
 	void *owner;
-	bool (*load_module)(void *owner, struct span name, struct source_position at, struct diagnostics *diagnostics);
+	bool (*load_module)(void *owner, struct span name, struct source_position at,
+		struct diagnostics *diagnostics);
 	/* loadpath / mpath: directories separated by ':'. */
 	bool (*load_path)(void *owner, struct span directories, struct source_position at,
 		struct diagnostics *diagnostics);
 	/* `modules` as written: a name, or a regular expression for several ("a|b"). `evaluate`: modparamx. */
-	bool (*module_param)(void *owner, struct span modules, struct span name, const struct config_value *value,
-		bool evaluate, struct source_position at, struct diagnostics *diagnostics);
+	bool (*module_param)(void *owner, struct span modules, struct span name,
+		const struct config_value *value, bool evaluate, struct source_position at,
+		struct diagnostics *diagnostics);
 	bool (*global_param)(void *owner, struct span name, const struct config_value *value,
 		struct source_position at, struct diagnostics *diagnostics);
-	bool (*listen)(void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics);
+	bool (*listen)(void *owner, const struct listen_directive *listen,
+		struct diagnostics *diagnostics);
 	/* One call per name; parts as in listen_directive. */
-	bool (*alias)(void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics);
+	bool (*alias)(
+		void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics);
 	/* group.name = value desc "…" */
-	bool (*custom_param)(void *owner, struct span group, struct span name, const struct config_value *value,
-		struct span description, struct source_position at, struct diagnostics *diagnostics);
+	bool (*custom_param)(void *owner, struct span group, struct span name,
+		const struct config_value *value, struct span description,
+		struct source_position at, struct diagnostics *diagnostics);
 };
 
 /* -A, --subst, --substdef, --substdefs. */
@@ -83,8 +88,8 @@ struct script_memory {
 };
 
 /* Checks and emits. NULL when there are errors. */
-[[nodiscard]] const struct image *script_build(struct script_source *source, const struct script_memory *memory,
-	struct diagnostics *diagnostics);
+[[nodiscard]] const struct image *script_build(struct script_source *source,
+	const struct script_memory *memory, struct diagnostics *diagnostics);
 
 /* For reload: reads the file again without acting on parameters, and builds. */
 [[nodiscard]] const struct image *script_rebuild(const struct script_options *options,

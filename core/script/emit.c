@@ -14,8 +14,8 @@ uint32_t list_add(struct build *build, struct list *list, const void *item)
 {
 	if (list->count == list->room) {
 		uint32_t room = list->room ? list->room * 2 : 16;
-		void *grown = arena_grow(build->scratch, list->items, (size_t)list->room * list->size,
-			(size_t)room * list->size);
+		void *grown = arena_grow(build->scratch, list->items,
+			(size_t)list->room * list->size, (size_t)room * list->size);
 		if (!grown) {
 			build->out_of_memory = true;
 			return 0;
@@ -96,7 +96,8 @@ static void jump_later(struct build *build, struct jump_list *jumps, uint32_t in
 static void jumps_land(struct build *build, const struct jump_list *jumps, uint32_t target)
 {
 	for (uint32_t i = 0; i < jumps->at.count && !build->out_of_memory; i++)
-		LIST_AT(&build->code, struct instruction, LIST_AT(&jumps->at, uint32_t, i)).c = (int32_t)target;
+		LIST_AT(&build->code, struct instruction, LIST_AT(&jumps->at, uint32_t, i)).c =
+			(int32_t)target;
 }
 
 /* ---- expressions ---------------------------------------------------------------------------- */
@@ -145,7 +146,8 @@ static void emit_call(struct build *build, const struct expr *expr, unsigned int
 			emit_operand(build, argument, take_register(build, argument->at));
 	}
 	mark(build, expr->at);
-	emit(build, OP_CALL, into, site->register_count ? first : into, list_add(build, &build->calls, site));
+	emit(build, OP_CALL, into, site->register_count ? first : into,
+		list_add(build, &build->calls, site));
 	build->used_registers = before;
 }
 
@@ -166,16 +168,38 @@ static void emit_route_call(struct build *build, const struct expr *expr, unsign
 static enum opcode opcode_of(enum operator_kind op)
 {
 	static const uint8_t codes[] = {
-		[OPERATOR_ADD] = OP_ADD, [OPERATOR_SUB] = OP_SUB, [OPERATOR_MUL] = OP_MUL, [OPERATOR_DIV] = OP_DIV,
-		[OPERATOR_MOD] = OP_MOD, [OPERATOR_SHL] = OP_SHL, [OPERATOR_SHR] = OP_SHR,
-		[OPERATOR_BIT_AND] = OP_BIT_AND, [OPERATOR_BIT_OR] = OP_BIT_OR, [OPERATOR_BIT_XOR] = OP_BIT_XOR,
-		[OPERATOR_EQ] = OP_EQ, [OPERATOR_NE] = OP_NE, [OPERATOR_LT] = OP_LT, [OPERATOR_GT] = OP_GT,
-		[OPERATOR_LE] = OP_LE, [OPERATOR_GE] = OP_GE, [OPERATOR_TEXT_EQ] = OP_TEXT_EQ,
-		[OPERATOR_TEXT_NE] = OP_TEXT_NE, [OPERATOR_INT_EQ] = OP_INT_EQ, [OPERATOR_INT_NE] = OP_INT_NE,
-		[OPERATOR_MATCH] = OP_MATCH, [OPERATOR_NOT_MATCH] = OP_MATCH, [OPERATOR_AND] = OP_JUMP,
-		[OPERATOR_OR] = OP_JUMP, [OPERATOR_NOT] = OP_NOT, [OPERATOR_BIT_NOT] = OP_BIT_NOT,
-		[OPERATOR_NEGATE] = OP_NEGATE, [OPERATOR_TO_INT] = OP_TO_INT, [OPERATOR_TO_TEXT] = OP_TO_TEXT,
-		[OPERATOR_DEFINED] = OP_DEFINED, [OPERATOR_STRLEN] = OP_STRLEN, [OPERATOR_STREMPTY] = OP_STREMPTY,
+		[OPERATOR_ADD] = OP_ADD,
+		[OPERATOR_SUB] = OP_SUB,
+		[OPERATOR_MUL] = OP_MUL,
+		[OPERATOR_DIV] = OP_DIV,
+		[OPERATOR_MOD] = OP_MOD,
+		[OPERATOR_SHL] = OP_SHL,
+		[OPERATOR_SHR] = OP_SHR,
+		[OPERATOR_BIT_AND] = OP_BIT_AND,
+		[OPERATOR_BIT_OR] = OP_BIT_OR,
+		[OPERATOR_BIT_XOR] = OP_BIT_XOR,
+		[OPERATOR_EQ] = OP_EQ,
+		[OPERATOR_NE] = OP_NE,
+		[OPERATOR_LT] = OP_LT,
+		[OPERATOR_GT] = OP_GT,
+		[OPERATOR_LE] = OP_LE,
+		[OPERATOR_GE] = OP_GE,
+		[OPERATOR_TEXT_EQ] = OP_TEXT_EQ,
+		[OPERATOR_TEXT_NE] = OP_TEXT_NE,
+		[OPERATOR_INT_EQ] = OP_INT_EQ,
+		[OPERATOR_INT_NE] = OP_INT_NE,
+		[OPERATOR_MATCH] = OP_MATCH,
+		[OPERATOR_NOT_MATCH] = OP_MATCH,
+		[OPERATOR_AND] = OP_JUMP,
+		[OPERATOR_OR] = OP_JUMP,
+		[OPERATOR_NOT] = OP_NOT,
+		[OPERATOR_BIT_NOT] = OP_BIT_NOT,
+		[OPERATOR_NEGATE] = OP_NEGATE,
+		[OPERATOR_TO_INT] = OP_TO_INT,
+		[OPERATOR_TO_TEXT] = OP_TO_TEXT,
+		[OPERATOR_DEFINED] = OP_DEFINED,
+		[OPERATOR_STRLEN] = OP_STRLEN,
+		[OPERATOR_STREMPTY] = OP_STREMPTY,
 	};
 	return codes[op];
 }
@@ -207,7 +231,8 @@ static void emit_comparison(struct build *build, struct expr *expr, unsigned int
 {
 	unsigned before = build->used_registers;
 	bool negate = expr->op == OPERATOR_NE;
-	if (expr->left->keyword >= 0 && expr->right->kind == EXPR_NAME && span_equal(expr->right->text, SPAN_OF("myself"))) {
+	if (expr->left->keyword >= 0 && expr->right->kind == EXPR_NAME
+		&& span_equal(expr->right->text, SPAN_OF("myself"))) {
 		emit(build, OP_IS_MYSELF, into, 0, expr->left->keyword);
 		negate_if(build, negate, into);
 	} else if (is_address_test(expr) && expr->resolved) {
@@ -240,7 +265,8 @@ static void emit_match(struct build *build, struct expr *expr, unsigned into)
 	unsigned before = build->used_registers;
 	emit_operand(build, expr->left, into);
 	if (expr->resolved) {
-		emit(build, OP_MATCH, into, into, list_add(build, &build->patterns, &expr->resolved));
+		emit(build, OP_MATCH, into, into,
+			list_add(build, &build->patterns, &expr->resolved));
 	} else {
 		unsigned right = take_register(build, expr->at);
 		emit_operand(build, expr->right, right);
@@ -252,11 +278,12 @@ static void emit_match(struct build *build, struct expr *expr, unsigned into)
 
 /* ---- conditions ----------------------------------------------------------------------------- */
 
-static void emit_condition(struct build *build, struct expr *expr, bool jump_when, bool is_outermost,
-	struct jump_list *jumps);
+static void emit_condition(struct build *build, struct expr *expr, bool jump_when,
+	bool is_outermost, struct jump_list *jumps);
 
 /* a && b jumps when false if a is false or b is false; the other forms go around. */
-static void emit_logical(struct build *build, struct expr *expr, bool jump_when, struct jump_list *jumps)
+static void emit_logical(
+	struct build *build, struct expr *expr, bool jump_when, struct jump_list *jumps)
 {
 	bool short_way = expr->op == OPERATOR_AND ? !jump_when : jump_when;
 	if (short_way) {
@@ -270,12 +297,13 @@ static void emit_logical(struct build *build, struct expr *expr, bool jump_when,
 	jumps_land(build, around, here(build));
 }
 
-/* Jumps when the condition is `jump_when`. The outermost value counts as true above 0; a value under
- * && || ! counts as true unless it is 0. */
-static void emit_condition(struct build *build, struct expr *expr, bool jump_when, bool is_outermost,
-	struct jump_list *jumps)
+/* Jumps when the condition is `jump_when`. The outermost value counts as true above 0; a value
+ * under && || ! counts as true unless it is 0. */
+static void emit_condition(struct build *build, struct expr *expr, bool jump_when,
+	bool is_outermost, struct jump_list *jumps)
 {
-	if (!expr->is_constant && expr->kind == EXPR_BINARY && (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)) {
+	if (!expr->is_constant && expr->kind == EXPR_BINARY
+		&& (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)) {
 		emit_logical(build, expr, jump_when, jumps);
 		return;
 	}
@@ -354,7 +382,8 @@ static void emit_expr(struct build *build, struct expr *expr, unsigned into)
 		emit_route_call(build, expr, into);
 		break;
 	case EXPR_UNARY:
-		if (expr->op == OPERATOR_NOT && (expr->left->kind == EXPR_BINARY || expr->left->kind == EXPR_UNARY)) {
+		if (expr->op == OPERATOR_NOT
+			&& (expr->left->kind == EXPR_BINARY || expr->left->kind == EXPR_UNARY)) {
 			emit_truth(build, expr, into);
 		} else {
 			emit_operand(build, expr->left, into);
@@ -419,14 +448,17 @@ static void emit_while(struct build *build, struct statement *statement)
 	build->used_registers = before;
 }
 
-static void emit_case_test(struct build *build, struct case_label *label, unsigned subject, struct jump_list *found)
+static void emit_case_test(
+	struct build *build, struct case_label *label, unsigned subject, struct jump_list *found)
 {
 	unsigned before = build->used_registers, result = take_register(build, label->at);
 	if (label->kind == CASE_PATTERN) {
-		emit(build, OP_MATCH, result, subject, list_add(build, &build->patterns, &label->pattern));
+		emit(build, OP_MATCH, result, subject,
+			list_add(build, &build->patterns, &label->pattern));
 	} else {
 		emit_operand(build, label->value, result);
-		emit(build, label->value->type == TYPE_INT ? OP_INT_EQ : OP_TEXT_EQ, result, subject, result);
+		emit(build, label->value->type == TYPE_INT ? OP_INT_EQ : OP_TEXT_EQ, result,
+			subject, result);
 	}
 	jump_later(build, found, emit(build, OP_JUMP_NONZERO, 0, result, 0));
 	build->used_registers = before;
@@ -450,7 +482,8 @@ static void emit_switch(struct build *build, struct statement *statement)
 	build->breaks = out;
 	bool has_default = false;
 	uint32_t i = 0;
-	for (struct case_label *label = statement->cases; label && !build->out_of_memory; label = label->next) {
+	for (struct case_label *label = statement->cases; label && !build->out_of_memory;
+		label = label->next) {
 		jumps_land(build, LIST_AT(&starts, struct jump_list *, i++), here(build));
 		has_default = has_default || label->kind == CASE_DEFAULT;
 		emit_list(build, label->body, false);
@@ -469,14 +502,16 @@ static void emit_return(struct build *build, struct statement *statement)
 	} else if (statement->expr->is_constant && statement->expr->value.kind == VALUE_INT) {
 		emit(build, OP_RETURN_INT, 0, 0, statement->expr->value.number);
 	} else {
-		unsigned before = build->used_registers, value = take_register(build, statement->at);
+		unsigned before = build->used_registers,
+			 value = take_register(build, statement->at);
 		emit_expr(build, statement->expr, value);
 		emit(build, OP_RETURN, 0, value, 0);
 		build->used_registers = before;
 	}
 }
 
-/* A route that ends without `return` gives the code of its last statement: that of a call, else 1. */
+/* A route that ends without `return` gives the code of its last statement: that of a call, else
+ * 1. */
 static void emit_statement(struct build *build, struct statement *statement, bool is_tail)
 {
 	unsigned before = build->used_registers;
@@ -497,7 +532,8 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 		break;
 	}
 	case STATEMENT_ASSIGN:
-		emit_assign(build, statement->target, statement->expr, take_register(build, statement->at));
+		emit_assign(build, statement->target, statement->expr,
+			take_register(build, statement->at));
 		break;
 	case STATEMENT_IF:
 		emit_if(build, statement, is_tail);
@@ -532,7 +568,8 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 
 static void emit_list(struct build *build, struct statement *list, bool is_tail)
 {
-	for (struct statement *statement = list; statement && !build->out_of_memory; statement = statement->next) {
+	for (struct statement *statement = list; statement && !build->out_of_memory;
+		statement = statement->next) {
 		struct statement *rest = statement->next;
 		while (rest && rest->kind == STATEMENT_EMPTY)
 			rest = rest->next;
@@ -544,9 +581,10 @@ static void emit_list(struct build *build, struct statement *list, bool is_tail)
 
 static struct span shown_name(struct build *build, const struct route *route)
 {
-	static const char *const main_names[CLASS_COUNT] = { "request_route", "reply_route", "failure_route",
-		"branch_route", "onsend_route", "event_route" };
-	return route->name.len ? build_text(build, route->name) : span_from(main_names[route->class]);
+	static const char *const main_names[CLASS_COUNT] = { "request_route", "reply_route",
+		"failure_route", "branch_route", "onsend_route", "event_route" };
+	return route->name.len ? build_text(build, route->name)
+			       : span_from(main_names[route->class]);
 }
 
 static const char *kept_path(struct build *build, const char *path)
@@ -558,8 +596,12 @@ static const char *kept_path(struct build *build, const char *path)
 
 static void emit_route(struct build *build, struct route *route, struct list *entries)
 {
-	struct route_entry entry = { .class = route->class, .kind = route->kind, .name = build_text(build, route->name),
-		.shown = shown_name(build, route), .begin = here(build), .line = route->at.line,
+	struct route_entry entry = { .class = route->class,
+		.kind = route->kind,
+		.name = build_text(build, route->name),
+		.shown = shown_name(build, route),
+		.begin = here(build),
+		.line = route->at.line,
 		.file = route->at.file ? route->at.file->path : "" };
 	build->route = route;
 	build->used_registers = build->most_registers = 0;
@@ -577,7 +619,8 @@ static void keep_paths(struct build *build, struct list *entries)
 	const char *from[64], *to[64];
 	unsigned count = 0;
 	for (uint32_t i = 0; i < build->marks.count + entries->count; i++) {
-		const char **path = i < build->marks.count ? &LIST_AT(&build->marks, struct source_mark, i).file
+		const char **path = i < build->marks.count
+			? &LIST_AT(&build->marks, struct source_mark, i).file
 			: &LIST_AT(entries, struct route_entry, i - build->marks.count).file;
 		unsigned k = 0;
 		while (k < count && from[k] != *path)
@@ -635,7 +678,8 @@ bool emit_image(struct build *build, struct image *image)
 	build->marks.size = sizeof(struct source_mark);
 	for (struct route *route = build->source->routes; route; route = route->next)
 		route->index = index++;
-	for (struct route *route = build->source->routes; route && !build->out_of_memory; route = route->next)
+	for (struct route *route = build->source->routes; route && !build->out_of_memory;
+		route = route->next)
 		emit_route(build, route, &entries);
 	if (build->out_of_memory)
 		return false;

@@ -12,7 +12,8 @@
 enum { CHUNK_BYTES = 64 << 10, MOST_BYTES = 256 << 20, SLACK_BYTES = 64 << 10 };
 
 /* Checks and emits into `image->arena`. */
-static bool build_once(struct script_source *source, struct image *image, struct diagnostics *diagnostics)
+static bool build_once(
+	struct script_source *source, struct image *image, struct diagnostics *diagnostics)
 {
 	struct build build = { .source = source, .arena = &image->arena, .scratch = source->arena,
 		.diagnostics = diagnostics, .folding = { source->arena, NULL } };
@@ -29,7 +30,8 @@ static bool build_once(struct script_source *source, struct image *image, struct
 		return false;
 	if (!emit_image(&build, image)) {
 		if (build.out_of_memory && diagnostics->errors == errors)
-			build_error(&build, "no-memory", (struct source_position){ 0 }, "out of memory");
+			build_error(&build, "no-memory", (struct source_position){ 0 },
+				"out of memory");
 		return false;
 	}
 	struct span error;
@@ -59,15 +61,16 @@ static struct image *image_on_heap(void)
 }
 
 /* The size is known after a first build on the heap; the second one goes into the block. */
-static const struct image *build_in_block(struct script_source *source, const struct script_memory *memory,
-	size_t size, struct diagnostics *diagnostics)
+static const struct image *build_in_block(struct script_source *source,
+	const struct script_memory *memory, size_t size, struct diagnostics *diagnostics)
 {
 	struct arena nowhere;
 	struct diagnostics again;
 	size_t bytes = size + SLACK_BYTES + sizeof(struct image);
 	void *block = memory->alloc(bytes, "script");
 	if (!block) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory", (struct source_position){ 0 },
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory",
+			(struct source_position){ 0 },
 			"no shared memory for the script (%zu bytes)", bytes);
 		return NULL;
 	}
@@ -106,8 +109,8 @@ const struct image *script_build(struct script_source *source, const struct scri
 	return result;
 }
 
-const struct image *script_rebuild(const struct script_options *options, const struct script_memory *memory,
-	struct arena *arena, struct diagnostics *diagnostics)
+const struct image *script_rebuild(const struct script_options *options,
+	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics)
 {
 	struct script_source *source = script_read(options, NULL, arena, diagnostics);
 	return source ? script_build(source, memory, diagnostics) : NULL;
@@ -141,13 +144,15 @@ uint32_t image_generation(void)
 	return __atomic_load_n(&publication->generation, __ATOMIC_RELAXED);
 }
 
-/* Runs last milliseconds, or as long as a fiber waits; what was replaced two minutes ago is unused. */
+/* Runs last milliseconds, or as long as a fiber waits; what was replaced two minutes ago is
+ * unused. */
 static void free_old(struct image *newest, int64_t now_ms)
 {
 	struct image *image = newest;
 	while (image && image->previous) {
 		struct image *older = (struct image *)image->previous;
-		if (!older->block || !older->replaced_at_ms || now_ms - older->replaced_at_ms < KEEP_REPLACED_MS) {
+		if (!older->block || !older->replaced_at_ms
+			|| now_ms - older->replaced_at_ms < KEEP_REPLACED_MS) {
 			image = older;
 			continue;
 		}
@@ -226,7 +231,8 @@ uint32_t script_route(const struct image *image, enum route_kind kind, struct sp
 	if (kind == ROUTE_LOCAL && name.len == 0)
 		writer_string(&w, "tm:local-request");
 	else if (kind == ROUTE_BRANCH_FAILURE)
-		writer_printf(&w, name.len ? "tm:branch-failure:%.*s" : "tm:branch-failure", SPAN_ARGS(name));
+		writer_printf(&w, name.len ? "tm:branch-failure:%.*s" : "tm:branch-failure",
+			SPAN_ARGS(name));
 	else
 		return 0;
 	return image_find_route(image, CLASS_EVENT, writer_result(&w));
@@ -242,7 +248,8 @@ struct span script_route_name(const struct image *image, enum route_kind kind, u
 	return name;
 }
 
-bool image_route_at(const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name)
+bool image_route_at(
+	const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name)
 {
 	if (i >= image->route_count)
 		return false;
@@ -266,6 +273,7 @@ const struct source_mark *image_mark(const struct image *image, uint32_t pc)
 
 struct image_size image_size(const struct image *image)
 {
-	size_t bytes = image->block ? (size_t)(image->arena.next - (char *)image->block) : image->arena.used;
+	size_t bytes = image->block ? (size_t)(image->arena.next - (char *)image->block)
+				    : image->arena.used;
 	return (struct image_size){ bytes, image->route_count, image->code_count };
 }

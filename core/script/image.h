@@ -20,13 +20,14 @@ struct image_size {
 struct image_size image_size(const struct image *image);
 
 /* The n-th route with its kind and name, for `core.routes` and completion; false past the end. */
-bool image_route_at(const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name);
+bool image_route_at(
+	const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name);
 
-/* Where the pointer to the current image lives: `cell` is in shared memory, zeroed, 64 bytes; without
- * this call it is private to the process. Before the first fork. */
+/* Where the pointer to the current image lives: `cell` is in shared memory, zeroed, 64 bytes;
+ * without this call it is private to the process. Before the first fork. */
 void image_share(void *cell);
-/* Makes `image` the one that new runs use; runs that are under way keep theirs. The image before the
- * previous one is freed when it was replaced more than two minutes ago. */
+/* Makes `image` the one that new runs use; runs that are under way keep theirs. The image before
+ * the previous one is freed when it was replaced more than two minutes ago. */
 void image_publish(const struct image *image);
 /* Grows with every publication: 1 for the first image. */
 uint32_t image_generation(void);

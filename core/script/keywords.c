@@ -47,11 +47,15 @@ bool keyword_constant(enum keyword_type type, struct span word, int64_t *out_num
 		*out_number = transport;
 		return true;
 	}
-	if (type == KEYWORD_FAMILY && (span_equal_nocase(word, SPAN_OF("INET")) || span_equal_nocase(word, SPAN_OF("IPv4")))) {
+	if (type == KEYWORD_FAMILY
+		&& (span_equal_nocase(word, SPAN_OF("INET"))
+			|| span_equal_nocase(word, SPAN_OF("IPv4")))) {
 		*out_number = AF_INET;
 		return true;
 	}
-	if (type == KEYWORD_FAMILY && (span_equal_nocase(word, SPAN_OF("INET6")) || span_equal_nocase(word, SPAN_OF("IPv6")))) {
+	if (type == KEYWORD_FAMILY
+		&& (span_equal_nocase(word, SPAN_OF("INET6"))
+			|| span_equal_nocase(word, SPAN_OF("IPv6")))) {
 		*out_number = AF_INET6;
 		return true;
 	}
@@ -128,7 +132,8 @@ struct value keyword_read(struct script_run *run, enum keyword keyword)
 	case KEYWORD_SND_AF:
 		return VALUE_OF_INT(address_of(run, keyword)->family);
 	case KEYWORD_STATUS:
-		return VALUE_OF_TEXT(arena_printf(run->arena, "%u", message_is_request(msg) ? 0u : msg->index->status));
+		return VALUE_OF_TEXT(arena_printf(
+			run->arena, "%u", message_is_request(msg) ? 0u : msg->index->status));
 	case KEYWORD_MSG_LEN:
 		return VALUE_OF_INT((int64_t)msg->bytes.len);
 	case KEYWORD_COUNT:
@@ -170,9 +175,11 @@ bool network_parse(struct span text, struct network *out_network)
 		struct span rest = span_slice(text, slash + 1, text.len);
 		if (span_to_uint32(rest, &bits) && bits <= most) {
 			network.bits = bits;
-		} else if (end_point_parse_ip(rest, &mask) && mask.family == network.address.family) {
+		} else if (end_point_parse_ip(rest, &mask)
+			&& mask.family == network.address.family) {
 			network.bits = 0;
-			while (network.bits < most && mask.ip[network.bits / 8] & (0x80 >> network.bits % 8))
+			while (network.bits < most
+				&& mask.ip[network.bits / 8] & (0x80 >> network.bits % 8))
 				network.bits++;
 			for (unsigned i = network.bits; i < most; i++)
 				if (mask.ip[i / 8] & (0x80 >> i % 8))
@@ -197,5 +204,6 @@ bool keyword_in_text(struct script_run *run, enum keyword keyword, struct span t
 	struct network network;
 	if (span_equal_nocase(text, SPAN_OF("myself")))
 		return keyword_is_myself(run, keyword);
-	return network_parse(span_trim(text), &network) && keyword_in_network(run, keyword, &network);
+	return network_parse(span_trim(text), &network)
+		&& keyword_in_network(run, keyword, &network);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who provides what, for hints: functions of the documented modules, loaded or not, and what became of
- * names that older configurations use. */
+/* Who provides what, for hints: functions of the documented modules, loaded or not, and what
+ * became of names that older configurations use. */
 #include "core/script/registry.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* layout: the inside of an image, for those who build, run and print it. Everything it points to lies
- * in its own block, or is a const table of the server or of a module. */
+/* layout: the inside of an image, for those who build, run and print it. Everything it points to
+ * lies in its own block, or is a const table of the server or of a module. */
 #pragma once
 
 #include "core/net/address.h"
@@ -18,7 +18,8 @@ struct dynamic_argument {
 struct call_site {
 	const struct script_function *function;
 	const char *module;
-	const void *arguments; /* the handler's struct with all constants in place; NULL when it has none */
+	const void *
+		arguments; /* the handler's struct with all constants in place; NULL when it has none */
 	const struct dynamic_argument *dynamic;
 	uint32_t dynamic_count;
 	uint32_t register_count; /* of dynamic ones that come from registers */
@@ -63,8 +64,8 @@ struct image {
 	const struct network *networks;
 	const struct source_mark *marks;
 	const struct route_entry *routes;
-	uint32_t code_count, constant_count, variable_count, pattern_count, call_count, network_count, mark_count,
-		route_count;
+	uint32_t code_count, constant_count, variable_count, pattern_count, call_count,
+		network_count, mark_count, route_count;
 	/* Open addressing by class and name; values are route index + 1. */
 	const uint32_t *route_table;
 	uint32_t route_table_mask;

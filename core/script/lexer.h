@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lexer: from files to tokens. lex.l (flex) cuts tokens; preprocess.c acts upon directives and keeps
- * the names that they define; tokens.c joins strings, watches braces and tells words that mean
- * something only outside routes. Every token keeps the place where a person wrote it, through
- * includes and defines. */
+/* lexer: from files to tokens. lex.l (flex) cuts tokens; preprocess.c acts upon directives and
+ * keeps the names that they define; tokens.c joins strings, watches braces and tells words that
+ * mean something only outside routes. Every token keeps the place where a person wrote it,
+ * through includes and defines. */
 #pragma once
 
 #include "core/script/ast.h"
@@ -96,7 +96,8 @@ void lexer_clear(struct lexer *lexer);
 /* The next token of the current file, defines expanded. */
 void lexer_scan(struct lexer *lexer, struct token *out_token);
 /* Goes on with `text`, a file's or a define's. False: nested too deep. */
-bool lexer_push(struct lexer *lexer, const struct source_file *file, struct define *define, struct span text);
+bool lexer_push(struct lexer *lexer, const struct source_file *file, struct define *define,
+	struct span text);
 
 /* ---- preprocess.c --------------------------------------------------------------------------- */
 /* Acts upon a directive line ("#!ifdef X"); false when it is none, so it is a comment. */
@@ -118,7 +119,8 @@ void preprocess_end_of_file(struct lexer *lexer);
 /* At the end of all: names in #!ifdef that are nearly defined. */
 void preprocess_lint(struct lexer *lexer);
 /* Explains a name that is not defined; the diagnostic gets a hint. */
-void preprocess_hint_undefined(struct lexer *lexer, struct diagnostic *diagnostic, struct span name);
+void preprocess_hint_undefined(
+	struct lexer *lexer, struct diagnostic *diagnostic, struct span name);
 
 /* ---- subst.c -------------------------------------------------------------------------------- */
 /* Parses "/re/replacement/flags" and adds it; `out_name` and `out_value` (may be NULL) get the two
@@ -131,7 +133,8 @@ void subst_free(struct lexer *lexer);
 
 /* ---- ifexp.c -------------------------------------------------------------------------------- */
 /* Evaluates an expression over defined names; false with a sentence in `*out_error`. */
-bool ifexp_evaluate(struct lexer *lexer, struct span text, struct value *out_value, const char **out_error);
+bool ifexp_evaluate(
+	struct lexer *lexer, struct span text, struct value *out_value, const char **out_error);
 
 /* ---- tokens.c ------------------------------------------------------------------------------- */
 void tokens_next(struct lexer *lexer, struct token *out_token);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is allowed but probably not meant: routes that nobody runs, statements that are never reached,
- * requests that are never answered, patterns that match something else. */
+/* What is allowed but probably not meant: routes that nobody runs, statements that are never
+ * reached, requests that are never answered, patterns that match something else. */
 #include "core/script/build.h"
 
 /* ---- walking -------------------------------------------------------------------------------- */
@@ -83,13 +83,16 @@ static void visit_names(struct build *build, struct expr *expr, void *data)
 		return;
 	for (struct expr *argument = expr->arguments; argument; argument = argument->next) {
 		struct span name;
-		bool is_static = static_route_name(build, argument, &name) && span_find(name, '$', 0) == name.len;
+		bool is_static = static_route_name(build, argument, &name)
+			&& span_find(name, '$', 0) == name.len;
 		bool arms = span_starts_with(expr->text, SPAN_OF("t_on_"));
 		for (struct route *route = build->source->routes; route; route = route->next) {
 			struct span shown = route->name;
 			if (span_starts_with(shown, SPAN_OF("tm:branch-failure:")))
 				shown = span_slice(shown, 18, shown.len);
-			if (route->name.len && (is_static ? span_equal(shown, name) : arms && route->class != CLASS_REQUEST))
+			if (route->name.len
+				&& (is_static ? span_equal(shown, name)
+					      : arms && route->class != CLASS_REQUEST))
 				route->is_used = true;
 		}
 	}
@@ -101,8 +104,10 @@ void lint_reach(struct build *build)
 	for (struct route *route = build->source->routes; route; route = route->next) {
 		if (route->class != CLASS_REQUEST || route->name.len == 0)
 			route->reached = route->kind;
-		for (struct parameter_text *text = build->source->parameters; text; text = text->next)
-			if (route->name.len && span_find_span(text->text, route->name) < text->text.len)
+		for (struct parameter_text *text = build->source->parameters; text;
+			text = text->next)
+			if (route->name.len
+				&& span_find_span(text->text, route->name) < text->text.len)
 				route->is_used = true;
 	}
 	while (reach.changed) {
@@ -110,7 +115,8 @@ void lint_reach(struct build *build)
 		for (struct route *route = build->source->routes; route; route = route->next) {
 			reach.kinds = route->reached;
 			if (reach.kinds)
-				walk(build, route->body, &(struct walker){ .expr = visit_reach, .data = &reach });
+				walk(build, route->body,
+					&(struct walker){ .expr = visit_reach, .data = &reach });
 		}
 	}
 	for (struct route *route = build->source->routes; route; route = route->next)
@@ -142,7 +148,8 @@ static bool never_goes_on(const struct statement *statement)
 	case STATEMENT_BLOCK:
 		return list_never_goes_on(statement->body);
 	case STATEMENT_IF:
-		return statement->otherwise && never_goes_on(statement->body) && never_goes_on(statement->otherwise);
+		return statement->otherwise && never_goes_on(statement->body)
+			&& never_goes_on(statement->otherwise);
 	case STATEMENT_EMPTY:
 	case STATEMENT_EXPR:
 	case STATEMENT_ASSIGN:
@@ -164,7 +171,9 @@ static bool directive_between(struct source_position from, struct source_positio
 	for (uint32_t line = 1; line < to.line && offset < text.len; line++) {
 		size_t next = span_find(text, '\n', offset) + 1;
 		struct span content = span_trim(span_slice(text, offset, next - offset));
-		if (line > from.line && (span_starts_with(content, SPAN_OF("#!")) || span_starts_with(content, SPAN_OF("!!"))))
+		if (line > from.line
+			&& (span_starts_with(content, SPAN_OF("#!"))
+				|| span_starts_with(content, SPAN_OF("!!"))))
 			return true;
 		offset = next;
 	}
@@ -181,18 +190,21 @@ static void visit_dead(struct build *build, struct statement *statement, void *d
 	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK
 		|| directive_between(statement->at, next->at))
 		return;
-	struct diagnostic *d = build_warning(build, "unreachable", next->at, "this statement is never reached");
+	struct diagnostic *d =
+		build_warning(build, "unreachable", next->at, "this statement is never reached");
 	if (d)
-		diagnostic_hint(build->diagnostics, d, "line %u never goes on to it", statement->at.line);
+		diagnostic_hint(
+			build->diagnostics, d, "line %u never goes on to it", statement->at.line);
 }
 
 /* ---- requests without an answer ------------------------------------------------------------- */
 
 static bool may_answer(struct span name)
 {
-	static const char *const parts[] = { "relay", "reply", "forward", "challenge", "send", "save", "publish",
-		"subscribe", "suspend", "dispatch", "option", "continue", "replicate", "async", "run", "exec", "route",
-		"handshake", "register", "drop", "cancel", "python", "lua", "store", "I_", "proxy" };
+	static const char *const parts[] = { "relay", "reply", "forward", "challenge", "send",
+		"save", "publish", "subscribe", "suspend", "dispatch", "option", "continue",
+		"replicate", "async", "run", "exec", "route", "handshake", "register", "drop",
+		"cancel", "python", "lua", "store", "I_", "proxy" };
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (span_find_span(name, span_from(parts[i])) < name.len)
 			return true;
@@ -221,10 +233,12 @@ static void lint_answer(struct build *build)
 		return;
 	for (struct route *route = build->source->routes; route; route = route->next)
 		if (route->reached & ROUTE_REQUEST)
-			walk(build, route->body, &(struct walker){ visit_answer, visit_end, &answers });
+			walk(build, route->body,
+				&(struct walker){ visit_answer, visit_end, &answers });
 	if (!answers)
-		build_hint(build, build_warning(build, "no-answer", main->at,
-			"no path of request_route answers, forwards or drops a request"),
+		build_hint(build,
+			build_warning(build, "no-answer", main->at,
+				"no path of request_route answers, forwards or drops a request"),
 			"the sender repeats it for 32 seconds; call t_relay(), sl_send_reply() or exit");
 }
 
@@ -234,11 +248,15 @@ void lint_flow(struct build *build)
 		walk(build, route->body, &(struct walker){ .statement = visit_dead });
 		if (route->is_used || route->name.len == 0 || route->class == CLASS_EVENT)
 			continue;
-		struct diagnostic *d = build_warning(build, "unused-route", route->name_at, "%s[%.*s] is never used",
-			route_class_name(route->class), SPAN_ARGS(route->name));
+		struct diagnostic *d = build_warning(build, "unused-route", route->name_at,
+			"%s[%.*s] is never used", route_class_name(route->class),
+			SPAN_ARGS(route->name));
 		if (route->class != CLASS_REQUEST)
-			build_hint(build, d, route->class == CLASS_FAILURE ? "arm it with t_on_failure()"
-				: route->class == CLASS_BRANCH ? "arm it with t_on_branch()" : "arm it with t_on_reply()");
+			build_hint(build, d,
+				route->class == CLASS_FAILURE ? "arm it with t_on_failure()"
+					: route->class == CLASS_BRANCH
+					? "arm it with t_on_branch()"
+					: "arm it with t_on_reply()");
 	}
 	lint_answer(build);
 }
@@ -260,8 +278,9 @@ void lint_pattern(struct build *build, struct span pattern, struct source_positi
 		for (unsigned k = 0; k < sizeof(classes) / sizeof(classes[0]); k++) {
 			if (pattern.at[i + 1] != classes[k].letter)
 				continue;
-			struct diagnostic *d = build_warning(build, "pattern-class", at, "\\%c %s here: patterns are POSIX extended",
-				classes[k].letter, classes[k].meaning);
+			struct diagnostic *d = build_warning(build, "pattern-class", at,
+				"\\%c %s here: patterns are POSIX extended", classes[k].letter,
+				classes[k].meaning);
 			build_hint(build, d, classes[k].instead);
 			return;
 		}

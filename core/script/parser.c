@@ -19,7 +19,8 @@ int parser_lex(struct parser *parser, union grammar_value *value, struct source_
 	return token.type;
 }
 
-struct source_position parser_join(const struct source_position *first, const struct source_position *last)
+struct source_position parser_join(
+	const struct source_position *first, const struct source_position *last)
 {
 	struct source_position joined = first ? *first : *last;
 	if (!first) { /* an empty rule stands behind what came before it */
@@ -33,8 +34,8 @@ struct source_position parser_join(const struct source_position *first, const st
 
 /* ---- syntax errors -------------------------------------------------------------------------- */
 
-static struct diagnostic *syntax_error(struct parser *parser, struct source_position at, const char *code,
-	const char *message)
+static struct diagnostic *syntax_error(
+	struct parser *parser, struct source_position at, const char *code, const char *message)
 {
 	parser->source->has_syntax_errors = true;
 	return diagnostic_add(parser->diagnostics, SEVERITY_ERROR, code, at, "%s", message);
@@ -49,13 +50,14 @@ void parser_error(struct parser *parser, struct source_position at, const char *
 static void write_found(struct parser *parser, struct writer *w, const char *found)
 {
 	const struct token *last = &parser->lexer.last;
-	if (last->type == T_NAME || last->type == T_PARAM || last->type == T_VARIABLE || last->type == T_SELECT
-		|| last->type == T_CUSTOM || last->type == T_ADDRESS)
+	if (last->type == T_NAME || last->type == T_PARAM || last->type == T_VARIABLE
+		|| last->type == T_SELECT || last->type == T_CUSTOM || last->type == T_ADDRESS)
 		writer_printf(w, "`%.*s`", SPAN_ARGS(last->text));
 	else if (last->type == T_NUMBER)
 		writer_printf(w, "number %lld", (long long)last->number);
 	else if (last->type == T_STRING)
-		writer_printf(w, "string \"%.*s\"", last->text.len > 30 ? 30 : (int)last->text.len, last->text.at);
+		writer_printf(w, "string \"%.*s\"", last->text.len > 30 ? 30 : (int)last->text.len,
+			last->text.at);
 	else if (found[0] == '\'')
 		writer_printf(w, "`%.*s`", (int)strlen(found) - 2, found + 1);
 	else if (last->type == 0)
@@ -85,8 +87,8 @@ static bool at_statement_end(const struct parser *parser)
 	if (last->type == '}' || last->type == 0)
 		return true;
 	if (last->at.file == before->at.file && last->at.line == before->last_line)
-		return last->type == T_IF || last->type == T_VARIABLE || last->type == T_NAME || last->type == T_EXIT
-			|| last->type == T_RETURN || last->type == T_ROUTE;
+		return last->type == T_IF || last->type == T_VARIABLE || last->type == T_NAME
+			|| last->type == T_EXIT || last->type == T_RETURN || last->type == T_ROUTE;
 	return last->type != ')' && last->type != ']' && last->type != '.' && last->type != '%';
 }
 
@@ -101,9 +103,11 @@ static const char *syntax_hint(struct parser *parser)
 	case '%':
 		return "the remainder of a division is written `mod`";
 	case '.':
-		return before->type == T_NUMBER ? "the language has no fractions" : "strings are joined with `+`";
+		return before->type == T_NUMBER ? "the language has no fractions"
+						: "strings are joined with `+`";
 	case '=':
-		if (before->type == '+' || before->type == '-' || before->type == '.' || before->type == '*')
+		if (before->type == '+' || before->type == '-' || before->type == '.'
+			|| before->type == '*')
 			return "there is no such operator; write $x = $x + ...";
 		if (before->type == '=' || before->type == '<' || before->type == '>')
 			return "there must be no space inside an operator";
@@ -121,7 +125,8 @@ static const char *syntax_hint(struct parser *parser)
 	case '-':
 	case '*':
 	case '/':
-		return before->type == T_VARIABLE ? "there is no such operator; write $x = $x + ..." : NULL;
+		return before->type == T_VARIABLE ? "there is no such operator; write $x = $x + ..."
+						  : NULL;
 	case '{':
 	case ';':
 		return parser->lexer.brace_count > 0 ? "check that every ( has its )" : NULL;
@@ -132,7 +137,10 @@ static const char *syntax_hint(struct parser *parser)
 	case T_EXIT:
 		if (parser->lexer.brace_count > 0)
 			return "check that every ( has its )";
-		return before->type == '}' || before->type == ';' || before->type == 0 || last->at.line != before->last_line ? "statements stand inside the braces of a route" : NULL;
+		return before->type == '}' || before->type == ';' || before->type == 0
+				|| last->at.line != before->last_line
+			? "statements stand inside the braces of a route"
+			: NULL;
 	case T_ELSE:
 		return "an `else` follows the statement or the `}` of its `if`, without `;`";
 	case T_CASE:
@@ -150,13 +158,16 @@ static void add_hints(struct parser *parser, struct diagnostic *d)
 	if (string->at.file && last->at.file == string->at.file && last->at.line >= string->at.line
 		&& last->at.line <= string->last_line + 1) {
 		diagnostic_hint(parser->diagnostics, d,
-			"a string that begins at line %u ends at line %u; is a quote missing?", string->at.line,
-			string->last_line);
+			"a string that begins at line %u ends at line %u; is a quote missing?",
+			string->at.line, string->last_line);
 		return;
 	}
-	const struct token *name = last->type == T_NAME ? last : before->type == T_NAME ? before : NULL;
+	const struct token *name = last->type == T_NAME ? last
+		: before->type == T_NAME                ? before
+							: NULL;
 	if (name && parser->lexer.brace_count == 0) {
-		const char *near = nearest_name(name->text, route_words, sizeof(route_words) / sizeof(route_words[0]));
+		const char *near = nearest_name(
+			name->text, route_words, sizeof(route_words) / sizeof(route_words[0]));
 		if (near) {
 			diagnostic_hint(parser->diagnostics, d, "did you mean `%s`?", near);
 			return;
@@ -186,7 +197,8 @@ void parser_syntax_error(struct parser *parser, struct source_position at, const
 		end.length = 1;
 		if (before->last_line != before->at.line)
 			end = at;
-		struct diagnostic *d = syntax_error(parser, end, "missing-semicolon", "a `;` is missing here");
+		struct diagnostic *d =
+			syntax_error(parser, end, "missing-semicolon", "a `;` is missing here");
 		if (before->type == T_NAME && parser->lexer.brace_count > 0)
 			preprocess_hint_undefined(&parser->lexer, d, before->text);
 		return;
@@ -203,7 +215,8 @@ void parser_syntax_error(struct parser *parser, struct source_position at, const
 
 struct span parser_concat(struct parser *parser, struct span a, const char *between, struct span b)
 {
-	struct span text = arena_printf(parser->arena, "%.*s%s%.*s", SPAN_ARGS(a), between, SPAN_ARGS(b));
+	struct span text =
+		arena_printf(parser->arena, "%.*s%s%.*s", SPAN_ARGS(a), between, SPAN_ARGS(b));
 	parser->out_of_memory = parser->out_of_memory || !text.at;
 	return text;
 }
@@ -232,8 +245,8 @@ struct config_value parser_word(struct parser *parser, struct span word, struct 
 
 void parser_undefined(struct parser *parser, struct span name, struct source_position at)
 {
-	struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "undefined-name", at,
-		"`%.*s` is not defined", SPAN_ARGS(name));
+	struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "undefined-name",
+		at, "`%.*s` is not defined", SPAN_ARGS(name));
 	preprocess_hint_undefined(&parser->lexer, d, name);
 }
 
@@ -253,8 +266,9 @@ void parser_custom(struct parser *parser, struct span name, const struct config_
 	size_t dot = span_find(name, '.', 0);
 	at.length = (uint32_t)name.len;
 	if (actions && actions->custom_param)
-		actions->custom_param(actions->owner, span_slice(name, 0, dot), span_slice(name, dot + 1, name.len), value,
-			description, at, parser->diagnostics);
+		actions->custom_param(actions->owner, span_slice(name, 0, dot),
+			span_slice(name, dot + 1, name.len), value, description, at,
+			parser->diagnostics);
 }
 
 /* ---- sockets -------------------------------------------------------------------------------- */
@@ -276,8 +290,9 @@ static bool read_ports(struct span text, uint16_t *out_first, uint16_t *out_last
 	if (!span_to_uint32(span_slice(text, 0, dash), &first) || first > 65535)
 		return false;
 	last = first;
-	if (dash < text.len && (!span_to_uint32(span_slice(text, dash + 1, text.len), &last) || last > 65535
-		|| last < first))
+	if (dash < text.len
+		&& (!span_to_uint32(span_slice(text, dash + 1, text.len), &last) || last > 65535
+			|| last < first))
 		return false;
 	*out_first = (uint16_t)first;
 	*out_last = (uint16_t)last;
@@ -294,7 +309,8 @@ static bool is_protocol(struct span text)
 }
 
 /* endpoint = [ proto ":" ] host [ ":" port ] */
-static bool fill_endpoint(struct parser *parser, const struct endpoint_text *text, struct listen_directive *listen)
+static bool fill_endpoint(
+	struct parser *parser, const struct endpoint_text *text, struct listen_directive *listen)
 {
 	unsigned next = 0, count = text->count;
 	listen->at = text->at;
@@ -308,9 +324,10 @@ static bool fill_endpoint(struct parser *parser, const struct endpoint_text *tex
 	if (!bad && next < count)
 		bad = !read_ports(text->parts[next++], &listen->port, &listen->last_port);
 	if (bad || next != count) {
-		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-endpoint", text->at,
-			"this is no address to listen on");
-		diagnostic_hint(parser->diagnostics, d, "write [proto:]host[:port], for example udp:10.0.0.1:5060");
+		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR,
+			"bad-endpoint", text->at, "this is no address to listen on");
+		diagnostic_hint(parser->diagnostics, d,
+			"write [proto:]host[:port], for example udp:10.0.0.1:5060");
 		return false;
 	}
 	return true;
@@ -333,7 +350,8 @@ void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
 	const struct listen_options *options, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
-	struct listen_directive listen = { .name = options->name, .is_virtual = options->is_virtual };
+	struct listen_directive listen = { .name = options->name,
+		.is_virtual = options->is_virtual };
 	struct endpoint_text plain = unquote(parser, endpoint);
 	(void)at;
 	if (options->advertise.count) {
@@ -352,8 +370,8 @@ void parser_collect(struct parser *parser, const struct endpoint_text *endpoint)
 {
 	if (parser->collected_count == parser->collected_room) {
 		unsigned room = parser->collected_room + 16;
-		void *grown = arena_grow(parser->arena, parser->collected, parser->collected_room * sizeof(*endpoint),
-			room * sizeof(*endpoint));
+		void *grown = arena_grow(parser->arena, parser->collected,
+			parser->collected_room * sizeof(*endpoint), room * sizeof(*endpoint));
 		if (!grown) {
 			parser->out_of_memory = true;
 			return;
@@ -364,7 +382,8 @@ void parser_collect(struct parser *parser, const struct endpoint_text *endpoint)
 	parser->collected[parser->collected_count++] = *endpoint;
 }
 
-void parser_listen_all(struct parser *parser, const struct listen_options *options, struct source_position at)
+void parser_listen_all(
+	struct parser *parser, const struct listen_options *options, struct source_position at)
 {
 	for (unsigned i = 0; i < parser->collected_count; i++)
 		parser_listen(parser, &parser->collected[i], options, at);
@@ -394,11 +413,13 @@ void parser_socket_item(struct parser *parser, struct span name, const struct en
 		socket->advertised_port = part.port;
 	} else if (!span_equal(name, SPAN_OF("agname")) && !span_equal(name, SPAN_OF("vrf"))) {
 		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "unknown-parameter", at,
-			"a socket has no attribute `%.*s` (bind, advertise, name, virtual, agname, vrf)", SPAN_ARGS(name));
+			"a socket has no attribute `%.*s` (bind, advertise, name, virtual, agname, vrf)",
+			SPAN_ARGS(name));
 	}
 }
 
-void parser_socket_number(struct parser *parser, struct span name, int64_t number, struct source_position at)
+void parser_socket_number(
+	struct parser *parser, struct span name, int64_t number, struct source_position at)
 {
 	struct endpoint_text text = { { parser_number_text(parser, number) }, 1, false, at };
 	if (span_equal(name, SPAN_OF("virtual")))
@@ -411,7 +432,8 @@ void parser_socket(struct parser *parser, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	if (!parser->socket.host.at)
-		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-endpoint", at, "this socket has no `bind`");
+		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-endpoint", at,
+			"this socket has no `bind`");
 	else if (actions && actions->listen)
 		actions->listen(actions->owner, &parser->socket, parser->diagnostics);
 	parser->socket = (struct listen_directive){ 0 };
@@ -450,13 +472,15 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 		parser_undefined(parser, value->text, value->at);
 		return;
 	}
-	struct parameter_text *kept = value->text.at ? ARENA_NEW(parser->arena, struct parameter_text) : NULL;
+	struct parameter_text *kept =
+		value->text.at ? ARENA_NEW(parser->arena, struct parameter_text) : NULL;
 	if (kept) {
 		*kept = (struct parameter_text){ parser->source->parameters, value->text };
 		parser->source->parameters = kept;
 	}
 	if (actions && actions->module_param)
-		actions->module_param(actions->owner, modules, name, value, evaluate, at, parser->diagnostics);
+		actions->module_param(
+			actions->owner, modules, name, value, evaluate, at, parser->diagnostics);
 }
 
 /* ---- flags ---------------------------------------------------------------------------------- */
@@ -468,7 +492,8 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 	for (struct flag_name *flag = parser->source->flags; flag; flag = flag->next) {
 		if (flag->kind == kind && span_equal(flag->name, name)) {
 			diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "duplicate-flag", at,
-				"flag `%.*s` was declared before, at line %u", SPAN_ARGS(name), flag->at.line);
+				"flag `%.*s` was declared before, at line %u", SPAN_ARGS(name),
+				flag->at.line);
 			return;
 		}
 	}
@@ -476,7 +501,8 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 		if (!(*used & 1ull << i))
 			number = i;
 	if (number < 0 || number > 31) {
-		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-flag", at, "flags have numbers from 0 to 31");
+		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-flag", at,
+			"flags have numbers from 0 to 31");
 		return;
 	}
 	struct flag_name *flag = ARENA_NEW(parser->arena, struct flag_name);
@@ -493,8 +519,8 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 
 static uint32_t route_kind_of(enum route_class class, struct span name)
 {
-	static const uint32_t kinds[CLASS_COUNT] = { ROUTE_REQUEST, ROUTE_REPLY, ROUTE_FAILURE, ROUTE_BRANCH,
-		ROUTE_ONSEND, ROUTE_EVENT };
+	static const uint32_t kinds[CLASS_COUNT] = { ROUTE_REQUEST, ROUTE_REPLY, ROUTE_FAILURE,
+		ROUTE_BRANCH, ROUTE_ONSEND, ROUTE_EVENT };
 	if (class == CLASS_REPLY && name.len)
 		return ROUTE_TM_REPLY;
 	if (class == CLASS_EVENT && span_starts_with(name, SPAN_OF("tm:branch-failure")))
@@ -504,25 +530,30 @@ static uint32_t route_kind_of(enum route_class class, struct span name)
 	return kinds[class];
 }
 
-void parser_route(struct parser *parser, enum route_class class, struct span name, struct statement *body,
-	struct source_position at, struct source_position name_at)
+void parser_route(struct parser *parser, enum route_class class, struct span name,
+	struct statement *body, struct source_position at, struct source_position name_at)
 {
 	struct script_source *source = parser->source;
 	if (span_equal(name, SPAN_OF("0")) && class != CLASS_EVENT)
 		name = SPAN_OF("");
 	struct route *before = source_route(source, class, name);
 	if (before && class == CLASS_REQUEST && name.len == 0) {
-		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_WARNING, "second-request-route", at,
-			"a second request_route: its statements run after those of line %u", before->at.line);
+		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_WARNING,
+			"second-request-route", at,
+			"a second request_route: its statements run after those of line %u",
+			before->at.line);
 		(void)d;
-		before->body->body = before->body->body ? parser_append(before->body->body, body) : body;
+		before->body->body =
+			before->body->body ? parser_append(before->body->body, body) : body;
 		return;
 	}
 	if (before) {
-		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "duplicate-route", name_at,
-			"%s%s%.*s%s is defined twice", route_class_name(class), name.len ? "[" : "", SPAN_ARGS(name),
-			name.len ? "]" : "");
-		diagnostic_hint(parser->diagnostics, d, "the first one is at line %u", before->at.line);
+		struct diagnostic *d =
+			diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "duplicate-route",
+				name_at, "%s%s%.*s%s is defined twice", route_class_name(class),
+				name.len ? "[" : "", SPAN_ARGS(name), name.len ? "]" : "");
+		diagnostic_hint(
+			parser->diagnostics, d, "the first one is at line %u", before->at.line);
 		return;
 	}
 	struct route *route = ARENA_NEW(parser->arena, struct route);
@@ -530,7 +561,11 @@ void parser_route(struct parser *parser, enum route_class class, struct span nam
 		parser->out_of_memory = true;
 		return;
 	}
-	*route = (struct route){ .class = class, .name = name, .at = at, .name_at = name_at, .body = body,
+	*route = (struct route){ .class = class,
+		.name = name,
+		.at = at,
+		.name_at = name_at,
+		.body = body,
 		.kind = route_kind_of(class, name) };
 	*source->last_route = route;
 	source->last_route = &route->next;

@@ -48,7 +48,8 @@ union grammar_value {
 };
 
 int parser_lex(struct parser *parser, union grammar_value *value, struct source_position *at);
-struct source_position parser_join(const struct source_position *first, const struct source_position *last);
+struct source_position parser_join(
+	const struct source_position *first, const struct source_position *last);
 void parser_error(struct parser *parser, struct source_position at, const char *message);
 void parser_syntax_error(struct parser *parser, struct source_position at, const char *found,
 	const char *const *expected, unsigned count, bool expects_semicolon);
@@ -66,10 +67,12 @@ void parser_custom(struct parser *parser, struct span name, const struct config_
 void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
 	const struct listen_options *options, struct source_position at);
 void parser_collect(struct parser *parser, const struct endpoint_text *endpoint);
-void parser_listen_all(struct parser *parser, const struct listen_options *options, struct source_position at);
+void parser_listen_all(
+	struct parser *parser, const struct listen_options *options, struct source_position at);
 void parser_socket_item(struct parser *parser, struct span name, const struct endpoint_text *value,
 	struct source_position at);
-void parser_socket_number(struct parser *parser, struct span name, int64_t number, struct source_position at);
+void parser_socket_number(
+	struct parser *parser, struct span name, int64_t number, struct source_position at);
 void parser_socket(struct parser *parser, struct source_position at);
 void parser_alias(struct parser *parser, const struct endpoint_text *endpoint);
 void parser_load_module(struct parser *parser, struct span name, struct source_position at);
@@ -80,36 +83,40 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 void parser_undefined(struct parser *parser, struct span name, struct source_position at);
 void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, int64_t number,
 	struct source_position at);
-void parser_route(struct parser *parser, enum route_class class, struct span name, struct statement *body,
-	struct source_position at, struct source_position name_at);
+void parser_route(struct parser *parser, enum route_class class, struct span name,
+	struct statement *body, struct source_position at, struct source_position name_at);
 
 /* ---- trees ---------------------------------------------------------------------------------- */
-struct statement *statement_new(struct parser *parser, enum statement_kind kind, struct source_position at);
-struct statement *parser_block(struct parser *parser, struct statement *list, struct source_position at);
+struct statement *statement_new(
+	struct parser *parser, enum statement_kind kind, struct source_position at);
+struct statement *parser_block(
+	struct parser *parser, struct statement *list, struct source_position at);
 struct statement *parser_append(struct statement *list, struct statement *last);
-struct statement *statement_if(struct parser *parser, struct expr *condition, struct statement *body,
-	struct statement *otherwise, struct source_position at);
-struct statement *statement_while(struct parser *parser, struct expr *condition, struct statement *body,
-	struct source_position at);
-struct statement *statement_switch(struct parser *parser, struct expr *subject, struct case_label *cases,
-	struct source_position at);
+struct statement *statement_if(struct parser *parser, struct expr *condition,
+	struct statement *body, struct statement *otherwise, struct source_position at);
+struct statement *statement_while(struct parser *parser, struct expr *condition,
+	struct statement *body, struct source_position at);
+struct statement *statement_switch(struct parser *parser, struct expr *subject,
+	struct case_label *cases, struct source_position at);
 struct statement *statement_expr(struct parser *parser, struct expr *expr);
 struct statement *statement_assign(struct parser *parser, struct expr *target, struct expr *value,
 	struct source_position at);
-struct statement *statement_return(struct parser *parser, struct expr *value, struct source_position at);
-struct case_label *parser_case(struct parser *parser, struct case_label *cases, int kind, struct expr *value,
-	struct statement *body, struct source_position at);
+struct statement *statement_return(
+	struct parser *parser, struct expr *value, struct source_position at);
+struct case_label *parser_case(struct parser *parser, struct case_label *cases, int kind,
+	struct expr *value, struct statement *body, struct source_position at);
 
 struct expr *expr_number(struct parser *parser, int64_t number, struct source_position at);
-struct expr *expr_text(struct parser *parser, enum expr_kind kind, struct span text, struct source_position at);
-struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct expr *left, struct expr *right,
-	struct source_position at);
+struct expr *expr_text(
+	struct parser *parser, enum expr_kind kind, struct span text, struct source_position at);
+struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct expr *left,
+	struct expr *right, struct source_position at);
 struct expr *expr_unary(struct parser *parser, enum operator_kind op, struct expr *left,
 	struct source_position at);
 struct expr *expr_assign(struct parser *parser, struct expr *target, struct expr *value,
 	struct source_position at);
-struct expr *expr_selval(struct parser *parser, struct expr *condition, struct expr *yes, struct expr *no,
-	struct source_position at);
+struct expr *expr_selval(struct parser *parser, struct expr *condition, struct expr *yes,
+	struct expr *no, struct source_position at);
 struct expr *expr_call(struct parser *parser, struct span name, struct expr *arguments,
 	struct source_position at);
 struct expr *expr_route(struct parser *parser, struct expr *name, struct source_position at);

@@ -14,7 +14,8 @@ static struct diagnostic *complain(struct lexer *lexer, const char *code, struct
 	struct span text)
 {
 	lexer->source->has_syntax_errors = true;
-	return diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, code, at, "%.*s", SPAN_ARGS(text));
+	return diagnostic_add(
+		lexer->diagnostics, SEVERITY_ERROR, code, at, "%.*s", SPAN_ARGS(text));
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -34,7 +35,8 @@ bool preprocess_define(struct lexer *lexer, struct span name, struct span value,
 	if (define && !replace) {
 		struct diagnostic *d = complain(lexer, "define-twice", at,
 			arena_printf(lexer->arena, "`%.*s` is defined twice", SPAN_ARGS(name)));
-		diagnostic_hint(lexer->diagnostics, d, "first at line %u; #!redefine replaces it, #!trydef keeps the first",
+		diagnostic_hint(lexer->diagnostics, d,
+			"first at line %u; #!redefine replaces it, #!trydef keeps the first",
 			define->at.line);
 		return false;
 	}
@@ -52,7 +54,8 @@ bool preprocess_define(struct lexer *lexer, struct span name, struct span value,
 	return true;
 }
 
-static void undefine(struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
+static void undefine(
+	struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
 {
 	for (struct define **link = &lexer->defines; *link; link = &(*link)->next) {
 		if (span_equal((*link)->name, name)) {
@@ -63,13 +66,15 @@ static void undefine(struct lexer *lexer, struct span name, bool must_exist, str
 	}
 	if (must_exist)
 		complain(lexer, "undefined-name", at,
-			arena_printf(lexer->arena, "`%.*s` cannot be undefined: it is not defined", SPAN_ARGS(name)));
+			arena_printf(lexer->arena, "`%.*s` cannot be undefined: it is not defined",
+				SPAN_ARGS(name)));
 }
 
 void preprocess_predefine(struct lexer *lexer)
 {
 	static const char *const names[][2] = { { "KAMAILIO_5", "" }, { "KAMAILIO_5_6", "" },
-		{ "KAMAILIO_5_6_3", "" }, { "KAMAILIO_VERSION", "5006003" }, { "OS_NAME", "linux" }, { "VIADUCT", "" } };
+		{ "KAMAILIO_5_6_3", "" }, { "KAMAILIO_VERSION", "5006003" }, { "OS_NAME", "linux" },
+		{ "VIADUCT", "" } };
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		preprocess_define(lexer, span_from(names[i][0]), span_from(names[i][1]), true,
 			(struct source_position){ 0 });
@@ -100,9 +105,10 @@ static bool check_name(struct lexer *lexer, struct span name, struct source_posi
 	for (size_t i = 0; i < name.len; i++)
 		ok = ok && is_name_char(name.at[i]);
 	if (!ok)
-		complain(lexer, "bad-define-name", at, name.len
-			? arena_printf(lexer->arena, "`%.*s` is no name: letters, digits and _ only", SPAN_ARGS(name))
-			: SPAN_OF("a name is missing after this directive"));
+		complain(lexer, "bad-define-name", at,
+			name.len ? arena_printf(lexer->arena,
+				"`%.*s` is no name: letters, digits and _ only", SPAN_ARGS(name))
+				 : SPAN_OF("a name is missing after this directive"));
 	return ok;
 }
 
@@ -115,7 +121,8 @@ static struct span join_lines(struct lexer *lexer, struct span text)
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] == '\\' && i + 1 < text.len && text.at[i + 1] == '\n')
 			i++;
-		else if (text.at[i] == '\\' && i + 2 < text.len && text.at[i + 1] == '\r' && text.at[i + 2] == '\n')
+		else if (text.at[i] == '\\' && i + 2 < text.len && text.at[i + 1] == '\r'
+			&& text.at[i + 2] == '\n')
 			i += 2;
 		else
 			writer_char(&w, text.at[i]);
@@ -131,15 +138,18 @@ bool preprocess_is_skipping(const struct lexer *lexer)
 	return lexer->condition_count > 0 && !lexer->conditions[lexer->condition_count - 1].is_true;
 }
 
-static void begin_condition(struct lexer *lexer, bool is_true, struct span text, struct source_position at)
+static void begin_condition(
+	struct lexer *lexer, bool is_true, struct span text, struct source_position at)
 {
 	bool outer = !preprocess_is_skipping(lexer);
 	if (lexer->condition_count == CONDITIONS_MAX) {
 		complain(lexer, "condition-depth", at, SPAN_OF("conditionals are nested too deep"));
 		return;
 	}
-	lexer->conditions[lexer->condition_count++] = (struct condition){ .at = at, .is_true = outer && is_true,
-		.was_true = !outer || is_true, .text = arena_copy(lexer->arena, text) };
+	lexer->conditions[lexer->condition_count++] = (struct condition){ .at = at,
+		.is_true = outer && is_true,
+		.was_true = !outer || is_true,
+		.text = arena_copy(lexer->arena, text) };
 }
 
 static void else_condition(struct lexer *lexer, struct source_position at)
@@ -205,10 +215,12 @@ void preprocess_lint(struct lexer *lexer)
 				|| (name_distance(define->name, asked->name, 2) > 1
 					&& !span_equal_nocase(define->name, asked->name)))
 				continue;
-			struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING, "nearly-defined",
-				asked->at, "`%.*s` is never defined", SPAN_ARGS(asked->name));
-			diagnostic_hint(lexer->diagnostics, d, "did you mean `%.*s`, defined at line %u?",
-				SPAN_ARGS(define->name), define->at.line);
+			struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING,
+				"nearly-defined", asked->at, "`%.*s` is never defined",
+				SPAN_ARGS(asked->name));
+			diagnostic_hint(lexer->diagnostics, d,
+				"did you mean `%.*s`, defined at line %u?", SPAN_ARGS(define->name),
+				define->at.line);
 			break;
 		}
 	}
@@ -216,16 +228,19 @@ void preprocess_lint(struct lexer *lexer)
 
 void preprocess_hint_undefined(struct lexer *lexer, struct diagnostic *diagnostic, struct span name)
 {
-	for (struct skipped_define *skipped = lexer->source->skipped; skipped; skipped = skipped->next) {
+	for (struct skipped_define *skipped = lexer->source->skipped; skipped;
+		skipped = skipped->next) {
 		if (!span_equal(skipped->name, name))
 			continue;
-		diagnostic_hint(lexer->diagnostics, diagnostic, "`%.*s` is set under %.*s at line %u, which is not active",
-			SPAN_ARGS(name), SPAN_ARGS(skipped->condition), skipped->at.line);
+		diagnostic_hint(lexer->diagnostics, diagnostic,
+			"`%.*s` is set under %.*s at line %u, which is not active", SPAN_ARGS(name),
+			SPAN_ARGS(skipped->condition), skipped->at.line);
 		return;
 	}
 	for (struct define *define = lexer->defines; define; define = define->next) {
 		if (define->at.file && name_distance(define->name, name, 3) <= 1 + (name.len > 8)) {
-			diagnostic_hint(lexer->diagnostics, diagnostic, "did you mean `%.*s`?", SPAN_ARGS(define->name));
+			diagnostic_hint(lexer->diagnostics, diagnostic, "did you mean `%.*s`?",
+				SPAN_ARGS(define->name));
 			return;
 		}
 	}
@@ -234,29 +249,70 @@ void preprocess_hint_undefined(struct lexer *lexer, struct diagnostic *diagnosti
 /* ---- directives ----------------------------------------------------------------------------- */
 
 enum directive {
-	DIRECTIVE_MODE, DIRECTIVE_IFDEF, DIRECTIVE_IFNDEF, DIRECTIVE_IFEXP, DIRECTIVE_ELSE, DIRECTIVE_ENDIF,
-	DIRECTIVE_DEFINE, DIRECTIVE_TRYDEF, DIRECTIVE_REDEF, DIRECTIVE_UNDEF, DIRECTIVE_TRYUNDEF,
-	DIRECTIVE_SUBST, DIRECTIVE_SUBSTDEF, DIRECTIVE_SUBSTDEFS, DIRECTIVE_DEFENV, DIRECTIVE_DEFENVS,
-	DIRECTIVE_TRYDEFENV, DIRECTIVE_TRYDEFENVS, DIRECTIVE_DEFEXP, DIRECTIVE_DEFEXPS,
-	DIRECTIVE_INCLUDE, DIRECTIVE_IMPORT, DIRECTIVE_INCLUDES, DIRECTIVE_IMPORTS,
+	DIRECTIVE_MODE,
+	DIRECTIVE_IFDEF,
+	DIRECTIVE_IFNDEF,
+	DIRECTIVE_IFEXP,
+	DIRECTIVE_ELSE,
+	DIRECTIVE_ENDIF,
+	DIRECTIVE_DEFINE,
+	DIRECTIVE_TRYDEF,
+	DIRECTIVE_REDEF,
+	DIRECTIVE_UNDEF,
+	DIRECTIVE_TRYUNDEF,
+	DIRECTIVE_SUBST,
+	DIRECTIVE_SUBSTDEF,
+	DIRECTIVE_SUBSTDEFS,
+	DIRECTIVE_DEFENV,
+	DIRECTIVE_DEFENVS,
+	DIRECTIVE_TRYDEFENV,
+	DIRECTIVE_TRYDEFENVS,
+	DIRECTIVE_DEFEXP,
+	DIRECTIVE_DEFEXPS,
+	DIRECTIVE_INCLUDE,
+	DIRECTIVE_IMPORT,
+	DIRECTIVE_INCLUDES,
+	DIRECTIVE_IMPORTS,
 };
 
 static const struct {
 	const char *name;
 	enum directive directive;
 } directives[] = {
-	{ "KAMAILIO", DIRECTIVE_MODE }, { "SER", DIRECTIVE_MODE }, { "OPENSER", DIRECTIVE_MODE },
-	{ "ALL", DIRECTIVE_MODE }, { "MAXCOMPAT", DIRECTIVE_MODE }, { "VIADUCT", DIRECTIVE_MODE },
-	{ "ifdef", DIRECTIVE_IFDEF }, { "ifndef", DIRECTIVE_IFNDEF }, { "ifexp", DIRECTIVE_IFEXP },
-	{ "else", DIRECTIVE_ELSE }, { "endif", DIRECTIVE_ENDIF }, { "define", DIRECTIVE_DEFINE },
-	{ "def", DIRECTIVE_DEFINE }, { "trydefine", DIRECTIVE_TRYDEF }, { "trydef", DIRECTIVE_TRYDEF },
-	{ "redefine", DIRECTIVE_REDEF }, { "redef", DIRECTIVE_REDEF }, { "undefine", DIRECTIVE_UNDEF },
-	{ "undef", DIRECTIVE_UNDEF }, { "tryundefine", DIRECTIVE_TRYUNDEF }, { "tryundef", DIRECTIVE_TRYUNDEF },
-	{ "subst", DIRECTIVE_SUBST }, { "substdef", DIRECTIVE_SUBSTDEF }, { "substdefs", DIRECTIVE_SUBSTDEFS },
-	{ "defenv", DIRECTIVE_DEFENV }, { "defenvs", DIRECTIVE_DEFENVS }, { "trydefenv", DIRECTIVE_TRYDEFENV },
-	{ "trydefenvs", DIRECTIVE_TRYDEFENVS }, { "defexp", DIRECTIVE_DEFEXP }, { "defexps", DIRECTIVE_DEFEXPS },
-	{ "include_file", DIRECTIVE_INCLUDE }, { "import_file", DIRECTIVE_IMPORT },
-	{ "include_files", DIRECTIVE_INCLUDES }, { "import_files", DIRECTIVE_IMPORTS },
+	{ "KAMAILIO", DIRECTIVE_MODE },
+	{ "SER", DIRECTIVE_MODE },
+	{ "OPENSER", DIRECTIVE_MODE },
+	{ "ALL", DIRECTIVE_MODE },
+	{ "MAXCOMPAT", DIRECTIVE_MODE },
+	{ "VIADUCT", DIRECTIVE_MODE },
+	{ "ifdef", DIRECTIVE_IFDEF },
+	{ "ifndef", DIRECTIVE_IFNDEF },
+	{ "ifexp", DIRECTIVE_IFEXP },
+	{ "else", DIRECTIVE_ELSE },
+	{ "endif", DIRECTIVE_ENDIF },
+	{ "define", DIRECTIVE_DEFINE },
+	{ "def", DIRECTIVE_DEFINE },
+	{ "trydefine", DIRECTIVE_TRYDEF },
+	{ "trydef", DIRECTIVE_TRYDEF },
+	{ "redefine", DIRECTIVE_REDEF },
+	{ "redef", DIRECTIVE_REDEF },
+	{ "undefine", DIRECTIVE_UNDEF },
+	{ "undef", DIRECTIVE_UNDEF },
+	{ "tryundefine", DIRECTIVE_TRYUNDEF },
+	{ "tryundef", DIRECTIVE_TRYUNDEF },
+	{ "subst", DIRECTIVE_SUBST },
+	{ "substdef", DIRECTIVE_SUBSTDEF },
+	{ "substdefs", DIRECTIVE_SUBSTDEFS },
+	{ "defenv", DIRECTIVE_DEFENV },
+	{ "defenvs", DIRECTIVE_DEFENVS },
+	{ "trydefenv", DIRECTIVE_TRYDEFENV },
+	{ "trydefenvs", DIRECTIVE_TRYDEFENVS },
+	{ "defexp", DIRECTIVE_DEFEXP },
+	{ "defexps", DIRECTIVE_DEFEXPS },
+	{ "include_file", DIRECTIVE_INCLUDE },
+	{ "import_file", DIRECTIVE_IMPORT },
+	{ "include_files", DIRECTIVE_INCLUDES },
+	{ "import_files", DIRECTIVE_IMPORTS },
 };
 
 static struct span quoted(struct lexer *lexer, struct span text)
@@ -273,8 +329,8 @@ static struct span quoted(struct lexer *lexer, struct span text)
 }
 
 /* defenv = [ NAME "=" ] VARIABLE */
-static void define_from_environment(struct lexer *lexer, struct span text, bool quote, bool must_exist,
-	struct source_position at)
+static void define_from_environment(struct lexer *lexer, struct span text, bool quote,
+	bool must_exist, struct source_position at)
 {
 	struct span name = take_word(&text), variable = name;
 	size_t equals = span_find(name, '=', 0);
@@ -292,10 +348,12 @@ static void define_from_environment(struct lexer *lexer, struct span text, bool 
 				"the environment has no variable `%.*s`", SPAN_ARGS(variable)));
 		return;
 	}
-	preprocess_define(lexer, name, quote ? quoted(lexer, span_from(value)) : span_from(value), !must_exist, at);
+	preprocess_define(lexer, name, quote ? quoted(lexer, span_from(value)) : span_from(value),
+		!must_exist, at);
 }
 
-static void define_from_expression(struct lexer *lexer, struct span text, bool quote, struct source_position at)
+static void define_from_expression(
+	struct lexer *lexer, struct span text, bool quote, struct source_position at)
 {
 	struct span name = take_word(&text);
 	struct value value;
@@ -311,7 +369,8 @@ static void define_from_expression(struct lexer *lexer, struct span text, bool q
 	preprocess_define(lexer, name, quote ? quoted(lexer, result) : result, false, at);
 }
 
-static void define_name(struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
+static void define_name(
+	struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
 {
 	struct span name = take_word(&text);
 	if (!check_name(lexer, name, at))
@@ -321,7 +380,8 @@ static void define_name(struct lexer *lexer, enum directive directive, struct sp
 	preprocess_define(lexer, name, join_lines(lexer, text), directive == DIRECTIVE_REDEF, at);
 }
 
-static void define_subst(struct lexer *lexer, struct span text, bool is_define, bool quote, struct source_position at)
+static void define_subst(struct lexer *lexer, struct span text, bool is_define, bool quote,
+	struct source_position at)
 {
 	struct span name = { 0 }, value = { 0 };
 	text = span_trim(text);
@@ -335,7 +395,8 @@ static void define_subst(struct lexer *lexer, struct span text, bool is_define, 
 	if (error) {
 		struct diagnostic *d = complain(lexer, "bad-subst", at,
 			arena_printf(lexer->arena, "this substitution is malformed: %s", error));
-		diagnostic_hint(lexer->diagnostics, d, "it has the form \"/pattern/replacement/flags\" with flags i and g");
+		diagnostic_hint(lexer->diagnostics, d,
+			"it has the form \"/pattern/replacement/flags\" with flags i and g");
 	} else if (is_define && check_name(lexer, name, at)) {
 		preprocess_define(lexer, name, quote ? quoted(lexer, value) : value, false, at);
 	}
@@ -355,7 +416,8 @@ static void evaluate_condition(struct lexer *lexer, struct span text, struct sou
 	begin_condition(lexer, is_true, text, at);
 }
 
-static void act(struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
+static void act(
+	struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
 {
 	switch (directive) {
 	case DIRECTIVE_MODE:
@@ -377,13 +439,15 @@ static void act(struct lexer *lexer, enum directive directive, struct span text,
 	case DIRECTIVE_SUBST:
 	case DIRECTIVE_SUBSTDEF:
 	case DIRECTIVE_SUBSTDEFS:
-		define_subst(lexer, text, directive != DIRECTIVE_SUBST, directive == DIRECTIVE_SUBSTDEFS, at);
+		define_subst(lexer, text, directive != DIRECTIVE_SUBST,
+			directive == DIRECTIVE_SUBSTDEFS, at);
 		break;
 	case DIRECTIVE_DEFENV:
 	case DIRECTIVE_DEFENVS:
 	case DIRECTIVE_TRYDEFENV:
 	case DIRECTIVE_TRYDEFENVS:
-		define_from_environment(lexer, text, directive == DIRECTIVE_DEFENVS || directive == DIRECTIVE_TRYDEFENVS,
+		define_from_environment(lexer, text,
+			directive == DIRECTIVE_DEFENVS || directive == DIRECTIVE_TRYDEFENVS,
 			directive == DIRECTIVE_DEFENV || directive == DIRECTIVE_DEFENVS, at);
 		break;
 	case DIRECTIVE_DEFEXP:
@@ -396,7 +460,8 @@ static void act(struct lexer *lexer, enum directive directive, struct span text,
 	case DIRECTIVE_IMPORTS:
 		if (text.len >= 2 && (text.at[0] == '"' || text.at[0] == '\''))
 			text = span_slice(text, 1, span_find(text, text.at[0], 1) - 1);
-		preprocess_include(lexer, text, directive == DIRECTIVE_INCLUDE || directive == DIRECTIVE_INCLUDES,
+		preprocess_include(lexer, text,
+			directive == DIRECTIVE_INCLUDE || directive == DIRECTIVE_INCLUDES,
 			directive >= DIRECTIVE_INCLUDES, at);
 		break;
 	}
@@ -432,20 +497,24 @@ static void lint_directive(struct lexer *lexer, struct span word, struct source_
 {
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
 		struct span name = span_from(directives[i].name);
-		if (word.len < 4 || directives[i].directive == DIRECTIVE_MODE || name_distance(word, name, 2) > 1)
+		if (word.len < 4 || directives[i].directive == DIRECTIVE_MODE
+			|| name_distance(word, name, 2) > 1)
 			continue;
-		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING, "unknown-directive", at,
+		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING,
+			"unknown-directive", at,
 			"`%.*s` is no directive, so this line is a comment", SPAN_ARGS(word));
 		diagnostic_hint(lexer->diagnostics, d, "did you mean `%s`?", directives[i].name);
 		return;
 	}
 }
 
-static void begin_named_condition(struct lexer *lexer, bool wanted, struct span text, struct source_position at)
+static void begin_named_condition(
+	struct lexer *lexer, bool wanted, struct span text, struct source_position at)
 {
 	struct span name = take_word(&text);
 	if (!name.len)
-		complain(lexer, "bad-define-name", at, SPAN_OF("a name is missing after this directive"));
+		complain(lexer, "bad-define-name", at,
+			SPAN_OF("a name is missing after this directive"));
 	else
 		note_asked(lexer, name, at);
 	begin_condition(lexer, (preprocess_find(lexer, name) != NULL) == wanted, name, at);
@@ -493,12 +562,14 @@ void preprocess_option(struct lexer *lexer, const struct script_define *define)
 	case DEFINE_NAME:
 		if (check_name(lexer, span_slice(define->text, 0, equals), nowhere))
 			preprocess_define(lexer, span_slice(define->text, 0, equals),
-				span_slice(define->text, equals + 1, define->text.len), true, nowhere);
+				span_slice(define->text, equals + 1, define->text.len), true,
+				nowhere);
 		break;
 	case DEFINE_SUBST:
 	case DEFINE_SUBSTDEF:
 	case DEFINE_SUBSTDEFS:
-		define_subst(lexer, define->text, define->kind != DEFINE_SUBST, define->kind == DEFINE_SUBSTDEFS, nowhere);
+		define_subst(lexer, define->text, define->kind != DEFINE_SUBST,
+			define->kind == DEFINE_SUBSTDEFS, nowhere);
 		break;
 	}
 }
@@ -529,7 +600,8 @@ bool preprocess_open(struct lexer *lexer, struct span path, const struct source_
 	struct stat status;
 	if (fd < 0)
 		return false;
-	bool ok = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= MOST_BYTES;
+	bool ok =
+		fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= MOST_BYTES;
 	size_t size = ok ? (size_t)status.st_size : 0;
 	char *text = ok ? arena_alloc(lexer->arena, size + 1) : NULL;
 	ok = text && read_all(fd, text, size);
@@ -561,7 +633,8 @@ static bool is_open(const struct lexer *lexer, const char *path)
 }
 
 /* As given, then relative to the including file. */
-static bool open_included(struct lexer *lexer, struct span name, const struct source_file **out_file)
+static bool open_included(
+	struct lexer *lexer, struct span name, const struct source_file **out_file)
 {
 	if (preprocess_open(lexer, name, out_file))
 		return true;
@@ -570,20 +643,24 @@ static bool open_included(struct lexer *lexer, struct span name, const struct so
 	struct span path = span_from(lexer->scan->file->path);
 	while (path.len && path.at[path.len - 1] != '/')
 		path.len--;
-	struct span joined = arena_printf(lexer->arena, "%.*s%.*s", SPAN_ARGS(path), SPAN_ARGS(name));
+	struct span joined =
+		arena_printf(lexer->arena, "%.*s%.*s", SPAN_ARGS(path), SPAN_ARGS(name));
 	return path.len && preprocess_open(lexer, joined, out_file);
 }
 
-static void include_pattern(struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
+static void include_pattern(
+	struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
 {
 	glob_t found = { 0 };
 	char *pattern = arena_string(lexer->arena, name);
 	if (pattern && glob(pattern, 0, NULL, &found) == 0) {
 		/* The last one pushed is read first. */
 		for (size_t i = found.gl_pathc; i > 0; i--)
-			preprocess_include(lexer, span_from(found.gl_pathv[i - 1]), true, false, at);
+			preprocess_include(
+				lexer, span_from(found.gl_pathv[i - 1]), true, false, at);
 	} else if (must_exist) {
-		complain(lexer, "no-file", at, arena_printf(lexer->arena, "no file matches %.*s", SPAN_ARGS(name)));
+		complain(lexer, "no-file", at,
+			arena_printf(lexer->arena, "no file matches %.*s", SPAN_ARGS(name)));
 	}
 	globfree(&found);
 }
@@ -598,17 +675,20 @@ void preprocess_include(struct lexer *lexer, struct span name, bool must_exist, 
 		return;
 	}
 	if (include_depth(lexer) >= INCLUDE_DEPTH_MAX) {
-		complain(lexer, "include-depth", at, SPAN_OF("files are included too deep; does one include itself?"));
+		complain(lexer, "include-depth", at,
+			SPAN_OF("files are included too deep; does one include itself?"));
 		return;
 	}
 	if (!open_included(lexer, name, &file)) {
 		if (must_exist)
-			complain(lexer, "no-file", at, arena_printf(lexer->arena, "cannot read %.*s: %s", SPAN_ARGS(name),
-				strerror(errno)));
+			complain(lexer, "no-file", at,
+				arena_printf(lexer->arena, "cannot read %.*s: %s", SPAN_ARGS(name),
+					strerror(errno)));
 		return;
 	}
 	if (is_open(lexer, file->path)) {
-		complain(lexer, "include-depth", at, arena_printf(lexer->arena, "%s includes itself", file->path));
+		complain(lexer, "include-depth", at,
+			arena_printf(lexer->arena, "%s includes itself", file->path));
 		return;
 	}
 	lexer->source->text_bytes += file->text.len;

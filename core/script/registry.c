@@ -36,7 +36,8 @@ static void add(struct tables *tables, const char *module, const void *rows, uin
 	tables->at[tables->count++] = (struct table){ module, rows, count };
 }
 
-void script_register_functions(const char *module, const struct script_function *rows, uint32_t count)
+void script_register_functions(
+	const char *module, const struct script_function *rows, uint32_t count)
 {
 	add(&registry.functions, module, rows, count);
 }
@@ -46,7 +47,8 @@ void script_register_variables(const char *module, const struct variable_row *ro
 	add(&registry.variables, module, rows, count);
 }
 
-void script_register_transforms(const char *module, const struct transform_row *rows, uint32_t count)
+void script_register_transforms(
+	const char *module, const struct transform_row *rows, uint32_t count)
 {
 	add(&registry.transforms, module, rows, count);
 }
@@ -64,7 +66,8 @@ void script_registry_clear(void)
 
 /* ---- walking -------------------------------------------------------------------------------- */
 
-static const void *row_at(const struct tables *tables, unsigned i, size_t size, const char **out_module)
+static const void *row_at(
+	const struct tables *tables, unsigned i, size_t size, const char **out_module)
 {
 	for (unsigned t = 0; t < tables->count; t++) {
 		const struct table *table = &tables->at[t];
@@ -119,7 +122,8 @@ static bool is_named(const char *name, struct span text)
 	return span_equal(span_from(name), text);
 }
 
-const struct script_function *script_function_find(struct span name, unsigned arity, const char **out_module)
+const struct script_function *script_function_find(
+	struct span name, unsigned arity, const char **out_module)
 {
 	for (unsigned t = 0; t < registry.functions.count; t++) {
 		const struct table *table = &registry.functions.at[t];
@@ -179,14 +183,16 @@ const struct variable_row *script_variable_find(struct span name, const char **o
 	return declared;
 }
 
-const struct transform_row *script_transform_find(struct span class_name, struct span name, const char **out_module)
+const struct transform_row *script_transform_find(
+	struct span class_name, struct span name, const char **out_module)
 {
 	const struct transform_row *declared = NULL;
 	for (unsigned t = 0; t < registry.transforms.count; t++) {
 		const struct table *table = &registry.transforms.at[t];
 		const struct transform_row *rows = table->rows;
 		for (uint32_t i = 0; i < table->count; i++) {
-			if (!is_named(rows[i].class_name, class_name) || !is_named(rows[i].name, name)
+			if (!is_named(rows[i].class_name, class_name)
+				|| !is_named(rows[i].name, name)
 				|| (declared && rows[i].provided_by))
 				continue;
 			declared = &rows[i];
@@ -205,7 +211,8 @@ bool script_event_find(struct span name, enum route_kind *out_kind)
 		const char *known = registry.events[i].name;
 		size_t len = strlen(known);
 		bool is_prefix = len && known[len - 1] == ':';
-		if (is_prefix ? span_starts_with(name, span_from(known)) : span_equal(name, span_from(known))) {
+		if (is_prefix ? span_starts_with(name, span_from(known))
+			      : span_equal(name, span_from(known))) {
 			if (out_kind)
 				*out_kind = registry.events[i].kind;
 			return true;

@@ -42,7 +42,8 @@ static bool add_name(struct names *names, uint8_t kind, struct span name)
 	return true;
 }
 
-static uint32_t find_name(const struct script_var_name *at, uint32_t count, uint8_t kind, struct span name)
+static uint32_t find_name(
+	const struct script_var_name *at, uint32_t count, uint8_t kind, struct span name)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (at[i].kind == kind && span_equal(at[i].name, name))
@@ -65,7 +66,8 @@ void script_vars_end_build(void)
 
 uint32_t script_vars_copy(struct arena *arena, const struct script_var_name **out_names)
 {
-	struct script_var_name *copy = ARENA_ARRAY(arena, struct script_var_name, image_names.count + 1);
+	struct script_var_name *copy =
+		ARENA_ARRAY(arena, struct script_var_name, image_names.count + 1);
 	if (!copy)
 		return 0;
 	for (uint32_t i = 0; i < image_names.count; i++) {
@@ -86,7 +88,9 @@ unsigned script_var_slot(enum script_var_kind kind, struct span name)
 		return found;
 	if (is_building)
 		return add_name(&image_names, (uint8_t)kind, name) ? image_names.count - 1 : 0;
-	if (image && (found = find_name(image->vars, image->var_count, (uint8_t)kind, name)) != UINT32_MAX)
+	if (image
+		&& (found = find_name(image->vars, image->var_count, (uint8_t)kind, name))
+			!= UINT32_MAX)
 		return found;
 	found = find_name(runtime_names.at, runtime_names.count, (uint8_t)kind, name);
 	if (found == UINT32_MAX && add_name(&runtime_names, (uint8_t)kind, name))
@@ -164,7 +168,8 @@ bool script_var_set(struct script_run *run, unsigned slot, const struct value *v
 			vars->counts[series] * sizeof(*grown), room * sizeof(*grown));
 		if (!grown)
 			return false;
-		memset(grown + vars->counts[series], 0, (room - vars->counts[series]) * sizeof(*grown));
+		memset(grown + vars->counts[series], 0,
+			(room - vars->counts[series]) * sizeof(*grown));
 		vars->slots[series] = grown;
 		vars->counts[series] = room;
 	}

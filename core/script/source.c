@@ -23,19 +23,20 @@ static bool open_top(struct parser *parser, const struct script_options *options
 		struct source_file *made = ARENA_NEW(parser->arena, struct source_file);
 		if (!made)
 			return false;
-		*made = (struct source_file){ options->path ? options->path : "<text>", options->text };
+		*made = (struct source_file){ options->path ? options->path : "<text>",
+			options->text };
 		file = made;
 	} else if (!preprocess_open(lexer, span_from(options->path), &file)) {
-		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "no-file", (struct source_position){ 0 },
-			"cannot read %s: %m", options->path);
+		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "no-file",
+			(struct source_position){ 0 }, "cannot read %s: %m", options->path);
 		return false;
 	}
 	parser->source->text_bytes += file->text.len;
 	return lexer_push(lexer, file, NULL, file->text);
 }
 
-struct script_source *script_read(const struct script_options *options, const struct config_actions *actions,
-	struct arena *arena, struct diagnostics *diagnostics)
+struct script_source *script_read(const struct script_options *options,
+	const struct config_actions *actions, struct arena *arena, struct diagnostics *diagnostics)
 {
 	struct parser *parser = ARENA_NEW(arena, struct parser);
 	struct script_source *source = ARENA_NEW(arena, struct script_source);

@@ -6,8 +6,8 @@
 #include "core/script/script.h"
 
 /* ---- $var, $vn, $vz ------------------------------------------------------------------------- */
-/* Variables of the script are places in an array. The place of a name never changes while the server
- * runs, also not by a reload. Different kinds with the same name are different variables. */
+/* Variables of the script are places in an array. The place of a name never changes while the
+ * server runs, also not by a reload. Different kinds with the same name are different variables. */
 enum script_var_kind { SCRIPT_VAR_ZERO /* $var, $vz: 0 when unset */, SCRIPT_VAR_NULL /* $vn */ };
 
 /* The place of a variable; for `bind` handlers and run-time templates. */
@@ -18,8 +18,8 @@ struct value script_var_get(struct script_run *run, unsigned slot);
 /* Copies text into the run's memory; NULL or a null value resets. False: out of memory. */
 bool script_var_set(struct script_run *run, unsigned slot, const struct value *value);
 
-/* The value that the variable has in every event until something is assigned; before the first fork.
- * Text is copied. False: too many, or out of memory. */
+/* The value that the variable has in every event until something is assigned; before the first
+ * fork. Text is copied. False: too many, or out of memory. */
 bool script_var_preset(unsigned slot, const struct value *value);
 
 /* Walks over all names that have a place, in no order; false past the end. */

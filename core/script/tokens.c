@@ -8,8 +8,8 @@
 
 static bool is_route_word(int type)
 {
-	return type == T_REQUEST_ROUTE || type == T_REPLY_ROUTE || type == T_FAILURE_ROUTE || type == T_BRANCH_ROUTE
-		|| type == T_ONSEND_ROUTE || type == T_EVENT_ROUTE;
+	return type == T_REQUEST_ROUTE || type == T_REPLY_ROUTE || type == T_FAILURE_ROUTE
+		|| type == T_BRANCH_ROUTE || type == T_ONSEND_ROUTE || type == T_EVENT_ROUTE;
 }
 
 /* ---- looking ahead -------------------------------------------------------------------------- */
@@ -98,7 +98,8 @@ static const struct {
 /* `default` and the like may be names of custom parameters. */
 static bool is_word(const struct token *token)
 {
-	return token->type == T_NAME || (token->type >= T_IF && token->type <= T_ONSEND_ROUTE && token->text.len);
+	return token->type == T_NAME
+		|| (token->type >= T_IF && token->type <= T_ONSEND_ROUTE && token->text.len);
 }
 
 static void classify_outer(struct lexer *lexer, struct token *token)
@@ -109,7 +110,8 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 			continue;
 		if (outer_words[i].type == T_DESC && lexer->previous == '=')
 			break;
-		if (equals && (outer_words[i].type == T_ADVERTISE || outer_words[i].type == T_VIRTUAL))
+		if (equals
+			&& (outer_words[i].type == T_ADVERTISE || outer_words[i].type == T_VIRTUAL))
 			break;
 		if (equals || !outer_words[i].needs_equals) {
 			token->type = outer_words[i].type;
@@ -128,9 +130,12 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 		&& queue_at(lexer, 2)->type == '=') {
 		queue_take(lexer);
 		struct token second = queue_take(lexer);
-		token->text = arena_printf(lexer->arena, "%.*s.%.*s", SPAN_ARGS(token->text), SPAN_ARGS(second.text));
-		token->at.length = second.at.line == token->at.line && second.at.column > token->at.column
-			? second.at.column + second.at.length - token->at.column : token->at.length;
+		token->text = arena_printf(
+			lexer->arena, "%.*s.%.*s", SPAN_ARGS(token->text), SPAN_ARGS(second.text));
+		token->at.length =
+			second.at.line == token->at.line && second.at.column > token->at.column
+			? second.at.column + second.at.length - token->at.column
+			: token->at.length;
 		token->type = T_CUSTOM;
 	}
 }
@@ -173,17 +178,18 @@ static void open_brace(struct lexer *lexer, const struct token *token)
 static bool close_brace(struct lexer *lexer, const struct token *token)
 {
 	if (lexer->brace_count == 0) {
-		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "extra-brace", token->at,
-			"this `}` closes nothing");
-		diagnostic_hint(lexer->diagnostics, d, "a block above was closed too early, or this one is too many");
+		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR,
+			"extra-brace", token->at, "this `}` closes nothing");
+		diagnostic_hint(lexer->diagnostics, d,
+			"a block above was closed too early, or this one is too many");
 		lexer->source->has_syntax_errors = true;
 		return false;
 	}
 	struct brace *brace = &lexer->braces[--lexer->brace_count];
 	uint32_t indent = indent_of(token->at);
 	/* A brace that stands further left than the line of the one that it closes belongs to an outer one. */
-	if (token->at.line != brace->at.line && indent < brace->indent && !lexer->doubtful_brace.file
-		&& token->at.file == brace->at.file)
+	if (token->at.line != brace->at.line && indent < brace->indent
+		&& !lexer->doubtful_brace.file && token->at.file == brace->at.file)
 		lexer->doubtful_brace = brace->at;
 	if (lexer->brace_count == 0)
 		lexer->in_socket = false;
@@ -194,14 +200,15 @@ static void report_open_braces(struct lexer *lexer, const struct token *before)
 {
 	struct source_position open = lexer->doubtful_brace.file ? lexer->doubtful_brace
 		: lexer->braces[lexer->brace_count - 1].at;
-	struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "missing-brace", before->at,
-		"a `}` is missing before %s: brace opened at line %u",
+	struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "missing-brace",
+		before->at, "a `}` is missing before %s: brace opened at line %u",
 		before->type ? "the next route" : "the end of the file", open.line);
 	struct span text = open.file ? open.file->text : SPAN_OF("");
 	size_t offset = 0;
 	for (uint32_t line = 1; line < open.line && offset < text.len; line++)
 		offset = span_find(text, '\n', offset) + 1;
-	struct span line = span_trim(span_slice(text, offset, span_find(text, '\n', offset) - offset));
+	struct span line =
+		span_trim(span_slice(text, offset, span_find(text, '\n', offset) - offset));
 	if (line.len > 60)
 		line.len = 60;
 	diagnostic_hint(lexer->diagnostics, d, "line %u: %.*s", open.line, SPAN_ARGS(line));
@@ -224,7 +231,8 @@ static bool next_token(struct lexer *lexer, struct token *token)
 	if (token->type == T_STRING) {
 		if (token->last_line != token->at.line)
 			lexer->last_string = *token;
-		if (lexer->previous == T_LOADMODULE || (lexer->previous == '(' && lexer->after_loadmodule))
+		if (lexer->previous == T_LOADMODULE
+			|| (lexer->previous == '(' && lexer->after_loadmodule))
 			define_module(lexer, token);
 		else
 			join_strings(lexer, token);

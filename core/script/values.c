@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The left operand decides the type; what cannot be converted counts as 0. Numbers are 32 bits wide,
- * as scripts that hash and mask expect. */
+/* The left operand decides the type; what cannot be converted counts as 0. Numbers are 32 bits
+ * wide, as scripts that hash and mask expect. */
 #include "core/script/values.h"
 
 #include "core/base/log.h"
@@ -11,8 +11,8 @@ static void warn(const struct value_context *context, struct span text)
 	if (!context->run || !log_is_on(LOG_LEVEL_WARNING))
 		return;
 	struct script_place place = script_place(context->run);
-	log_warning("%s:%u: \"%.*s\" is used as a number but is none: 0", place.file ? place.file : "?", place.line,
-		SPAN_ARGS(text));
+	log_warning("%s:%u: \"%.*s\" is used as a number but is none: 0",
+		place.file ? place.file : "?", place.line, SPAN_ARGS(text));
 }
 
 static int64_t wrap(uint64_t number)
@@ -52,7 +52,8 @@ struct span value_text(const struct value_context *context, const struct value *
 	return SPAN_OF("");
 }
 
-static struct value join(const struct value_context *context, const struct value *a, const struct value *b)
+static struct value join(
+	const struct value_context *context, const struct value *a, const struct value *b)
 {
 	struct span left = value_text(context, a), right = value_text(context, b);
 	char *joined = arena_alloc(context->arena, left.len + right.len + 1);
@@ -64,29 +65,34 @@ static struct value join(const struct value_context *context, const struct value
 	return VALUE_OF_TEXT(span_make(joined, left.len + right.len));
 }
 
-static struct value add(const struct value_context *context, const struct value *a, const struct value *b)
+static struct value add(
+	const struct value_context *context, const struct value *a, const struct value *b)
 {
 	enum value_kind kind = a->kind == VALUE_NULL ? b->kind : a->kind;
 	if (kind == VALUE_INT)
-		return VALUE_OF_INT(wrap((uint64_t)value_int(context, a) + (uint64_t)value_int(context, b)));
+		return VALUE_OF_INT(
+			wrap((uint64_t)value_int(context, a) + (uint64_t)value_int(context, b)));
 	return join(context, a, b);
 }
 
-static struct value divide(const struct value_context *context, enum operator_kind op, int64_t x, int64_t y)
+static struct value divide(
+	const struct value_context *context, enum operator_kind op, int64_t x, int64_t y)
 {
 	x = wrap((uint64_t)x);
 	y = wrap((uint64_t)y);
 	if (y == 0) {
 		if (context->run) {
 			struct script_place place = script_place(context->run);
-			log_error("%s:%u: division by zero", place.file ? place.file : "?", place.line);
+			log_error("%s:%u: division by zero", place.file ? place.file : "?",
+				place.line);
 		}
 		return (struct value){ .kind = VALUE_FAILED };
 	}
 	return VALUE_OF_INT(wrap((uint64_t)(op == OPERATOR_DIV ? x / y : x % y)));
 }
 
-static bool is_equal(const struct value_context *context, const struct value *a, const struct value *b)
+static bool is_equal(
+	const struct value_context *context, const struct value *a, const struct value *b)
 {
 	enum value_kind kind = a->kind == VALUE_NULL ? b->kind : a->kind;
 	if (kind == VALUE_INT)
@@ -94,8 +100,8 @@ static bool is_equal(const struct value_context *context, const struct value *a,
 	return span_equal(value_text(context, a), value_text(context, b));
 }
 
-struct value value_binary(const struct value_context *context, enum operator_kind op, const struct value *a,
-	const struct value *b)
+struct value value_binary(const struct value_context *context, enum operator_kind op,
+	const struct value *a, const struct value *b)
 {
 	if (a->kind == VALUE_FAILED || b->kind == VALUE_FAILED)
 		return (struct value){ .kind = VALUE_FAILED };
@@ -106,7 +112,8 @@ struct value value_binary(const struct value_context *context, enum operator_kin
 	if (op == OPERATOR_NE)
 		return VALUE_OF_INT(!is_equal(context, a, b));
 	if (op == OPERATOR_TEXT_EQ || op == OPERATOR_TEXT_NE)
-		return VALUE_OF_INT(span_equal(value_text(context, a), value_text(context, b)) == (op == OPERATOR_TEXT_EQ));
+		return VALUE_OF_INT(span_equal(value_text(context, a), value_text(context, b))
+			== (op == OPERATOR_TEXT_EQ));
 	int64_t x = value_int(context, a), y = value_int(context, b);
 	switch (op) {
 	case OPERATOR_SUB: return VALUE_OF_INT(wrap((uint64_t)x - (uint64_t)y));
@@ -130,7 +137,8 @@ struct value value_binary(const struct value_context *context, enum operator_kin
 	}
 }
 
-struct value value_unary(const struct value_context *context, enum operator_kind op, const struct value *a)
+struct value value_unary(
+	const struct value_context *context, enum operator_kind op, const struct value *a)
 {
 	if (a->kind == VALUE_FAILED)
 		return *a;

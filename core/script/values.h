@@ -4,8 +4,8 @@
 
 #include "core/script/ast.h"
 
-/* A value that could not be computed (division by zero): assignments of it are skipped. Never leaves
- * the machine. */
+/* A value that could not be computed (division by zero): assignments of it are skipped. Never
+ * leaves the machine. */
 #define VALUE_FAILED ((enum value_kind)3)
 
 struct value_context {
@@ -17,8 +17,9 @@ struct value_context {
 int64_t value_int(const struct value_context *context, const struct value *value);
 /* Null is the empty text. Numbers are printed into the arena. */
 struct span value_text(const struct value_context *context, const struct value *value);
-struct value value_binary(const struct value_context *context, enum operator_kind op, const struct value *a,
-	const struct value *b);
-struct value value_unary(const struct value_context *context, enum operator_kind op, const struct value *a);
+struct value value_binary(const struct value_context *context, enum operator_kind op,
+	const struct value *a, const struct value *b);
+struct value value_unary(
+	const struct value_context *context, enum operator_kind op, const struct value *a);
 /* As a condition: a number above 0. */
 bool value_is_true(const struct value_context *context, const struct value *value);

@@ -13,7 +13,8 @@ static const struct {
 
 /* ---- verifier ------------------------------------------------------------------------------- */
 
-static bool operand_fits(const struct image *image, const struct route_entry *route, char kind, int64_t value)
+static bool operand_fits(
+	const struct image *image, const struct route_entry *route, char kind, int64_t value)
 {
 	switch (kind) {
 	case 'w':
@@ -32,7 +33,8 @@ static bool operand_fits(const struct image *image, const struct route_entry *ro
 
 static bool ends_route(uint8_t op)
 {
-	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_LEAVE || op == OP_EXIT || op == OP_DROP || op == OP_JUMP;
+	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_LEAVE || op == OP_EXIT
+		|| op == OP_DROP || op == OP_JUMP;
 }
 
 static bool instruction_fits(const struct image *image, const struct route_entry *route,
@@ -47,7 +49,8 @@ static bool instruction_fits(const struct image *image, const struct route_entry
 		return false;
 	if (instruction->op == OP_CALL) {
 		const struct call_site *site = &image->calls[instruction->c];
-		return site->function && (uint32_t)instruction->b + site->register_count <= route->registers;
+		return site->function
+			&& (uint32_t)instruction->b + site->register_count <= route->registers;
 	}
 	return true;
 }
@@ -58,7 +61,8 @@ bool image_verify(const struct image *image, struct span *out_error)
 	uint32_t expected = 0;
 	for (uint32_t r = 0; r < image->route_count; r++) {
 		const struct route_entry *route = &image->routes[r];
-		if (route->begin != expected || route->end <= route->begin || route->end > image->code_count
+		if (route->begin != expected || route->end <= route->begin
+			|| route->end > image->code_count
 			|| !ends_route(image->code[route->end - 1].op)) {
 			*out_error = arena_printf(arena, "route %u has bad bounds", r);
 			return false;
@@ -66,7 +70,8 @@ bool image_verify(const struct image *image, struct span *out_error)
 		expected = route->end;
 		for (uint32_t pc = route->begin; pc < route->end; pc++) {
 			if (!instruction_fits(image, route, &image->code[pc])) {
-				*out_error = arena_printf(arena, "instruction %u of route %u is bad", pc, r);
+				*out_error = arena_printf(
+					arena, "instruction %u of route %u is bad", pc, r);
 				return false;
 			}
 		}
@@ -105,7 +110,8 @@ static void dump_value(struct writer *out, const struct value *value)
 		writer_string(out, "$null");
 }
 
-static void dump_argument(struct writer *out, const struct call_site *site, const struct field *field)
+static void dump_argument(
+	struct writer *out, const struct call_site *site, const struct field *field)
 {
 	const char *member = (const char *)site->arguments + field->offset;
 	const void *pointer;
@@ -140,7 +146,8 @@ static void dump_argument(struct writer *out, const struct call_site *site, cons
 		break;
 	case FIELD_KIND_VARIABLE:
 		memcpy(&pointer, member, sizeof(pointer));
-		writer_span(out, pointer ? ((const struct variable_ref *)pointer)->text : SPAN_OF("-"));
+		writer_span(
+			out, pointer ? ((const struct variable_ref *)pointer)->text : SPAN_OF("-"));
 		break;
 	case FIELD_KIND_TEMPLATE:
 		memcpy(&pointer, member, sizeof(pointer));
@@ -211,7 +218,8 @@ static void dump_instruction(struct writer *out, const struct image *image, uint
 	writer_char(out, '\n');
 }
 
-static void dump_route(struct writer *out, const struct image *image, const struct route_entry *route)
+static void dump_route(
+	struct writer *out, const struct image *image, const struct route_entry *route)
 {
 	uint32_t line = 0;
 	writer_string(out, route_class_name(route->class));

@@ -41,8 +41,8 @@ static bool reserve_registers(struct script_run *run, uint32_t count)
 	uint32_t room = state->register_count ? state->register_count : FIRST_REGISTERS;
 	while (room < count)
 		room *= 2;
-	struct value *grown = arena_grow(run->arena, state->registers, state->register_count * sizeof(*grown),
-		room * sizeof(*grown));
+	struct value *grown = arena_grow(run->arena, state->registers,
+		state->register_count * sizeof(*grown), room * sizeof(*grown));
 	if (!grown)
 		return false;
 	state->registers = grown;
@@ -62,7 +62,8 @@ static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
 	}
 	if (state->depth >= (uint32_t)script_limits()->max_recursive_level) {
 		struct script_place place = script_place(run);
-		log_error("%s:%u: routes call each other deeper than %d levels", place.file ? place.file : "?", place.line,
+		log_error("%s:%u: routes call each other deeper than %d levels",
+			place.file ? place.file : "?", place.line,
 			script_limits()->max_recursive_level);
 		return false;
 	}
@@ -77,14 +78,16 @@ static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
 	}
 	if (!reserve_registers(run, base + route->registers))
 		return false;
-	state->frames[state->depth++] = (struct script_frame){ .pc = route->begin, .route = index, .base = base,
-		.result = result };
+	state->frames[state->depth++] = (struct script_frame){
+		.pc = route->begin, .route = index, .base = base, .result = result
+	};
 	return true;
 }
 
 struct script_place script_place(const struct script_run *run)
 {
-	struct script_place place = { .route = SPAN_OF(""), .kind = run ? run->kind : ROUTE_REQUEST };
+	struct script_place place = { .route = SPAN_OF(""),
+		.kind = run ? run->kind : ROUTE_REQUEST };
 	if (!run || !run->state || run->state->depth == 0 || !run->image)
 		return place;
 	const struct script_frame *frame = &run->state->frames[run->state->depth - 1];
@@ -99,8 +102,8 @@ struct script_place script_place(const struct script_run *run)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-static void store_dynamic(struct script_run *run, const struct dynamic_argument *argument, const struct value *value,
-	void *into)
+static void store_dynamic(struct script_run *run, const struct dynamic_argument *argument,
+	const struct value *value, void *into)
 {
 	const struct field *field = argument->field;
 	const struct value_context context = { run->arena, run };
@@ -124,7 +127,8 @@ static void store_dynamic(struct script_run *run, const struct dynamic_argument 
 		break;
 	}
 	case FIELD_KIND_PATTERN: {
-		const struct pattern *pattern = pattern_cached(value_text(&context, value), PATTERN_IGNORE_CASE);
+		const struct pattern *pattern =
+			pattern_cached(value_text(&context, value), PATTERN_IGNORE_CASE);
 		memcpy(member, &pattern, sizeof(pattern));
 		break;
 	}
@@ -134,7 +138,9 @@ static void store_dynamic(struct script_run *run, const struct dynamic_argument 
 		if (!template || !part)
 			break;
 		part->text = value_text(&context, value);
-		*template = (struct text_template){ .parts = part, .count = 1, .is_constant = true, .source = part->text };
+		*template = (struct text_template){
+			.parts = part, .count = 1, .is_constant = true, .source = part->text
+		};
 		memcpy(member, &template, sizeof(template));
 		break;
 	}
@@ -146,10 +152,12 @@ static void store_dynamic(struct script_run *run, const struct dynamic_argument 
 }
 
 /* A text of several parts; null parts print as "<null>". One variable alone keeps its type. */
-static struct value template_argument(struct script_run *run, const struct dynamic_argument *argument)
+static struct value template_argument(
+	struct script_run *run, const struct dynamic_argument *argument)
 {
 	struct value value = { 0 };
-	bool is_text = argument->field->kind == FIELD_KIND_TEXT || argument->field->kind == FIELD_KIND_PATTERN;
+	bool is_text = argument->field->kind == FIELD_KIND_TEXT
+		|| argument->field->kind == FIELD_KIND_PATTERN;
 	if (is_text) {
 		struct span text = template_text(run, argument->template);
 		return text.at ? VALUE_OF_TEXT(text) : value;
@@ -159,7 +167,8 @@ static struct value template_argument(struct script_run *run, const struct dynam
 	return value;
 }
 
-static int call_function(struct script_run *run, const struct call_site *site, uint32_t first_register)
+static int call_function(
+	struct script_run *run, const struct call_site *site, uint32_t first_register)
 {
 	_Alignas(max_align_t) char buffer[STACK_ARGUMENTS];
 	const struct script_function *function = site->function;
@@ -186,8 +195,8 @@ static int call_function(struct script_run *run, const struct call_site *site, u
 static void runaway(struct script_run *run)
 {
 	struct script_place place = script_place(run);
-	log_error("%s:%u: runaway while: more than %d rounds (max_while_loops)", place.file ? place.file : "?", place.line,
-		script_limits()->max_while_loops);
+	log_error("%s:%u: runaway while: more than %d rounds (max_while_loops)",
+		place.file ? place.file : "?", place.line, script_limits()->max_while_loops);
 }
 
 static bool is_true_number(const struct value *value)
@@ -234,38 +243,83 @@ static int run_frames(struct script_run *run)
 			if (R(in.b).kind == VALUE_FAILED)
 				break;
 			constant = R(in.b);
-			if (!variable_write(run, image->variables[in.c], &constant) && log_is_on(LOG_LEVEL_DEBUG)) {
+			if (!variable_write(run, image->variables[in.c], &constant)
+				&& log_is_on(LOG_LEVEL_DEBUG)) {
 				struct script_place place = script_place(run);
 				log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
 					SPAN_ARGS(image->variables[in.c]->text));
 			}
 			break;
-		case OP_ADD: R(in.a) = value_binary(&context, OPERATOR_ADD, &R(in.b), &R(in.c)); break;
-		case OP_SUB: R(in.a) = value_binary(&context, OPERATOR_SUB, &R(in.b), &R(in.c)); break;
-		case OP_MUL: R(in.a) = value_binary(&context, OPERATOR_MUL, &R(in.b), &R(in.c)); break;
-		case OP_DIV: R(in.a) = value_binary(&context, OPERATOR_DIV, &R(in.b), &R(in.c)); break;
-		case OP_MOD: R(in.a) = value_binary(&context, OPERATOR_MOD, &R(in.b), &R(in.c)); break;
-		case OP_SHL: R(in.a) = value_binary(&context, OPERATOR_SHL, &R(in.b), &R(in.c)); break;
-		case OP_SHR: R(in.a) = value_binary(&context, OPERATOR_SHR, &R(in.b), &R(in.c)); break;
-		case OP_BIT_AND: R(in.a) = value_binary(&context, OPERATOR_BIT_AND, &R(in.b), &R(in.c)); break;
-		case OP_BIT_OR: R(in.a) = value_binary(&context, OPERATOR_BIT_OR, &R(in.b), &R(in.c)); break;
-		case OP_BIT_XOR: R(in.a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in.b), &R(in.c)); break;
-		case OP_EQ: R(in.a) = value_binary(&context, OPERATOR_EQ, &R(in.b), &R(in.c)); break;
-		case OP_NE: R(in.a) = value_binary(&context, OPERATOR_NE, &R(in.b), &R(in.c)); break;
-		case OP_LT: R(in.a) = value_binary(&context, OPERATOR_LT, &R(in.b), &R(in.c)); break;
-		case OP_GT: R(in.a) = value_binary(&context, OPERATOR_GT, &R(in.b), &R(in.c)); break;
-		case OP_LE: R(in.a) = value_binary(&context, OPERATOR_LE, &R(in.b), &R(in.c)); break;
-		case OP_GE: R(in.a) = value_binary(&context, OPERATOR_GE, &R(in.b), &R(in.c)); break;
-		case OP_TEXT_EQ: R(in.a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in.b), &R(in.c)); break;
-		case OP_TEXT_NE: R(in.a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in.b), &R(in.c)); break;
-		case OP_INT_EQ: R(in.a) = value_binary(&context, OPERATOR_INT_EQ, &R(in.b), &R(in.c)); break;
-		case OP_INT_NE: R(in.a) = value_binary(&context, OPERATOR_INT_NE, &R(in.b), &R(in.c)); break;
+		case OP_ADD:
+			R(in.a) = value_binary(&context, OPERATOR_ADD, &R(in.b), &R(in.c));
+			break;
+		case OP_SUB:
+			R(in.a) = value_binary(&context, OPERATOR_SUB, &R(in.b), &R(in.c));
+			break;
+		case OP_MUL:
+			R(in.a) = value_binary(&context, OPERATOR_MUL, &R(in.b), &R(in.c));
+			break;
+		case OP_DIV:
+			R(in.a) = value_binary(&context, OPERATOR_DIV, &R(in.b), &R(in.c));
+			break;
+		case OP_MOD:
+			R(in.a) = value_binary(&context, OPERATOR_MOD, &R(in.b), &R(in.c));
+			break;
+		case OP_SHL:
+			R(in.a) = value_binary(&context, OPERATOR_SHL, &R(in.b), &R(in.c));
+			break;
+		case OP_SHR:
+			R(in.a) = value_binary(&context, OPERATOR_SHR, &R(in.b), &R(in.c));
+			break;
+		case OP_BIT_AND:
+			R(in.a) = value_binary(&context, OPERATOR_BIT_AND, &R(in.b), &R(in.c));
+			break;
+		case OP_BIT_OR:
+			R(in.a) = value_binary(&context, OPERATOR_BIT_OR, &R(in.b), &R(in.c));
+			break;
+		case OP_BIT_XOR:
+			R(in.a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in.b), &R(in.c));
+			break;
+		case OP_EQ:
+			R(in.a) = value_binary(&context, OPERATOR_EQ, &R(in.b), &R(in.c));
+			break;
+		case OP_NE:
+			R(in.a) = value_binary(&context, OPERATOR_NE, &R(in.b), &R(in.c));
+			break;
+		case OP_LT:
+			R(in.a) = value_binary(&context, OPERATOR_LT, &R(in.b), &R(in.c));
+			break;
+		case OP_GT:
+			R(in.a) = value_binary(&context, OPERATOR_GT, &R(in.b), &R(in.c));
+			break;
+		case OP_LE:
+			R(in.a) = value_binary(&context, OPERATOR_LE, &R(in.b), &R(in.c));
+			break;
+		case OP_GE:
+			R(in.a) = value_binary(&context, OPERATOR_GE, &R(in.b), &R(in.c));
+			break;
+		case OP_TEXT_EQ:
+			R(in.a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in.b), &R(in.c));
+			break;
+		case OP_TEXT_NE:
+			R(in.a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in.b), &R(in.c));
+			break;
+		case OP_INT_EQ:
+			R(in.a) = value_binary(&context, OPERATOR_INT_EQ, &R(in.b), &R(in.c));
+			break;
+		case OP_INT_NE:
+			R(in.a) = value_binary(&context, OPERATOR_INT_NE, &R(in.b), &R(in.c));
+			break;
 		case OP_MATCH:
-			R(in.a) = VALUE_OF_INT(pattern_search(image->patterns[in.c], value_text(&context, &R(in.b)), 0, NULL, 0));
+			R(in.a) = VALUE_OF_INT(pattern_search(
+				image->patterns[in.c], value_text(&context, &R(in.b)), 0, NULL, 0));
 			break;
 		case OP_MATCH_TEXT: {
-			const struct pattern *pattern = pattern_cached(value_text(&context, &R(in.c)), PATTERN_IGNORE_CASE);
-			R(in.a) = VALUE_OF_INT(pattern && pattern_search(pattern, value_text(&context, &R(in.b)), 0, NULL, 0));
+			const struct pattern *pattern =
+				pattern_cached(value_text(&context, &R(in.c)), PATTERN_IGNORE_CASE);
+			R(in.a) = VALUE_OF_INT(pattern
+				&& pattern_search(
+					pattern, value_text(&context, &R(in.b)), 0, NULL, 0));
 			break;
 		}
 		case OP_NOT: R(in.a) = value_unary(&context, OPERATOR_NOT, &R(in.b)); break;
@@ -276,16 +330,20 @@ static int run_frames(struct script_run *run)
 		case OP_DEFINED: R(in.a) = VALUE_OF_INT(R(in.b).kind != VALUE_NULL); break;
 		case OP_IS_NULL: R(in.a) = VALUE_OF_INT(R(in.b).kind == VALUE_NULL); break;
 		case OP_STRLEN: R(in.a) = value_unary(&context, OPERATOR_STRLEN, &R(in.b)); break;
-		case OP_STREMPTY: R(in.a) = value_unary(&context, OPERATOR_STREMPTY, &R(in.b)); break;
+		case OP_STREMPTY:
+			R(in.a) = value_unary(&context, OPERATOR_STREMPTY, &R(in.b));
+			break;
 		case OP_TRUTH: R(in.a) = VALUE_OF_INT(is_true_number(&R(in.b))); break;
 		case OP_IS_MYSELF:
 			R(in.a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in.c));
 			break;
 		case OP_IN_NETWORK:
-			R(in.a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in.b, &image->networks[in.c]));
+			R(in.a) = VALUE_OF_INT(keyword_in_network(
+				run, (enum keyword)in.b, &image->networks[in.c]));
 			break;
 		case OP_IN_NETWORK_TEXT:
-			R(in.a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in.b, value_text(&context, &R(in.c))));
+			R(in.a) = VALUE_OF_INT(keyword_in_text(
+				run, (enum keyword)in.b, value_text(&context, &R(in.c))));
 			break;
 		case OP_JUMP:
 			pc = (uint32_t)in.c;
@@ -307,7 +365,8 @@ static int run_frames(struct script_run *run)
 				pc = (uint32_t)in.c;
 			break;
 		case OP_LOOP:
-			if (script_limits()->max_while_loops > 0 && R(in.a).number >= script_limits()->max_while_loops) {
+			if (script_limits()->max_while_loops > 0
+				&& R(in.a).number >= script_limits()->max_while_loops) {
 				runaway(run);
 				pc = (uint32_t)in.c;
 			} else {
@@ -336,7 +395,8 @@ static int run_frames(struct script_run *run)
 				index = script_route(image, ROUTE_REQUEST, name);
 				if (index == 0) {
 					struct script_place place = script_place(run);
-					log_error("%s:%u: there is no route[%.*s]", place.file, place.line, SPAN_ARGS(name));
+					log_error("%s:%u: there is no route[%.*s]", place.file,
+						place.line, SPAN_ARGS(name));
 					run->return_code = -1;
 					R(in.a) = VALUE_OF_INT(-1);
 					break;
@@ -442,9 +502,14 @@ struct message *script_faked_request(struct arena *arena)
 		"Call-ID: event@127.0.0.1\r\n"
 		"CSeq: 1 OPTIONS\r\n"
 		"Content-Length: 0\r\n\r\n";
-	struct received from = { .source = { .family = AF_INET, .transport = TRANSPORT_UDP, .port = 5060,
-		.ip = { 127, 0, 0, 1 } }, .local = { .family = AF_INET, .transport = TRANSPORT_UDP, .port = 5060,
-		.ip = { 127, 0, 0, 1 } } };
+	struct received from = { .source = { .family = AF_INET,
+					 .transport = TRANSPORT_UDP,
+					 .port = 5060,
+					 .ip = { 127, 0, 0, 1 } },
+		.local = { .family = AF_INET,
+			.transport = TRANSPORT_UDP,
+			.port = 5060,
+			.ip = { 127, 0, 0, 1 } } };
 	const char *reason;
 	if (listener_count() > 0)
 		from.listener = listener_at(0);

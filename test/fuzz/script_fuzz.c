@@ -17,10 +17,16 @@ struct any_args { struct span text; const struct pattern *pattern; int64_t numbe
 static const struct field fields[] = {
 	FIELD(struct any_args, text, "a text", .optional = true),
 	FIELD(struct any_args, pattern, "a pattern", .optional = true),
-	FIELD(struct any_args, number, "a number", .optional = true, .flag_kind = FLAG_KIND_MESSAGE),
+	FIELD(struct any_args, number, "a number", .optional = true,
+		.flag_kind = FLAG_KIND_MESSAGE),
 };
 static const struct script_function functions[] = {
-	{ .name = "f", .call = call, .args = FIELDS(fields), .args_size = sizeof(struct any_args), .contexts = IN_ANY, .doc = "" },
+	{ .name = "f",
+		.call = call,
+		.args = FIELDS(fields),
+		.args_size = sizeof(struct any_args),
+		.contexts = IN_ANY,
+		.doc = "" },
 	{ .name = "t_relay", .call = call, .contexts = IN_REQUEST, .doc = "" },
 };
 
@@ -39,7 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena;
 	struct diagnostics diagnostics;
-	struct script_options options = { .path = "fuzz.cfg", .text = span_make(size ? (const char *)data : "", size) };
+	struct script_options options = { .path = "fuzz.cfg",
+		.text = span_make(size ? (const char *)data : "", size) };
 	set_up();
 	/* Files of the machine are none of the fuzzer's business. */
 	if (span_find_span(options.text, SPAN_OF("_file")) < options.text.len)

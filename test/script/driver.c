@@ -63,7 +63,10 @@ SCRIPT_HANDLER(one)
 static int one(struct script_run *run, const struct one_args *args)
 {
 	(void)run;
-	return span_equal(args->a, SPAN_OF("INVITE")) || span_find_span(args->a, SPAN_OF("INVITE")) < args->a.len ? 1 : -1;
+	return span_equal(args->a, SPAN_OF("INVITE"))
+			|| span_find_span(args->a, SPAN_OF("INVITE")) < args->a.len
+		? 1
+		: -1;
 }
 
 struct reply_args { int64_t code; struct span reason; };
@@ -81,7 +84,8 @@ static int reply(struct script_run *run, const struct reply_args *args)
 
 struct flag_args { int64_t flag; };
 static const struct field flag_fields[] = {
-	FIELD(struct flag_args, flag, "number or name of the flag", .min = 0, .max = 31, .flag_kind = FLAG_KIND_MESSAGE),
+	FIELD(struct flag_args, flag, "number or name of the flag", .min = 0, .max = 31,
+		.flag_kind = FLAG_KIND_MESSAGE),
 };
 SCRIPT_HANDLER(flag)
 static int flag(struct script_run *run, const struct flag_args *args)
@@ -90,7 +94,8 @@ static int flag(struct script_run *run, const struct flag_args *args)
 	return 1;
 }
 static const struct field is_flag_fields[] = {
-	FIELD(struct flag_args, flag, "number or name of the flag", .min = 0, .max = 31, .flag_kind = FLAG_KIND_MESSAGE),
+	FIELD(struct flag_args, flag, "number or name of the flag", .min = 0, .max = 31,
+		.flag_kind = FLAG_KIND_MESSAGE),
 };
 #define is_flag_args flag_args
 SCRIPT_HANDLER(is_flag)
@@ -99,9 +104,12 @@ static int is_flag(struct script_run *run, const struct is_flag_args *args)
 	return run->msg->flags & 1u << args->flag ? 1 : -1;
 }
 
-static const struct field on_failure_fields[] = { FIELD(struct text_args, a, "route", .route_kind = ROUTE_FAILURE) };
-static const struct field on_branch_fields[] = { FIELD(struct text_args, a, "route", .route_kind = ROUTE_BRANCH) };
-static const struct field on_reply_fields[] = { FIELD(struct text_args, a, "route", .route_kind = ROUTE_TM_REPLY) };
+static const struct field on_failure_fields[] = { FIELD(
+	struct text_args, a, "route", .route_kind = ROUTE_FAILURE) };
+static const struct field on_branch_fields[] = { FIELD(
+	struct text_args, a, "route", .route_kind = ROUTE_BRANCH) };
+static const struct field on_reply_fields[] = { FIELD(
+	struct text_args, a, "route", .route_kind = ROUTE_TM_REPLY) };
 static const struct field on_branch_failure_fields[] = {
 	FIELD(struct text_args, a, "route", .route_kind = ROUTE_BRANCH_FAILURE),
 };
@@ -129,19 +137,29 @@ static int typed(struct script_run *run, const struct typed_args *args)
 	struct span text = SPAN_OF("-");
 	if (args->variable && variable_read(run, args->variable, &value))
 		value_to_text(run, &value, &text);
-	printf("typed %d %d \"%.*s\" pattern=%d variable=%.*s template=%.*s\n", args->number, args->yes,
-		SPAN_ARGS(args->text), args->pattern ? pattern_search(args->pattern, SPAN_OF("abc"), 0, NULL, 0) : -1,
-		SPAN_ARGS(text), SPAN_ARGS(args->template ? template_text(run, args->template) : SPAN_OF("-")));
+	printf("typed %d %d \"%.*s\" pattern=%d variable=%.*s template=%.*s\n", args->number,
+		args->yes, SPAN_ARGS(args->text),
+		args->pattern ? pattern_search(args->pattern, SPAN_OF("abc"), 0, NULL, 0) : -1,
+		SPAN_ARGS(text),
+		SPAN_ARGS(args->template ? template_text(run, args->template) : SPAN_OF("-")));
 	return 1;
 }
 
-static const struct field literal_fields[] = { FIELD(struct text_args, a, "literal text", .literal = true) };
-#define ROW(script_name, handler, fields, size, where) \
-	{ .name = script_name, .call = handler##_thunk, .args = FIELDS(fields), .args_size = size, .contexts = where, .doc = "a stand-in" }
+static const struct field literal_fields[] = { FIELD(
+	struct text_args, a, "literal text", .literal = true) };
+#define ROW(script_name, handler, fields, size, where)                                \
+	{                                                                             \
+		.name = script_name, .call = handler##_thunk, .args = FIELDS(fields), \
+		.args_size = size, .contexts = where, .doc = "a stand-in"             \
+	}
 #define ANY(script_name, where) ROW(script_name, any, any_fields, sizeof(struct text_args), where)
 #define ONE(script_name, where) ROW(script_name, one, one_fields, sizeof(struct text_args), where)
-#define NONE(script_name, where) { .name = script_name, .call = nothing_thunk, .contexts = where, .doc = "a stand-in" }
-#define REPLY(script_name, where) ROW(script_name, reply, reply_fields, sizeof(struct reply_args), where)
+#define NONE(script_name, where)                                                                   \
+	{                                                                                          \
+		.name = script_name, .call = nothing_thunk, .contexts = where, .doc = "a stand-in" \
+	}
+#define REPLY(script_name, where) \
+	ROW(script_name, reply, reply_fields, sizeof(struct reply_args), where)
 
 static const struct script_function core_functions[] = {
 	ROW("print", print, print_fields, sizeof(struct text_args), IN_ANY),
@@ -157,7 +175,11 @@ static const struct script_function core_functions[] = {
 	NONE("forward", IN_ALL_BUT_ONSEND),
 	ONE("prefix", IN_ANY),
 	ONE("strip", IN_ANY),
-	{ .name = "old_one", .call = nothing_thunk, .contexts = IN_ANY, .doc = "use new_one()", .is_deprecated = true },
+	{ .name = "old_one",
+		.call = nothing_thunk,
+		.contexts = IN_ANY,
+		.doc = "use new_one()",
+		.is_deprecated = true },
 };
 
 struct stand_in {
@@ -166,30 +188,52 @@ struct stand_in {
 	uint32_t count;
 };
 static const struct script_function tm_functions[] = {
-	ANY("t_relay", IN_REQUEST | IN_FAILURE), NONE("t_check_trans", IN_REQUEST), NONE("t_newtran", IN_REQUEST),
-	NONE("t_release", IN_REQUEST), ONE("t_is_set", IN_ANY), ONE("t_check_status", IN_ANY_REPLY | IN_FAILURE),
-	NONE("t_is_canceled", IN_ANY), REPLY("t_reply", IN_REQUEST | IN_FAILURE), NONE("t_drop_replies", IN_FAILURE),
+	ANY("t_relay", IN_REQUEST | IN_FAILURE),
+	NONE("t_check_trans", IN_REQUEST),
+	NONE("t_newtran", IN_REQUEST),
+	NONE("t_release", IN_REQUEST),
+	ONE("t_is_set", IN_ANY),
+	ONE("t_check_status", IN_ANY_REPLY | IN_FAILURE),
+	NONE("t_is_canceled", IN_ANY),
+	REPLY("t_reply", IN_REQUEST | IN_FAILURE),
+	NONE("t_drop_replies", IN_FAILURE),
 	ROW("t_on_failure", any, on_failure_fields, sizeof(struct text_args), IN_ANY),
 	ROW("t_on_branch", any, on_branch_fields, sizeof(struct text_args), IN_ANY),
 	ROW("t_on_reply", any, on_reply_fields, sizeof(struct text_args), IN_ANY),
 	ROW("t_on_branch_failure", any, on_branch_failure_fields, sizeof(struct text_args), IN_ANY),
 };
 static const struct script_function sl_functions[] = {
-	REPLY("sl_send_reply", IN_REQUEST), REPLY("send_reply", IN_REQUEST | IN_FAILURE), NONE("sl_reply_error", IN_REQUEST),
+	REPLY("sl_send_reply", IN_REQUEST),
+	REPLY("send_reply", IN_REQUEST | IN_FAILURE),
+	NONE("sl_reply_error", IN_REQUEST),
 };
 static const struct script_function xlog_functions[] = {
 	ANY("xlog", IN_ANY), ONE("xdbg", IN_ANY), ONE("xinfo", IN_ANY), ONE("xerr", IN_ANY),
 };
 static const struct script_function textops_functions[] = {
-	ONE("is_method", IN_ANY), NONE("has_totag", IN_ANY), ANY("append_hf", IN_ANY), ONE("remove_hf", IN_ANY),
-	ONE("has_body", IN_ANY), ONE("search", IN_ANY),
+	ONE("is_method", IN_ANY),
+	NONE("has_totag", IN_ANY),
+	ANY("append_hf", IN_ANY),
+	ONE("remove_hf", IN_ANY),
+	ONE("has_body", IN_ANY),
+	ONE("search", IN_ANY),
 };
 static const struct script_function other_functions[] = {
-	NONE("t_precheck_trans", IN_REQUEST), NONE("record_route", IN_REQUEST | IN_BRANCH | IN_FAILURE),
-	NONE("loose_route", IN_REQUEST), ONE("mf_process_maxfwd_header", IN_REQUEST), ANY("sanity_check", IN_ANY),
-	ANY("save", IN_REQUEST), ANY("lookup", IN_REQUEST | IN_FAILURE), NONE("is_request", IN_ANY),
-	ANY("setbflag", IN_ANY), ANY("isbflagset", IN_ANY), ANY("auth_check", IN_REQUEST), ANY("auth_challenge", IN_REQUEST),
-	NONE("consume_credentials", IN_REQUEST), ONE("is_myself", IN_ANY), NONE("t_is_branch_route", IN_ANY),
+	NONE("t_precheck_trans", IN_REQUEST),
+	NONE("record_route", IN_REQUEST | IN_BRANCH | IN_FAILURE),
+	NONE("loose_route", IN_REQUEST),
+	ONE("mf_process_maxfwd_header", IN_REQUEST),
+	ANY("sanity_check", IN_ANY),
+	ANY("save", IN_REQUEST),
+	ANY("lookup", IN_REQUEST | IN_FAILURE),
+	NONE("is_request", IN_ANY),
+	ANY("setbflag", IN_ANY),
+	ANY("isbflagset", IN_ANY),
+	ANY("auth_check", IN_REQUEST),
+	ANY("auth_challenge", IN_REQUEST),
+	NONE("consume_credentials", IN_REQUEST),
+	ONE("is_myself", IN_ANY),
+	NONE("t_is_branch_route", IN_ANY),
 };
 static const struct stand_in stand_ins[] = {
 	{ "tm", tm_functions, sizeof(tm_functions) / sizeof(tm_functions[0]) },
@@ -204,7 +248,8 @@ static const struct stand_in stand_ins[] = {
 static const char *bind_var(struct variable_ref *ref, struct arena *arena)
 {
 	(void)arena;
-	ref->bound = (void *)(uintptr_t)script_var_slot((enum script_var_kind)ref->row->selector, ref->inner);
+	ref->bound = (void *)(uintptr_t)script_var_slot(
+		(enum script_var_kind)ref->row->selector, ref->inner);
 	return NULL;
 }
 
@@ -214,13 +259,15 @@ static bool get_var(struct script_run *run, const struct variable_ref *ref, stru
 	return true;
 }
 
-static bool set_var(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_var(
+	struct script_run *run, const struct variable_ref *ref, const struct value *value)
 {
 	return script_var_set(run, (unsigned)(uintptr_t)ref->bound, value);
 }
 
 /* $rU bob, $rp 5080, $rm INVITE … : constant texts, so that no parser is needed. */
-static const char *const fixed_texts[] = { "bob", "5080", "INVITE", "sip:bob@127.0.0.1:5080", "alice", "agent" };
+static const char *const fixed_texts[] = { "bob", "5080", "INVITE", "sip:bob@127.0.0.1:5080",
+	"alice", "agent" };
 
 static bool get_fixed(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -244,7 +291,8 @@ static bool get_code(struct script_run *run, const struct variable_ref *ref, str
 	return true;
 }
 
-static bool set_nothing(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_nothing(
+	struct script_run *run, const struct variable_ref *ref, const struct value *value)
 {
 	(void)run;
 	(void)ref;
@@ -263,7 +311,8 @@ static bool get_line(struct script_run *run, const struct variable_ref *ref, str
 static const struct variable_row variables[] = {
 	{ "var", INNER_NAME, get_var, set_var, bind_var, SCRIPT_VAR_ZERO, .doc = "" },
 	{ "vn", INNER_NAME, get_var, set_var, bind_var, SCRIPT_VAR_NULL, .doc = "" },
-	{ "avp", INNER_NAME, get_var, set_var, bind_var, SCRIPT_VAR_NULL, .takes_index = true, .doc = "" },
+	{ "avp", INNER_NAME, get_var, set_var, bind_var, SCRIPT_VAR_NULL, .takes_index = true,
+		.doc = "" },
 	{ "rU", INNER_NONE, get_fixed, set_nothing, .selector = 0, .doc = "" },
 	{ "rp", INNER_NONE, get_fixed, set_nothing, .selector = 1, .doc = "" },
 	{ "rm", INNER_NONE, get_fixed, .selector = 2, .doc = "" },
@@ -284,7 +333,8 @@ static const struct variable_row variables[] = {
 static bool is_printing;
 static bool is_loaded[16];
 
-static bool load_module(void *owner, struct span name, struct source_position at, struct diagnostics *diagnostics)
+static bool load_module(
+	void *owner, struct span name, struct source_position at, struct diagnostics *diagnostics)
 {
 	(void)owner;
 	(void)diagnostics;
@@ -296,7 +346,8 @@ static bool load_module(void *owner, struct span name, struct source_position at
 	for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++) {
 		if (span_equal(span_from(stand_ins[i].module), name) && !is_loaded[i]) {
 			is_loaded[i] = true;
-			script_register_functions(stand_ins[i].module, stand_ins[i].rows, stand_ins[i].count);
+			script_register_functions(
+				stand_ins[i].module, stand_ins[i].rows, stand_ins[i].count);
 		}
 	}
 	return true;
@@ -310,7 +361,8 @@ static void print_value(const struct config_value *value)
 		printf(value->is_word ? "%.*s" : "\"%.*s\"", SPAN_ARGS(value->text));
 }
 
-static bool load_path(void *owner, struct span text, struct source_position at, struct diagnostics *diagnostics)
+static bool load_path(
+	void *owner, struct span text, struct source_position at, struct diagnostics *diagnostics)
 {
 	(void)owner; (void)at; (void)diagnostics;
 	if (is_printing)
@@ -318,8 +370,9 @@ static bool load_path(void *owner, struct span text, struct source_position at, 
 	return true;
 }
 
-static bool module_param(void *owner, struct span modules, struct span name, const struct config_value *value,
-	bool evaluate, struct source_position at, struct diagnostics *diagnostics)
+static bool module_param(void *owner, struct span modules, struct span name,
+	const struct config_value *value, bool evaluate, struct source_position at,
+	struct diagnostics *diagnostics)
 {
 	(void)owner; (void)at; (void)diagnostics; (void)evaluate;
 	if (is_printing) {
@@ -330,8 +383,8 @@ static bool module_param(void *owner, struct span modules, struct span name, con
 	return true;
 }
 
-static bool global_param(void *owner, struct span name, const struct config_value *value, struct source_position at,
-	struct diagnostics *diagnostics)
+static bool global_param(void *owner, struct span name, const struct config_value *value,
+	struct source_position at, struct diagnostics *diagnostics)
 {
 	(void)owner; (void)at; (void)diagnostics;
 	if (is_printing) {
@@ -346,32 +399,37 @@ static void print_endpoint(const char *what, const struct listen_directive *list
 {
 	if (!is_printing)
 		return;
-	printf("%s proto=%.*s host=%.*s port=%u", what, SPAN_ARGS(listen->proto), SPAN_ARGS(listen->host), listen->port);
+	printf("%s proto=%.*s host=%.*s port=%u", what, SPAN_ARGS(listen->proto),
+		SPAN_ARGS(listen->host), listen->port);
 	if (listen->last_port != listen->port)
 		printf("-%u", listen->last_port);
 	if (listen->advertised_host.at)
-		printf(" advertise %.*s:%u", SPAN_ARGS(listen->advertised_host), listen->advertised_port);
+		printf(" advertise %.*s:%u", SPAN_ARGS(listen->advertised_host),
+			listen->advertised_port);
 	if (listen->name.at)
 		printf(" name %.*s", SPAN_ARGS(listen->name));
 	printf(listen->is_virtual ? " virtual\n" : "\n");
 }
 
-static bool do_listen(void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics)
+static bool do_listen(
+	void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics)
 {
 	(void)owner; (void)diagnostics;
 	print_endpoint("listen", listen);
 	return true;
 }
 
-static bool do_alias(void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics)
+static bool do_alias(
+	void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics)
 {
 	(void)owner; (void)diagnostics;
 	print_endpoint("alias", alias);
 	return true;
 }
 
-static bool custom_param(void *owner, struct span group, struct span name, const struct config_value *value,
-	struct span description, struct source_position at, struct diagnostics *diagnostics)
+static bool custom_param(void *owner, struct span group, struct span name,
+	const struct config_value *value, struct span description, struct source_position at,
+	struct diagnostics *diagnostics)
 {
 	(void)owner; (void)at; (void)diagnostics;
 	if (is_printing) {
@@ -382,15 +440,16 @@ static bool custom_param(void *owner, struct span group, struct span name, const
 	return true;
 }
 
-static const struct config_actions actions = { NULL, load_module, load_path, module_param, global_param, do_listen,
-	do_alias, custom_param };
+static const struct config_actions actions = { NULL, load_module, load_path, module_param,
+	global_param, do_listen, do_alias, custom_param };
 
 static void register_all(void)
 {
 	/* First, so that they win over the core's own and the tests do not depend on a message. */
 	script_register_variables("test", variables, sizeof(variables) / sizeof(variables[0]));
 	core_rows_register();
-	script_register_functions("core", core_functions, sizeof(core_functions) / sizeof(core_functions[0]));
+	script_register_functions(
+		"core", core_functions, sizeof(core_functions) / sizeof(core_functions[0]));
 	script_register_event("tm", "tm:local-request", ROUTE_LOCAL);
 	script_register_event("tm", "tm:branch-failure:", ROUTE_BRANCH_FAILURE);
 	script_register_event("htable", "htable:mod-init", ROUTE_EVENT);
@@ -409,7 +468,8 @@ static int run_script(const struct image *image)
 		return 1;
 	}
 	int code = script_run_route(&run, script_route(image, ROUTE_REQUEST, SPAN_OF("")));
-	printf("= %d rc %d%s%s\n", code, run.return_code, run.exited ? " exited" : "", run.dropped ? " dropped" : "");
+	printf("= %d rc %d%s%s\n", code, run.return_code, run.exited ? " exited" : "",
+		run.dropped ? " dropped" : "");
 	arena_free(&arena);
 	return 0;
 }
@@ -438,7 +498,8 @@ int main(int argc, char **argv)
 	is_printing = strcmp(argv[1], "read") == 0;
 	options.path = argv[2];
 	for (int i = 3; i + 1 < argc && options.define_count < 16; i += 2)
-		defines[options.define_count++] = (struct script_define){ DEFINE_NAME, span_from(argv[i + 1]) };
+		defines[options.define_count++] =
+			(struct script_define){ DEFINE_NAME, span_from(argv[i + 1]) };
 	arena_init(&arena, 1 << 16, 256 << 20);
 	diagnostics_init(&diagnostics, &arena);
 	register_all();

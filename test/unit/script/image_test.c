@@ -60,7 +60,9 @@ static const struct script_memory memory = { block_alloc, block_free };
 
 static const struct image *build(const char *text, const struct script_memory *where)
 {
-	struct script_options options = { .path = "test.cfg", .text = span_from(text), .quiet_lints = true };
+	struct script_options options = {
+		.path = "test.cfg", .text = span_from(text), .quiet_lints = true
+	};
 	struct script_source *source = script_read(&options, NULL, &arena, &diagnostics);
 	return source ? script_build(source, where, &diagnostics) : NULL;
 }
@@ -91,9 +93,12 @@ static void block_and_heap_give_the_same_code(void **state)
 	assert_int_equal(blocks, 1);
 	/* Everything that the image points to lies in its block. */
 	assert_in_range((uintptr_t)block->code, (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range((uintptr_t)block->routes[0].file, (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range((uintptr_t)block->patterns[0], (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range((uintptr_t)block->variables[0], (uintptr_t)block, (uintptr_t)block->arena.end);
+	assert_in_range(
+		(uintptr_t)block->routes[0].file, (uintptr_t)block, (uintptr_t)block->arena.end);
+	assert_in_range(
+		(uintptr_t)block->patterns[0], (uintptr_t)block, (uintptr_t)block->arena.end);
+	assert_in_range(
+		(uintptr_t)block->variables[0], (uintptr_t)block, (uintptr_t)block->arena.end);
 	assert_true(image_size(block).bytes > 0);
 	assert_int_equal(image_size(block).routes, 6);
 	image_free(heap);
@@ -108,11 +113,20 @@ static void finds_routes_by_kind_and_name(void **state)
 		const char *name;
 		bool is_there;
 	} rows[] = {
-		{ ROUTE_REQUEST, "", true }, { ROUTE_REQUEST, "0", true }, { ROUTE_REQUEST, "SUB", true },
-		{ ROUTE_REQUEST, "F", false }, { ROUTE_FAILURE, "F", true }, { ROUTE_FAILURE, "R", false },
-		{ ROUTE_TM_REPLY, "R", true }, { ROUTE_REPLY, "", false }, { ROUTE_BRANCH_FAILURE, "X", true },
-		{ ROUTE_BRANCH_FAILURE, "tm:branch-failure:X", true }, { ROUTE_BRANCH_FAILURE, "Y", false },
-		{ ROUTE_LOCAL, "", true }, { ROUTE_EVENT, "tm:local-request", true }, { ROUTE_ONSEND, "", false },
+		{ ROUTE_REQUEST, "", true },
+		{ ROUTE_REQUEST, "0", true },
+		{ ROUTE_REQUEST, "SUB", true },
+		{ ROUTE_REQUEST, "F", false },
+		{ ROUTE_FAILURE, "F", true },
+		{ ROUTE_FAILURE, "R", false },
+		{ ROUTE_TM_REPLY, "R", true },
+		{ ROUTE_REPLY, "", false },
+		{ ROUTE_BRANCH_FAILURE, "X", true },
+		{ ROUTE_BRANCH_FAILURE, "tm:branch-failure:X", true },
+		{ ROUTE_BRANCH_FAILURE, "Y", false },
+		{ ROUTE_LOCAL, "", true },
+		{ ROUTE_EVENT, "tm:local-request", true },
+		{ ROUTE_ONSEND, "", false },
 	};
 	(void)state;
 	const struct image *image = build(script, NULL);
@@ -121,7 +135,8 @@ static void finds_routes_by_kind_and_name(void **state)
 		assert_int_equal(route != 0, rows[i].is_there);
 	}
 	uint32_t route = script_route(image, ROUTE_BRANCH_FAILURE, SPAN_OF("X"));
-	assert_true(span_equal(script_route_name(image, ROUTE_BRANCH_FAILURE, route), SPAN_OF("X")));
+	assert_true(
+		span_equal(script_route_name(image, ROUTE_BRANCH_FAILURE, route), SPAN_OF("X")));
 	assert_int_equal(script_route(NULL, ROUTE_REQUEST, SPAN_OF("")), 0);
 	image_free(image);
 }
@@ -138,23 +153,28 @@ static void places_of_variables_survive_a_reload(void **state)
 	(void)state;
 	const struct image *first = build(script, &memory);
 	image_publish(first);
-	unsigned a = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("a")), b = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("b"));
+	unsigned a = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("a")),
+		 b = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("b"));
 	unsigned late = script_var_slot(SCRIPT_VAR_NULL, SPAN_OF("seen only while running"));
-	const struct image *second = build("request_route { $var(z) = 1; $var(b) = $var(a); t_relay(); }\n", &memory);
+	const struct image *second =
+		build("request_route { $var(z) = 1; $var(b) = $var(a); t_relay(); }\n", &memory);
 	image_publish(second);
 	assert_ptr_equal(script_current_image(), second);
 	assert_int_equal(script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("a")), a);
 	assert_int_equal(script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("b")), b);
-	assert_int_equal(script_var_slot(SCRIPT_VAR_NULL, SPAN_OF("seen only while running")), late);
+	assert_int_equal(
+		script_var_slot(SCRIPT_VAR_NULL, SPAN_OF("seen only while running")), late);
 	struct message *msg = script_faked_request(&arena);
 	assert_non_null(msg);
-	struct script_run run = start(msg, NULL), child = start(msg, &run), other = start(msg, NULL);
+	struct script_run run = start(msg, NULL), child = start(msg, &run),
+			  other = start(msg, NULL);
 	struct value text = VALUE_OF_TEXT(SPAN_OF("kept"));
 	assert_true(script_var_set(&run, late, &text));
 	assert_int_equal(script_var_get(&child, late).kind, VALUE_TEXT);
 	assert_int_equal(script_var_get(&other, late).kind, VALUE_NULL);
 	assert_int_equal(script_var_get(&run, a).number, 0);
-	assert_int_equal(script_run_route(&run, script_route(second, ROUTE_REQUEST, SPAN_OF(""))), 1);
+	assert_int_equal(
+		script_run_route(&run, script_route(second, ROUTE_REQUEST, SPAN_OF(""))), 1);
 	unsigned z = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("z"));
 	assert_int_equal(script_var_get(&child, z).number, 1);
 }
@@ -204,7 +224,8 @@ static void a_broken_script_gives_no_image(void **state)
 	unsigned before = blocks;
 	struct diagnostics own;
 	diagnostics_init(&own, &arena);
-	struct script_options options = { .path = "bad.cfg", .text = SPAN_OF("request_route { nosuch(); }\n") };
+	struct script_options options = { .path = "bad.cfg",
+		.text = SPAN_OF("request_route { nosuch(); }\n") };
 	assert_null(script_rebuild(&options, &memory, &arena, &own));
 	assert_int_equal(own.errors, 1);
 	assert_int_equal(blocks, before);
