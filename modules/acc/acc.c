@@ -53,7 +53,7 @@ static struct {
 	uint8_t filtered[LAST_FILTERED + 1]; /* failed_filter */
 } state;
 
-/* ---- settings ------------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* failed_filter = code *( "," code ) */
 static const char *accept_filter(struct span text, int64_t number)
@@ -67,7 +67,8 @@ static const char *accept_filter(struct span text, int64_t number)
 	}
 	while (span_split(&rest, ',', &item)) {
 		int64_t code;
-		if (!span_to_int64(span_trim(item), &code) || code < FIRST_FILTERED || code > LAST_FILTERED)
+		if (!span_to_int64(span_trim(item), &code) || code < FIRST_FILTERED ||
+			code > LAST_FILTERED)
 			return "failed_filter holds codes from 300 to 999, separated by commas";
 		state.filtered[code] = 1;
 	}
@@ -78,22 +79,28 @@ static const char *accept_filter(struct span text, int64_t number)
 
 static const struct field setting_fields[] = {
 	FIELD(settings, early_media, "record provisional replies with a body too"),
-	FLAG_FIELD(failed_transaction_flag, "flag of requests that are recorded also when they fail"),
+	FLAG_FIELD(
+		failed_transaction_flag, "flag of requests that are recorded also when they fail"),
 	FIELD_ACCEPT("failed_filter", accept_filter, "codes of failures that are not recorded"),
 	FIELD(settings, report_ack, "record the ACK to a 2xx"),
 	FIELD(settings, report_cancels, "record CANCEL"),
-	FIELD(settings, detect_direction, "exchange the tags of requests from callee to caller; needs rr"),
-	FLAG_FIELD(acc_prepare_flag, "accepted: flags may always be set later, nothing has to be prepared"),
+	FIELD(settings, detect_direction,
+		"exchange the tags of requests from callee to caller; needs rr"),
+	FLAG_FIELD(acc_prepare_flag,
+		"accepted: flags may always be set later, nothing has to be prepared"),
 	FIELD(settings, acc_prepare_always, "accepted: see acc_prepare_flag"),
 	FIELD(settings, acc_extra_nullable, "write NULL for absent extra fields (database)"),
 	FIELD(settings, multi_leg_info, "fields of each call leg: name=$avp(x);name=$avp(y)"),
 	FLAG_FIELD(log_flag, "flag of requests that are recorded in the log"),
-	FLAG_FIELD(log_missed_flag, "flag of requests whose failed branches are recorded in the log"),
-	FIELD(settings, log_level, "level of the records", .min = LOG_LEVEL_ALERT, .max = LOG_LEVEL_DEBUG),
+	FLAG_FIELD(
+		log_missed_flag, "flag of requests whose failed branches are recorded in the log"),
+	FIELD(settings, log_level, "level of the records", .min = LOG_LEVEL_ALERT,
+		.max = LOG_LEVEL_DEBUG),
 	FIELD(settings, log_facility, "syslog facility of the records"),
 	FIELD(settings, log_extra, "further fields: name=$variable;name=$variable"),
 	FLAG_FIELD(db_flag, "flag of requests that are recorded in the database"),
-	FLAG_FIELD(db_missed_flag, "flag of requests whose failed branches are recorded in the database"),
+	FLAG_FIELD(db_missed_flag,
+		"flag of requests whose failed branches are recorded in the database"),
 	FIELD(settings, db_table_acc, "table of answered transactions"),
 	FIELD(settings, db_table_missed_calls, "table of missed calls"),
 	FIELD(settings, db_url, "database"),
@@ -106,7 +113,8 @@ static const struct field setting_fields[] = {
 	FIELD(settings, acc_sip_reason_column, "column of the reason"),
 	FIELD(settings, acc_time_column, "column of the time"),
 	FIELD(settings, db_version_check, "check the versions of the tables"),
-	FIELD(settings, db_insert_mode, "0 insert, 1 delayed, 2 in the background", .min = 0, .max = 2),
+	FIELD(settings, db_insert_mode, "0 insert, 1 delayed, 2 in the background", .min = 0,
+		.max = 2),
 	FIELD(settings, cdr_enable, "write a record per dialog"),
 	FIELD(settings, cdr_skip, "dialog variable that suppresses the dialog's record"),
 	FIELD(settings, cdr_expired_dlg_enable, "write records of dialogs that timed out"),
@@ -131,7 +139,7 @@ static const struct field setting_fields[] = {
 	FIELD(settings, cdr_extra_size, "accepted: 64 fields always fit", .min = 1, .max = 1024),
 };
 
-/* ---- functions ------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 struct comment_args {
 	struct span comment;
@@ -152,9 +160,12 @@ SCRIPT_HANDLER_OF(database_request, table)
 SCRIPT_HANDLER_OF(request, table)
 
 static const struct script_function functions[] = {
-	FUNCTION_OF("acc_log_request", log_request, comment, IN_ANY, "Writes a record of the request to the log."),
-	FUNCTION_OF("acc_db_request", database_request, table, IN_ANY, "Writes a record of the request to a table."),
-	FUNCTION_OF("acc_request", request, table, IN_ANY, "Writes a record to the log, and to a table with db_url."),
+	FUNCTION_OF("acc_log_request", log_request, comment, IN_ANY,
+		"Writes a record of the request to the log."),
+	FUNCTION_OF("acc_db_request", database_request, table, IN_ANY,
+		"Writes a record of the request to a table."),
+	FUNCTION_OF("acc_request", request, table, IN_ANY,
+		"Writes a record to the log, and to a table with db_url."),
 };
 
 static bool flag_is_set(const struct message *msg, int64_t flag)
@@ -173,8 +184,8 @@ static void read_comment(struct span comment, struct acc_record *record)
 {
 	int64_t code;
 	record->reason = comment;
-	if (comment.len < 3 || !span_to_int64(span_slice(comment, 0, 3), &code) || code < 100 || code > 699 ||
-		(comment.len > 3 && !ascii_is_space(comment.at[3])))
+	if (comment.len < 3 || !span_to_int64(span_slice(comment, 0, 3), &code) || code < 100 ||
+		code > 699 || (comment.len > 3 && !ascii_is_space(comment.at[3])))
 		return;
 	record->code = (unsigned)code;
 	record->reason = span_trim(span_slice(comment, 3, comment.len));
@@ -182,7 +193,9 @@ static void read_comment(struct span comment, struct acc_record *record)
 
 static int log_request(struct script_run *run, const struct comment_args *args)
 {
-	struct acc_record record = { .what = "request accounted", .message = run->msg, .request = run->msg,
+	struct acc_record record = { .what = "request accounted",
+		.message = run->msg,
+		.request = run->msg,
 		.is_upstream = is_upstream(run->msg) };
 	read_comment(args->comment, &record);
 	record_log(run, &record);
@@ -192,7 +205,8 @@ static int log_request(struct script_run *run, const struct comment_args *args)
 static int database_request(struct script_run *run, const struct table_args *args)
 {
 	(void)run;
-	log_error("no record in table %.*s: acc does not write to databases yet", SPAN_ARGS(args->table));
+	log_error("no record in table %.*s: acc does not write to databases yet",
+		SPAN_ARGS(args->table));
 	return SCRIPT_FALSE;
 }
 
@@ -203,7 +217,7 @@ static int request(struct script_run *run, const struct table_args *args)
 	return settings.db_url.len ? database_request(run, args) : result;
 }
 
-/* ---- events of transactions -------------------------------------------------------------------------------- */
+/* ---- events of transactions ------------------------------------------------------------------ */
 
 /* The reason of the record: from Reason (reason_from_hf), else of the status line. */
 static struct span event_reason(const struct tm_event_info *info)
@@ -214,10 +228,15 @@ static struct span event_reason(const struct tm_event_info *info)
 	return reason.len ? reason : info->reason;
 }
 
-static void record_event(const struct tm_event_info *info, const char *what, struct message *message)
+static void record_event(
+	const struct tm_event_info *info, const char *what, struct message *message)
 {
-	struct acc_record record = { .what = what, .message = message, .request = info->request,
-		.code = info->code, .reason = event_reason(info), .is_upstream = is_upstream(message) };
+	struct acc_record record = { .what = what,
+		.message = message,
+		.request = info->request,
+		.code = info->code,
+		.reason = event_reason(info),
+		.is_upstream = is_upstream(message) };
 	if (info->reply)
 		record.to_tag = message_to_tag(info->reply);
 	record_log(info->run, &record);
@@ -232,7 +251,8 @@ static bool is_recorded_failure(const struct tm_event_info *info)
 static void reply_went_out(const struct tm_event_info *info)
 {
 	uint32_t method = message_method(info->request);
-	if (!flag_is_set(info->request, settings.log_flag) || (method == METHOD_CANCEL && !settings.report_cancels))
+	if (!flag_is_set(info->request, settings.log_flag) ||
+		(method == METHOD_CANCEL && !settings.report_cancels))
 		return;
 	if (info->code < 300 || is_recorded_failure(info))
 		record_event(info, "transaction answered", info->request);
@@ -247,7 +267,8 @@ static void provisional_went_out(const struct tm_event_info *info)
 
 static void branch_failed(const struct tm_event_info *info)
 {
-	if (message_method(info->request) == METHOD_INVITE && flag_is_set(info->request, settings.log_missed_flag))
+	if (message_method(info->request) == METHOD_INVITE &&
+		flag_is_set(info->request, settings.log_missed_flag))
 		record_event(info, "call missed", info->request);
 }
 
@@ -275,13 +296,14 @@ static void observe(const struct tm_event_info *info)
 	}
 }
 
-/* ---- life cycle -------------------------------------------------------------------------------------------- */
+/* ---- life cycle ------------------------------------------------------------------------------ */
 
 /* What is accepted but does not happen is said once, at start. */
 static void tell_what_is_missing(struct diagnostics *diagnostics)
 {
 	if (settings.db_flag >= 0 || settings.db_missed_flag >= 0)
-		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet", module_setting_position("acc", "db_flag"),
+		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
+			module_setting_position("acc", "db_flag"),
 			"acc does not write rows to a database yet; records go to the log only");
 	if (settings.cdr_enable)
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
@@ -311,7 +333,10 @@ static bool prepare(struct diagnostics *diagnostics)
 
 static const struct module_need needs[] = {
 	{ .name = "tm", .version = TM_API_VERSION, .out_functions = &state.tm },
-	{ .name = "rr", .version = RR_API_VERSION, .out_functions = &state.rr, .is_optional = true },
+	{ .name = "rr",
+		.version = RR_API_VERSION,
+		.out_functions = &state.rr,
+		.is_optional = true },
 };
 
 MODULE_EXPORT const struct module module_exports = {

@@ -17,7 +17,13 @@ struct acc_fields {
 	unsigned count;
 };
 
-enum acc_time_mode { ACC_TIME_PLAIN, ACC_TIME_MICROSECONDS, ACC_TIME_MILLISECONDS, ACC_TIME_LOCAL, ACC_TIME_GMT };
+enum acc_time_mode {
+	ACC_TIME_PLAIN,
+	ACC_TIME_MICROSECONDS,
+	ACC_TIME_MILLISECONDS,
+	ACC_TIME_LOCAL,
+	ACC_TIME_GMT
+};
 
 struct acc_settings {
 	bool early_media;
@@ -70,7 +76,7 @@ struct acc_record {
 	bool is_upstream;        /* From and To change places (detect_direction) */
 };
 
-/* ---- record.c ---- */
+/* ---- record.c -------------------------------------------------------------------------------- */
 /* Compiles log_extra and multi_leg_info; false after a diagnostic. */
 bool record_prepare(struct diagnostics *diagnostics);
 /* Writes the record to the log. `run` is of the request, for variables. */

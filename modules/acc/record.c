@@ -14,7 +14,7 @@ static struct {
 	int facility;
 } state;
 
-/* ---- settings ------------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* Takes the text before the next ";" that is outside parentheses and braces. */
 static bool take_definition(struct span *rest, struct span *out)
@@ -47,15 +47,17 @@ static bool fields_compile(const char *setting, struct span text, struct acc_fie
 			continue;
 		if (equals == 0 || equals == item.len || out->count == ACC_MAX_FIELDS) {
 			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at,
-				out->count == ACC_MAX_FIELDS ? "acc.%s: more than %d fields" :
-							       "acc.%s is name=$variable;… (field %d)",
+				out->count == ACC_MAX_FIELDS
+					? "acc.%s: more than %d fields"
+					: "acc.%s is name=$variable;… (field %d)",
 				setting, (int)out->count + 1);
 			return false;
 		}
 		struct acc_field *field = &out->list[out->count];
 		field->name = span_trim(span_slice(item, 0, equals));
-		field->variable = variable_compile(span_trim(span_slice(item, equals + 1, item.len)),
-			startup_arena(), diagnostics, at);
+		field->variable =
+			variable_compile(span_trim(span_slice(item, equals + 1, item.len)),
+				startup_arena(), diagnostics, at);
 		if (field->variable)
 			out->count++;
 		else
@@ -66,19 +68,21 @@ static bool fields_compile(const char *setting, struct span text, struct acc_fie
 
 bool record_prepare(struct diagnostics *diagnostics)
 {
-	bool is_right = fields_compile("log_extra", acc_settings->log_extra, &state.extra, diagnostics);
-	is_right &= fields_compile("multi_leg_info", acc_settings->multi_leg_info, &state.leg, diagnostics);
+	bool is_right =
+		fields_compile("log_extra", acc_settings->log_extra, &state.extra, diagnostics);
+	is_right &= fields_compile(
+		"multi_leg_info", acc_settings->multi_leg_info, &state.leg, diagnostics);
 	state.facility = log_facility_from_name(acc_settings->log_facility);
 	if (state.facility < 0) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			module_setting_position("acc", "log_facility"), "\"%.*s\" is no syslog facility",
-			SPAN_ARGS(acc_settings->log_facility));
+			module_setting_position("acc", "log_facility"),
+			"\"%.*s\" is no syslog facility", SPAN_ARGS(acc_settings->log_facility));
 		return false;
 	}
 	return is_right;
 }
 
-/* ---- the line ------------------------------------------------------------------------------------------- */
+/* ---- the line -------------------------------------------------------------------------------- */
 
 /* Control characters would break the line. */
 static void write_clean(struct writer *w, struct span text)
@@ -118,7 +122,8 @@ static void write_time(struct writer *w)
 		write_named(w, acc_settings->time_exten, span_from(text));
 		return;
 	case ACC_TIME_MILLISECONDS:
-		snprintf(text, sizeof(text), "%lld.%03d", (long long)now, (int)(now_us % 1000000 / 1000));
+		snprintf(text, sizeof(text), "%lld.%03d", (long long)now,
+			(int)(now_us % 1000000 / 1000));
 		write_named(w, acc_settings->time_attr, span_from(text));
 		return;
 	case ACC_TIME_LOCAL:
@@ -126,7 +131,8 @@ static void write_time(struct writer *w)
 		char format[128];
 		bool is_local = acc_settings->time_mode == ACC_TIME_LOCAL;
 		snprintf(format, sizeof(format), "%.*s", SPAN_ARGS(acc_settings->time_format));
-		bool known = is_local ? localtime_r(&now, &parts) != NULL : gmtime_r(&now, &parts) != NULL;
+		bool known = is_local ? localtime_r(&now, &parts) != NULL
+				      : gmtime_r(&now, &parts) != NULL;
 		size_t len = known ? strftime(text, sizeof(text), format, &parts) : 0;
 		write_named(w, acc_settings->time_attr, span_make(text, len));
 		return;
@@ -144,13 +150,15 @@ static void write_variable(struct writer *w, struct script_run *run, const struc
 }
 
 /* The index-th value of a variable that may have several (AVPs); false when there is none. */
-static bool leg_value(struct script_run *run, const struct acc_field *field, int index, struct span *out)
+static bool leg_value(
+	struct script_run *run, const struct acc_field *field, int index, struct span *out)
 {
 	struct variable_ref indexed = *field->variable;
 	struct value value;
 	indexed.index_kind = INDEX_NUMBER;
 	indexed.index = index;
-	return variable_read(run, &indexed, &value) && value.kind != VALUE_NULL && value_to_text(run, &value, out);
+	return variable_read(run, &indexed, &value) && value.kind != VALUE_NULL &&
+		value_to_text(run, &value, out);
 }
 
 /* Every set of the legs' values, the newest first; one empty set when there is none. */
@@ -213,5 +221,6 @@ void record_log(struct script_run *run, const struct acc_record *record)
 		return;
 	}
 	snprintf(origin, sizeof(origin), "acc [record.c:%d]: %s(): ", __LINE__, __func__);
-	log_script_prefixed((int)acc_settings->log_level, state.facility, span_from(origin), writer_result(&w));
+	log_script_prefixed(
+		(int)acc_settings->log_level, state.facility, span_from(origin), writer_result(&w));
 }

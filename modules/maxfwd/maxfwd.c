@@ -23,7 +23,8 @@ struct process_args {
 	int64_t value;
 };
 static const struct field process_fields[] = {
-	FIELD(struct process_args, value, "value to add when the header is missing", .min = 1, .max = 256),
+	FIELD(struct process_args, value, "value to add when the header is missing", .min = 1,
+		.max = 256),
 };
 SCRIPT_HANDLER(process)
 
@@ -37,7 +38,7 @@ SCRIPT_HANDLER(is_below)
 
 static const struct script_function functions[] = {
 	FUNCTION("maxfwd_process", process, IN_ANY,
-		"Counts Max-Forwards down or adds it: 2 added, 1 counted down, -1 it is 0, -2 malformed."),
+		"Counts Max-Forwards down or adds it: 2 added, 1 counted down, -1 it is 0, -2 bad."),
 	FUNCTION("mf_process_maxfwd_header", process, IN_ANY, "Same as maxfwd_process."),
 	FUNCTION("process_maxfwd", process, IN_ANY, "Same as maxfwd_process."),
 	FUNCTION("is_maxfwd_lt", is_below, IN_ANY,
@@ -59,7 +60,9 @@ static struct edit *own_edit(const struct message *msg)
 static int64_t edit_value(const struct edit *edit)
 {
 	size_t colon = span_find(edit->text, ':', 0);
-	struct span text = colon < edit->text.len ? span_slice(edit->text, colon + 1, edit->text.len) : edit->text;
+	struct span text = colon < edit->text.len
+		? span_slice(edit->text, colon + 1, edit->text.len)
+		: edit->text;
 	int64_t value = 0;
 	return span_to_int64(span_trim(text), &value) ? value : -1;
 }
@@ -91,7 +94,8 @@ static int lower_again(struct message *msg, struct edit *edit)
 	if (value <= 0)
 		return value ? MAXFWD_BAD : MAXFWD_IS_ZERO;
 	bool is_line = span_find(edit->text, ':', 0) < edit->text.len;
-	struct span text = arena_printf(msg->arena, is_line ? "Max-Forwards: %d\r\n" : "%d", (int)lowered(value));
+	struct span text = arena_printf(
+		msg->arena, is_line ? "Max-Forwards: %d\r\n" : "%d", (int)lowered(value));
 	if (!text.at)
 		return MAXFWD_BAD;
 	edit->text = text;

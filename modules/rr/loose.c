@@ -28,7 +28,7 @@ struct route_set {
 
 /* What loose_route found out about a message. */
 struct routing {
-	const char *bytes; /* of the message as it was then: tells whether edits were applied since */
+	const char *bytes; /* of the message as it was then: tells whether edits came since */
 	enum loose_result result;
 	struct span params; /* of our own Route, with the first ";" */
 	bool has_own_route;
@@ -41,11 +41,12 @@ static struct {
 	unsigned callback_count;
 } state;
 
-/* ---- the route set ------------------------------------------------------------------------------- */
+/* ---- the route set --------------------------------------------------------------------------- */
 
 static enum transport uri_transport(const struct sip_uri *uri)
 {
-	return uri->transport == SIP_TRANSPORT_OTHER ? TRANSPORT_NONE : (enum transport)uri->transport;
+	return uri->transport == SIP_TRANSPORT_OTHER ? TRANSPORT_NONE
+						     : (enum transport)uri->transport;
 }
 
 static bool uri_is_ours(const struct sip_uri *uri)
@@ -60,7 +61,8 @@ static bool routes_read(struct message *msg, struct route_set *out)
 	unsigned count = 0;
 	if (!routes)
 		return false;
-	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
 		enum list_result result;
@@ -88,13 +90,14 @@ static uint32_t place(const struct message *msg, const char *at)
 }
 
 /* Removes routes[first..last] of one header whose values are routes[begin..end). */
-static bool remove_values(struct message *msg, const struct route *routes, unsigned first, unsigned last,
-	unsigned begin, unsigned end)
+static bool remove_values(struct message *msg, const struct route *routes, unsigned first,
+	unsigned last, unsigned begin, unsigned end)
 {
 	if (first == begin && last + 1 == end)
 		return edit_remove_header(msg, routes[first].header) != NULL;
 	const char *from = routes[first].whole.at;
-	const char *to = last + 1 < end ? routes[last + 1].whole.at : routes[last].whole.at + routes[last].whole.len;
+	const char *to = last + 1 < end ? routes[last + 1].whole.at
+					: routes[last].whole.at + routes[last].whole.len;
 	if (last + 1 == end)
 		from = routes[first - 1].whole.at + routes[first - 1].whole.len;
 	return edit_replace(msg, place(msg, from), (uint32_t)(to - from), SPAN_OF("")) != NULL;
@@ -104,7 +107,8 @@ static bool remove_values(struct message *msg, const struct route *routes, unsig
 static bool routes_remove(struct message *msg, const struct route_set *set)
 {
 	for (unsigned begin = 0, end; begin < set->count; begin = end) {
-		for (end = begin; end < set->count && set->routes[end].header == set->routes[begin].header;)
+		for (end = begin;
+			end < set->count && set->routes[end].header == set->routes[begin].header;)
 			end++;
 		for (unsigned i = begin; i < end; i++) {
 			unsigned first = i;
@@ -135,7 +139,7 @@ static struct route *routes_bottom(const struct route_set *set)
 	return NULL;
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* With the first ";" as patterns like ";nat=yes" expect. */
 static struct span params_with_start(const struct sip_uri *uri)
@@ -162,7 +166,8 @@ static const struct listener *route_listener(const struct sip_uri *uri)
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *l = listener_at(i);
 		uint16_t advertised = l->advertised_port ? l->advertised_port : l->address.port;
-		if (l->address.transport == transport && port == advertised && host_equal(l->host, uri->host))
+		if (l->address.transport == transport && port == advertised &&
+			host_equal(l->host, uri->host))
 			return l;
 	}
 	if (!end_point_parse_ip(uri->host, &address))
@@ -200,12 +205,14 @@ static void take_own_route(struct message *msg, struct route_set *set, struct ro
 	routing->has_own_route = true;
 	routing->params = params_with_start(&own->uri);
 	struct route *twin = routes_top(set);
-	bool is_double = rr_settings->enable_double_rr && own->uri.r2.at && twin && twin->is_ours && twin->uri.r2.at;
+	bool is_double = rr_settings->enable_double_rr && own->uri.r2.at && twin && twin->is_ours &&
+		twin->uri.r2.at;
 	if (is_double) {
 		twin->is_removed = true;
 		socket = route_listener(&twin->uri);
 		if (!socket && rr_settings->enable_socket_mismatch_warning)
-			log_warning("no socket of ours is %.*s, named by the second Route", SPAN_ARGS(twin->uri.whole));
+			log_warning("no socket of ours is %.*s, named by the second Route",
+				SPAN_ARGS(twin->uri.whole));
 	} else if (rr_settings->force_send_socket) {
 		socket = route_listener(&own->uri);
 	}
@@ -220,7 +227,8 @@ static bool go_to_next_route(struct message *msg, struct route_set *set)
 	struct route *next = routes_top(set);
 	if (next->uri.lr.at)
 		return message_set_dst_uri(msg, next->uri.whole);
-	struct span line = arena_printf(msg->arena, "Route: <%.*s>\r\n", SPAN_ARGS(message_uri(msg)));
+	struct span line =
+		arena_printf(msg->arena, "Route: <%.*s>\r\n", SPAN_ARGS(message_uri(msg)));
 	next->is_removed = true;
 	return line.at && edit_append_header(msg, line) && message_set_uri(msg, next->uri.whole);
 }
@@ -238,8 +246,8 @@ static enum loose_result route_message(struct message *msg, unsigned mode, struc
 	}
 	if (!set.count)
 		return LOOSE_NOT_ROUTED;
-	bool by_strict_router = !is_preloaded && !(mode & LOOSE_SKIP_STRICT) && message_parse_uri(msg, &uri) &&
-		!uri.gr.at && uri_is_ours(&uri);
+	bool by_strict_router = !is_preloaded && !(mode & LOOSE_SKIP_STRICT) &&
+		message_parse_uri(msg, &uri) && !uri.gr.at && uri_is_ours(&uri);
 	if (by_strict_router && !undo_strict_router(msg, &set, routing))
 		return LOOSE_NOT_ROUTED;
 	take_own_route(msg, &set, routing);
@@ -252,7 +260,7 @@ static enum loose_result route_message(struct message *msg, unsigned mode, struc
 	return is_preloaded && !has_next ? LOOSE_PRELOADED : LOOSE_ROUTED;
 }
 
-/* ---- what others call -------------------------------------------------------------------------- */
+/* ---- what others call ------------------------------------------------------------------------ */
 
 void loose_reserve(void)
 {
@@ -293,7 +301,8 @@ struct span loose_own_params(struct message *msg)
 	const struct routing *routing = msg->slots[state.slot];
 	if (routing && routing->has_own_route)
 		return routing->params;
-	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
 		struct sip_uri uri;

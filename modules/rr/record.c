@@ -28,7 +28,7 @@ struct record {
 	struct span fields[RECORD_FIELD_COUNT];
 };
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool record_read(struct span text, struct record *out)
 {
@@ -74,11 +74,12 @@ static void write_transport(struct writer *w, enum transport transport)
 
 /* The address of one of our sockets, as others reach it. Port 5060 goes without saying, except for
  * TLS, whose default is another. */
-static void write_listener(struct writer *w, const struct record *record, const struct listener *listener,
-	const struct message *msg, bool is_double)
+static void write_listener(struct writer *w, const struct record *record,
+	const struct listener *listener, const struct message *msg, bool is_double)
 {
 	enum transport transport = listener->address.transport;
-	uint16_t port = listener->advertised_port ? listener->advertised_port : listener->address.port;
+	uint16_t port =
+		listener->advertised_port ? listener->advertised_port : listener->address.port;
 	struct span host = listener->host;
 	if (msg && msg->advertised_host.len) {
 		host = msg->advertised_host;
@@ -131,8 +132,8 @@ static void write_preset(struct writer *w, const struct record *record, struct s
 	writer_literal(w, ">\r\n");
 }
 
-static void write_advertised_line(struct writer *w, const struct record *record, enum transport transport,
-	bool is_double)
+static void write_advertised_line(
+	struct writer *w, const struct record *record, enum transport transport, bool is_double)
 {
 	write_start(w, record);
 	writer_span(w, record->fields[RECORD_FIRST]);
@@ -147,8 +148,8 @@ static void write_advertised_line(struct writer *w, const struct record *record,
 	writer_literal(w, ">\r\n");
 }
 
-static void write_advertised(struct writer *w, const struct record *record, const struct listener *in,
-	const struct outgoing *to)
+static void write_advertised(struct writer *w, const struct record *record,
+	const struct listener *in, const struct outgoing *to)
 {
 	const struct listener *out = to && to->from ? to->from : in;
 	enum transport arriving = in ? in->address.transport : TRANSPORT_UDP;
@@ -160,7 +161,7 @@ static void write_advertised(struct writer *w, const struct record *record, cons
 		write_advertised_line(w, record, arriving, true);
 }
 
-/* The edit's writer. Without `to` the outgoing side is unknown: then it counts as the incoming one. */
+/* The edit's writer. Without `to` the outgoing side is unknown and counts as the incoming one. */
 static void write_headers(struct writer *w, struct span text, const struct outgoing *to)
 {
 	struct record record;
@@ -168,7 +169,8 @@ static void write_headers(struct writer *w, struct span text, const struct outgo
 	if (!record_read(text, &record))
 		return;
 	const struct listener *in = NULL;
-	if (span_to_int64(record.fields[RECORD_LISTENER], &index) && index >= 0 && index < listener_count())
+	if (span_to_int64(record.fields[RECORD_LISTENER], &index) && index >= 0 &&
+		index < listener_count())
 		in = listener_at((unsigned)index);
 	switch (record.fields[RECORD_FORM].len ? record.fields[RECORD_FORM].at[0] : 0) {
 	case 'r':
@@ -192,7 +194,7 @@ static void write_nothing(struct writer *w, struct span text, const struct outgo
 	(void)to;
 }
 
-/* ---- making -------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static struct edit *find_edit(const struct message *msg, bool pending)
 {
@@ -206,7 +208,8 @@ static struct edit *find_edit(const struct message *msg, bool pending)
 static bool is_safe(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] == '\n' || text.at[i] == '\r' || text.at[i] == '>' || text.at[i] == '<')
+		if (text.at[i] == '\n' || text.at[i] == '\r' || text.at[i] == '>' ||
+			text.at[i] == '<')
 			return false;
 	return true;
 }
@@ -331,7 +334,8 @@ bool record_route_add_param(struct message *msg, struct span param)
 		edit = find_edit(msg, true);
 	if (!edit)
 		return insert_edit(msg, param, write_nothing) != NULL;
-	struct span text = arena_printf(msg->arena, "%.*s%.*s", SPAN_ARGS(edit->text), SPAN_ARGS(param));
+	struct span text =
+		arena_printf(msg->arena, "%.*s%.*s", SPAN_ARGS(edit->text), SPAN_ARGS(param));
 	if (!text.at)
 		return false;
 	edit->text = text;

@@ -11,13 +11,18 @@ static struct rr_settings settings = {
 const struct rr_settings *const rr_settings = &settings;
 
 static const struct field setting_fields[] = {
-	FIELD(settings, enable_full_lr, "write lr=on instead of lr, for phones that drop a bare lr"),
-	FIELD(settings, append_fromtag, "add the dialog's From tag as ftag, to know the direction later"),
-	FIELD(settings, enable_double_rr, "two headers when sockets differ; 2: always", .min = 0, .max = 2),
+	FIELD(settings, enable_full_lr,
+		"write lr=on instead of lr, for phones that drop a bare lr"),
+	FIELD(settings, append_fromtag,
+		"add the dialog's From tag as ftag, to know the direction later"),
+	FIELD(settings, enable_double_rr, "two headers when sockets differ; 2: always", .min = 0,
+		.max = 2),
 	FIELD(settings, add_username, "put the user of the Request-URI into the header"),
-	FIELD(settings, enable_socket_mismatch_warning, "warn when the second Route names no socket of ours"),
+	FIELD(settings, enable_socket_mismatch_warning,
+		"warn when the second Route names no socket of ours"),
 	FIELD(settings, custom_user_avp, "AVP with the user part for the header"),
-	FIELD(settings, force_send_socket, "send from the socket of our Route also when there is only one"),
+	FIELD(settings, force_send_socket,
+		"send from the socket of our Route also when there is only one"),
 	FIELD(settings, ignore_sips, "write sip: also for sips: requests"),
 	FIELD(settings, sockname_mode, "name the socket in a parameter sn and find it by that"),
 	FIELD(settings, loose_route_mode, "mode bits that loose_route() uses", .min = 0, .max = 3),
@@ -52,20 +57,23 @@ struct check_param_args {
 	const struct pattern *pattern;
 };
 static const struct field check_param_fields[] = {
-	FIELD(struct check_param_args, pattern, "regular expression over the parameters of our Route"),
+	FIELD(struct check_param_args, pattern,
+		"regular expression over the parameters of our Route"),
 };
 struct is_direction_args {
 	struct span direction;
 };
 static const char *check_direction(struct span text, int64_t number);
 static const struct field is_direction_fields[] = {
-	FIELD(struct is_direction_args, direction, "\"upstream\" or \"downstream\"", .accept = check_direction),
+	FIELD(struct is_direction_args, direction, "\"upstream\" or \"downstream\"",
+		.accept = check_direction),
 };
 struct loose_mode_args {
 	int64_t mode;
 };
 static const struct field loose_mode_fields[] = {
-	FIELD(struct loose_mode_args, mode, "bits: 1 no strict routers, 2 no flow tokens", .min = 0, .max = 3),
+	FIELD(struct loose_mode_args, mode, "bits: 1 no strict routers, 2 no flow tokens", .min = 0,
+		.max = 3),
 };
 
 SCRIPT_HANDLER_PLAIN(loose)
@@ -84,24 +92,27 @@ SCRIPT_HANDLER_PLAIN(next_hop)
 
 static const struct script_function functions[] = {
 	FUNCTION_PLAIN("loose_route", loose, IN_REQUEST,
-		"Routes by the Route headers: 1 routed, -1 not, -3 only our own Route outside a dialog."),
+		"Routes by the Route headers: 1 routed, -1 not, -3 only our own Route, no dialog."),
 	FUNCTION_PLAIN("loose_route_preloaded", loose_preloaded, IN_REQUEST,
 		"Like loose_route, true for a request outside a dialog whose only Route was ours."),
 	FUNCTION("loose_route_mode", loose_mode, IN_REQUEST, "Like loose_route with mode bits."),
-	FUNCTION("record_route", record, IN_RECORDING, "Adds Record-Route, two when the sockets differ."),
+	FUNCTION("record_route", record, IN_RECORDING,
+		"Adds Record-Route, two when the sockets differ."),
 	FUNCTION_PLAIN("remove_record_route", remove_record, IN_RECORDING, "Undoes record_route."),
-	FUNCTION("record_route_preset", preset, IN_RECORDING, "Adds Record-Route with the given addresses."),
+	FUNCTION("record_route_preset", preset, IN_RECORDING,
+		"Adds Record-Route with the given addresses."),
 	FUNCTION("record_route_advertised_address", advertised, IN_RECORDING,
 		"Adds Record-Route with the given address."),
 	FUNCTION("add_rr_param", add_param, IN_RECORDING, "Adds a parameter to Record-Route."),
-	FUNCTION("check_route_param", check_param, IN_REQUEST | IN_FAILURE | IN_BRANCH | ROUTE_TM_REPLY,
+	FUNCTION("check_route_param", check_param,
+		IN_REQUEST | IN_FAILURE | IN_BRANCH | ROUTE_TM_REPLY,
 		"Do the parameters of our Route match?"),
 	FUNCTION("is_direction", is_direction, IN_REQUEST | IN_FAILURE | IN_BRANCH | ROUTE_TM_REPLY,
 		"Does the request go upstream (to the caller) or downstream?"),
 	FUNCTION_PLAIN("rr_next_hop_route", next_hop, IN_ANY, "Is there a Route behind our own?"),
 };
 
-/* ---- functions --------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static int loose(struct script_run *run)
 {
@@ -161,7 +172,8 @@ static const char *check_direction(struct span text, int64_t number)
 	(void)number;
 	if (!settings.append_fromtag)
 		return "is_direction needs the rr setting append_fromtag=1";
-	if (span_equal_nocase(text, SPAN_OF("upstream")) || span_equal_nocase(text, SPAN_OF("downstream")))
+	if (span_equal_nocase(text, SPAN_OF("upstream")) ||
+		span_equal_nocase(text, SPAN_OF("downstream")))
 		return NULL;
 	return "the direction is \"upstream\" or \"downstream\"";
 }
@@ -177,7 +189,7 @@ static int next_hop(struct script_run *run)
 	return truth(loose_has_next_hop(run->msg));
 }
 
-/* ---- variables ----------------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 static bool get_route_uri(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -188,11 +200,13 @@ static bool get_route_uri(struct script_run *run, const struct variable_ref *ref
 }
 
 /* $fti and $tti: the tags as the dialog's first request had them in From and To. */
-static bool get_initial_tag(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_initial_tag(
+	struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	bool wants_from = ref->row->selector == RR_DOWNSTREAM;
 	bool is_downstream = loose_direction(run->msg) == RR_DOWNSTREAM;
-	struct span tag = wants_from == is_downstream ? message_from_tag(run->msg) : message_to_tag(run->msg);
+	struct span tag =
+		wants_from == is_downstream ? message_from_tag(run->msg) : message_to_tag(run->msg);
 	if (tag.len)
 		*out = VALUE_OF_TEXT(tag);
 	else
@@ -214,7 +228,8 @@ static bool get_direction(struct script_run *run, const struct variable_ref *ref
 	if (span_equal(variable_inner_text(run, ref), SPAN_OF("id")))
 		*out = VALUE_OF_INT(direction);
 	else
-		*out = VALUE_OF_TEXT(direction == RR_UPSTREAM ? SPAN_OF("upstream") : SPAN_OF("downstream"));
+		*out = VALUE_OF_TEXT(
+			direction == RR_UPSTREAM ? SPAN_OF("upstream") : SPAN_OF("downstream"));
 	return true;
 }
 
@@ -228,7 +243,7 @@ static const struct variable_row variables[] = {
 		.doc = "Direction of the request in its dialog: $rdir(id) 1 or 2, $rdir(name)." },
 };
 
-/* ---- interface ----------------------------------------------------------------------------------------- */
+/* ---- interface ------------------------------------------------------------------------------- */
 
 static bool api_has_fromtag(void)
 {
@@ -253,8 +268,8 @@ static bool prepare(struct diagnostics *diagnostics)
 	loose_reserve();
 	if (!settings.custom_user_avp.len)
 		return true;
-	settings.custom_user = variable_compile(settings.custom_user_avp, startup_arena(), diagnostics,
-		module_setting_position("rr", "custom_user_avp"));
+	settings.custom_user = variable_compile(settings.custom_user_avp, startup_arena(),
+		diagnostics, module_setting_position("rr", "custom_user_avp"));
 	return settings.custom_user != NULL;
 }
 

@@ -20,7 +20,7 @@ struct rr_settings {
 };
 extern const struct rr_settings *const rr_settings;
 
-/* ---- record.c ---- */
+/* ---- record.c -------------------------------------------------------------------------------- */
 bool record_route(struct script_run *run, struct span params);
 bool record_route_preset(struct script_run *run, struct span first, struct span second);
 bool record_route_advertised(struct script_run *run, struct span address);
@@ -28,7 +28,7 @@ bool record_route_add_param(struct message *msg, struct span param);
 /* Undoes what was added; false when there was nothing. */
 bool record_route_remove(struct message *msg);
 
-/* ---- loose.c ---- */
+/* ---- loose.c --------------------------------------------------------------------------------- */
 enum loose_result {
 	LOOSE_ROUTED = 1,
 	LOOSE_NOT_ROUTED = -1,

@@ -18,7 +18,7 @@ typedef void (*rr_routed)(struct message *msg, struct span params);
 struct rr_api {
 	/* Adds ";name=value" to the Record-Route of this message, made already or made later. */
 	bool (*add_param)(struct message *msg, struct span param);
-	/* Makes the Record-Route (";a=b" or absent); false when there is one already or out of memory. */
+	/* Makes the Record-Route (";a=b" or absent); false when there is one or memory is out. */
 	bool (*record_route)(struct script_run *run, struct span params);
 	/* A parameter of our own Route; value absent when it has none. False: no such parameter. */
 	bool (*route_param)(struct message *msg, struct span name, struct span *out_value);

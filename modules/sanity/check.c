@@ -13,7 +13,7 @@ static struct sanity_fault fault(unsigned code, const char *reason)
 	return (struct sanity_fault){ .code = code, .reason = reason };
 }
 
-/* ---- request line ---------------------------------------------------------------------------------- */
+/* ---- request line ---------------------------------------------------------------------------- */
 
 static struct sanity_fault check_uri_version(struct message *msg, int64_t uri_bits)
 {
@@ -29,10 +29,12 @@ static struct sanity_fault check_uri_scheme(struct message *msg, int64_t uri_bit
 	struct sip_uri uri;
 	if (!message_is_request(msg))
 		return fine;
-	return message_parse_uri(msg, &uri) && uri.scheme != URI_OTHER ? fine : fault(400, "Bad Request URI");
+	return message_parse_uri(msg, &uri) && uri.scheme != URI_OTHER
+		? fine
+		: fault(400, "Bad Request URI");
 }
 
-/* ---- headers that must be there ---------------------------------------------------------------------- */
+/* ---- headers that must be there -------------------------------------------------------------- */
 
 static struct sanity_fault check_required_headers(struct message *msg, int64_t uri_bits)
 {
@@ -55,7 +57,7 @@ static struct sanity_fault check_first_via(struct message *msg, int64_t uri_bits
 	return via && via->host.len ? fine : fault(400, "Bad Via Header");
 }
 
-/* ---- CSeq, Content-Length, Expires ------------------------------------------------------------------ */
+/* ---- CSeq, Content-Length, Expires ----------------------------------------------------------- */
 
 /* CSeq = 1*DIGIT LWS Method: the method is looked at even when the number is wrong. */
 static struct sanity_fault check_cseq_method(struct message *msg, int64_t uri_bits)
@@ -77,13 +79,16 @@ static struct sanity_fault check_cseq_value(struct message *msg, int64_t uri_bit
 {
 	(void)uri_bits;
 	struct cseq cseq;
-	return cseq_parse(message_value(msg, HEADER_CSEQ), &cseq) ? fine : fault(400, "CSeq number is illegal");
+	return cseq_parse(message_value(msg, HEADER_CSEQ), &cseq)
+		? fine
+		: fault(400, "CSeq number is illegal");
 }
 
 static struct sanity_fault check_content_length(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	bool is_wrong = (msg->index->defects & (SIP_DEFECT_CONTENT_LENGTH | SIP_DEFECT_SHORT_BODY)) ||
+	bool is_wrong =
+		(msg->index->defects & (SIP_DEFECT_CONTENT_LENGTH | SIP_DEFECT_SHORT_BODY)) ||
 		(msg->notes & NOTE_TRAILING_BYTES);
 	return is_wrong ? fault(400, "Content-Length mis-match") : fine;
 }
@@ -97,7 +102,7 @@ static struct sanity_fault check_expires(struct message *msg, int64_t uri_bits)
 		fine : fault(400, "Expires value is illegal");
 }
 
-/* ---- Proxy-Require ------------------------------------------------------------------------------------ */
+/* ---- Proxy-Require --------------------------------------------------------------------------- */
 
 static bool is_supported(struct span token)
 {
@@ -116,7 +121,8 @@ static struct sanity_fault check_proxy_require(struct message *msg, int64_t uri_
 	unsigned count = 0;
 	if (!message_is_request(msg))
 		return fine;
-	for (const struct sip_header *h = message_header(msg, HEADER_PROXY_REQUIRE); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_PROXY_REQUIRE); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h), token;
 		while (token_next(&rest, &token) == LIST_ITEM) {
 			if (is_supported(token))
@@ -134,7 +140,7 @@ static struct sanity_fault check_proxy_require(struct message *msg, int64_t uri_
 	return result;
 }
 
-/* ---- URIs ------------------------------------------------------------------------------------------------ */
+/* ---- URIs ------------------------------------------------------------------------------------ */
 
 static bool uri_is_valid(struct span text)
 {
@@ -144,7 +150,8 @@ static bool uri_is_valid(struct span text)
 
 static struct sanity_fault check_contacts(struct message *msg)
 {
-	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		enum list_result result;
@@ -161,7 +168,8 @@ static struct sanity_fault check_contacts(struct message *msg)
 
 static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 {
-	if ((uri_bits & SANITY_URI_REQUEST) && message_is_request(msg) && !uri_is_valid(message_uri(msg)))
+	if ((uri_bits & SANITY_URI_REQUEST) && message_is_request(msg) &&
+		!uri_is_valid(message_uri(msg)))
 		return fault(400, "Bad Request URI");
 	if ((uri_bits & SANITY_URI_FROM) && !uri_is_valid(message_from_uri(msg)))
 		return fault(400, "Invalid From Header");
@@ -170,7 +178,7 @@ static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 	return uri_bits & SANITY_URI_CONTACT ? check_contacts(msg) : fine;
 }
 
-/* ---- credentials -------------------------------------------------------------------------------------- */
+/* ---- credentials ----------------------------------------------------------------------------- */
 
 /* Is the value digest credentials with all that RFC 7616 3.4 asks for? */
 static bool credentials_are_valid(struct span value, bool allow_other_schemes)
@@ -182,8 +190,8 @@ static bool credentials_are_valid(struct span value, bool allow_other_schemes)
 		end++;
 	if (!span_equal_nocase(span_slice(rest, 0, end), SPAN_OF("Digest")))
 		return allow_other_schemes;
-	if (!auth_parse(value, &params) || !params.username.len || !params.realm.len || !params.nonce.len ||
-		!params.uri.len || !params.response.len)
+	if (!auth_parse(value, &params) || !params.username.len || !params.realm.len ||
+		!params.nonce.len || !params.uri.len || !params.response.len)
 		return false;
 	return !params.qop || (params.cnonce.len && params.nc_text.len);
 }
@@ -191,7 +199,8 @@ static bool credentials_are_valid(struct span value, bool allow_other_schemes)
 static bool all_credentials_are_valid(const struct message *msg, enum sip_header_id id,
 	bool allow_other_schemes)
 {
-	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h))
+	for (const struct sip_header *h = message_header(msg, id); h;
+		h = message_next_header(msg, h))
 		if (!credentials_are_valid(message_header_value(msg, h), allow_other_schemes))
 			return false;
 	return true;
@@ -208,10 +217,12 @@ static struct sanity_fault check_digest(struct message *msg, int64_t uri_bits)
 static struct sanity_fault check_authorization(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION, true) ? fine : fault(400, "Bad Auth Credentials");
+	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION, true)
+		? fine
+		: fault(400, "Bad Auth Credentials");
 }
 
-/* ---- tags -------------------------------------------------------------------------------------------------- */
+/* ---- tags ------------------------------------------------------------------------------------ */
 
 static bool has_many_tags(const struct name_addr *address)
 {
@@ -233,7 +244,7 @@ static struct sanity_fault check_duplicate_tags(struct message *msg, int64_t uri
 	return has_many_tags(message_to(msg)) ? fault(400, "Many To Tag Params") : fine;
 }
 
-/* ---- RFC 3261 and no older one ------------------------------------------------------------------------- */
+/* ---- RFC 3261 and no older one --------------------------------------------------------------- */
 
 static struct sanity_fault check_rfc3261(struct message *msg, int64_t uri_bits)
 {
@@ -241,7 +252,8 @@ static struct sanity_fault check_rfc3261(struct message *msg, int64_t uri_bits)
 	const struct sip_via *via = message_top_via(msg);
 	if (!via || !via_has_cookie(via))
 		return fault(400, "Bad Via Branch Cookie");
-	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr route;
 		struct sip_uri uri;
@@ -252,7 +264,7 @@ static struct sanity_fault check_rfc3261(struct message *msg, int64_t uri_bits)
 	return fine;
 }
 
-/* ---- sizes ---------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static bool exceeds(size_t size, int64_t limit)
 {
@@ -261,7 +273,8 @@ static bool exceeds(size_t size, int64_t limit)
 
 static bool list_uri_exceeds(const struct message *msg, enum sip_header_id id, int64_t limit)
 {
-	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, id); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
 		while (name_addr_next(&rest, &address) == LIST_ITEM)

@@ -5,13 +5,23 @@
 #include "modules/sl/sl_api.h"
 
 static struct sanity_settings settings = {
-	.default_checks = SANITY_URI_VERSION | SANITY_URI_SCHEME | SANITY_REQUIRED_HEADERS | SANITY_CSEQ_METHOD |
-		SANITY_CSEQ_VALUE | SANITY_CONTENT_LENGTH | SANITY_EXPIRES | SANITY_PROXY_REQUIRE | SANITY_DIGEST,
+	.default_checks = SANITY_URI_VERSION | SANITY_URI_SCHEME | SANITY_REQUIRED_HEADERS |
+		SANITY_CSEQ_METHOD | SANITY_CSEQ_VALUE | SANITY_CONTENT_LENGTH | SANITY_EXPIRES |
+		SANITY_PROXY_REQUIRE | SANITY_DIGEST,
 	.uri_checks = SANITY_URI_REQUEST | SANITY_URI_FROM | SANITY_URI_TO,
 	.autodrop = true,
-	.size_message = 16384, .size_headers = 8192, .size_body = 8192, .size_header = 2048, .size_method = 32,
-	.size_ruri = 256, .size_from_uri = 256, .size_to_uri = 256, .size_contact_uri = 256,
-	.size_route_uri = 256, .size_path_uri = 256, .size_pai_uri = 256,
+	.size_message = 16384,
+	.size_headers = 8192,
+	.size_body = 8192,
+	.size_header = 2048,
+	.size_method = 32,
+	.size_ruri = 256,
+	.size_from_uri = 256,
+	.size_to_uri = 256,
+	.size_contact_uri = 256,
+	.size_route_uri = 256,
+	.size_path_uri = 256,
+	.size_pai_uri = 256,
 };
 const struct sanity_settings *const sanity_settings = &settings;
 
@@ -21,7 +31,8 @@ static struct {
 } state;
 
 static const struct field setting_fields[] = {
-	FIELD(settings, default_checks, "bits of the checks when none are given", .min = 1, .max = SANITY_ALL),
+	FIELD(settings, default_checks, "bits of the checks when none are given", .min = 1,
+		.max = SANITY_ALL),
 	FIELD(settings, uri_checks, "bits of the URIs to parse: 1 request, 2 From, 4 To, 8 Contact",
 		.min = 1, .max = 15),
 	FIELD(settings, proxy_require, "option tags that Proxy-Require may ask for"),
@@ -37,25 +48,30 @@ static const struct field setting_fields[] = {
 	FIELD(settings, size_from_uri, "longest URI in From", .min = 0, .max = INT32_MAX),
 	FIELD(settings, size_to_uri, "longest URI in To", .min = 0, .max = INT32_MAX),
 	FIELD(settings, size_contact_uri, "longest URI in Contact", .min = 0, .max = INT32_MAX),
-	FIELD(settings, size_route_uri, "longest URI in Route and Record-Route", .min = 0, .max = INT32_MAX),
+	FIELD(settings, size_route_uri, "longest URI in Route and Record-Route", .min = 0,
+		.max = INT32_MAX),
 	FIELD(settings, size_path_uri, "longest URI in Path", .min = 0, .max = INT32_MAX),
-	FIELD(settings, size_pai_uri, "longest URI in P-Asserted-Identity", .min = 0, .max = INT32_MAX),
+	FIELD(settings, size_pai_uri, "longest URI in P-Asserted-Identity", .min = 0,
+		.max = INT32_MAX),
 };
 
 struct check_args {
 	int64_t checks, uris;
 };
 static const struct field check_fields[] = {
-	FIELD(struct check_args, checks, "bits of the checks", .optional = true, .min = 1, .max = SANITY_ALL),
-	FIELD(struct check_args, uris, "bits of the URIs to parse", .optional = true, .min = 1, .max = 15),
+	FIELD(struct check_args, checks, "bits of the checks", .optional = true, .min = 1,
+		.max = SANITY_ALL),
+	FIELD(struct check_args, uris, "bits of the URIs to parse", .optional = true, .min = 1,
+		.max = 15),
 };
 SCRIPT_HANDLER(check)
 SCRIPT_HANDLER_PLAIN(reply)
 
 static const struct script_function functions[] = {
 	FUNCTION("sanity_check", check, IN_ANY,
-		"Checks the message; answers what is wrong and ends the script (autodrop) or returns false."),
-	FUNCTION_PLAIN("sanity_reply", reply, IN_ANY, "Answers what the last check found, with noreply=1."),
+		"Checks the message; answers what is wrong, ends the script (autodrop) or is false."),
+	FUNCTION_PLAIN("sanity_reply", reply, IN_ANY,
+		"Answers what the last check found, with noreply=1."),
 };
 
 static struct sanity_fault find_fault(struct message *msg, int64_t bits, int64_t uri_bits)

@@ -27,7 +27,12 @@ enum sanity_bit {
 };
 
 /* Bits of its second argument. */
-enum sanity_uri { SANITY_URI_REQUEST = 1, SANITY_URI_FROM = 2, SANITY_URI_TO = 4, SANITY_URI_CONTACT = 8 };
+enum sanity_uri {
+	SANITY_URI_REQUEST = 1,
+	SANITY_URI_FROM = 2,
+	SANITY_URI_TO = 4,
+	SANITY_URI_CONTACT = 8
+};
 
 struct sanity_settings {
 	int64_t default_checks;
@@ -37,7 +42,8 @@ struct sanity_settings {
 	bool noreply;
 	bool size_checks;
 	int64_t size_message, size_headers, size_body, size_header, size_method;
-	int64_t size_ruri, size_from_uri, size_to_uri, size_contact_uri, size_route_uri, size_path_uri, size_pai_uri;
+	int64_t size_ruri, size_from_uri, size_to_uri, size_contact_uri, size_route_uri,
+		size_path_uri, size_pai_uri;
 };
 extern const struct sanity_settings *const sanity_settings;
 

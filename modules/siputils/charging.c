@@ -49,7 +49,8 @@ static bool vector_remove(struct message *msg)
 		if (!edit_removes(msg, h) && !edit_remove_header(msg, h))
 			return false;
 	for (struct edit *edit = msg->edits; edit; edit = edit->next)
-		if (edit->tag == EDIT_TAG_MODULE && edit->header == HEADER_P_CHARGING_VECTOR && !edit->removed)
+		if (edit->tag == EDIT_TAG_MODULE && edit->header == HEADER_P_CHARGING_VECTOR &&
+			!edit->removed)
 			edit->text = SPAN_OF(""); /* one that we generated before */
 	return note(msg, VECTOR_DELETED, SPAN_OF(""));
 }
@@ -59,9 +60,13 @@ static bool vector_generate(struct message *msg)
 	char address[END_POINT_TEXT_MAX];
 	struct writer w = writer_fixed(address, sizeof(address));
 	end_point_write_ip(&w, &msg->from.local);
-	struct span value = arena_printf(msg->arena, "icid-value=%016llX%016llX; icid-generated-at=%.*s",
-		(unsigned long long)random_uint64(), (unsigned long long)random_uint64(), SPAN_ARGS(writer_result(&w)));
-	struct span line = value.at ? arena_printf(msg->arena, "P-Charging-Vector: %.*s\r\n", SPAN_ARGS(value)) : value;
+	struct span value =
+		arena_printf(msg->arena, "icid-value=%016llX%016llX; icid-generated-at=%.*s",
+			(unsigned long long)random_uint64(), (unsigned long long)random_uint64(),
+			SPAN_ARGS(writer_result(&w)));
+	struct span line = value.at
+		? arena_printf(msg->arena, "P-Charging-Vector: %.*s\r\n", SPAN_ARGS(value))
+		: value;
 	struct edit *edit = line.at ? edit_append_header(msg, line) : NULL;
 	if (!edit)
 		return false;
@@ -75,7 +80,8 @@ struct vector_args {
 };
 static const char *check_flags(struct span text, int64_t number);
 static const struct field vector_fields[] = {
-	FIELD(struct vector_args, flags, "r remove, g generate when missing, f replace", .accept = check_flags),
+	FIELD(struct vector_args, flags, "r remove, g generate when missing, f replace",
+		.accept = check_flags),
 };
 SCRIPT_HANDLER(vector)
 
@@ -102,7 +108,7 @@ static int vector(struct script_run *run, const struct vector_args *args)
 	return SCRIPT_FALSE;
 }
 
-/* ---- $pcv(part) -------------------------------------------------------------------------------------- */
+/* ---- $pcv(part) ------------------------------------------------------------------------------ */
 
 static const struct part_row {
 	const char *name;  /* in the script */
@@ -164,6 +170,7 @@ const struct variable_row charging_variable = {
 };
 
 static const struct script_function charging_rows[] = {
-	FUNCTION("sip_p_charging_vector", vector, IN_ANY, "Removes, generates or replaces P-Charging-Vector."),
+	FUNCTION("sip_p_charging_vector", vector, IN_ANY,
+		"Removes, generates or replaces P-Charging-Vector."),
 };
 const struct function_table charging_functions = ROWS(charging_rows);

@@ -7,7 +7,7 @@
 
 const void *siputils_auth; /* const struct auth_api *, NULL without module auth */
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct is_user_args {
 	struct span name;
@@ -26,13 +26,15 @@ struct is_first_hop_args {
 	int64_t mode;
 };
 static const struct field is_first_hop_fields[] = {
-	FIELD(struct is_first_hop_args, mode, "1: do not ask whether the source is this host", .optional = true),
+	FIELD(struct is_first_hop_args, mode, "1: do not ask whether the source is this host",
+		.optional = true),
 };
 struct date_check_args {
 	int64_t seconds;
 };
 static const struct field date_check_fields[] = {
-	FIELD(struct date_check_args, seconds, "largest age in seconds; 0: 600", .min = 0, .max = INT32_MAX),
+	FIELD(struct date_check_args, seconds, "largest age in seconds; 0: 600", .min = 0,
+		.max = INT32_MAX),
 };
 struct append_rpid_args {
 	struct span prefix, suffix;
@@ -57,21 +59,26 @@ SCRIPT_HANDLER_PLAIN(is_rpid_e164)
 
 static const struct script_function functions[] = {
 	FUNCTION("is_user", is_user, IN_ANY, "Is this the user name of the checked credentials?"),
-	FUNCTION_PLAIN("has_totag", has_totag, IN_ANY, "Has To a tag: does the message belong to a dialog?"),
+	FUNCTION_PLAIN("has_totag", has_totag, IN_ANY,
+		"Has To a tag: does the message belong to a dialog?"),
 	FUNCTION_PLAIN("is_request", is_request, IN_ANY, "Is the message a request?"),
 	FUNCTION_PLAIN("is_reply", is_reply, IN_ANY, "Is the message a reply?"),
 	FUNCTION_PLAIN("is_sip", is_sip, IN_ANY, "Is the message SIP?"),
 	FUNCTION_PLAIN("is_http", is_http, IN_ANY, "Is the message HTTP?"),
 	FUNCTION("is_supported", is_supported, IN_ANY, "Is the option tag listed in Supported?"),
-	FUNCTION("is_first_hop", is_first_hop, IN_ANY, "Did the message come from an end point, not a proxy?"),
-	FUNCTION("hdr_date_check", date_check, IN_ANY, "Is Date not older than that? False without Date."),
+	FUNCTION("is_first_hop", is_first_hop, IN_ANY,
+		"Did the message come from an end point, not a proxy?"),
+	FUNCTION("hdr_date_check", date_check, IN_ANY,
+		"Is Date not older than that? False without Date."),
 	FUNCTION_PLAIN("sip_parse_headers", parse_headers, IN_ANY, "Are all headers well-formed?"),
-	FUNCTION("append_rpid_hf", append_rpid, IN_ANY, "Adds Remote-Party-ID with the URI of rpid_avp."),
-	FUNCTION_PLAIN("is_rpid_user_e164", is_rpid_e164, IN_ANY, "Is the user of the rpid_avp URI an E.164 number?"),
+	FUNCTION("append_rpid_hf", append_rpid, IN_ANY,
+		"Adds Remote-Party-ID with the URI of rpid_avp."),
+	FUNCTION_PLAIN("is_rpid_user_e164", is_rpid_e164, IN_ANY,
+		"Is the user of the rpid_avp URI an E.164 number?"),
 };
 const struct function_table check_functions = ROWS(functions);
 
-/* ---- simple questions ------------------------------------------------------------------------------------ */
+/* ---- simple questions ------------------------------------------------------------------------ */
 
 static int is_user(struct script_run *run, const struct is_user_args *args)
 {
@@ -116,13 +123,16 @@ static int is_http(struct script_run *run)
 static const char *check_option(struct span text, int64_t number)
 {
 	(void)number;
-	return text.len ? NULL : "an option tag is missing: path, 100rel, timer, eventlist, gruu, outbound ...";
+	return text.len
+		? NULL
+		: "an option tag is missing: path, 100rel, timer, eventlist, gruu, outbound ...";
 }
 
 static int is_supported(struct script_run *run, const struct is_supported_args *args)
 {
 	struct message *msg = run->msg;
-	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h), token;
 		while (token_next(&rest, &token) == LIST_ITEM)
 			if (span_equal_nocase(token, args->option))
@@ -141,11 +151,12 @@ static int date_check(struct script_run *run, const struct date_check_args *args
 	return clock_wall_s() - seconds > tolerance ? -4 : SCRIPT_TRUE;
 }
 
-/* ---- are all headers well-formed? -------------------------------------------------------------------- */
+/* ---- are all headers well-formed? ------------------------------------------------------------ */
 
 static bool addresses_are_valid(const struct message *msg, enum sip_header_id id)
 {
-	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, id); h;
+		h = message_next_header(msg, h)) {
 		unsigned count;
 		if (!name_addr_list_check(message_header_value(msg, h), &count))
 			return false;
@@ -155,7 +166,8 @@ static bool addresses_are_valid(const struct message *msg, enum sip_header_id id
 
 static bool vias_are_valid(const struct message *msg)
 {
-	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct sip_via via;
 		enum list_result result;
@@ -169,7 +181,8 @@ static bool vias_are_valid(const struct message *msg)
 
 static int parse_headers(struct script_run *run)
 {
-	static const enum sip_header_id lists[] = { HEADER_CONTACT, HEADER_ROUTE, HEADER_RECORD_ROUTE, HEADER_PATH };
+	static const enum sip_header_id lists[] = { HEADER_CONTACT, HEADER_ROUTE,
+		HEADER_RECORD_ROUTE, HEADER_PATH };
 	struct message *msg = run->msg;
 	struct cseq cseq;
 	if (msg->index->defects || !message_from(msg) || !message_to(msg) || !vias_are_valid(msg) ||
@@ -181,7 +194,7 @@ static int parse_headers(struct script_run *run)
 	return SCRIPT_TRUE;
 }
 
-/* ---- first hop --------------------------------------------------------------------------------------------- */
+/* ---- first hop ------------------------------------------------------------------------------- */
 
 static bool has_one_via(const struct message *msg)
 {
@@ -201,8 +214,8 @@ static bool is_own_address(const struct end_point *address)
 	return false;
 }
 
-/* A reply comes from an end point when nobody behind us record-routed: the top Record-Route is ours,
- * or there is none. */
+/* A reply comes from an end point when nobody behind us record-routed: the top Record-Route is
+ * ours, or there is none. */
 static bool reply_is_from_end_point(struct message *msg, int64_t mode)
 {
 	const struct sip_header *h = message_header(msg, HEADER_RECORD_ROUTE);
@@ -213,7 +226,9 @@ static bool reply_is_from_end_point(struct message *msg, int64_t mode)
 	struct span rest = message_header_value(msg, h);
 	if (name_addr_next(&rest, &address) != LIST_ITEM || !uri_parse(address.uri, &uri))
 		return false;
-	enum transport transport = uri.transport == SIP_TRANSPORT_OTHER ? TRANSPORT_NONE : (enum transport)uri.transport;
+	enum transport transport = uri.transport == SIP_TRANSPORT_OTHER
+		? TRANSPORT_NONE
+		: (enum transport)uri.transport;
 	if (!is_myself(uri.host, uri_port(&uri), transport))
 		return false;
 	if (mode == 1)
@@ -228,7 +243,7 @@ static int is_first_hop(struct script_run *run, const struct is_first_hop_args *
 	return truth(reply_is_from_end_point(run->msg, args->mode));
 }
 
-/* ---- Remote-Party-ID (draft-ietf-sip-privacy-04) -------------------------------------------------------- */
+/* ---- Remote-Party-ID (draft-ietf-sip-privacy-04) --------------------------------------------- */
 
 static struct span rpid_value(struct script_run *run)
 {
@@ -249,8 +264,8 @@ static int append_rpid(struct script_run *run, const struct append_rpid_args *ar
 		log_debug("no URI for Remote-Party-ID");
 		return SCRIPT_FALSE;
 	}
-	struct span line = arena_printf(run->arena, "Remote-Party-ID: %.*s%.*s%.*s\r\n", SPAN_ARGS(prefix),
-		SPAN_ARGS(value), SPAN_ARGS(suffix));
+	struct span line = arena_printf(run->arena, "Remote-Party-ID: %.*s%.*s%.*s\r\n",
+		SPAN_ARGS(prefix), SPAN_ARGS(value), SPAN_ARGS(suffix));
 	return truth(line.at && edit_append_header(run->msg, line));
 }
 

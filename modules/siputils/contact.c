@@ -3,7 +3,7 @@
  * (prefix*user*password*host*port*transport@ours), or as base64url in a URI parameter. */
 #include "modules/siputils/siputils.h"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct encode_args {
 	struct span prefix, host;
@@ -39,31 +39,39 @@ SCRIPT_HANDLER_OF(param_check, param_name)
 static const struct script_function functions[] = {
 	FUNCTION_OF("encode_contact", encode_contact, encode, IN_ANY,
 		"Contact URIs become prefix*user*password*host*port*transport@host."),
-	FUNCTION_PLAIN("decode_contact", decode_uri, IN_ANY, "Undoes encode_contact in the Request-URI."),
-	FUNCTION_PLAIN("decode_contact_header", decode_header, IN_ANY, "Undoes encode_contact in Contact."),
+	FUNCTION_PLAIN(
+		"decode_contact", decode_uri, IN_ANY, "Undoes encode_contact in the Request-URI."),
+	FUNCTION_PLAIN("decode_contact_header", decode_header, IN_ANY,
+		"Undoes encode_contact in Contact."),
 	FUNCTION("contact_param_encode", param_encode, IN_ANY,
 		"Contact URIs become the address, with the old URI as base64url in a parameter."),
 	FUNCTION_OF("contact_param_encode_alias", param_encode_alias, param_encode, IN_ANY,
 		"Like contact_param_encode, with the source address as ;alias= in the old URI."),
-	FUNCTION_OF("contact_param_decode", param_decode, param_name, IN_ANY, "Undoes contact_param_encode in Contact."),
+	FUNCTION_OF("contact_param_decode", param_decode, param_name, IN_ANY,
+		"Undoes contact_param_encode in Contact."),
 	FUNCTION_OF("contact_param_decode_uri", param_decode_uri, param_name, IN_ANY,
 		"Undoes contact_param_encode in the Request-URI."),
-	FUNCTION_OF("contact_param_decode_ruri", param_decode_uri, param_name, IN_ANY, "Same as contact_param_decode_uri."),
-	FUNCTION_OF("contact_param_rm", param_remove, param_name, IN_ANY, "Removes a parameter from all Contact URIs."),
-	FUNCTION_OF("contact_param_check", param_check, param_name, IN_ANY, "Has a Contact URI the parameter?"),
+	FUNCTION_OF("contact_param_decode_ruri", param_decode_uri, param_name, IN_ANY,
+		"Same as contact_param_decode_uri."),
+	FUNCTION_OF("contact_param_rm", param_remove, param_name, IN_ANY,
+		"Removes a parameter from all Contact URIs."),
+	FUNCTION_OF("contact_param_check", param_check, param_name, IN_ANY,
+		"Has a Contact URI the parameter?"),
 };
 const struct function_table contact_functions = ROWS(functions);
 
-/* ---- every Contact URI -------------------------------------------------------------------------------- */
+/* ---- every Contact URI ----------------------------------------------------------------------- */
 
 enum rewrite_result { REWRITE_KEEP, REWRITE_DONE, REWRITE_FAILED };
 /* Writes what replaces the URI. */
-typedef enum rewrite_result (*rewrite)(struct writer *w, const struct sip_uri *uri, const void *data);
+typedef enum rewrite_result (*rewrite)(
+	struct writer *w, const struct sip_uri *uri, const void *data);
 
 /* Rewrites every URI of every Contact; "*" stays. True without any Contact as well. */
 static bool rewrite_contacts(struct message *msg, rewrite function, const void *data)
 {
-	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		enum list_result result;
@@ -92,17 +100,21 @@ static bool rewrite_contacts(struct message *msg, rewrite function, const void *
 	return true;
 }
 
-/* ---- encoded into the user part ------------------------------------------------------------------------ */
+/* ---- encoded into the user part -------------------------------------------------------------- */
 
 static char separator(void)
 {
-	return siputils_settings->contact_flds_separator.len ? siputils_settings->contact_flds_separator.at[0] : '*';
+	return siputils_settings->contact_flds_separator.len
+		? siputils_settings->contact_flds_separator.at[0]
+		: '*';
 }
 
-static enum rewrite_result encode_into_user(struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result encode_into_user(
+	struct writer *w, const struct sip_uri *uri, const void *data)
 {
 	const struct encode_args *args = data;
-	const struct span parts[] = { uri->user, uri->password, uri->host, uri->port_text, uri->transport_text };
+	const struct span parts[] = { uri->user, uri->password, uri->host, uri->port_text,
+		uri->transport_text };
 	if (!uri_is_sip(uri))
 		return REWRITE_KEEP;
 	writer_literal(w, "sip:");
@@ -152,7 +164,8 @@ static bool write_decoded_user(struct writer *w, struct span user)
 	return true;
 }
 
-static enum rewrite_result decode_from_user(struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result decode_from_user(
+	struct writer *w, const struct sip_uri *uri, const void *data)
 {
 	(void)data;
 	return write_decoded_user(w, uri->user) ? REWRITE_DONE : REWRITE_FAILED;
@@ -169,12 +182,13 @@ static int decode_uri(struct script_run *run)
 	if (!message_parse_uri(run->msg, &uri))
 		return SCRIPT_FALSE;
 	struct writer w = writer_in_arena(run->arena, uri.whole.len + 32);
-	if (!write_decoded_user(&w, uri.user) || w.failed || !uri_parse(writer_result(&w), &checked))
+	if (!write_decoded_user(&w, uri.user) || w.failed ||
+		!uri_parse(writer_result(&w), &checked))
 		return SCRIPT_FALSE;
 	return truth(message_set_uri(run->msg, writer_result(&w)));
 }
 
-/* ---- base64url in a parameter (RFC 4648 5, without padding) -------------------------------------------- */
+/* ---- base64url in a parameter (RFC 4648 5, without padding) ---------------------------------- */
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -218,7 +232,8 @@ struct param_encoding {
 	const struct end_point *alias; /* NULL: none */
 };
 
-static enum rewrite_result encode_into_param(struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result encode_into_param(
+	struct writer *w, const struct sip_uri *uri, const void *data)
 {
 	const struct param_encoding *encoding = data;
 	char text[2048];
@@ -257,12 +272,14 @@ static bool write_hidden_uri(struct writer *w, const struct sip_uri *uri, struct
 	struct param param;
 	struct sip_uri hidden;
 	size_t before = w->len;
-	if (!uri_param(uri, name, &param) || !param.value.len || !write_base64url_decoded(w, param.value) || w->failed)
+	if (!uri_param(uri, name, &param) || !param.value.len ||
+		!write_base64url_decoded(w, param.value) || w->failed)
 		return false;
 	return uri_parse(span_make(w->data + before, w->len - before), &hidden);
 }
 
-static enum rewrite_result decode_from_param(struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result decode_from_param(
+	struct writer *w, const struct sip_uri *uri, const void *data)
 {
 	const struct span *name = data;
 	return write_hidden_uri(w, uri, *name) ? REWRITE_DONE : REWRITE_KEEP;
@@ -285,7 +302,8 @@ static int param_decode_uri(struct script_run *run, const struct param_name_args
 	return truth(message_set_uri(run->msg, writer_result(&w)));
 }
 
-static enum rewrite_result remove_from_params(struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result remove_from_params(
+	struct writer *w, const struct sip_uri *uri, const void *data)
 {
 	const struct span *name = data;
 	struct param param;
@@ -306,13 +324,15 @@ static int param_remove(struct script_run *run, const struct param_name_args *ar
 static int param_check(struct script_run *run, const struct param_name_args *args)
 {
 	struct message *msg = run->msg;
-	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
+		h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		while (name_addr_next(&rest, &contact) == LIST_ITEM) {
 			struct sip_uri uri;
 			struct param param;
-			if (!contact.is_star && uri_parse(contact.uri, &uri) && uri_param(&uri, args->param, &param))
+			if (!contact.is_star && uri_parse(contact.uri, &uri) &&
+				uri_param(&uri, args->param, &param))
 				return SCRIPT_TRUE;
 		}
 	}

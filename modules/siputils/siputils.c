@@ -26,7 +26,8 @@ static const char *check_separator(struct span text, int64_t number)
 	(void)number;
 	bool is_free = text.len && !ascii_is_alpha(text.at[0]) && !ascii_is_digit(text.at[0]) &&
 		!strchr("@:;?<>.", text.at[0]);
-	return is_free ? NULL : "the separator is a character that user, host and port do not contain";
+	return is_free ? NULL
+		       : "the separator is a character that user, host and port do not contain";
 }
 
 static const struct field setting_fields[] = {
@@ -40,7 +41,8 @@ static const struct field setting_fields[] = {
 	FIELD(settings, rpid_suffix, "text after the URI in Remote-Party-ID"),
 	FIELD(settings, rpid_avp, "AVP with the URI for Remote-Party-ID"),
 	FIELD(settings, e164_max_len, "longest E.164 number, with its \"+\"", .min = 3, .max = 64),
-	FIELD(settings, ring_timeout, "accepted: ring tones are not tracked here", .min = 0, .max = 3600),
+	FIELD(settings, ring_timeout, "accepted: ring tones are not tracked here", .min = 0,
+		.max = 3600),
 };
 
 SCRIPT_HANDLER_PLAIN(options_reply)
@@ -73,7 +75,8 @@ static int options_reply(struct script_run *run)
 		return SCRIPT_FALSE;
 	}
 	if (uri.user.len) {
-		log_error("options_reply: the Request-URI has a user, so it is not for this server");
+		log_error(
+			"options_reply: the Request-URI has a user, so it is not for this server");
 		return SCRIPT_FALSE;
 	}
 	struct writer w = writer_in_arena(run->arena, 128);
@@ -103,7 +106,10 @@ static const struct function_table *const more_functions[] = {
 };
 static const struct module_need needs[] = {
 	{ .name = "sl", .version = SL_API_VERSION, .out_functions = &sl_functions },
-	{ .name = "auth", .version = AUTH_API_VERSION, .out_functions = &siputils_auth, .is_optional = true },
+	{ .name = "auth",
+		.version = AUTH_API_VERSION,
+		.out_functions = &siputils_auth,
+		.is_optional = true },
 };
 
 MODULE_EXPORT const struct module module_exports = {

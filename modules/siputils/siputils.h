@@ -28,15 +28,16 @@ static inline int truth(bool yes)
 }
 
 /* The function rows of each file. */
-extern const struct function_table uri_functions, contact_functions, charging_functions, check_functions;
+extern const struct function_table uri_functions, contact_functions, charging_functions,
+	check_functions;
 
 /* const struct auth_api *, NULL without module auth. */
 extern const void *siputils_auth;
 
-/* ---- uri.c ---- */
+/* ---- uri.c ----------------------------------------------------------------------------------- */
 /* "+" and digits, at most e164_max_len bytes in all. */
 bool is_e164_number(struct span text);
 
-/* ---- charging.c ---- */
+/* ---- charging.c ------------------------------------------------------------------------------ */
 void charging_reserve(void);
 extern const struct variable_row charging_variable;

@@ -4,7 +4,7 @@
 
 #define URI_MAX_PARTS 32
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct text_args {
 	struct span text;
@@ -80,36 +80,53 @@ SCRIPT_HANDLER_OF(set_host, set_part)
 SCRIPT_HANDLER_OF(is_gruu, optional_uri)
 
 static const struct script_function functions[] = {
-	FUNCTION_OF("uri_param", uri_param_has, param, IN_ANY, "Has the Request-URI the parameter, without or with that value?"),
-	FUNCTION_OF("uri_param_any", uri_param_any, text, IN_ANY, "Has the Request-URI the parameter?"),
-	FUNCTION_OF("add_uri_param", uri_param_add, text, IN_ANY, "Adds \"name=value\" to the Request-URI."),
-	FUNCTION_OF("get_uri_param", uri_param_get, get_param, IN_ANY, "Reads a parameter of the Request-URI into a variable."),
-	FUNCTION_OF("uri_param_rm", uri_param_remove, text, IN_ANY, "Removes a parameter from the Request-URI."),
-	FUNCTION_OF("tel2sip", tel_to_sip, tel, IN_ANY, "tel: to sip: URI: 1 converted, 2 not needed, -1 error."),
+	FUNCTION_OF("uri_param", uri_param_has, param, IN_ANY,
+		"Has the Request-URI the parameter, without or with that value?"),
+	FUNCTION_OF(
+		"uri_param_any", uri_param_any, text, IN_ANY, "Has the Request-URI the parameter?"),
+	FUNCTION_OF("add_uri_param", uri_param_add, text, IN_ANY,
+		"Adds \"name=value\" to the Request-URI."),
+	FUNCTION_OF("get_uri_param", uri_param_get, get_param, IN_ANY,
+		"Reads a parameter of the Request-URI into a variable."),
+	FUNCTION_OF("uri_param_rm", uri_param_remove, text, IN_ANY,
+		"Removes a parameter from the Request-URI."),
+	FUNCTION_OF("tel2sip", tel_to_sip, tel, IN_ANY,
+		"tel: to sip: URI: 1 converted, 2 not needed, -1 error."),
 	FUNCTION_OF("tel2sip2", tel_to_sip_strict, tel, IN_ANY,
 		"Like tel2sip, with the parameters in the order of RFC 3261 19.1.6."),
-	FUNCTION_OF("is_e164", is_e164, text, IN_ANY, "Is the text \"+\" and digits, as E.164 numbers are?"),
-	FUNCTION_OF("is_uri_user_e164", is_user_e164, text, IN_ANY, "Is the user of the URI an E.164 number?"),
+	FUNCTION_OF("is_e164", is_e164, text, IN_ANY,
+		"Is the text \"+\" and digits, as E.164 numbers are?"),
+	FUNCTION_OF("is_uri_user_e164", is_user_e164, text, IN_ANY,
+		"Is the user of the URI an E.164 number?"),
 	FUNCTION_OF("is_uri", is_uri, text, IN_ANY, "Is the text a URI?"),
-	FUNCTION_OF("is_tel_number", is_tel_number, text, IN_ANY, "Is the text digits, perhaps after a \"+\"?"),
+	FUNCTION_OF("is_tel_number", is_tel_number, text, IN_ANY,
+		"Is the text digits, perhaps after a \"+\"?"),
 	FUNCTION_OF("is_numeric", is_numeric, text, IN_ANY, "Is the text digits only?"),
-	FUNCTION_OF("is_alphanum", is_alphanum, text, IN_ANY, "Is the text ASCII letters and digits only?"),
-	FUNCTION_OF("is_alphanumex", is_alphanum_or, pair, IN_ANY, "Is the text letters, digits and the given characters?"),
+	FUNCTION_OF("is_alphanum", is_alphanum, text, IN_ANY,
+		"Is the text ASCII letters and digits only?"),
+	FUNCTION_OF("is_alphanumex", is_alphanum_or, pair, IN_ANY,
+		"Is the text letters, digits and the given characters?"),
 	FUNCTION_OF("cmp_uri", uris_equal, pair, IN_ANY, "Are the URIs equal by RFC 3261 19.1.4?"),
-	FUNCTION_OF("cmp_aor", aors_equal, pair, IN_ANY, "Are user, host and port of the URIs equal?"),
-	FUNCTION_OF("cmp_hdr_name", header_names_equal, pair, IN_ANY, "Are both the same header name, long or compact?"),
-	FUNCTION_OF("set_uri_user", set_user, set_part, IN_ANY, "Changes the user of the URI in a variable."),
-	FUNCTION_OF("set_uri_host", set_host, set_part, IN_ANY, "Changes the host of the URI in a variable."),
-	FUNCTION_OF("is_gruu", is_gruu, optional_uri, IN_ANY, "Is the URI a GRUU? 1 public, 2 temporary."),
+	FUNCTION_OF(
+		"cmp_aor", aors_equal, pair, IN_ANY, "Are user, host and port of the URIs equal?"),
+	FUNCTION_OF("cmp_hdr_name", header_names_equal, pair, IN_ANY,
+		"Are both the same header name, long or compact?"),
+	FUNCTION_OF("set_uri_user", set_user, set_part, IN_ANY,
+		"Changes the user of the URI in a variable."),
+	FUNCTION_OF("set_uri_host", set_host, set_part, IN_ANY,
+		"Changes the host of the URI in a variable."),
+	FUNCTION_OF("is_gruu", is_gruu, optional_uri, IN_ANY,
+		"Is the URI a GRUU? 1 public, 2 temporary."),
 };
 const struct function_table uri_functions = ROWS(functions);
 
-/* ---- parameters of the Request-URI ------------------------------------------------------------------- */
+/* ---- parameters of the Request-URI ----------------------------------------------------------- */
 
 static bool request_uri_param(struct script_run *run, struct span name, struct param *out)
 {
 	struct sip_uri uri;
-	return message_is_request(run->msg) && message_parse_uri(run->msg, &uri) && uri_param(&uri, name, out);
+	return message_is_request(run->msg) && message_parse_uri(run->msg, &uri) &&
+		uri_param(&uri, name, out);
 }
 
 static int uri_param_has(struct script_run *run, const struct param_args *args)
@@ -138,8 +155,9 @@ static int uri_param_add(struct script_run *run, const struct text_args *args)
 		return SCRIPT_FALSE;
 	struct span whole = message_uri(run->msg);
 	size_t at = uri.headers.at ? (size_t)(uri.headers.at - 1 - whole.at) : whole.len;
-	struct span changed = arena_printf(run->arena, "%.*s;%.*s%.*s", SPAN_ARGS(span_slice(whole, 0, at)),
-		SPAN_ARGS(args->text), SPAN_ARGS(span_slice(whole, at, whole.len)));
+	struct span changed =
+		arena_printf(run->arena, "%.*s;%.*s%.*s", SPAN_ARGS(span_slice(whole, 0, at)),
+			SPAN_ARGS(args->text), SPAN_ARGS(span_slice(whole, at, whole.len)));
 	return truth(changed.at && message_set_uri(run->msg, changed));
 }
 
@@ -185,7 +203,7 @@ static int uri_param_remove(struct script_run *run, const struct text_args *args
 	return truth(!w.failed && message_set_uri(run->msg, writer_result(&w)));
 }
 
-/* ---- tel: to sip: -------------------------------------------------------------------------------------- */
+/* ---- tel: to sip: ---------------------------------------------------------------------------- */
 
 static void write_number(struct writer *w, struct span number)
 {
@@ -269,7 +287,7 @@ static int tel_to_sip_strict(struct script_run *run, const struct tel_args *args
 	return convert_tel(run, args, true);
 }
 
-/* ---- what a text is ------------------------------------------------------------------------------------ */
+/* ---- what a text is -------------------------------------------------------------------------- */
 
 static bool is_digits(struct span text)
 {
@@ -281,8 +299,8 @@ static bool is_digits(struct span text)
 
 bool is_e164_number(struct span text)
 {
-	return text.len > 2 && (int64_t)text.len <= siputils_settings->e164_max_len && text.at[0] == '+' &&
-		is_digits(span_slice(text, 1, text.len));
+	return text.len > 2 && (int64_t)text.len <= siputils_settings->e164_max_len &&
+		text.at[0] == '+' && is_digits(span_slice(text, 1, text.len));
 }
 
 static int is_e164(struct script_run *run, const struct text_args *args)
@@ -348,7 +366,7 @@ static int is_alphanum_or(struct script_run *run, const struct pair_args *args)
 	return all_alphanum_or(args->first, args->second);
 }
 
-/* ---- comparison ------------------------------------------------------------------------------------------ */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 static int uris_equal(struct script_run *run, const struct pair_args *args)
 {
@@ -371,7 +389,8 @@ static int aors_equal(struct script_run *run, const struct pair_args *args)
 static int header_names_equal(struct script_run *run, const struct pair_args *args)
 {
 	(void)run;
-	enum sip_header_id a = header_id_from_name(args->first), b = header_id_from_name(args->second);
+	enum sip_header_id a = header_id_from_name(args->first),
+			   b = header_id_from_name(args->second);
 	if (a != HEADER_OTHER || b != HEADER_OTHER)
 		return truth(a == b);
 	return truth(span_equal_nocase(args->first, args->second));
@@ -386,14 +405,14 @@ static int is_gruu(struct script_run *run, const struct optional_uri_args *args)
 	return uri.gr.len ? 1 : 2;
 }
 
-/* ---- changing a URI in a variable -------------------------------------------------------------------- */
+/* ---- changing a URI in a variable ------------------------------------------------------------ */
 
 static bool read_uri(struct script_run *run, const struct variable_ref *ref, struct sip_uri *out)
 {
 	struct value value;
 	struct span text;
-	return variable_read(run, ref, &value) && value_to_text(run, &value, &text) && uri_parse(text, out) &&
-		uri_is_sip(out);
+	return variable_read(run, ref, &value) && value_to_text(run, &value, &text) &&
+		uri_parse(text, out) && uri_is_sip(out);
 }
 
 static int write_uri(struct script_run *run, const struct variable_ref *ref, const struct writer *w)

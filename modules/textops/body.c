@@ -5,7 +5,7 @@
 #include "parser/sdp.h"
 #include "parser/values.h"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct body_args {
 	struct span text, content_type;
@@ -24,7 +24,8 @@ struct optional_type_args {
 	struct span content_type;
 };
 static const struct field optional_type_fields[] = {
-	FIELD(struct optional_type_args, content_type, "media type that the body must have", .optional = true),
+	FIELD(struct optional_type_args, content_type, "media type that the body must have",
+		.optional = true),
 };
 
 SCRIPT_HANDLER_OF(set_body, body)
@@ -39,7 +40,8 @@ SCRIPT_HANDLER_PLAIN(is_audio_on_hold)
 
 static const struct script_function functions[] = {
 	FUNCTION_OF("set_body", set_body, body, IN_MESSAGE, "Sets body and Content-Type."),
-	FUNCTION_OF("set_body_hex", set_body_hex, body, IN_MESSAGE, "Like set_body, with the body in hexadecimal."),
+	FUNCTION_OF("set_body_hex", set_body_hex, body, IN_MESSAGE,
+		"Like set_body, with the body in hexadecimal."),
 	FUNCTION_OF("set_reply_body", set_reply_body, body, IN_MESSAGE,
 		"Sets body and Content-Type of the replies that this server makes."),
 	FUNCTION_OF("set_reply_body_hex", set_reply_body_hex, body, IN_MESSAGE,
@@ -52,7 +54,7 @@ static const struct script_function functions[] = {
 };
 const struct function_table body_functions = ROWS(functions);
 
-/* ---- setting ------------------------------------------------------------------------------------------------ */
+/* ---- setting --------------------------------------------------------------------------------- */
 
 struct span hex_decode(struct arena *arena, struct span text)
 {
@@ -93,7 +95,8 @@ static int set_body(struct script_run *run, const struct body_args *args)
 }
 
 /* The same arguments with the text decoded. */
-static bool decode_arguments(struct script_run *run, const struct body_args *args, struct body_args *out)
+static bool decode_arguments(
+	struct script_run *run, const struct body_args *args, struct body_args *out)
 {
 	*out = (struct body_args){ hex_decode(run->arena, args->text), args->content_type };
 	if (!out->text.at)
@@ -126,14 +129,16 @@ static int filter_body(struct script_run *run, const struct type_args *args)
 	struct media_type type;
 	struct multipart_part part;
 	struct span found;
-	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) || !type.boundary.len)
+	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) ||
+		!type.boundary.len)
 		return SCRIPT_FALSE;
-	if (!body_find(message_body(msg), message_value(msg, HEADER_CONTENT_TYPE), args->content_type, &found, &part))
+	if (!body_find(message_body(msg), message_value(msg, HEADER_CONTENT_TYPE),
+		    args->content_type, &found, &part))
 		return SCRIPT_FALSE;
 	return truth(edit_set_body(msg, found, (struct span){ 0 }));
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* "application/sdp", or "application" with any subtype as '*'. */
 static bool type_is(const struct media_type *type, struct span wanted)
@@ -155,7 +160,8 @@ static int has_body(struct script_run *run, const struct optional_type_args *arg
 		return SCRIPT_TRUE;
 	if (!h)
 		return truth(span_equal_nocase(args->content_type, SPAN_OF("application/sdp")));
-	return truth(content_type_parse(message_header_value(run->msg, h), &type) && type_is(&type, args->content_type));
+	return truth(content_type_parse(message_header_value(run->msg, h), &type) &&
+		type_is(&type, args->content_type));
 }
 
 static bool is_null_address(struct span address)

@@ -3,7 +3,7 @@
 #include "modules/textops/textops.h"
 #include "parser/values.h"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct add_args {
 	struct span text, name;
@@ -41,7 +41,8 @@ struct name_pattern_text_args {
 	struct span pattern;
 };
 static const struct field name_pattern_text_fields[] = {
-	FIELD(struct name_pattern_text_args, pattern, "regular expression over header names, with variables"),
+	FIELD(struct name_pattern_text_args, pattern,
+		"regular expression over header names, with variables"),
 };
 struct match_skip_args {
 	const struct pattern *match, *skip;
@@ -111,22 +112,29 @@ SCRIPT_HANDLER_OF(is_privacy, privacy)
 #define IN_MESSAGE IN_ALL_BUT_ONSEND
 
 static const struct script_function functions[] = {
-	FUNCTION_OF("append_hf", append_header, add, IN_MESSAGE, "Adds a header at the end, or after the last of a name."),
-	FUNCTION_OF("insert_hf", insert_header, add, IN_MESSAGE, "Adds a header first, or before the first of a name."),
+	FUNCTION_OF("append_hf", append_header, add, IN_MESSAGE,
+		"Adds a header at the end, or after the last of a name."),
+	FUNCTION_OF("insert_hf", insert_header, add, IN_MESSAGE,
+		"Adds a header first, or before the first of a name."),
 	FUNCTION_OF("append_to_reply", append_to_reply, text, IN_MESSAGE,
 		"Adds a header to the replies that this server makes."),
 	FUNCTION_OF("append_urihf", append_uri_header, around, IN_MESSAGE,
 		"Adds a header with the received Request-URI between two texts."),
-	FUNCTION_PLAIN("append_time", append_time, IN_MESSAGE, "Adds Date to the replies that this server makes."),
-	FUNCTION_PLAIN("append_time_to_request", append_time_to_request, IN_MESSAGE, "Adds Date to the request."),
+	FUNCTION_PLAIN("append_time", append_time, IN_MESSAGE,
+		"Adds Date to the replies that this server makes."),
+	FUNCTION_PLAIN("append_time_to_request", append_time_to_request, IN_MESSAGE,
+		"Adds Date to the request."),
 	FUNCTION_OF("is_present_hf", is_present, name, IN_ANY, "Is there a header of that name?"),
 	FUNCTION_OF("is_present_hf_pv", is_present, name, IN_ANY, "Same as is_present_hf."),
-	FUNCTION_OF("is_present_hf_re", is_present_pattern, name_pattern, IN_ANY, "Is there a header whose name matches?"),
+	FUNCTION_OF("is_present_hf_re", is_present_pattern, name_pattern, IN_ANY,
+		"Is there a header whose name matches?"),
 	FUNCTION_OF("is_present_hf_re_pv", is_present_pattern_text, name_pattern_text, IN_ANY,
 		"Like is_present_hf_re, with variables in the expression."),
-	FUNCTION_OF("remove_hf", remove_header, name, IN_MESSAGE, "Removes all headers of that name."),
+	FUNCTION_OF(
+		"remove_hf", remove_header, name, IN_MESSAGE, "Removes all headers of that name."),
 	FUNCTION_OF("remove_hf_pv", remove_header, name, IN_MESSAGE, "Same as remove_hf."),
-	FUNCTION_OF("remove_hf_re", remove_pattern, name_pattern, IN_MESSAGE, "Removes the headers whose name matches."),
+	FUNCTION_OF("remove_hf_re", remove_pattern, name_pattern, IN_MESSAGE,
+		"Removes the headers whose name matches."),
 	FUNCTION_OF("remove_hf_re_pv", remove_pattern_text, name_pattern_text, IN_MESSAGE,
 		"Like remove_hf_re, with variables in the expression."),
 	FUNCTION_OF("remove_hf_exp", remove_match_skip, match_skip, IN_MESSAGE,
@@ -137,13 +145,15 @@ static const struct script_function functions[] = {
 		"Removes one header of that name: 1 removed, 2 there is none."),
 	FUNCTION_OF("remove_hf_match", remove_match, name_match, IN_MESSAGE,
 		"Removes the headers of that name whose value matches: -2 when none did."),
-	FUNCTION_OF("via_param_rm", remove_via_param, name_index, IN_MESSAGE, "Removes a parameter of a Via."),
-	FUNCTION_OF("is_method", is_method, method, IN_ANY, "Is the method (of a reply: that in CSeq) one of the list?"),
+	FUNCTION_OF("via_param_rm", remove_via_param, name_index, IN_MESSAGE,
+		"Removes a parameter of a Via."),
+	FUNCTION_OF("is_method", is_method, method, IN_ANY,
+		"Is the method (of a reply: that in CSeq) one of the list?"),
 	FUNCTION_OF("is_privacy", is_privacy, privacy, IN_ANY, "Does Privacy ask for that?"),
 };
 const struct function_table header_functions = ROWS(functions);
 
-/* ---- adding ------------------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 struct span with_line_end(struct arena *arena, struct span line)
 {
@@ -160,7 +170,8 @@ static int append_header(struct script_run *run, const struct add_args *args)
 	if (!line.len)
 		return SCRIPT_FALSE;
 	if (args->name.at)
-		for (const struct sip_header *h = NULL; (h = sip_header_named(msg->index, msg->bytes, args->name, h));)
+		for (const struct sip_header *h = NULL;
+			(h = sip_header_named(msg->index, msg->bytes, args->name, h));)
 			last = h;
 	return truth(last ? edit_insert_after(msg, last, line) : edit_append_header(msg, line));
 }
@@ -215,7 +226,7 @@ static int append_time_to_request(struct script_run *run)
 	return truth(line.at && insert_first(run->msg, line));
 }
 
-/* ---- finding and removing -------------------------------------------------------------------------------- */
+/* ---- finding and removing -------------------------------------------------------------------- */
 
 /* Chooses headers by their place in the message. */
 typedef bool (*chooser)(const struct message *msg, const struct sip_header *h, const void *data);
@@ -277,7 +288,8 @@ static int is_present_pattern(struct script_run *run, const struct name_pattern_
 	return is_present_by(run, pattern_text(args->pattern));
 }
 
-static int is_present_pattern_text(struct script_run *run, const struct name_pattern_text_args *args)
+static int is_present_pattern_text(
+	struct script_run *run, const struct name_pattern_text_args *args)
 {
 	return is_present_by(run, args->pattern);
 }
@@ -286,7 +298,8 @@ static int remove_header(struct script_run *run, const struct name_args *args)
 {
 	struct message *msg = run->msg;
 	int count = 0;
-	for (const struct sip_header *h = NULL; (h = sip_header_named(msg->index, msg->bytes, args->name, h)); count++)
+	for (const struct sip_header *h = NULL;
+		(h = sip_header_named(msg->index, msg->bytes, args->name, h)); count++)
 		if (!edit_removes(msg, h) && !edit_remove_header(msg, h))
 			return SCRIPT_FALSE;
 	return truth(count);
@@ -330,23 +343,31 @@ static int remove_index(struct script_run *run, const struct name_index_args *ar
 		count++;
 	if (index < 0)
 		index += count;
-	for (h = NULL; index >= 0 && (h = sip_header_named(msg->index, msg->bytes, args->name, h)); index--)
+	for (h = NULL; index >= 0 && (h = sip_header_named(msg->index, msg->bytes, args->name, h));
+		index--)
 		if (index == 0)
 			return truth(edit_removes(msg, h) || edit_remove_header(msg, h));
 	return 2;
 }
 
-/* ---- by value ------------------------------------------------------------------------------------------------ */
+/* ---- by value -------------------------------------------------------------------------------- */
 
 struct value_choice {
 	struct span name, expression;
-	enum value_operation { VALUE_EQUAL, VALUE_NOT_EQUAL, VALUE_STARTS, VALUE_CONTAINS, VALUE_MATCHES } operation;
+	enum value_operation {
+		VALUE_EQUAL,
+		VALUE_NOT_EQUAL,
+		VALUE_STARTS,
+		VALUE_CONTAINS,
+		VALUE_MATCHES
+	} operation;
 	const struct pattern *pattern;
 };
 
 static bool find_operation(struct span name, enum value_operation *out)
 {
-	static const char *const names[] = { "eq", "ne", "sw", "in", "re" }; /* enum value_operation */
+	static const char *const names[] = { "eq", "ne", "sw", "in",
+		"re" }; /* enum value_operation */
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (span_equal_nocase(name, span_from(names[i]))) {
 			*out = (enum value_operation)i;
@@ -359,8 +380,9 @@ static const char *check_operation(struct span text, int64_t number)
 {
 	enum value_operation operation;
 	(void)number;
-	return find_operation(text, &operation) ? NULL :
-		"the operation is eq (equal), ne (not equal), sw (starts with), in (contains) or re (matches)";
+	return find_operation(text, &operation)
+		? NULL
+		: "the operation is eq (equal), ne (not), sw (starts with), in (contains), re (matches)";
 }
 
 static bool value_is_chosen(const struct message *msg, const struct sip_header *h, const void *data)
@@ -388,12 +410,14 @@ static int remove_match(struct script_run *run, const struct name_match_args *ar
 	struct value_choice choice = { .name = args->name, .expression = args->expression };
 	int count = 0;
 	if (!find_operation(args->operation, &choice.operation)) {
-		log_error("remove_hf_match: unknown operation \"%.*s\"", SPAN_ARGS(args->operation));
+		log_error(
+			"remove_hf_match: unknown operation \"%.*s\"", SPAN_ARGS(args->operation));
 		return SCRIPT_FALSE;
 	}
 	if (choice.operation == VALUE_MATCHES && !(choice.pattern = name_pattern(args->expression)))
 		return SCRIPT_FALSE;
-	for (const struct sip_header *h = NULL; (h = sip_header_named(msg->index, msg->bytes, args->name, h));) {
+	for (const struct sip_header *h = NULL;
+		(h = sip_header_named(msg->index, msg->bytes, args->name, h));) {
 		if (!value_is_chosen(msg, h, &choice))
 			continue;
 		if (!edit_removes(msg, h) && !edit_remove_header(msg, h))
@@ -403,7 +427,7 @@ static int remove_match(struct script_run *run, const struct name_match_args *ar
 	return count ? SCRIPT_TRUE : -2;
 }
 
-/* ---- Via, method, Privacy ------------------------------------------------------------------------------------ */
+/* ---- Via, method, Privacy -------------------------------------------------------------------- */
 
 /* The index-th Via of the message, over all headers; false when there is none. */
 static bool find_via(const struct message *msg, int64_t index, struct sip_via *out)
@@ -411,7 +435,8 @@ static bool find_via(const struct message *msg, int64_t index, struct sip_via *o
 	int64_t count = 0;
 	for (unsigned pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int64_t at = 0;
-		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+			h = message_next_header(msg, h)) {
 			struct span rest = message_header_value(msg, h);
 			while (via_next(&rest, out) == LIST_ITEM)
 				if (pass == 1 && at++ == index)
@@ -435,7 +460,8 @@ static int remove_via_param(struct script_run *run, const struct name_index_args
 	uint32_t start = at;
 	while (start > 0 && run->msg->bytes.at[start - 1] != ';')
 		start--;
-	return truth(edit_replace(run->msg, start - 1, at - start + 1 + (uint32_t)param.whole.len, SPAN_OF("")));
+	return truth(edit_replace(
+		run->msg, start - 1, at - start + 1 + (uint32_t)param.whole.len, SPAN_OF("")));
 }
 
 /* The bit of a name in any case, as scripts write them. */
@@ -463,8 +489,10 @@ static int is_method(struct script_run *run, const struct method_args *args)
 	struct span rest = args->list, name;
 	while (span_split(&rest, '|', &name)) {
 		uint32_t bit = method_bit(span_trim(name));
-		if (bit != METHOD_OTHER ? (bit & method) != 0 :
-			method == METHOD_OTHER && span_equal_nocase(span_trim(name), message_method_name(run->msg)))
+		if (bit != METHOD_OTHER ? (bit & method) != 0
+					: method == METHOD_OTHER &&
+					span_equal_nocase(
+						span_trim(name), message_method_name(run->msg)))
 			return SCRIPT_TRUE;
 	}
 	return SCRIPT_FALSE;

@@ -6,13 +6,14 @@
 
 #define DEFAULT_BOUNDARY "unique-boundary-1"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct make_args {
 	struct span first, content_type, boundary;
 };
 static const struct field make_fields[] = {
-	FIELD(struct make_args, first, "body of the first part; alone: the boundary", .optional = true),
+	FIELD(struct make_args, first, "body of the first part; alone: the boundary",
+		.optional = true),
 	FIELD(struct make_args, content_type, "its Content-Type", .optional = true),
 	FIELD(struct make_args, boundary, "boundary; default " DEFAULT_BOUNDARY, .optional = true),
 };
@@ -21,7 +22,8 @@ struct append_args {
 };
 static const struct field append_fields[] = {
 	FIELD(struct append_args, text, "body of the part"),
-	FIELD(struct append_args, content_type, "its Content-Type; further header lines may follow"),
+	FIELD(struct append_args, content_type,
+		"its Content-Type; further header lines may follow"),
 	FIELD(struct append_args, disposition, "its Content-Disposition", .optional = true),
 };
 struct get_args {
@@ -51,36 +53,44 @@ SCRIPT_HANDLER_OF(remove_part, type)
 static const struct script_function functions[] = {
 	FUNCTION_OF("set_body_multipart", make, make, IN_MESSAGE,
 		"Makes the body multipart: the present one, or the given, becomes its first part."),
-	FUNCTION_OF("append_body_part", append, append, IN_MESSAGE, "Adds a part to a multipart body."),
+	FUNCTION_OF(
+		"append_body_part", append, append, IN_MESSAGE, "Adds a part to a multipart body."),
 	FUNCTION_OF("append_body_part_hex", append_hex, append, IN_MESSAGE,
 		"Like append_body_part, with the body in hexadecimal."),
 	FUNCTION_OF("get_body_part", get, get, IN_ANY, "Puts the body of a part into a variable."),
-	FUNCTION_OF("get_body_part_raw", get_raw, get, IN_ANY, "Puts a part with its headers into a variable."),
-	FUNCTION_OF("remove_body_part", remove_part, type, IN_MESSAGE, "Removes the first part of that type."),
+	FUNCTION_OF("get_body_part_raw", get_raw, get, IN_ANY,
+		"Puts a part with its headers into a variable."),
+	FUNCTION_OF("remove_body_part", remove_part, type, IN_MESSAGE,
+		"Removes the first part of that type."),
 };
 const struct function_table multipart_functions = ROWS(functions);
 
-/* ---- making -------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static int make(struct script_run *run, const struct make_args *args)
 {
 	struct message *msg = run->msg;
 	bool brings_body = args->content_type.at;
 	struct span body = brings_body ? args->first : message_body(msg);
-	struct span type = brings_body ? args->content_type : message_value(msg, HEADER_CONTENT_TYPE);
+	struct span type =
+		brings_body ? args->content_type : message_value(msg, HEADER_CONTENT_TYPE);
 	struct span boundary = brings_body ? args->boundary : args->first;
 	if (!boundary.len)
 		boundary = SPAN_OF(DEFAULT_BOUNDARY);
 	if (!body.len || !type.len || boundary.len > 70) {
-		log_error("set_body_multipart: %s", boundary.len > 70 ? "the boundary is longer than 70 characters" :
-			body.len ? "the Content-Type is missing" : "there is no body");
+		log_error("set_body_multipart: %s",
+			boundary.len > 70  ? "the boundary is longer than 70 characters"
+				: body.len ? "the Content-Type is missing"
+					   : "there is no body");
 		return SCRIPT_FALSE;
 	}
 	struct writer w = writer_in_arena(run->arena, body.len + 200);
-	writer_printf(&w, "--%.*s\r\nContent-Type: %.*s\r\n\r\n", SPAN_ARGS(boundary), SPAN_ARGS(type));
+	writer_printf(
+		&w, "--%.*s\r\nContent-Type: %.*s\r\n\r\n", SPAN_ARGS(boundary), SPAN_ARGS(type));
 	writer_span(&w, body);
 	writer_printf(&w, "\r\n--%.*s--\r\n", SPAN_ARGS(boundary));
-	struct span new_type = arena_printf(run->arena, "multipart/mixed;boundary=\"%.*s\"", SPAN_ARGS(boundary));
+	struct span new_type =
+		arena_printf(run->arena, "multipart/mixed;boundary=\"%.*s\"", SPAN_ARGS(boundary));
 	if (w.failed || !new_type.at || !edit_set_body(msg, writer_result(&w), new_type))
 		return SCRIPT_FALSE;
 	if (message_header(msg, HEADER_MIME_VERSION))
@@ -88,13 +98,13 @@ static int make(struct script_run *run, const struct make_args *args)
 	return truth(edit_append_header(msg, SPAN_OF("Mime-Version: 1.0\r\n")));
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static bool begin(const struct message *msg, struct multipart *out, struct span *out_boundary)
 {
 	struct media_type type;
-	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) || !type.boundary.len ||
-		!multipart_begin(message_body(msg), type.boundary, out))
+	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) ||
+		!type.boundary.len || !multipart_begin(message_body(msg), type.boundary, out))
 		return false;
 	*out_boundary = type.boundary;
 	return true;
@@ -109,7 +119,8 @@ static bool find_part(const struct message *msg, struct span wanted, struct mult
 		return false;
 	while (multipart_next(&parts, out) == LIST_ITEM) {
 		struct media_type type;
-		struct span value = out->content_type.at ? out->content_type : SPAN_OF("text/plain");
+		struct span value =
+			out->content_type.at ? out->content_type : SPAN_OF("text/plain");
 		if (content_type_parse(value, &type) && media_type_is(&type, wanted))
 			return true;
 	}
@@ -135,7 +146,8 @@ static int append(struct script_run *run, const struct append_args *args)
 	if (!last.with_delimiter.at)
 		return SCRIPT_FALSE;
 	struct writer w = writer_in_arena(run->arena, args->text.len + 160);
-	writer_printf(&w, "--%.*s\r\nContent-Type: %.*s\r\n", SPAN_ARGS(boundary), SPAN_ARGS(args->content_type));
+	writer_printf(&w, "--%.*s\r\nContent-Type: %.*s\r\n", SPAN_ARGS(boundary),
+		SPAN_ARGS(args->content_type));
 	if (args->disposition.len)
 		writer_printf(&w, "Content-Disposition: %.*s\r\n", SPAN_ARGS(args->disposition));
 	writer_literal(&w, "\r\n");

@@ -4,7 +4,7 @@
 #include "core/base/arena.h"
 #include "modules/textops/textops.h"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct pattern_args {
 	const struct pattern *pattern;
@@ -73,7 +73,8 @@ static const struct field substitute_header_fields[] = {
 	FIELD(struct substitute_header_args, name, "name of the header"),
 	FIELD(struct substitute_header_args, expression, "/re/replacement/flags", .literal = true,
 		.accept = check_substitution),
-	FIELD(struct substitute_header_args, which, "a all, f first, l last", .accept = check_which),
+	FIELD(struct substitute_header_args, which, "a all, f first, l last",
+		.accept = check_which),
 };
 struct substitute_value_args {
 	struct span text, expression;
@@ -93,7 +94,8 @@ struct substring_args {
 static const struct field substring_fields[] = {
 	FIELD(struct substring_args, text, "text to search in"),
 	FIELD(struct substring_args, pattern, "regular expression"),
-	FIELD(struct substring_args, index, "which group; 0 is the whole match", .min = 0, .max = 9),
+	FIELD(struct substring_args, index, "which group; 0 is the whole match", .min = 0,
+		.max = 9),
 	FIELD(struct substring_args, count, "how many groups there are", .min = 0, .max = 10),
 	FIELD(struct substring_args, result, "variable that takes the text"),
 };
@@ -127,12 +129,15 @@ static const struct script_function functions[] = {
 	FUNCTION_OF("search", search, pattern, IN_ANY, "Does the message match?"),
 	FUNCTION_OF("search_body", search_body, pattern, IN_ANY, "Does the body match?"),
 	FUNCTION_OF("search_str", search_text, search_text, IN_ANY, "Does the text match?"),
-	FUNCTION_OF("search_hf", search_header, search_header, IN_ANY, "Does the value of a header match?"),
-	FUNCTION_OF("search_append", search_append, pattern_text, IN_MESSAGE, "Inserts text after the first match."),
+	FUNCTION_OF("search_hf", search_header, search_header, IN_ANY,
+		"Does the value of a header match?"),
+	FUNCTION_OF("search_append", search_append, pattern_text, IN_MESSAGE,
+		"Inserts text after the first match."),
 	FUNCTION_OF("search_append_body", search_append_body, pattern_text, IN_MESSAGE,
 		"Inserts text after the first match in the body."),
 	FUNCTION_OF("replace", replace, pattern_text, IN_MESSAGE, "Replaces the first match."),
-	FUNCTION_OF("replace_body", replace_body, pattern_text, IN_MESSAGE, "Replaces the first match in the body."),
+	FUNCTION_OF("replace_body", replace_body, pattern_text, IN_MESSAGE,
+		"Replaces the first match in the body."),
 	FUNCTION_OF("replace_hdrs", replace_headers, pattern_text, IN_MESSAGE,
 		"Replaces the first match in the headers."),
 	FUNCTION_OF("replace_all", replace_all, pattern_text, IN_MESSAGE, "Replaces every match."),
@@ -140,25 +145,30 @@ static const struct script_function functions[] = {
 		"Replaces every match in the body, line by line."),
 	FUNCTION_OF("replace_body_atonce", replace_body_at_once, pattern_text, IN_MESSAGE,
 		"Replaces every match in the body as one text."),
-	FUNCTION_OF("replace_str", replace_literal, replace_literal, IN_MESSAGE, "Replaces a literal text."),
+	FUNCTION_OF("replace_str", replace_literal, replace_literal, IN_MESSAGE,
+		"Replaces a literal text."),
 	FUNCTION_OF("replace_body_str", replace_literal_body, replace_literal, IN_MESSAGE,
 		"Replaces a literal text in the body."),
 	FUNCTION_OF("replace_hdrs_str", replace_literal_headers, replace_literal, IN_MESSAGE,
 		"Replaces a literal text in the headers."),
-	FUNCTION_OF("subst", substitute, substitute, IN_MESSAGE, "Substitutes in headers and body, like sed."),
-	FUNCTION_OF("subst_uri", substitute_uri, substitute, IN_MESSAGE, "Substitutes in the Request-URI."),
+	FUNCTION_OF("subst", substitute, substitute, IN_MESSAGE,
+		"Substitutes in headers and body, like sed."),
+	FUNCTION_OF("subst_uri", substitute_uri, substitute, IN_MESSAGE,
+		"Substitutes in the Request-URI."),
 	FUNCTION_OF("subst_user", substitute_user, substitute, IN_MESSAGE,
 		"Substitutes in the user of the Request-URI."),
-	FUNCTION_OF("subst_body", substitute_body, substitute, IN_MESSAGE, "Substitutes in the body."),
+	FUNCTION_OF(
+		"subst_body", substitute_body, substitute, IN_MESSAGE, "Substitutes in the body."),
 	FUNCTION_OF("subst_hf", substitute_header, substitute_header, IN_MESSAGE,
 		"Substitutes in the value of a header."),
 	FUNCTION_OF("subst_v", substitute_value, substitute_value, IN_ANY,
 		"Substitutes in a text and puts the result into a variable."),
-	FUNCTION_OF("regex_substring", substring, substring, IN_ANY, "Puts a group of the match into a variable."),
+	FUNCTION_OF("regex_substring", substring, substring, IN_ANY,
+		"Puts a group of the match into a variable."),
 };
 const struct function_table search_functions = ROWS(functions);
 
-/* ---- pieces of the message ------------------------------------------------------------------------------ */
+/* ---- pieces of the message ------------------------------------------------------------------- */
 
 static struct span whole_text(const struct message *msg)
 {
@@ -172,7 +182,8 @@ static struct span headers_and_body(const struct message *msg)
 
 static struct span headers_text(const struct message *msg)
 {
-	return span_slice(msg->bytes, msg->index->headers_at, msg->index->headers_end - msg->index->headers_at);
+	return span_slice(msg->bytes, msg->index->headers_at,
+		msg->index->headers_end - msg->index->headers_at);
 }
 
 static uint32_t place(const struct message *msg, const char *at)
@@ -180,7 +191,7 @@ static uint32_t place(const struct message *msg, const char *at)
 	return (uint32_t)(at - msg->bytes.at);
 }
 
-/* ---- searching ---------------------------------------------------------------------------------------- */
+/* ---- searching ------------------------------------------------------------------------------- */
 
 /* The compiler checks patterns; how they are run is up to the function, so the text is compiled
  * again with the function's flags, once per process. */
@@ -214,14 +225,15 @@ static int search_text(struct script_run *run, const struct search_text_args *ar
 }
 
 /* Visits the headers that `which` chooses: all, the first, or the last of that name. */
-static const struct sip_header *chosen_header(const struct message *msg, struct span name, char which,
-	const struct sip_header *after)
+static const struct sip_header *chosen_header(
+	const struct message *msg, struct span name, char which, const struct sip_header *after)
 {
 	const struct sip_header *h = sip_header_named(msg->index, msg->bytes, name, after);
 	if (which == 'f' && after)
 		return NULL;
 	if (which == 'l')
-		for (const struct sip_header *next; h && (next = sip_header_named(msg->index, msg->bytes, name, h));)
+		for (const struct sip_header *next;
+			h && (next = sip_header_named(msg->index, msg->bytes, name, h));)
 			h = next;
 	return h;
 }
@@ -241,7 +253,8 @@ static int search_header(struct script_run *run, const struct search_header_args
 	return SCRIPT_FALSE;
 }
 
-static int append_after(struct script_run *run, const struct pattern_text_args *args, struct span text)
+static int append_after(
+	struct script_run *run, const struct pattern_text_args *args, struct span text)
 {
 	struct pattern_match match;
 	const struct pattern *pattern = with_flags(args->pattern, TEXT_PATTERN);
@@ -260,10 +273,10 @@ static int search_append_body(struct script_run *run, const struct pattern_text_
 	return append_after(run, args, message_body(run->msg));
 }
 
-/* ---- replacing ---------------------------------------------------------------------------------------- */
+/* ---- replacing ------------------------------------------------------------------------------- */
 
-static int replace_matches(struct script_run *run, const struct pattern_text_args *args, struct span text,
-	unsigned flags, bool every)
+static int replace_matches(struct script_run *run, const struct pattern_text_args *args,
+	struct span text, unsigned flags, bool every)
 {
 	const struct pattern *pattern = with_flags(args->pattern, flags);
 	struct pattern_match match;
@@ -275,7 +288,8 @@ static int replace_matches(struct script_run *run, const struct pattern_text_arg
 			from = match.end + 1;
 			continue;
 		}
-		if (!edit_replace(run->msg, place(run->msg, text.at + match.start), match.end - match.start, args->text))
+		if (!edit_replace(run->msg, place(run->msg, text.at + match.start),
+			    match.end - match.start, args->text))
 			return SCRIPT_FALSE;
 		count++;
 		from = match.end;
@@ -316,7 +330,8 @@ static int replace_body_at_once(struct script_run *run, const struct pattern_tex
 }
 
 /* True also when nothing was found, as in the peer. */
-static int replace_texts(struct script_run *run, const struct replace_literal_args *args, struct span text)
+static int replace_texts(
+	struct script_run *run, const struct replace_literal_args *args, struct span text)
 {
 	bool every = args->mode.len && ascii_lower(args->mode.at[0]) == 'a';
 	if (!args->match.len)
@@ -326,8 +341,8 @@ static int replace_texts(struct script_run *run, const struct replace_literal_ar
 		size_t at = span_find_span(rest, args->match);
 		if (at == rest.len)
 			break;
-		if (!edit_replace(run->msg, place(run->msg, rest.at + at), (uint32_t)args->match.len,
-			    args->replacement))
+		if (!edit_replace(run->msg, place(run->msg, rest.at + at),
+			    (uint32_t)args->match.len, args->replacement))
 			return SCRIPT_FALSE;
 		if (!every)
 			break;
@@ -351,7 +366,7 @@ static int replace_literal_headers(struct script_run *run, const struct replace_
 	return replace_texts(run, args, headers_text(run->msg));
 }
 
-/* ---- substituting ---------------------------------------------------------------------------------------- */
+/* ---- substituting ---------------------------------------------------------------------------- */
 
 const char *check_substitution(struct span text, int64_t number)
 {
@@ -376,8 +391,10 @@ static int substitute_in(struct script_run *run, const struct substitution *s, s
 	struct pattern_match match;
 	struct span replacement;
 	int count = 0;
-	for (size_t from = 0; from <= text.len && substitution_next(run, s, text, from, &match, &replacement);) {
-		if (!edit_replace(run->msg, place(run->msg, text.at + match.start), match.end - match.start, replacement))
+	for (size_t from = 0;
+		from <= text.len && substitution_next(run, s, text, from, &match, &replacement);) {
+		if (!edit_replace(run->msg, place(run->msg, text.at + match.start),
+			    match.end - match.start, replacement))
 			return -1;
 		count++;
 		if (!substitution_is_global(s))
@@ -447,12 +464,14 @@ static int substitute_user(struct script_run *run, const struct substitute_args 
 	struct sip_uri uri;
 	if (!message_parse_uri(run->msg, &uri))
 		return SCRIPT_FALSE;
-	struct span result = substituted(run, args->expression, uri.user.at ? uri.user : SPAN_OF(""));
+	struct span result =
+		substituted(run, args->expression, uri.user.at ? uri.user : SPAN_OF(""));
 	if (!result.at)
 		return SCRIPT_FALSE;
 	struct writer w = writer_in_arena(run->arena, uri.whole.len + result.len + 1);
 	const char *after = uri.user.at ? uri.user.at + uri.user.len : uri.host.at;
-	writer_bytes(&w, uri.whole.at, (size_t)((uri.user.at ? uri.user.at : uri.host.at) - uri.whole.at));
+	writer_bytes(&w, uri.whole.at,
+		(size_t)((uri.user.at ? uri.user.at : uri.host.at) - uri.whole.at));
 	writer_span(&w, result);
 	if (!uri.user.at && result.len && uri_is_sip(&uri))
 		writer_char(&w, '@');
@@ -476,7 +495,8 @@ static int substring(struct script_run *run, const struct substring_args *args)
 	struct pattern_match groups[PATTERN_MAX_GROUPS];
 	const struct pattern *pattern = pattern_cached(args->pattern, 0);
 	if (args->index > args->count || args->index >= PATTERN_MAX_GROUPS) {
-		log_error("regex_substring: there is no group %d of %d", (int)args->index, (int)args->count);
+		log_error("regex_substring: there is no group %d of %d", (int)args->index,
+			(int)args->count);
 		return SCRIPT_FALSE;
 	}
 	if (!pattern || !pattern_search(pattern, args->text, 0, groups, PATTERN_MAX_GROUPS))
@@ -484,6 +504,7 @@ static int substring(struct script_run *run, const struct substring_args *args)
 	const struct pattern_match *group = &groups[args->index];
 	if (group->start > group->end)
 		return SCRIPT_FALSE;
-	struct value value = VALUE_OF_TEXT(span_slice(args->text, group->start, group->end - group->start));
+	struct value value =
+		VALUE_OF_TEXT(span_slice(args->text, group->start, group->end - group->start));
 	return truth(variable_write(run, args->result, &value));
 }

@@ -21,7 +21,8 @@ static const char *check_separator(struct span text, int64_t number)
 static const struct field list_fields[] = {
 	FIELD(struct list_args, subject, "text to look for"),
 	FIELD(struct list_args, list, "items"),
-	FIELD(struct list_args, separator, "character between the items", .accept = check_separator),
+	FIELD(struct list_args, separator, "character between the items",
+		.accept = check_separator),
 };
 
 SCRIPT_HANDLER_OF(equal, pair)
@@ -38,14 +39,19 @@ SCRIPT_HANDLER_OF(in_list_prefix, list)
 static const struct script_function functions[] = {
 	FUNCTION_OF("cmp_str", equal, pair, IN_ANY, "Are the texts equal?"),
 	FUNCTION_OF("cmp_istr", equal_nocase, pair, IN_ANY, "Are the texts equal in any case?"),
-	FUNCTION_OF("starts_with", starts, pair, IN_ANY, "Does the first text start with the second?"),
+	FUNCTION_OF(
+		"starts_with", starts, pair, IN_ANY, "Does the first text start with the second?"),
 	FUNCTION_OF("ends_with", ends, pair, IN_ANY, "Does the first text end with the second?"),
-	FUNCTION_OF("str_find", find, pair, IN_ANY, "Where is the second text in the first, from 1? -1: nowhere."),
+	FUNCTION_OF("str_find", find, pair, IN_ANY,
+		"Where is the second text in the first, from 1? -1: nowhere."),
 	FUNCTION_OF("str_ifind", find_nocase, pair, IN_ANY, "Like str_find, in any case."),
-	FUNCTION_OF("str_any_in", any_in, pair, IN_ANY, "Is a character of the second text in the first?"),
-	FUNCTION_OF("str_all_in", all_in, pair, IN_ANY, "Are all characters of the first text in the second?"),
+	FUNCTION_OF("str_any_in", any_in, pair, IN_ANY,
+		"Is a character of the second text in the first?"),
+	FUNCTION_OF("str_all_in", all_in, pair, IN_ANY,
+		"Are all characters of the first text in the second?"),
 	FUNCTION_OF("in_list", in_list, list, IN_ANY, "Is the text an item of the list?"),
-	FUNCTION_OF("in_list_prefix", in_list_prefix, list, IN_ANY, "Is an item of the list a prefix of the text?"),
+	FUNCTION_OF("in_list_prefix", in_list_prefix, list, IN_ANY,
+		"Is an item of the list a prefix of the text?"),
 };
 
 static int equal(struct script_run *run, const struct pair_args *args)

@@ -10,9 +10,10 @@ static inline int truth(bool yes)
 }
 
 /* The function rows of each file. */
-extern const struct function_table search_functions, header_functions, body_functions, multipart_functions;
+extern const struct function_table search_functions, header_functions, body_functions,
+	multipart_functions;
 
-/* ---- search.c ---- */
+/* ---- search.c -------------------------------------------------------------------------------- */
 /* The flags of search() and its kin: any case, and line ends matter. */
 #define TEXT_PATTERN (PATTERN_IGNORE_CASE | PATTERN_NEWLINE)
 /* Does the pattern, compiled with `flags` instead of its own, match? */
@@ -20,10 +21,10 @@ bool text_matches(const struct pattern *pattern, struct span text, unsigned flag
 /* A field check: is the text a substitution "/re/replacement/flags"? */
 const char *check_substitution(struct span text, int64_t number);
 
-/* ---- header.c ---- */
+/* ---- header.c -------------------------------------------------------------------------------- */
 /* The text with a line end; itself when it has one. */
 struct span with_line_end(struct arena *arena, struct span line);
 
-/* ---- body.c ---- */
+/* ---- body.c ---------------------------------------------------------------------------------- */
 /* Hexadecimal digits, white space between pairs ignored, as bytes; absent when it is none. */
 struct span hex_decode(struct arena *arena, struct span text);

@@ -26,7 +26,7 @@ void iterator_reserve(void)
 	slot = message_slot("textopsx");
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct name_args {
 	struct span name;
@@ -57,23 +57,31 @@ SCRIPT_HANDLER_OF(line_append, name_text)
 SCRIPT_HANDLER_OF(line_insert, name_text)
 
 static const struct script_function functions[] = {
-	FUNCTION_OF("hf_iterator_start", header_start, name, IN_ANY, "Starts an iterator over the headers."),
+	FUNCTION_OF("hf_iterator_start", header_start, name, IN_ANY,
+		"Starts an iterator over the headers."),
 	FUNCTION_OF("hf_iterator_end", header_end, name, IN_ANY, "Ends the iterator."),
-	FUNCTION_OF("hf_iterator_next", header_next, name, IN_ANY, "Goes to the next header; false at the end."),
+	FUNCTION_OF("hf_iterator_next", header_next, name, IN_ANY,
+		"Goes to the next header; false at the end."),
 	FUNCTION_OF("hf_iterator_prev", header_previous, name, IN_ANY, "Goes back one header."),
 	FUNCTION_OF("hf_iterator_rm", header_remove, name, IN_ANY, "Removes the header."),
-	FUNCTION_OF("hf_iterator_append", header_append, name_text, IN_ANY, "Adds header lines after the header."),
-	FUNCTION_OF("hf_iterator_insert", header_insert, name_text, IN_ANY, "Adds header lines before the header."),
-	FUNCTION_OF("bl_iterator_start", line_start, name, IN_ANY, "Starts an iterator over the lines of the body."),
+	FUNCTION_OF("hf_iterator_append", header_append, name_text, IN_ANY,
+		"Adds header lines after the header."),
+	FUNCTION_OF("hf_iterator_insert", header_insert, name_text, IN_ANY,
+		"Adds header lines before the header."),
+	FUNCTION_OF("bl_iterator_start", line_start, name, IN_ANY,
+		"Starts an iterator over the lines of the body."),
 	FUNCTION_OF("bl_iterator_end", line_end, name, IN_ANY, "Ends the iterator."),
-	FUNCTION_OF("bl_iterator_next", line_next, name, IN_ANY, "Goes to the next line; false at the end."),
+	FUNCTION_OF("bl_iterator_next", line_next, name, IN_ANY,
+		"Goes to the next line; false at the end."),
 	FUNCTION_OF("bl_iterator_rm", line_remove, name, IN_ANY, "Removes the line."),
-	FUNCTION_OF("bl_iterator_append", line_append, name_text, IN_ANY, "Adds text after the line."),
-	FUNCTION_OF("bl_iterator_insert", line_insert, name_text, IN_ANY, "Adds text before the line."),
+	FUNCTION_OF(
+		"bl_iterator_append", line_append, name_text, IN_ANY, "Adds text after the line."),
+	FUNCTION_OF(
+		"bl_iterator_insert", line_insert, name_text, IN_ANY, "Adds text before the line."),
 };
 const struct function_table iterator_functions = ROWS(functions);
 
-/* ---- finding --------------------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 /* The iterators of this message; those of an older text of it are forgotten. */
 static struct iterators *all_of(struct message *msg, bool make)
@@ -133,7 +141,7 @@ static int end_of(struct iterator *iterator)
 	return SCRIPT_TRUE;
 }
 
-/* ---- headers --------------------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static int header_start(struct script_run *run, const struct name_args *args)
 {
@@ -190,7 +198,7 @@ static int header_insert(struct script_run *run, const struct name_text_args *ar
 	return truth(h && args->text.len && edit_insert_before(run->msg, h, args->text));
 }
 
-/* ---- lines of the body --------------------------------------------------------------------------------------- */
+/* ---- lines of the body ----------------------------------------------------------------------- */
 
 static int line_start(struct script_run *run, const struct name_args *args)
 {
@@ -245,17 +253,19 @@ static int line_insert(struct script_run *run, const struct name_text_args *args
 	return truth(line && edit_replace(run->msg, line->line_at, 0, args->text));
 }
 
-/* ---- variables -------------------------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 enum { PART_NAME, PART_BODY };
 
-static bool get_header_part(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_header_part(
+	struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	const struct sip_header *h = current_header(run->msg, variable_inner_text(run, ref));
 	*out = (struct value){ 0 };
 	if (h)
-		*out = VALUE_OF_TEXT(ref->row->selector == PART_NAME ? sip_header_name(run->msg->bytes, h) :
-								       sip_header_value(run->msg->bytes, h));
+		*out = VALUE_OF_TEXT(ref->row->selector == PART_NAME
+				? sip_header_name(run->msg->bytes, h)
+				: sip_header_value(run->msg->bytes, h));
 	return true;
 }
 

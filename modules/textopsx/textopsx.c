@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* textopsx: changes of messages that go deeper: applying edits, replacing the message, the status of
- * replies. The rows of the module; value.c and iterator.c hold the other functions. */
+/* textopsx: changes of messages that go deeper: applying edits, replacing the message, the status
+ * of replies. The rows of the module; value.c and iterator.c hold the other functions. */
 #include <fnmatch.h>
 
 #include "modules/textopsx/textopsx.h"
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct route_args {
 	struct span route;
@@ -66,16 +66,20 @@ static const struct script_function functions[] = {
 		"Makes the changes so far visible, as if the message had come like that."),
 	FUNCTION_OF("msg_changed_route", changed_route, route, IN_ANY,
 		"Runs a route on a copy of the message with the changes applied."),
-	FUNCTION_OF("msg_set_buffer", set_buffer, data, IN_REWRITING, "Replaces the message by another text."),
-	FUNCTION_OF("change_reply_status", change_status, status, IN_ANY_REPLY, "Changes status and reason of the reply."),
-	FUNCTION_OF("change_reply_status_code", change_code, code, IN_ANY_REPLY, "Changes the status of the reply."),
+	FUNCTION_OF("msg_set_buffer", set_buffer, data, IN_REWRITING,
+		"Replaces the message by another text."),
+	FUNCTION_OF("change_reply_status", change_status, status, IN_ANY_REPLY,
+		"Changes status and reason of the reply."),
+	FUNCTION_OF("change_reply_status_code", change_code, code, IN_ANY_REPLY,
+		"Changes the status of the reply."),
 	FUNCTION_PLAIN("remove_body", remove_body, IN_ANY, "Removes the body."),
 	FUNCTION_OF("keep_hf", keep_headers, keep, IN_ANY,
 		"Removes the headers that do not match, except those that every message needs."),
-	FUNCTION_OF("fnmatch", matches_file_pattern, fnmatch, IN_ANY, "Does the text match a shell pattern?"),
+	FUNCTION_OF("fnmatch", matches_file_pattern, fnmatch, IN_ANY,
+		"Does the text match a shell pattern?"),
 };
 
-/* ---- the message as a whole ----------------------------------------------------------------------------- */
+/* ---- the message as a whole ------------------------------------------------------------------ */
 
 /* A route[X] may be called from anywhere, so the compiler alone cannot tell. */
 static bool may_rewrite(const struct script_run *run, const char *function)
@@ -116,7 +120,8 @@ static int changed_route(struct script_run *run, const struct route_args *args)
 	struct script_run inner;
 	if (!route)
 		log_error("msg_changed_route: there is no route \"%.*s\"", SPAN_ARGS(args->route));
-	if (!clone || !message_apply_edits(clone) || !script_run_init(&inner, clone, run->kind, run))
+	if (!clone || !message_apply_edits(clone) ||
+		!script_run_init(&inner, clone, run->kind, run))
 		return SCRIPT_FALSE;
 	int result = script_run_route(&inner, route);
 	run->exited |= inner.exited;
@@ -130,10 +135,14 @@ static int set_buffer(struct script_run *run, const struct data_args *args)
 	if (!may_rewrite(run, "msg_set_buffer"))
 		return SCRIPT_FALSE;
 	struct span bytes = arena_copy(msg->arena, args->data);
-	struct message *parsed = bytes.at ? message_parse(msg->arena, bytes, &msg->from, &reason) : NULL;
-	if (!parsed || parsed->index->defects || message_is_request(parsed) != message_is_request(msg)) {
-		log_error("msg_set_buffer: %s", parsed ? "a request stays a request, a reply a reply, well-formed" :
-			reason ? reason : "no memory");
+	struct message *parsed =
+		bytes.at ? message_parse(msg->arena, bytes, &msg->from, &reason) : NULL;
+	if (!parsed || parsed->index->defects ||
+		message_is_request(parsed) != message_is_request(msg)) {
+		log_error("msg_set_buffer: %s",
+			parsed           ? "a request stays a request, a reply a reply, well-formed"
+				: reason ? reason
+					 : "no memory");
 		return SCRIPT_FALSE;
 	}
 	msg->bytes = parsed->bytes;
@@ -153,7 +162,7 @@ static int remove_body(struct script_run *run)
 	return truth(edit_set_body(run->msg, SPAN_OF(""), (struct span){ 0 }));
 }
 
-/* ---- the status of a reply ---------------------------------------------------------------------------------- */
+/* ---- the status of a reply ------------------------------------------------------------------- */
 
 /* Replaces a piece of the first line; a second call changes what the first put there. */
 static bool replace_in_first_line(struct message *msg, uint32_t at, uint32_t len, struct span text)
@@ -177,7 +186,8 @@ static bool change_status_to(struct message *msg, int64_t code, struct span reas
 		return false;
 	}
 	if ((index->status < 300 || code < 300) && index->status / 100 != code / 100) {
-		log_error("change_reply_status: %u cannot become %d, 1xx and 2xx keep their class", index->status, (int)code);
+		log_error("change_reply_status: %u cannot become %d, 1xx and 2xx keep their class",
+			index->status, (int)code);
 		return false;
 	}
 	struct writer w = writer_fixed(digits, sizeof(digits));
@@ -203,13 +213,22 @@ static int change_code(struct script_run *run, const struct code_args *args)
 	return truth(change_status_to(run->msg, args->code, (struct span){ 0 }));
 }
 
-/* ---- others ---------------------------------------------------------------------------------------------------- */
+/* ---- others ---------------------------------------------------------------------------------- */
 
 static bool is_needed(const struct sip_header *h)
 {
 	static const uint16_t needed[] = {
-		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ, HEADER_CONTENT_LENGTH,
-		HEADER_CONTENT_TYPE, HEADER_MAX_FORWARDS, HEADER_CONTACT, HEADER_ROUTE, HEADER_RECORD_ROUTE,
+		HEADER_VIA,
+		HEADER_FROM,
+		HEADER_TO,
+		HEADER_CALL_ID,
+		HEADER_CSEQ,
+		HEADER_CONTENT_LENGTH,
+		HEADER_CONTENT_TYPE,
+		HEADER_MAX_FORWARDS,
+		HEADER_CONTACT,
+		HEADER_ROUTE,
+		HEADER_RECORD_ROUTE,
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++)
 		if (h->id == needed[i])
@@ -220,8 +239,9 @@ static bool is_needed(const struct sip_header *h)
 static int keep_headers(struct script_run *run, const struct keep_args *args)
 {
 	struct message *msg = run->msg;
-	const struct pattern *pattern = args->pattern ?
-		pattern_cached(pattern_text(args->pattern), PATTERN_IGNORE_CASE | PATTERN_NEWLINE) : NULL;
+	const struct pattern *pattern = args->pattern
+		? pattern_cached(pattern_text(args->pattern), PATTERN_IGNORE_CASE | PATTERN_NEWLINE)
+		: NULL;
 	if (args->pattern && !pattern)
 		return SCRIPT_FALSE;
 	for (unsigned i = 0; i < msg->index->header_count; i++) {
@@ -250,7 +270,8 @@ static bool prepare(struct diagnostics *diagnostics)
 	return true;
 }
 
-static const struct function_table *const more_functions[] = { &value_functions, &iterator_functions, NULL };
+static const struct function_table *const more_functions[] = { &value_functions,
+	&iterator_functions, NULL };
 
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,

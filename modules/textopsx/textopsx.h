@@ -12,7 +12,7 @@ static inline int truth(bool yes)
 /* The function rows of each file. */
 extern const struct function_table value_functions, iterator_functions;
 
-/* ---- iterator.c ---- */
+/* ---- iterator.c ------------------------------------------------------------------------------ */
 void iterator_reserve(void); /* the slot in messages; before the first fork */
 #define ITERATOR_VARIABLES 3
 extern const struct variable_row iterator_variables[ITERATOR_VARIABLES];

@@ -11,7 +11,7 @@
 
 #define MAX_VALUES 256
 
-/* ---- arguments ------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 struct change_args {
 	struct span reference, value;
@@ -44,19 +44,23 @@ static const struct script_function functions[] = {
 		"Adds a value after the one that is named, or a header at the end."),
 	FUNCTION_OF("insert_hf_value", insert_value, change, IN_MESSAGE,
 		"Adds a value before the one that is named, or a header first."),
-	FUNCTION_OF("remove_hf_value", remove_value, reference, IN_MESSAGE, "Removes a value or a parameter."),
+	FUNCTION_OF("remove_hf_value", remove_value, reference, IN_MESSAGE,
+		"Removes a value or a parameter."),
 	FUNCTION_OF("remove_hf_value2", remove_value2, reference, IN_MESSAGE,
 		"Like remove_hf_value, for headers like Authorization."),
-	FUNCTION_OF("assign_hf_value", assign_value, change, IN_MESSAGE, "Sets a value or a parameter."),
+	FUNCTION_OF("assign_hf_value", assign_value, change, IN_MESSAGE,
+		"Sets a value or a parameter."),
 	FUNCTION_OF("assign_hf_value2", assign_value2, change, IN_MESSAGE,
 		"Like assign_hf_value, for headers like Authorization."),
-	FUNCTION_OF("include_hf_value", include_value, change, IN_MESSAGE, "Adds a value to a set unless it is there."),
-	FUNCTION_OF("exclude_hf_value", exclude_value, change, IN_MESSAGE, "Removes a value from a set."),
+	FUNCTION_OF("include_hf_value", include_value, change, IN_MESSAGE,
+		"Adds a value to a set unless it is there."),
+	FUNCTION_OF("exclude_hf_value", exclude_value, change, IN_MESSAGE,
+		"Removes a value from a set."),
 	FUNCTION_OF("hf_value_exists", value_exists, change, IN_ANY, "Is the value in the set?"),
 };
 const struct function_table value_functions = ROWS(functions);
 
-/* ---- references -------------------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 struct reference {
 	struct span name; /* underscores stand for dashes */
@@ -82,7 +86,8 @@ static bool read_index(struct span text, struct reference *out)
 		return true;
 	}
 	out->kind = REFERS_NUMBER;
-	return span_to_int64(text, &out->index) && out->index >= -MAX_VALUES && out->index <= MAX_VALUES;
+	return span_to_int64(text, &out->index) && out->index >= -MAX_VALUES &&
+		out->index <= MAX_VALUES;
 }
 
 static bool reference_read(struct script_run *run, struct span text, struct reference *out)
@@ -114,7 +119,7 @@ bad:
 	return false;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 struct item {
 	const struct sip_header *header;
@@ -147,14 +152,16 @@ static struct span take_value(struct span *rest)
 	return value;
 }
 
-static bool list_items(struct script_run *run, struct span name, bool whole_lines, struct item_list *out)
+static bool list_items(
+	struct script_run *run, struct span name, bool whole_lines, struct item_list *out)
 {
 	struct message *msg = run->msg;
 	struct item *items = ARENA_ARRAY(run->arena, struct item, MAX_VALUES);
 	unsigned count = 0;
 	if (!items)
 		return false;
-	for (const struct sip_header *h = NULL; (h = sip_header_named(msg->index, msg->bytes, name, h));) {
+	for (const struct sip_header *h = NULL;
+		(h = sip_header_named(msg->index, msg->bytes, name, h));) {
 		struct span rest = message_header_value(msg, h);
 		if (edit_removes(msg, h))
 			continue;
@@ -177,11 +184,12 @@ static int item_index(const struct reference *reference, const struct item_list 
 	return index >= 0 && index < (int64_t)list->count ? (int)index : -1;
 }
 
-/* ---- edits -------------------------------------------------------------------------------------------------------- */
+/* ---- edits ----------------------------------------------------------------------------------- */
 
 static bool replace_text(struct message *msg, const char *from, const char *to, struct span text)
 {
-	return edit_replace(msg, (uint32_t)(from - msg->bytes.at), (uint32_t)(to - from), text) != NULL;
+	return edit_replace(msg, (uint32_t)(from - msg->bytes.at), (uint32_t)(to - from), text) !=
+		NULL;
 }
 
 static const char *text_end(struct span text)
@@ -201,23 +209,28 @@ static bool remove_item(struct message *msg, const struct item_list *list, unsig
 	if (same_header(list, i, i + 1))
 		return replace_text(msg, item->text.at, list->items[i + 1].text.at, SPAN_OF(""));
 	if (i > 0 && same_header(list, i, i - 1))
-		return replace_text(msg, text_end(list->items[i - 1].text), text_end(item->text), SPAN_OF(""));
+		return replace_text(
+			msg, text_end(list->items[i - 1].text), text_end(item->text), SPAN_OF(""));
 	return edit_remove_header(msg, item->header) != NULL;
 }
 
-static bool add_header(struct script_run *run, struct span name, struct span value, const struct sip_header *before)
+static bool add_header(struct script_run *run, struct span name, struct span value,
+	const struct sip_header *before)
 {
-	struct span line = arena_printf(run->arena, "%.*s: %.*s\r\n", SPAN_ARGS(name), SPAN_ARGS(value));
+	struct span line =
+		arena_printf(run->arena, "%.*s: %.*s\r\n", SPAN_ARGS(name), SPAN_ARGS(value));
 	if (!line.at)
 		return false;
-	return before ? edit_insert_before(run->msg, before, line) != NULL : edit_append_header(run->msg, line) != NULL;
+	return before ? edit_insert_before(run->msg, before, line) != NULL
+		      : edit_append_header(run->msg, line) != NULL;
 }
 
 static int append_value(struct script_run *run, const struct change_args *args)
 {
 	struct reference reference;
 	struct item_list list;
-	if (!reference_read(run, args->reference, &reference) || !list_items(run, reference.name, false, &list))
+	if (!reference_read(run, args->reference, &reference) ||
+		!list_items(run, reference.name, false, &list))
 		return SCRIPT_FALSE;
 	int i = reference.kind == REFERS_NUMBER ? item_index(&reference, &list) : -1;
 	if (i < 0)
@@ -231,19 +244,21 @@ static int insert_value(struct script_run *run, const struct change_args *args)
 {
 	struct reference reference;
 	struct item_list list;
-	if (!reference_read(run, args->reference, &reference) || !list_items(run, reference.name, false, &list))
+	if (!reference_read(run, args->reference, &reference) ||
+		!list_items(run, reference.name, false, &list))
 		return SCRIPT_FALSE;
 	int i = reference.kind == REFERS_NUMBER ? item_index(&reference, &list) : -1;
 	if (i < 0)
-		return truth(add_header(run, reference.name, args->value, list.count ? list.items[0].header : NULL));
+		return truth(add_header(run, reference.name, args->value,
+			list.count ? list.items[0].header : NULL));
 	bool is_first = i == 0 || !same_header(&list, (unsigned)i, (unsigned)i - 1);
-	struct span text = arena_printf(run->arena, "%s%.*s%s", is_first ? "" : ",", SPAN_ARGS(args->value),
-		is_first ? "," : "");
+	struct span text = arena_printf(run->arena, "%s%.*s%s", is_first ? "" : ",",
+		SPAN_ARGS(args->value), is_first ? "," : "");
 	const char *at = is_first ? list.items[i].text.at : text_end(list.items[i - 1].text);
 	return truth(text.at && replace_text(run->msg, at, at, text));
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 /* Where the parameters of a value are: after the first ";" outside quotes and brackets; or, for
  * headers like Authorization, after the scheme. */
@@ -275,7 +290,8 @@ static bool find_param(struct span text, bool whole_lines, struct span name, str
 	return params_find(item_params(text, whole_lines), whole_lines ? ',' : ';', name, out);
 }
 
-static bool remove_param(struct message *msg, struct span text, bool whole_lines, const struct param *param)
+static bool remove_param(
+	struct message *msg, struct span text, bool whole_lines, const struct param *param)
 {
 	char separator = whole_lines ? ',' : ';';
 	const char *from = param->whole.at, *to = text_end(param->whole);
@@ -289,8 +305,8 @@ static bool remove_param(struct message *msg, struct span text, bool whole_lines
 	return replace_text(msg, param->whole.at, to, SPAN_OF(""));
 }
 
-static bool assign_param(struct script_run *run, struct span text, bool whole_lines, struct span name,
-	struct span value)
+static bool assign_param(struct script_run *run, struct span text, bool whole_lines,
+	struct span name, struct span value)
 {
 	struct param param;
 	bool exists = find_param(text, whole_lines, name, &param);
@@ -303,10 +319,10 @@ static bool assign_param(struct script_run *run, struct span text, bool whole_li
 	return replace_text(run->msg, from, exists ? text_end(param.whole) : from, changed);
 }
 
-/* ---- removing and assigning ------------------------------------------------------------------------------ */
+/* ---- removing and assigning ------------------------------------------------------------------ */
 
-static bool remove_from_item(struct message *msg, const struct item_list *list, unsigned i, bool whole_lines,
-	struct span param_name)
+static bool remove_from_item(struct message *msg, const struct item_list *list, unsigned i,
+	bool whole_lines, struct span param_name)
 {
 	struct param param;
 	if (!param_name.at)
@@ -320,17 +336,21 @@ static int remove_referred(struct script_run *run, struct span text, bool whole_
 {
 	struct reference reference;
 	struct item_list list;
-	if (!reference_read(run, text, &reference) || !list_items(run, reference.name, whole_lines, &list))
+	if (!reference_read(run, text, &reference) ||
+		!list_items(run, reference.name, whole_lines, &list))
 		return SCRIPT_FALSE;
 	if (reference.kind != REFERS_ALL) {
 		int i = item_index(&reference, &list);
-		return truth(i >= 0 && remove_from_item(run->msg, &list, (unsigned)i, whole_lines, reference.param));
+		return truth(i >= 0 &&
+			remove_from_item(
+				run->msg, &list, (unsigned)i, whole_lines, reference.param));
 	}
 	for (unsigned i = 0; i < list.count; i++) {
 		if (reference.param.at) {
 			if (!remove_from_item(run->msg, &list, i, whole_lines, reference.param))
 				return SCRIPT_FALSE;
-		} else if (!(i > 0 && same_header(&list, i, i - 1)) && !edit_remove_header(run->msg, list.items[i].header)) {
+		} else if (!(i > 0 && same_header(&list, i, i - 1)) &&
+			!edit_remove_header(run->msg, list.items[i].header)) {
 			return SCRIPT_FALSE;
 		}
 	}
@@ -347,8 +367,8 @@ static int remove_value2(struct script_run *run, const struct reference_args *ar
 	return remove_referred(run, args->reference, true);
 }
 
-static bool assign_item(struct script_run *run, const struct item *item, bool whole_lines, struct span param,
-	struct span value)
+static bool assign_item(struct script_run *run, const struct item *item, bool whole_lines,
+	struct span param, struct span value)
 {
 	if (param.at)
 		return assign_param(run, item->text, whole_lines, param, value);
@@ -364,7 +384,9 @@ static int assign_referred(struct script_run *run, const struct change_args *arg
 		return SCRIPT_FALSE;
 	if (reference.kind != REFERS_ALL) {
 		int i = item_index(&reference, &list);
-		return truth(i >= 0 && assign_item(run, &list.items[i], whole_lines, reference.param, args->value));
+		return truth(i >= 0 &&
+			assign_item(
+				run, &list.items[i], whole_lines, reference.param, args->value));
 	}
 	for (unsigned i = 0; i < list.count; i++)
 		if (!assign_item(run, &list.items[i], whole_lines, reference.param, args->value))
@@ -382,11 +404,13 @@ static int assign_value2(struct script_run *run, const struct change_args *args)
 	return assign_referred(run, args, true);
 }
 
-/* ---- sets like Supported ------------------------------------------------------------------------------------ */
+/* ---- sets like Supported --------------------------------------------------------------------- */
 
-static bool list_set(struct script_run *run, struct span name, struct reference *reference, struct item_list *list)
+static bool list_set(struct script_run *run, struct span name, struct reference *reference,
+	struct item_list *list)
 {
-	return reference_read(run, name, reference) && list_items(run, reference->name, false, list);
+	return reference_read(run, name, reference) &&
+		list_items(run, reference->name, false, list);
 }
 
 static int value_exists(struct script_run *run, const struct change_args *args)
@@ -424,7 +448,8 @@ static int exclude_value(struct script_run *run, const struct change_args *args)
 	if (!list_set(run, args->reference, &reference, &list))
 		return SCRIPT_FALSE;
 	for (unsigned i = 0; i < list.count; i++)
-		if (span_equal_nocase(list.items[i].text, args->value) && !remove_item(run->msg, &list, i))
+		if (span_equal_nocase(list.items[i].text, args->value) &&
+			!remove_item(run->msg, &list, i))
 			return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
 }

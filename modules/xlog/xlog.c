@@ -33,7 +33,8 @@ static const struct field setting_fields[] = {
 	FIELD(settings, prefix_mode, "1: variables in the prefix are expanded", .min = 0, .max = 1),
 	FIELD(settings, log_facility, "syslog facility of the script's lines (LOG_LOCAL0 ...)"),
 	FIELD_ACCEPT("log_colors", accept_colours, "colours of a level: L_ERR=cr;L_WARN=px"),
-	FIELD(settings, methods_filter, "methods whose messages xlogm does not log, as bits", .is_live = true),
+	FIELD(settings, methods_filter, "methods whose messages xlogm does not log, as bits",
+		.is_live = true),
 	FIELD(settings, auto_newline, "accepted: a line always ends with one line end"),
 };
 
@@ -43,7 +44,8 @@ struct print_args {
 };
 static const struct field print_fields[] = {
 	FIELD(struct print_args, first, "text; or the level; or the facility"),
-	FIELD(struct print_args, second, "text, after a level; or the level, after a facility", .optional = true),
+	FIELD(struct print_args, second, "text, after a level; or the level, after a facility",
+		.optional = true),
 	FIELD(struct print_args, third, "text, after facility and level", .optional = true),
 };
 struct text_args {
@@ -90,9 +92,12 @@ SCRIPT_HANDLER_OF(debug_l, text)
 
 static const struct script_function functions[] = {
 	FUNCTION("xlog", print, IN_ANY, "Logs a line; without a level as an error."),
-	FUNCTION_OF("xlogl", print_l, print, IN_ANY, "Like xlog, with the place in the configuration in front."),
-	FUNCTION_OF("xlogm", print_m, leveled, IN_ANY, "Like xlog, but not for the methods of methods_filter."),
-	FUNCTION_OF("xdbgl", debug_l, text, IN_ANY, "Like xdbg, with the place in the configuration in front."),
+	FUNCTION_OF("xlogl", print_l, print, IN_ANY,
+		"Like xlog, with the place in the configuration in front."),
+	FUNCTION_OF("xlogm", print_m, leveled, IN_ANY,
+		"Like xlog, but not for the methods of methods_filter."),
+	FUNCTION_OF("xdbgl", debug_l, text, IN_ANY,
+		"Like xdbg, with the place in the configuration in front."),
 	LEVEL_FUNCTION("xdbg", debug, "Logs a line at level DEBUG."),
 	LEVEL_FUNCTION("xinfo", info, "Logs a line at level INFO."),
 	LEVEL_FUNCTION("xnotice", notice, "Logs a line at level NOTICE."),
@@ -103,7 +108,7 @@ static const struct script_function functions[] = {
 	LEVEL_FUNCTION("xalert", alert, "Logs a line at level ALERT."),
 };
 
-/* ---- names --------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* A level is a word, of which the peer looks at the third letter only, or a number. */
 static bool level_of(struct script_run *run, const struct text_template *text, int *out_level)
@@ -113,16 +118,18 @@ static bool level_of(struct script_run *run, const struct text_template *text, i
 	if (name.at && log_level_from_name(span_trim(name), out_level))
 		return true;
 	static const char letters[] = "ABCEWNID";
-	static const int levels[] = { LOG_LEVEL_ALERT, LOG_LEVEL_BUG, LOG_LEVEL_CRITICAL, LOG_LEVEL_ERROR,
-		LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-	const char *letter = name.len > 2 && name.at[2] ? strchr(letters, ascii_upper(name.at[2])) : NULL;
+	static const int levels[] = { LOG_LEVEL_ALERT, LOG_LEVEL_BUG, LOG_LEVEL_CRITICAL,
+		LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
+		LOG_LEVEL_DEBUG };
+	const char *letter =
+		name.len > 2 && name.at[2] ? strchr(letters, ascii_upper(name.at[2])) : NULL;
 	if (!letter)
 		return false;
 	*out_level = levels[letter - letters];
 	return true;
 }
 
-/* ---- printing -------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static struct span prefix_text(struct script_run *run)
 {
@@ -142,7 +149,8 @@ static int print_line(struct script_run *run, int level, int facility, struct sp
 		return SCRIPT_FALSE;
 	}
 	struct span line = span_slice(writer_result(&w), 0, (size_t)settings.buf_size);
-	log_script_prefixed(level, facility < 0 ? state.facility : facility, prefix_text(run), line);
+	log_script_prefixed(
+		level, facility < 0 ? state.facility : facility, prefix_text(run), line);
 	return SCRIPT_TRUE;
 }
 
@@ -160,7 +168,9 @@ static bool print_arguments(struct script_run *run, const struct print_args *arg
 	*out_level = LOG_LEVEL_ERROR;
 	*out_facility = -1;
 	*out_text = args->third ? args->third : args->second ? args->second : args->first;
-	const struct text_template *level = args->third ? args->second : args->second ? args->first : NULL;
+	const struct text_template *level = args->third ? args->second
+		: args->second                          ? args->first
+							: NULL;
 	if (level && !level_of(run, level, out_level)) {
 		log_error("\"%.*s\" is no log level", SPAN_ARGS(level->source));
 		return false;
@@ -189,8 +199,9 @@ static struct span script_place(struct script_run *run)
 {
 	if (!state.place && !state.place_failed) {
 		struct span error = { 0 };
-		state.place = template_compile_runtime(
-			settings.long_format ? SPAN_OF("$cfg(name):$cfg(line):") : SPAN_OF("$cfg(line):"),
+		state.place = template_compile_runtime(settings.long_format
+				? SPAN_OF("$cfg(name):$cfg(line):")
+				: SPAN_OF("$cfg(line):"),
 			startup_arena(), &error);
 		state.place_failed = !state.place;
 		if (!state.place)
@@ -225,10 +236,10 @@ static int print_m(struct script_run *run, const struct leveled_args *args)
 	return print(run, &shifted);
 }
 
-/* ---- settings ------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
-/* The letters of $C(xy): black red green yellow blue purple cyan white, small for the colour, capital
- * for bright; x is the terminal's own. */
+/* The letters of $C(xy): black red green yellow blue purple cyan white, small for the colour,
+ * capital for bright; x is the terminal's own. */
 static bool colour_sequence(struct span pair, struct writer *w)
 {
 	static const char letters[] = "srgybpcw";
@@ -260,7 +271,8 @@ static const char *accept_colours(struct span text, int64_t number)
 			continue;
 		size_t equals = span_find(item, '=', 0);
 		int level;
-		if (equals == item.len || !log_level_from_name(span_trim(span_slice(item, 0, equals)), &level))
+		if (equals == item.len ||
+			!log_level_from_name(span_trim(span_slice(item, 0, equals)), &level))
 			return "log_colors wants LEVEL=colours, for example L_ERR=cr";
 		struct writer w = writer_in_arena(startup_arena(), 16);
 		if (!colour_sequence(span_trim(span_slice(item, equals + 1, item.len)), &w))
@@ -279,10 +291,11 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (settings.log_facility.len) {
 		state.facility = log_facility_from_name(settings.log_facility);
 		if (state.facility < 0) {
-			struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-				module_setting_position("xlog", "log_facility"),
+			struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR,
+				"bad-setting", module_setting_position("xlog", "log_facility"),
 				"\"%.*s\" is no syslog facility", SPAN_ARGS(settings.log_facility));
-			diagnostic_hint(diagnostics, d, "LOG_LOCAL0 to LOG_LOCAL7, LOG_DAEMON, LOG_USER ...");
+			diagnostic_hint(diagnostics, d,
+				"LOG_LOCAL0 to LOG_LOCAL7, LOG_DAEMON, LOG_USER ...");
 			return false;
 		}
 	}

@@ -23,8 +23,8 @@ static const struct listener *add(const char *text, const char *name, const char
 	struct end_point address;
 	const char *error = NULL;
 	assert_true(end_point_parse(span_from(text), &address));
-	const struct listener *listener = listener_add(&address, span_from(name), span_from(advertised),
-		advertised ? 5070 : 0, &error);
+	const struct listener *listener = listener_add(
+		&address, span_from(name), span_from(advertised), advertised ? 5070 : 0, &error);
 	assert_non_null(listener);
 	return listener;
 }
@@ -92,7 +92,8 @@ static void one_header_when_it_leaves_by_the_socket_it_came_from(void **unused)
 	struct message *msg = parse(REQUEST("sip:bob@example.com", "", ""));
 	struct script_run run = run_of(msg);
 	assert_true(record_route(&run, SPAN_OF(";a=b")));
-	assert_string_equal(record_lines(msg, udp), "Record-Route: <sip:127.0.0.1;lr;ftag=from;a=b>\r\n");
+	assert_string_equal(
+		record_lines(msg, udp), "Record-Route: <sip:127.0.0.1;lr;ftag=from;a=b>\r\n");
 }
 
 static void two_headers_when_it_leaves_by_another_socket(void **unused)
@@ -110,7 +111,8 @@ static void two_headers_when_it_leaves_by_another_socket(void **unused)
 		struct message *msg = parse(REQUEST("sip:bob@example.com", "", ""));
 		struct script_run run = run_of(msg);
 		assert_true(record_route(&run, (struct span){ 0 }));
-		struct span expected = arena_printf(&arena, "%sRecord-Route: <sip:127.0.0.1;r2=on;lr;ftag=from>\r\n",
+		struct span expected = arena_printf(&arena,
+			"%sRecord-Route: <sip:127.0.0.1;r2=on;lr;ftag=from>\r\n",
 			cases[i].expected);
 		assert_string_equal(record_lines(msg, *cases[i].out), expected.at);
 	}
@@ -119,8 +121,11 @@ static void two_headers_when_it_leaves_by_another_socket(void **unused)
 static void settings_change_the_form(void **unused)
 {
 	(void)unused;
-	settings = (struct rr_settings){ .enable_full_lr = true, .add_username = true, .enable_double_rr = 2,
-		.sockname_mode = true, .ignore_sips = true };
+	settings = (struct rr_settings){ .enable_full_lr = true,
+		.add_username = true,
+		.enable_double_rr = 2,
+		.sockname_mode = true,
+		.ignore_sips = true };
 	struct message *msg = parse(REQUEST("sips:bob@example.com", "", ""));
 	struct script_run run = run_of(msg);
 	assert_true(record_route(&run, (struct span){ 0 }));
@@ -135,7 +140,8 @@ static void sips_requests_are_recorded_as_sips(void **unused)
 	struct message *msg = parse(REQUEST("sips:bob@example.com", "", ""));
 	struct script_run run = run_of(msg);
 	assert_true(record_route(&run, (struct span){ 0 }));
-	assert_string_equal(record_lines(msg, udp), "Record-Route: <sips:127.0.0.1;lr;ftag=from>\r\n");
+	assert_string_equal(
+		record_lines(msg, udp), "Record-Route: <sips:127.0.0.1;lr;ftag=from>\r\n");
 }
 
 static void advertised_address_is_doubled_only_when_the_transport_changes(void **unused)
@@ -144,7 +150,8 @@ static void advertised_address_is_doubled_only_when_the_transport_changes(void *
 	struct message *msg = parse(REQUEST("sip:bob@example.com", "", ""));
 	struct script_run run = run_of(msg);
 	assert_true(record_route_advertised(&run, SPAN_OF("192.0.2.9:88")));
-	assert_string_equal(record_lines(msg, other), "Record-Route: <sip:192.0.2.9:88;ftag=from;lr>\r\n");
+	assert_string_equal(
+		record_lines(msg, other), "Record-Route: <sip:192.0.2.9:88;ftag=from;lr>\r\n");
 	assert_string_equal(record_lines(msg, tcp),
 		"Record-Route: <sip:192.0.2.9:88;transport=tcp;r2=on;ftag=from;lr>\r\n"
 		"Record-Route: <sip:192.0.2.9:88;transport=udp;r2=on;ftag=from;lr>\r\n");
@@ -174,7 +181,8 @@ static void parameters_that_come_first_are_kept_through_freezing(void **unused)
 	assert_non_null(thawed);
 	struct script_run run = run_of(thawed);
 	assert_true(record_route(&run, (struct span){ 0 }));
-	assert_string_equal(record_lines(thawed, udp), "Record-Route: <sip:127.0.0.1;lr;ftag=from;nat=yes>\r\n");
+	assert_string_equal(record_lines(thawed, udp),
+		"Record-Route: <sip:127.0.0.1;lr;ftag=from;nat=yes>\r\n");
 }
 
 static void second_of_our_routes_chooses_the_socket(void **unused)
@@ -204,7 +212,8 @@ static void own_route_is_found_again_after_a_transaction(void **unused)
 {
 	(void)unused;
 	struct span value;
-	struct message *msg = parse(REQUEST("sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;ftag=to;did=a.b>\r\n"));
+	struct message *msg = parse(REQUEST(
+		"sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;ftag=to;did=a.b>\r\n"));
 	loose_route(msg, 0);
 	void *block = arena_alloc(&arena, message_frozen_size(msg));
 	message_freeze(msg, block);
@@ -225,10 +234,14 @@ static void modules_hear_of_our_route(void **unused)
 {
 	(void)unused;
 	assert_true(loose_on_routed(note_params));
-	loose_route(parse(REQUEST("sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;did=1>\r\n")), 0);
+	loose_route(parse(REQUEST(
+			    "sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;did=1>\r\n")),
+		0);
 	assert_true(span_equal(seen_params, SPAN_OF(";lr;did=1")));
 	seen_params = (struct span){ 0 };
-	loose_route(parse(REQUEST("sip:bob@192.0.2.7", ";tag=to", "Route: <sip:192.0.2.8;lr;did=1>\r\n")), 0);
+	loose_route(parse(REQUEST(
+			    "sip:bob@192.0.2.7", ";tag=to", "Route: <sip:192.0.2.8;lr;did=1>\r\n")),
+		0);
 	assert_null(seen_params.at);
 }
 
@@ -236,7 +249,8 @@ static void endless_route_sets_are_refused(void **unused)
 {
 	(void)unused;
 	struct writer w = writer_in_arena(&arena, 8192);
-	writer_literal(&w, "BYE sip:bob@192.0.2.7 SIP/2.0\r\nTo: <sip:b@x>;tag=t\r\nFrom: <sip:a@x>;tag=f\r\nRoute: ");
+	writer_literal(&w,
+		"BYE sip:bob@192.0.2.7 SIP/2.0\r\nTo: <sip:b@x>;tag=t\r\nFrom: <sip:a@x>;tag=f\r\nRoute: ");
 	for (unsigned i = 0; i <= MAX_ROUTES; i++)
 		writer_printf(&w, "%s<sip:192.0.2.8;lr>", i ? "," : "");
 	writer_literal(&w, "\r\nContent-Length: 0\r\n\r\n");
