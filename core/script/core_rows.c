@@ -22,7 +22,7 @@ void core_rows_register(void)
 {
 	if (script_variable_find(SPAN_OF("ru"), NULL))
 		return;
-	scratch_branch_prepare();
+	scratch_prepare();
 	for (size_t i = 0; i < ARRAY_SIZE(variable_tables); i++)
 		script_register_variables("core", variable_tables[i]->rows, variable_tables[i]->count);
 	for (size_t i = 0; i < ARRAY_SIZE(transform_tables); i++)

@@ -34,7 +34,6 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 {
 	intptr_t selector = ref->row->selector;
 	struct name_addr address;
-	struct sip_uri uri;
 	if (!find_address(run->msg, HEADER_OF(selector), &address))
 		return true;
 	switch (WHAT_OF(selector)) {
@@ -51,6 +50,7 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 	case WHAT_USER_LENGTH:
 		break;
 	}
+	struct sip_uri uri;
 	if (!uri_parse(address.uri, &uri))
 		return false;
 	if (WHAT_OF(selector) == WHAT_USER_LENGTH)

@@ -17,41 +17,6 @@ static const char *bind_branch(struct variable_ref *ref, struct arena *arena)
 	return key_bind(ref, branch_keys, ARRAY_SIZE(branch_keys));
 }
 
-/* ---- the scratch branch ------------------------------------------------------------------------- */
-
-static struct {
-	unsigned slot;
-	bool has_slot;
-} scratch;
-
-void scratch_branch_prepare(void)
-{
-	if (!scratch.has_slot)
-		scratch.slot = message_slot("sbranch");
-	scratch.has_slot = true;
-}
-
-struct branch *scratch_branch(struct script_run *run)
-{
-	struct message *msg = run->msg;
-	if (!scratch.has_slot)
-		return NULL;
-	if (!msg->slots[scratch.slot]) {
-		struct branch *branch = ARENA_NEW(msg->arena, struct branch);
-		if (branch)
-			branch->q = Q_UNSPECIFIED;
-		msg->slots[scratch.slot] = branch;
-	}
-	return msg->slots[scratch.slot];
-}
-
-void scratch_branch_reset(struct script_run *run)
-{
-	struct branch *branch = scratch_branch(run);
-	if (branch)
-		*branch = (struct branch){ .q = Q_UNSPECIFIED };
-}
-
 /* ---- $branch(...) and $sbranch(...) ------------------------------------------------------------- */
 
 static int branch_index(struct script_run *run, const struct variable_ref *ref)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* core_variables_uri: Request-URI, original URI, next hop, forced socket, redirect set. */
 #include "core/message/render.h"
+#include "core/script/branch_variables.h"
 #include "core/script/core_variables.h"
 #include "core/script/uri_edit.h"
 #include "parser/via.h"
@@ -40,30 +41,30 @@ static int port_of(const struct sip_uri *uri)
 
 static bool give_part(struct script_run *run, struct span text, enum part part, struct value *out)
 {
-	struct sip_uri uri;
 	if (!text.at)
 		return true;
 	if (part == PART_WHOLE)
 		return give_text(out, text);
 	if (part == PART_LENGTH)
 		return give_int(out, (int64_t)text.len);
-	if (!uri_parse(text, &uri) || uri.scheme == URI_OTHER) {
+	const struct sip_uri *uri = scratch_uri(run, text);
+	if (!uri || uri->scheme == URI_OTHER) {
 		log_error("\"%.*s\" is no URI\n", SPAN_ARGS(text));
 		return false;
 	}
 	switch (part) {
 	case PART_USER:
-		return give_nonempty(out, user_of(&uri));
+		return give_nonempty(out, user_of(uri));
 	case PART_HOST:
-		return give_nonempty(out, host_of(&uri));
+		return give_nonempty(out, host_of(uri));
 	case PART_PORT:
-		return give_printed(run, out, port_of(&uri));
+		return give_printed(run, out, port_of(uri));
 	case PART_TRANSPORT:
-		return give_text(out, uri.transport_text.len ? uri.transport_text : SPAN_OF("UDP"));
+		return give_text(out, uri->transport_text.len ? uri->transport_text : SPAN_OF("UDP"));
 	case PART_SCHEME:
-		return give_text(out, uri.scheme_text.len ? uri.scheme_text : SPAN_OF("none"));
+		return give_text(out, uri->scheme_text.len ? uri->scheme_text : SPAN_OF("none"));
 	case PART_USER_LENGTH:
-		return give_int(out, (int64_t)user_of(&uri).len);
+		return give_int(out, (int64_t)user_of(uri).len);
 	case PART_WHOLE:
 	case PART_LENGTH:
 		break;
