@@ -153,6 +153,7 @@ struct script_source {
 		struct parameter_text *next;
 		struct span text;
 	} *parameters;
+	struct setting_note *settings; /* restart.c */
 	bool has_syntax_errors;
 	size_t text_bytes; /* read in all files */
 };

@@ -91,7 +91,8 @@ struct script_memory {
 [[nodiscard]] const struct image *script_build(struct script_source *source,
 	const struct script_memory *memory, struct diagnostics *diagnostics);
 
-/* For reload: reads the file again without acting on parameters, and builds. */
+/* For reload: reads the file again without acting on parameters, and builds. Parameters that differ
+ * from those that the first script_read acted upon become warnings (needs-restart). */
 [[nodiscard]] const struct image *script_rebuild(const struct script_options *options,
 	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics);
 

@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/script/build.h"
+#include "core/script/parser.h"
 
 /* ---- building ------------------------------------------------------------------------------- */
 
@@ -113,7 +114,10 @@ const struct image *script_rebuild(const struct script_options *options,
 	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics)
 {
 	struct script_source *source = script_read(options, NULL, arena, diagnostics);
-	return source ? script_build(source, memory, diagnostics) : NULL;
+	if (!source)
+		return NULL;
+	restart_compare(source, diagnostics);
+	return script_build(source, memory, diagnostics);
 }
 
 /* ---- publishing ----------------------------------------------------------------------------- */

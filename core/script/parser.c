@@ -250,11 +250,22 @@ void parser_undefined(struct parser *parser, struct span name, struct source_pos
 	preprocess_hint_undefined(&parser->lexer, d, name);
 }
 
+static void note_value(struct parser *parser, const char *before, struct span name,
+	const struct config_value *value, struct source_position at)
+{
+	struct span text = value->text.at
+		? arena_printf(parser->arena, "%s%.*s = %.*s", before, SPAN_ARGS(name), SPAN_ARGS(value->text))
+		: arena_printf(parser->arena, "%s%.*s = %lld", before, SPAN_ARGS(name),
+			(long long)value->number);
+	restart_note(parser, text, at);
+}
+
 void parser_param(struct parser *parser, struct span name, const struct config_value *value,
 	struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	at.length = (uint32_t)name.len;
+	note_value(parser, "", name, value, at);
 	if (actions && actions->global_param)
 		actions->global_param(actions->owner, name, value, at, parser->diagnostics);
 }
@@ -265,6 +276,7 @@ void parser_custom(struct parser *parser, struct span name, const struct config_
 	const struct config_actions *actions = parser->source->actions;
 	size_t dot = span_find(name, '.', 0);
 	at.length = (uint32_t)name.len;
+	note_value(parser, "", name, value, at);
 	if (actions && actions->custom_param)
 		actions->custom_param(actions->owner, span_slice(name, 0, dot),
 			span_slice(name, dot + 1, name.len), value, description, at,
@@ -362,7 +374,13 @@ void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
 		listen.advertised_host = advertise.host;
 		listen.advertised_port = advertise.port;
 	}
-	if (fill_endpoint(parser, &plain, &listen) && actions && actions->listen)
+	if (!fill_endpoint(parser, &plain, &listen))
+		return;
+	restart_note(parser,
+		arena_printf(parser->arena, "listen %.*s:%.*s:%u", SPAN_ARGS(listen.proto),
+			SPAN_ARGS(listen.host), listen.port),
+		listen.at);
+	if (actions && actions->listen)
 		actions->listen(actions->owner, &listen, parser->diagnostics);
 }
 
@@ -453,6 +471,7 @@ void parser_alias(struct parser *parser, const struct endpoint_text *endpoint)
 void parser_load_module(struct parser *parser, struct span name, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
+	restart_note(parser, arena_printf(parser->arena, "loadmodule %.*s", SPAN_ARGS(name)), at);
 	if (actions && actions->load_module)
 		actions->load_module(actions->owner, name, at, parser->diagnostics);
 }
@@ -472,6 +491,8 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 		parser_undefined(parser, value->text, value->at);
 		return;
 	}
+	note_value(parser, "modparam ",
+		arena_printf(parser->arena, "%.*s %.*s", SPAN_ARGS(modules), SPAN_ARGS(name)), value, at);
 	struct parameter_text *kept =
 		value->text.at ? ARENA_NEW(parser->arena, struct parameter_text) : NULL;
 	if (kept) {

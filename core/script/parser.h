@@ -86,6 +86,14 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 void parser_route(struct parser *parser, enum route_class class, struct span name,
 	struct statement *body, struct source_position at, struct source_position name_at);
 
+/* ---- restart.c ------------------------------------------------------------------------------ */
+/* Notes a setting as text; `text` lies in the parser's arena. */
+void restart_note(struct parser *parser, struct span text, struct source_position at);
+/* These settings are those of the running server. */
+void restart_remember(const struct script_source *source);
+/* Warns about each difference. */
+void restart_compare(const struct script_source *source, struct diagnostics *diagnostics);
+
 /* ---- trees ---------------------------------------------------------------------------------- */
 struct statement *statement_new(
 	struct parser *parser, enum statement_kind kind, struct source_position at);

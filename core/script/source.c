@@ -63,5 +63,7 @@ struct script_source *script_read(const struct script_options *options,
 			preprocess_lint(&parser->lexer);
 	}
 	lexer_clear(&parser->lexer);
+	if (actions)
+		restart_remember(source);
 	return opened && !parser->out_of_memory ? source : NULL;
 }

@@ -491,6 +491,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: driver check|read|dump|run FILE [-A NAME=VALUE]...\n");
 		return 2;
 	}
+	if (strcmp(argv[1], "explain") == 0)
+		return script_explain(argv[2]) ? 0 : 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	hash_init();
 	clock_refresh();

@@ -231,6 +231,31 @@ static void a_broken_script_gives_no_image(void **state)
 	assert_int_equal(blocks, before);
 }
 
+static bool accept_param(void *owner, struct span name, const struct config_value *value,
+	struct source_position at, struct diagnostics *own)
+{
+	return owner || name.len || value || at.line || own;
+}
+
+static void a_reload_names_what_needs_a_restart(void **state)
+{
+	(void)state;
+	struct diagnostics own;
+	const struct config_actions actions = { .global_param = accept_param };
+	struct script_options options = { .path = "test.cfg",
+		.text = SPAN_OF("debug=2\nchildren=4\nlisten=udp:127.0.0.1:5060\nrequest_route { t_relay(); }\n") };
+	diagnostics_init(&own, &arena);
+	assert_non_null(script_read(&options, &actions, &arena, &own));
+	options.text = SPAN_OF("debug=2\nchildren=8\nrequest_route { t_relay(); }\n");
+	const struct image *image = script_rebuild(&options, &memory, &arena, &own);
+	assert_non_null(image);
+	assert_int_equal(own.errors, 0);
+	assert_int_equal(own.warnings, 3); /* the new children, the old ones, the socket */
+	for (const struct diagnostic *d = own.first; d; d = d->next)
+		assert_string_equal(d->code, "needs-restart");
+	image_free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +263,7 @@ int main(void)
 		cmocka_unit_test(finds_routes_by_kind_and_name),
 		cmocka_unit_test(damaged_code_does_not_verify),
 		cmocka_unit_test(a_broken_script_gives_no_image),
+		cmocka_unit_test(a_reload_names_what_needs_a_restart),
 		cmocka_unit_test(places_of_variables_survive_a_reload),
 		cmocka_unit_test(old_images_are_freed_when_nobody_can_run_them),
 	};
