@@ -122,7 +122,8 @@ $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 $(O)/utils/%: $(O)/utils/%.o
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $($*_LIBS)
-kamcmd_LIBS = -ledit
+kamcmd_LIBS = $(O)/libcore.a -ledit -lm
+$(O)/utils/kamcmd: $(O)/libcore.a
 $(O)/utils/%: utils/%
 	@mkdir -p $(@D)
 	@cp $< $@

@@ -238,16 +238,34 @@ struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const c
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
-/* Arrays with named members are structs on this wire; what is inside a struct needs a name. */
-static bool is_struct(const struct rpc_value *value)
+/* Clients of the field read arrays of plain values at the top only; elsewhere an array is a struct
+ * whose members are called by their position when they have no name. */
+static bool is_plain_array(const struct rpc_value *value)
 {
-	return value->kind == RPC_STRUCT || !value->first || value->first->name.at;
+	if (value->kind != RPC_ARRAY)
+		return false;
+	for (const struct rpc_value *member = value->first; member; member = member->next)
+		if (member->name.at || member->kind == RPC_STRUCT || member->kind == RPC_ARRAY)
+			return false;
+	return value->first != NULL;
 }
 
-static void write_tree(struct writer *w, const struct rpc_value *value, bool needs_name)
+static void write_tree(struct writer *w, const struct rpc_value *value);
+
+static void write_members(struct writer *w, const struct rpc_value *first)
 {
-	if (needs_name)
-		write_terminated(w, WIRE_MEMBER, value->name.at ? value->name : SPAN_OF(""));
+	char text[24];
+	unsigned position = 0;
+	for (const struct rpc_value *member = first; member; member = member->next, position++) {
+		struct writer digits = writer_fixed(text, sizeof(text));
+		writer_uint(&digits, position);
+		write_terminated(w, WIRE_MEMBER, member->name.at ? member->name : writer_result(&digits));
+		write_tree(w, member);
+	}
+}
+
+static void write_tree(struct writer *w, const struct rpc_value *value)
+{
 	switch (value->kind) {
 	case RPC_INT:
 		binrpc_write_int(w, value->number);
@@ -263,13 +281,23 @@ static void write_tree(struct writer *w, const struct rpc_value *value, bool nee
 		return;
 	case RPC_STRUCT:
 	case RPC_ARRAY:
-		break;
+		writer_char(w, WIRE_STRUCT);
+		write_members(w, value->first);
+		writer_char(w, (char)(FLAG | WIRE_STRUCT));
+		return;
 	}
-	unsigned type = is_struct(value) ? WIRE_STRUCT : WIRE_ARRAY;
-	writer_char(w, (char)type);
+}
+
+static void write_top(struct writer *w, const struct rpc_value *value)
+{
+	if (!is_plain_array(value)) {
+		write_tree(w, value);
+		return;
+	}
+	writer_char(w, WIRE_ARRAY);
 	for (const struct rpc_value *member = value->first; member; member = member->next)
-		write_tree(w, member, type == WIRE_STRUCT);
-	writer_char(w, (char)(FLAG | type));
+		write_tree(w, member);
+	writer_char(w, (char)(FLAG | WIRE_ARRAY));
 }
 
 /* The frame's header goes right-aligned into the room that was kept in front of the body. */
@@ -296,7 +324,7 @@ struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_
 		return binrpc_fault(request, code, fault, arena);
 	writer_bytes(&w, "          ", BINRPC_HEADER_MAX);
 	for (; values; values = values->next)
-		write_tree(&w, values, false);
+		write_top(&w, values);
 	return frame(request, BINRPC_REPLY, &w);
 }
 
