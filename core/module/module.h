@@ -36,6 +36,8 @@ struct claim {
 	enum claim_result (*request)(struct message *msg); /* NULL: not interested */
 	/* Replies: called before and instead of the core's stateless forwarding. */
 	enum claim_result (*reply)(struct message *msg);
+	/* After the script of a request that nobody claimed; NULL: not interested. */
+	void (*after)(struct message *msg);
 };
 
 /* Work that is done at intervals, on a fiber of a worker's loop. */

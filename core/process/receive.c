@@ -99,6 +99,9 @@ static void receive_request(struct message *msg)
 		return;
 	if (!run_main_route(msg, ROUTE_REQUEST))
 		counter_inc(counters.dropped_requests);
+	for (unsigned i = 0; i < claim_count; i++)
+		if (claims[i]->after)
+			claims[i]->after(msg);
 }
 
 static void receive_reply(struct message *msg)

@@ -293,6 +293,9 @@ static void observe(const struct tm_event_info *info)
 	case TM_ACK_IN:
 		ack_came_in(info);
 		return;
+	case TM_REQUEST_IN:
+	case TM_CANCEL_IN:
+		return; /* not asked for */
 	}
 }
 

@@ -13,18 +13,14 @@ void branch_send(const struct tx_branch *branch, struct span bytes)
 
 /* ---- routes of a branch --------------------------------------------------------------------------------- */
 
-static bool run_branch_route(struct script_run *parent, struct transaction *tx, struct message *msg, unsigned number)
+static bool run_branch_route(struct script_run *parent, struct transaction *tx, struct message *msg)
 {
-	struct tx_context *context = tx_context(msg);
 	struct script_run run;
-	context->branch = (int)number;
-	context->branch_on_reply = (struct span){ NULL, 0 };
-	if (!tx->on_branch.at || !script_run_init(&run, msg, ROUTE_BRANCH, parent))
+	if (!tx->on_branch || !script_run_init(&run, msg, ROUTE_BRANCH, parent))
 		return true;
-	uint32_t route = script_route(run.image, ROUTE_BRANCH, bytes_span(tx->on_branch));
+	uint32_t route = script_route(run.image, ROUTE_BRANCH, route_name(tx->on_branch));
 	if (route)
 		script_run_route(&run, route);
-	context->branch = -1;
 	return !run.dropped;
 }
 
@@ -32,7 +28,7 @@ static bool run_onsend_route(struct message *msg, struct outgoing *out)
 {
 	struct script_run run;
 	const struct image *image = script_current_image();
-	uint32_t route = script_route(image, ROUTE_ONSEND, SPAN_OF(""));
+	uint32_t route = image ? script_route(image, ROUTE_ONSEND, SPAN_OF("")) : 0;
 	if (!route || !script_run_init(&run, msg, ROUTE_ONSEND, NULL))
 		return true;
 	run.outgoing = out;
@@ -42,15 +38,37 @@ static bool run_onsend_route(struct message *msg, struct outgoing *out)
 
 /* ---- one branch ----------------------------------------------------------------------------------------------- */
 
-static struct tx_branch *branch_add(struct transaction *tx)
+/* Copies `text` behind what is in the block already. */
+static struct span place(char **end, struct span text)
 {
-	if (tx->branch_count == BRANCHES_MOST)
-		return NULL;
+	if (!text.at)
+		return text;
+	char *at = *end;
+	memcpy(at, text.at, text.len);
+	*end = at + text.len;
+	return span_make(at, text.len);
+}
+
+/* Makes branch number tx->branch_count: one block with everything that is remembered of it. */
+static struct tx_branch *branch_add(struct transaction *tx, const struct message *msg, struct span request)
+{
+	const struct branch *target = &msg->target;
+	struct span uri = message_uri(msg);
+	size_t size = sizeof(struct tx_branch) + request.len + uri.len + target->dst_uri.len + target->path.len +
+		target->ruid.len + target->instance.len;
 	struct shard *shard = tx_lock(tx);
-	struct tx_branch *branch = region_zalloc(shard, &tx->slot, sizeof(*branch));
+	struct tx_branch *branch = region_alloc(shard, &tx->slot, size);
 	if (branch) {
-		branch->state = BRANCH_DONE; /* until it was sent */
-		tx->branches[tx->branch_count++] = branch;
+		char *end = (char *)(branch + 1);
+		*branch = (struct tx_branch){ .state = CLIENT_TERMINATED, .flags = target->flags };
+		branch->request = place(&end, request);
+		branch->uri = place(&end, uri);
+		branch->dst_uri = place(&end, target->dst_uri);
+		branch->path = place(&end, target->path);
+		branch->ruid = place(&end, target->ruid);
+		branch->instance = place(&end, target->instance);
+		tx->branches[tx->branch_count] = branch;
+		tx->branch_count++;
 	}
 	shard_unlock(shard);
 	return branch;
@@ -59,7 +77,7 @@ static struct tx_branch *branch_add(struct transaction *tx)
 static void branch_arm(struct transaction *tx, struct tx_branch *branch)
 {
 	int64_t now = clock_ms();
-	branch->state = BRANCH_CALLING;
+	branch->state = CLIENT_CALLING;
 	branch->expires_ms = now + tx->fr_ms;
 	if (transport_is_reliable((enum transport)branch->to.transport))
 		return;
@@ -75,11 +93,11 @@ static const struct listener *choose_listener(const struct message *msg, const s
 	return listener_for(to);
 }
 
-/* Renders msg->target and sends it as branch number `number`; the branch remembers the bytes. */
-static bool branch_start(struct transaction *tx, struct tx_branch *branch, unsigned number, struct message *msg,
-	const struct end_point *to)
+/* Renders msg->target and sends it as a new branch; the branch remembers the bytes. */
+static bool branch_start(struct transaction *tx, struct message *msg, const struct end_point *to)
 {
 	char via[80];
+	const struct tx_context *context = tx_context(msg);
 	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
 	out.from = choose_listener(msg, to);
@@ -88,23 +106,29 @@ static bool branch_start(struct transaction *tx, struct tx_branch *branch, unsig
 		log_error("no listen address can reach %.*s", SPAN_ARGS(message_uri(msg)));
 		return false;
 	}
-	out.via_branch = tx_via_branch(tx, number, via);
+	out.via_branch = tx_via_branch(tx, tx->branch_count, via);
 	render_request(&w, &out);
-	if (w.failed || !tx_keep(tx, &branch->request, writer_result(&w))) {
+	if (w.failed || !run_onsend_route(msg, &out)) {
+		msg->last_error = w.failed ? 513 : 477;
+		return false;
+	}
+	struct tx_branch *branch = branch_add(tx, msg, writer_result(&w));
+	if (!branch) {
 		msg->last_error = 500;
+		log_error("no shared memory for a branch; start with a larger -m");
 		return false;
 	}
 	branch->to = *to;
 	branch->from = out.from;
-	branch->flags = msg->target.flags;
-	tx_keep(tx, &branch->uri, message_uri(msg));
-	tx_keep(tx, &branch->ruid, msg->target.ruid);
-	tx_keep(tx, &branch->dst_uri, msg->target.dst_uri);
-	tx_keep(tx, &branch->on_reply, tx_context(msg)->branch_on_reply);
-	if (!run_onsend_route(msg, &out))
+	branch->on_reply = context->branch_on_reply;
+	const struct send_target target = { .to = *to, .from = out.from };
+	if (send_bytes(&target, writer_result(&w), false) != SEND_OK) {
+		branch->code = 477;
+		branch->is_local = true;
+		msg->last_error = 477;
 		return false;
+	}
 	branch_arm(tx, branch);
-	branch_send(branch, writer_result(&w));
 	counter_inc(tm_counters->uac);
 	return true;
 }
@@ -144,43 +168,67 @@ static struct edit *copy_edits(struct arena *arena, const struct edit *edits)
 	return first;
 }
 
-static bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
+bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
 	const struct send_target *forced)
 {
 	struct message *msg = run->msg;
+	struct tx_context *context = tx_context(msg);
 	struct end_point to;
-	unsigned number = tx->branch_count;
-	struct tx_branch *branch = branch_add(tx);
 	struct branch kept_target = msg->target;
 	struct edit *kept_edits = msg->edits;
-	if (!branch)
+	int kept_branch = context->branch;
+	if (tx->branch_count == BRANCHES_MOST) {
+		log_error("a transaction has at most %d branches", BRANCHES_MOST);
 		return false;
-	branch->code = 500;
-	branch->is_local = true;
+	}
 	if (destination)
 		msg->target = *destination;
-	if (tx->on_branch.at)
+	if (tx->on_branch)
 		msg->edits = copy_edits(msg->arena, kept_edits);
-	bool is_sent = run_branch_route(run, tx, msg, number) && find_target(msg, forced, &to) &&
-		branch_start(tx, branch, number, msg, &to);
-	if (is_sent)
-		branch->code = 0;
+	context->branch = tx->branch_count;
+	context->branch_on_reply = 0;
+	bool is_sent = run_branch_route(run, tx, msg) && find_target(msg, forced, &to) && branch_start(tx, msg, &to);
+	context->branch = kept_branch;
+	context->branch_on_reply = 0;
 	msg->target = kept_target;
 	msg->edits = kept_edits;
 	return is_sent;
 }
 
+static bool same_destination(const struct branch *a, struct span uri, const struct branch *b)
+{
+	return span_equal(a->uri, uri) && span_equal(a->dst_uri, b->dst_uri);
+}
+
+/* Is the message's first destination one to send to? After a failure it is only when the route set a
+ * new one; never when append_branch() made a branch of it. */
+static bool main_counts(const struct message *msg, const struct tx_context *context)
+{
+	if (context->main_is_used && msg->target.uri.at == context->seen_uri &&
+		msg->target.dst_uri.at == context->seen_dst)
+		return false;
+	for (unsigned i = 0; i < msg->branch_count; i++)
+		if (same_destination(&msg->branches[i], message_uri(msg), &msg->target))
+			return false;
+	return true;
+}
+
+/* What became of earlier serial legs counts no more, as failure_reply_mode says. */
+static void drop_replies_of_old_legs(struct transaction *tx)
+{
+	int64_t mode = tm_settings()->failure_reply_mode;
+	unsigned from = mode == 2 ? tx->first_leg : 0;
+	for (unsigned i = from; mode != 0 && i < tx->branch_count; i++)
+		tx->branches[i]->is_dropped = true;
+}
+
 bool relay_branches(struct script_run *run, struct transaction *tx, const struct send_target *forced)
 {
 	struct message *msg = run->msg;
-	bool is_first = !(tx->flags & TX_RELAYED);
+	struct tx_context *context = tx_context(msg);
 	bool any_sent = false;
-	/* After a failure the first destination counts only when the route set a new one. */
-	bool with_main = is_first || (msg->notes & NOTE_URI_CHANGED) || msg->branch_count == 0;
-	if (!is_first)
-		tx->first_leg = tx->branch_count;
-	tx->flags |= TX_RELAYED;
-	if (with_main)
+	unsigned old_count = tx->branch_count;
+	if (main_counts(msg, context))
 		any_sent = relay_one(run, tx, NULL, forced);
 	for (unsigned i = 0; i < msg->branch_count; i++) {
 		struct branch destination = msg->branches[i];
@@ -188,15 +236,28 @@ bool relay_branches(struct script_run *run, struct transaction *tx, const struct
 			any_sent = relay_one(run, tx, &destination, forced) || any_sent;
 	}
 	message_clear_branches(msg);
-	if (any_sent)
+	context->main_is_used = true;
+	context->seen_uri = msg->target.uri.at;
+	context->seen_dst = msg->target.dst_uri.at;
+	if (any_sent && run->kind == ROUTE_FAILURE) {
+		unsigned count = tx->branch_count;
+		tx->branch_count = (uint8_t)old_count;
+		drop_replies_of_old_legs(tx);
+		tx->branch_count = (uint8_t)count;
+		tx->first_leg = (uint8_t)old_count;
+	}
+	if (any_sent && !(tx->flags & TX_RELAYED)) {
+		tx->flags |= TX_RELAYED;
 		counter_inc(tm_counters->active);
+	}
 	return any_sent;
 }
 
 /* ---- CANCEL and ACK, made from the request as it was sent -------------------------------------------------------- */
 
 /* Copies the headers that a CANCEL or ACK shares with its INVITE. */
-static void write_shared_headers(struct writer *w, struct message *sent, const char *method, bool with_to)
+static void write_shared_headers(struct writer *w, struct message *sent, const char *method,
+	struct span to)
 {
 	uint32_t cseq = 0;
 	const struct sip_header *via = message_header(sent, HEADER_VIA);
@@ -208,31 +269,41 @@ static void write_shared_headers(struct writer *w, struct message *sent, const c
 	for (const struct sip_header *h = message_header(sent, HEADER_ROUTE); h; h = message_next_header(sent, h))
 		writer_span(w, sip_header_line(sent->bytes, h));
 	writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_FROM)));
-	if (with_to)
-		writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
+	writer_span(w, to);
 	writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_CALL_ID)));
 	writer_printf(w, "CSeq: %u %s\r\nMax-Forwards: 70\r\n", cseq, method);
 }
 
-static struct message *parse_sent(const struct tx_branch *branch, struct arena *arena)
+struct message *branch_request(const struct tx_branch *branch, struct arena *arena)
 {
 	const struct received nobody = { 0 };
 	const char *reason;
-	struct message *sent = message_parse(arena, bytes_span(branch->request), &nobody, &reason);
+	struct message *sent = message_parse(arena, branch->request, &nobody, &reason);
 	bool is_whole = sent && message_header(sent, HEADER_VIA) && message_header(sent, HEADER_FROM) &&
 		message_header(sent, HEADER_TO) && message_header(sent, HEADER_CALL_ID);
 	return is_whole ? sent : NULL;
 }
 
+/* Copies the headers of the INVITE whose names begin with ac_extra_hdrs. */
+static void write_extra_headers(struct writer *w, const struct message *sent)
+{
+	struct span prefix = tm_settings()->ac_extra_hdrs;
+	for (unsigned i = 0; prefix.len && i < sent->index->header_count; i++) {
+		const struct sip_header *h = &sent->index->headers[i];
+		if (h->id == HEADER_OTHER && span_starts_with_nocase(sip_header_name(sent->bytes, h), prefix))
+			writer_span(w, sip_header_line(sent->bytes, h));
+	}
+}
+
 static void cancel_branch(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
 {
-	struct message *sent = parse_sent(branch, arena);
-	if (!sent || branch->cancel.at)
+	struct message *sent = branch->cancel.at ? NULL : branch_request(branch, arena);
+	if (!sent)
 		return;
 	struct writer w = writer_in_arena(arena, 1024);
-	write_shared_headers(&w, sent, "CANCEL", true);
-	if (!(tx->flags & TX_NO_CANCEL_REASON))
-		writer_span(&w, bytes_span(tx->cancel_reason));
+	write_shared_headers(&w, sent, "CANCEL", sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
+	writer_span(&w, bytes_span(tx->cancel_reason));
+	write_extra_headers(&w, sent);
 	writer_span(&w, render_options()->user_agent_line);
 	writer_literal(&w, "Content-Length: 0\r\n\r\n");
 	if (w.failed || !tx_keep(tx, &branch->cancel, writer_result(&w)))
@@ -254,14 +325,14 @@ void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena
 		return;
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		struct tx_branch *branch = tx->branches[i];
-		if (!(which & (1u << i)) || branch->state == BRANCH_DONE)
+		if (!(which & (1u << i)) || branch_is_done(branch))
 			continue;
 		/* RFC 3261 9.1: no CANCEL before a provisional was heard. */
-		if (branch->state == BRANCH_PROCEEDING || tm_settings()->cancel_b_method == 2) {
+		if (branch->state == CLIENT_PROCEEDING || tm_settings()->cancel_b_method == 2) {
 			cancel_branch(tx, branch, arena);
 		} else if (tm_settings()->cancel_b_method == 0) {
+			branch->state = client_step(MACHINE_INVITE, (enum client_state)branch->state, CLIENT_GIVES_UP).next;
 			branch->retransmit_ms = branch->expires_ms = 0;
-			branch->state = BRANCH_DONE;
 			branch->code = 487;
 			branch->is_local = true;
 		} else {
@@ -273,14 +344,16 @@ void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena
 void send_branch_ack(struct transaction *tx, unsigned number, struct message *reply)
 {
 	const struct tx_branch *branch = tx->branches[number];
-	struct message *sent = parse_sent(branch, reply->arena);
+	struct message *sent = branch_request(branch, reply->arena);
 	const struct sip_header *to = message_header(reply, HEADER_TO);
 	if (!sent || !to)
 		return;
 	struct writer w = writer_in_arena(reply->arena, 1024);
-	write_shared_headers(&w, sent, "ACK", false);
-	writer_span(&w, sip_header_line(reply->bytes, to));
+	write_shared_headers(&w, sent, "ACK", sip_header_line(reply->bytes, to));
+	write_extra_headers(&w, sent);
+	writer_span(&w, render_options()->user_agent_line);
 	writer_literal(&w, "Content-Length: 0\r\n\r\n");
+	const struct send_target target = { .to = branch->to, .from = branch->from };
 	if (!w.failed)
-		branch_send(branch, writer_result(&w));
+		send_bytes(&target, writer_result(&w), false);
 }

@@ -3,111 +3,62 @@
  * are made here. */
 #include <stdio.h>
 
-#include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
-
-#define OBSERVERS_MOST 16
-
-static struct {
-	struct observer {
-		unsigned events;
-		uint32_t flag_mask;
-		tm_observer call;
-	} list[OBSERVERS_MOST];
-	unsigned count;
-} observers;
-
-/* ---- observers -------------------------------------------------------------------------------------------- */
-
-bool observe(unsigned events, uint32_t flag_mask, tm_observer observer)
-{
-	if (observers.count == OBSERVERS_MOST)
-		return false;
-	observers.list[observers.count++] = (struct observer){ events, flag_mask, observer };
-	return true;
-}
-
-static bool wants(const struct observer *observer, const struct transaction *tx, unsigned event)
-{
-	return (observer->events & event) && (!observer->flag_mask || (observer->flag_mask & tx->message_flags));
-}
-
-bool is_observed(const struct transaction *tx, unsigned event)
-{
-	for (unsigned i = 0; i < observers.count; i++)
-		if (wants(&observers.list[i], tx, event))
-			return true;
-	return false;
-}
-
-void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
-	unsigned code, struct span reason, const struct branch *branch)
-{
-	struct script_run run;
-	if (!is_observed(tx, event) || !script_run_init(&run, request, ROUTE_EVENT, NULL))
-		return;
-	const struct tm_event_info info = { .event = event, .run = &run, .request = request, .reply = reply,
-		.code = code, .reason = reason, .is_cancelled = tx->flags & TX_CANCELLED, .branch = branch };
-	for (unsigned i = 0; i < observers.count; i++)
-		if (wants(&observers.list[i], tx, event))
-			observers.list[i].call(&info);
-}
-
-/* Thaws the request only when somebody listens. */
-static void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
-	struct span reason, struct arena *arena, const struct tx_branch *branch)
-{
-	struct tx_context context = { .tx = tx, .shard = tx->slot.shard, .index = tx->slot.index,
-		.generation = tx->slot.generation, .holds_lease = true, .branch = -1, .code = code, .reply = reply };
-	if (!is_observed(tx, event))
-		return;
-	struct message *request = tx_request(tx, arena, &context);
-	if (!request)
-		return;
-	if (branch && branch->uri.at)
-		message_set_uri(request, bytes_span(branch->uri));
-	if (branch)
-		request->target.dst_uri = bytes_span(branch->dst_uri);
-	tell_observers(tx, event, request, reply, code, reason, branch ? &request->target : NULL);
-}
-
-/* ---- upstream ------------------------------------------------------------------------------------------------ */
 
 static struct span reply_reason(const struct message *reply)
 {
 	return sip_range_span(reply->bytes, reply->index->reason);
 }
 
-static void note_final(struct transaction *tx, unsigned code, bool is_local)
+/* ---- upstream ------------------------------------------------------------------------------------------------ */
+
+/* A final reply: from now on the transaction only absorbs what comes late. Over UDP the sender of an
+ * INVITE hears a failure, or a 2xx that was made here, again until it sends ACK. */
+static void note_final(struct transaction *tx, unsigned actions, bool is_local)
 {
-	bool is_invite = tx->flags & TX_INVITE;
-	tx->server = is_invite && code < 300 ? SERVER_ACCEPTED : SERVER_COMPLETED;
+	bool repeats = (actions & DO_REPEAT) || (is_local && (tx->flags & TX_INVITE));
 	tx_finish(tx);
-	/* Over UDP the sender of an INVITE hears our final reply again until it sends ACK. */
-	if (is_invite && (code >= 300 || is_local) && !transport_is_reliable((enum transport)tx->upstream.to.transport)) {
+	if (is_local)
+		tx->flags |= TX_LOCAL_ANSWER;
+	if (!repeats)
+		return;
+	tx->wait_ends_ms = clock_ms() + tx->fr_ms;
+	if (!transport_is_reliable((enum transport)tx->upstream.to.transport)) {
 		tx->reply_interval_ms = tx->retr1_ms;
 		tx->reply_retransmit_ms = clock_ms() + tx->retr1_ms;
-		tx->wait_ends_ms = clock_ms() + tx->fr_ms;
 	}
 }
 
-/* Sends finished bytes upstream and keeps them for retransmissions. */
-static bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local)
+/* What is sent upstream counts, and moves the server transaction. False: not now. */
+static bool upstream_step(struct transaction *tx, unsigned code, bool is_local)
 {
+	struct machine_step step = server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
+	if (step.actions & DO_REFUSE)
+		return false;
+	tx->server = step.next;
+	tx->code = (uint16_t)code;
+	if (step.actions & DO_STOP)
+		tx->reply_retransmit_ms = 0;
+	if (step.actions & DO_FINISH) {
+		counter_inc(tm_counters->by_class[code / 100]);
+		note_final(tx, step.actions, is_local);
+	}
+	return true;
+}
+
+bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local)
+{
+	if (!upstream_step(tx, code, is_local))
+		return false;
 	if (tx->flags & TX_REPLIES_SILENTLY) {
-		if (code >= 200)
-			note_final(tx, code, false);
+		tx->reply_retransmit_ms = 0;
 		return true;
 	}
 	if (!tx_keep(tx, &tx->reply, bytes))
 		log_error("no shared memory to keep a reply; it will not be repeated");
-	send_bytes(&tx->upstream, bytes, true);
-	tx->code = (uint16_t)code;
+	/* Borrowed: both kinds of callers rendered it into an arena that outlives the batch. */
+	send_bytes(&tx->upstream, bytes, false);
 	counter_inc(tm_counters->rpl_sent);
-	if (code >= 200) {
-		counter_inc(tm_counters->by_class[code / 100]);
-		note_final(tx, code, is_local);
-	}
 	return true;
 }
 
@@ -120,34 +71,52 @@ static void relay_upstream(struct transaction *tx, struct message *reply)
 		log_error("a reply is too large to relay");
 		return;
 	}
-	send_upstream(tx, writer_result(&w), code, false);
+	if (!send_upstream(tx, writer_result(&w), code, false))
+		return;
 	counter_inc(tm_counters->rpl_relayed);
-	if (code >= 200)
-		tell_about(tx, TM_REPLY_OUT, reply, code, reply_reason(reply), reply->arena, NULL);
-	else
-		tell_about(tx, TM_PROVISIONAL_OUT, reply, code, reply_reason(reply), reply->arena, NULL);
+	enum tm_event event = code >= 200 ? TM_REPLY_OUT : TM_PROVISIONAL_OUT;
+	if (is_observed(tx, event))
+		tell_about(tx, event, reply, code, reply_reason(reply), reply->arena, NULL);
+}
+
+struct span render_reply_to(struct message *request, unsigned code, struct span reason, struct span extra)
+{
+	char tag[64];
+	struct local_reply reply = { .request = request, .code = code, .reason = reason, .extra_lines = extra,
+		.with_contacts = code >= 300 && code < 400 };
+	if (code > 100)
+		reply.to_tag = request->to_tag.at ? request->to_tag : stateless_to_tag(request, tag);
+	struct writer w = writer_in_arena(request->arena, request->bytes.len + 512);
+	render_local_reply(&w, &reply);
+	return w.failed ? NO_SPAN : writer_result(&w);
+}
+
+static void run_local_response(struct message *request)
+{
+	const struct image *image = script_current_image();
+	if (image && script_route(image, ROUTE_EVENT, SPAN_OF("tm:local-response")))
+		script_run_event("tm:local-response", request, NULL, NULL);
 }
 
 bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request, unsigned code,
 	struct span reason)
 {
-	struct local_reply reply = { .request = request, .code = code, .reason = reason,
-		.to_tag = code == 100 ? (struct span){ NULL, 0 } : bytes_span(tx->to_tag),
-		.with_contacts = code >= 300 && code < 400 };
-	struct writer w = writer_in_arena(request->arena, request->bytes.len + 512);
-	if (tx->code >= 200) {
+	if (tx->flags & TX_LOCAL)
+		return false;
+	if (tx->code >= 200 && code != tx->code) {
 		log_error("a reply %u comes after the final reply %u was sent", code, tx->code);
 		return false;
 	}
-	render_local_reply(&w, &reply);
-	if (w.failed || !send_upstream(tx, writer_result(&w), code, true))
+	struct span text = render_reply_to(request, code, reason, NO_SPAN);
+	if (!text.at || !send_upstream(tx, text, code, true))
 		return false;
 	counter_inc(tm_counters->rpl_generated);
 	if (code >= 200) {
 		/* Whoever was asked meanwhile need not go on. */
-		cancel_branches(tx, UINT32_MAX, request->arena);
+		cancel_branches(tx, ALL_BRANCHES, request->arena);
 		tell_observers(tx, TM_REPLY_OUT, request, NULL, code, reason, NULL);
 	}
+	run_local_response(request);
 	return true;
 }
 
@@ -156,7 +125,7 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 bool all_done(const struct transaction *tx)
 {
 	for (unsigned i = 0; i < tx->branch_count; i++)
-		if (tx->branches[i]->state != BRANCH_DONE)
+		if (!branch_is_done(tx->branches[i]))
 			return false;
 	return !(tx->flags & TX_SUSPENDED);
 }
@@ -166,7 +135,7 @@ bool all_done(const struct transaction *tx)
 static unsigned reply_rank(const struct transaction *tx, const struct tx_branch *branch)
 {
 	static const struct { uint16_t code, rank; } special[] = {
-		{ 401, 300 }, { 407, 301 }, { 415, 302 }, { 420, 303 }, { 484, 304 }, { 408, 480 }, { 503, 590 },
+		{ 401, 300 }, { 407, 301 }, { 415, 302 }, { 420, 303 }, { 484, 304 }, { 503, 590 },
 	};
 	unsigned penalty = branch->is_local ? (unsigned)tm_settings()->faked_reply_prio : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(special); i++)
@@ -175,7 +144,7 @@ static unsigned reply_rank(const struct transaction *tx, const struct tx_branch 
 	switch (branch->code / 100) {
 	case 6: return (tx->flags & TX_DISABLE_6XX ? 595 : 100) + penalty;
 	case 3: return 200 + penalty;
-	case 4: return 400 + branch->code % 100 / 2 + penalty;
+	case 4: return 400 + branch->code % 100 + penalty;
 	case 5: return 500 + branch->code % 100 / 2 + penalty;
 	default: return 1000;
 	}
@@ -185,10 +154,10 @@ static int pick_winner(const struct transaction *tx)
 {
 	int best = -1;
 	unsigned best_rank = UINT32_MAX;
-	unsigned from = tm_settings()->failure_reply_mode >= 2 ? tx->first_leg : 0;
-	for (unsigned i = from; i < tx->branch_count; i++) {
-		unsigned rank = reply_rank(tx, tx->branches[i]);
-		if (tx->branches[i]->code >= 300 && rank < best_rank) {
+	for (unsigned i = 0; i < tx->branch_count; i++) {
+		const struct tx_branch *branch = tx->branches[i];
+		unsigned rank = reply_rank(tx, branch);
+		if (branch->code >= 300 && !branch->is_dropped && branch_is_done(branch) && rank < best_rank) {
 			best_rank = rank;
 			best = (int)i;
 		}
@@ -198,13 +167,17 @@ static int pick_winner(const struct transaction *tx)
 
 static struct span local_reason(unsigned code)
 {
-	switch (code) {
-	case 408: return tm_settings()->reply_408_reason;
-	case 487: return SPAN_OF("Request Terminated");
-	case 478: return SPAN_OF("Unresolvable destination (478/TM)");
-	default: return code == (unsigned)tm_settings()->reply_408_code ? tm_settings()->reply_408_reason :
-		SPAN_OF("Server Internal Error");
-	}
+	static const struct { unsigned code; struct span reason; } known[] = {
+		{ 477, SPAN("Unfortunately error on sending to next hop occurred (477/TM)") },
+		{ 478, SPAN("Unresolvable destination (478/TM)") },
+		{ 487, SPAN("Request Terminated") },
+	};
+	if (code == (unsigned)tm_settings()->reply_408_code)
+		return tm_settings()->reply_408_reason;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].code == code)
+			return known[i].reason;
+	return SPAN_OF("Server Internal Error");
 }
 
 /* Adds the challenges of the other branches, so that the caller can answer all of them (16.7, 7.). */
@@ -228,61 +201,76 @@ static void aggregate_challenges(struct transaction *tx, unsigned winner, struct
 	}
 }
 
-/* 503 means "this server"; upstream it would mean us (16.7, 6.). */
-static void remap_503(struct message *reply)
-{
-	struct span line = span_make(reply->bytes.at + reply->index->start, reply->index->headers_at);
-	size_t at = span_find_span(line, SPAN_OF("503"));
-	if (at < line.len)
-		edit_replace(reply, (uint32_t)(reply->index->start + at), 3, SPAN_OF("500"));
-}
-
-static void forward_winner(struct transaction *tx, unsigned winner, struct arena *arena,
-	const struct tx_context *context)
+static void forward_winner(struct transaction *tx, unsigned winner, struct message *reply, struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
-	struct message *reply = branch->reply && !branch->is_local ? message_thaw(branch->reply, arena) : NULL;
-	if (reply) {
+	if (tx->flags & TX_LOCAL) {
+		if (!reply && branch->reply)
+			reply = message_thaw(branch->reply, arena);
+		uac_finished(tx, winner, reply, branch->code, arena);
+		return;
+	}
+	if (!reply && branch->reply && !branch->is_local)
+		reply = message_thaw(branch->reply, arena);
+	/* 503 means "this server"; upstream it would mean us (16.7, 6.). */
+	bool is_remapped = branch->code == 503 && tm_settings()->remap_503_500;
+	if (reply && !is_remapped) {
 		if (tm_settings()->aggregate_challenges && (branch->code == 401 || branch->code == 407))
 			aggregate_challenges(tx, winner, reply);
-		if (tm_settings()->remap_503_500 && branch->code == 503)
-			remap_503(reply);
 		relay_upstream(tx, reply);
 		return;
 	}
-	struct message *request = tx_request(tx, arena, context);
+	if (reply) {
+		const struct sip_range reason = reply->index->reason;
+		edit_replace(reply, reason.at - 4, 3, SPAN_OF("500"));
+		reply->index->status = 500;
+		relay_upstream(tx, reply);
+		return;
+	}
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx_request(tx, arena, &context);
 	struct script_run run;
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
 		reply_locally(&run, tx, request, branch->code, local_reason(branch->code));
 }
 
+/* Prepares the stored request for a route that may send it elsewhere. */
+static struct message *request_for_route(struct transaction *tx, struct tx_context *context, struct arena *arena)
+{
+	struct message *request = tx_request(tx, arena, context);
+	if (!request)
+		return NULL;
+	request->notes &= ~(uint32_t)(NOTE_URI_CHANGED | NOTE_DROPPED);
+	message_clear_branches(request);
+	return request;
+}
+
 /* Runs the armed failure_route; true when it took care (replied, or new branches are on their way). */
-static bool run_failure_route(struct transaction *tx, unsigned winner, struct tx_context *context, struct arena *arena)
+static bool run_failure_route(struct transaction *tx, unsigned winner, struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
 	struct script_run run;
-	if (!tx->on_failure.at)
+	uint16_t armed = tx->on_failure;
+	if (!armed || (tx->flags & TX_LOCAL))
 		return false;
-	struct message *request = tx_request(tx, arena, context);
+	struct tx_context context = context_holding(tx);
+	struct message *request = request_for_route(tx, &context, arena);
 	if (!request || !script_run_init(&run, request, ROUTE_FAILURE, NULL))
 		return false;
-	uint32_t route = script_route(run.image, ROUTE_FAILURE, bytes_span(tx->on_failure));
+	uint32_t route = script_route(run.image, ROUTE_FAILURE, route_name(armed));
 	struct tx_context *own = tx_context(request);
-	tx_keep(tx, &tx->on_failure, (struct span){ NULL, 0 }); /* armed for one failure */
-	request->notes &= ~(uint32_t)(NOTE_URI_CHANGED | NOTE_DROPPED);
-	message_clear_branches(request);
-	tx->winner = (uint8_t)winner;
+	tx->on_failure = 0; /* armed for one failure */
 	own->code = branch->code;
 	own->branch = (int)winner;
 	own->reply_is_local = branch->is_local;
 	own->reply = branch->reply && !branch->is_local ? message_thaw(branch->reply, arena) : NULL;
+	void *outer = fiber_local();
 	fiber_set_local(request);
 	if (route)
 		script_run_route(&run, route);
+	fiber_set_local(outer);
 	tx_keep_state(tx, request);
-	if (own->on_failure.at)
-		tx_keep(tx, &tx->on_failure, own->on_failure);
-	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200;
+	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 || (tx->flags & TX_SUSPENDED);
 }
 
 void finish_branches(struct transaction *tx, struct arena *arena)
@@ -292,17 +280,54 @@ void finish_branches(struct transaction *tx, struct arena *arena)
 		unsigned before = tx->branch_count;
 		int winner = pick_winner(tx);
 		if (winner < 0)
+			break;
+		if (run_failure_route(tx, (unsigned)winner, arena))
 			return;
-		struct tx_context context = { .tx = tx, .shard = tx->slot.shard, .index = tx->slot.index,
-			.generation = tx->slot.generation, .holds_lease = true, .branch = winner };
-		if (run_failure_route(tx, (unsigned)winner, &context, arena))
-			return;
-		if (tx->branch_count > before && all_done(tx) && tx->on_failure.at)
-			continue;
-		winner = pick_winner(tx);
-		if (winner >= 0)
-			forward_winner(tx, (unsigned)winner, arena, &context);
+		if (tx->branch_count == before || !tx->on_failure)
+			break;
+	}
+	int winner = pick_winner(tx);
+	if (winner >= 0) {
+		forward_winner(tx, (unsigned)winner, NULL, arena);
 		return;
+	}
+	/* Every reply was dropped. */
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx->branch_count ? tx_request(tx, arena, &context) : NULL;
+	struct script_run run;
+	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
+		reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code, tm_settings()->reply_408_reason);
+}
+
+void tx_resume(struct tx_context *context, struct span route_text, struct arena *arena)
+{
+	struct transaction *tx = context->tx;
+	struct script_run run;
+	if (!(tx->flags & TX_SUSPENDED))
+		return;
+	tx->flags &= ~(uint32_t)TX_SUSPENDED;
+	struct tx_context own = context_holding(tx);
+	struct message *request = tx_request(tx, arena, &own);
+	if (!request || !script_run_init(&run, request, ROUTE_REQUEST, NULL))
+		return;
+	struct tx_context *seen = tx_context(request);
+	seen->main_is_used = false;
+	uint32_t route = script_route(run.image, ROUTE_REQUEST, route_text);
+	if (!route)
+		log_error("there is no route[%.*s] to go on with", SPAN_ARGS(route_text));
+	void *outer = fiber_local();
+	fiber_set_local(request);
+	if (route)
+		script_run_route(&run, route);
+	fiber_set_local(outer);
+	tx_keep_state(tx, request);
+	if (tx->flags & TX_SUSPENDED)
+		return;
+	if (all_done(tx) && tx->server == SERVER_PROCEEDING) {
+		if (tx->branch_count)
+			finish_branches(tx, arena);
+		else
+			reply_locally(&run, tx, request, 500, SPAN_OF("Server Internal Error"));
 	}
 }
 
@@ -312,17 +337,20 @@ void finish_branches(struct transaction *tx, struct arena *arena)
 static bool run_reply_route(struct transaction *tx, struct tx_context *context, struct message *reply)
 {
 	const struct tx_branch *branch = tx->branches[context->branch];
-	const struct bytes *const armed[] = { &branch->on_reply, &tx->on_reply };
-	for (size_t i = 0; i < ARRAY_SIZE(armed); i++) {
+	const uint16_t armed[] = { branch->on_reply, tx->on_reply };
+	if (!armed[0] && !armed[1])
+		return true;
+	for (unsigned i = 0; i < 2; i++) {
 		struct script_run run;
-		if (!armed[i]->at || !script_run_init(&run, reply, ROUTE_TM_REPLY, NULL))
+		if (!armed[i] || !script_run_init(&run, reply, ROUTE_TM_REPLY, NULL))
 			continue;
-		uint32_t route = script_route(run.image, ROUTE_TM_REPLY, bytes_span(*armed[i]));
+		uint32_t route = script_route(run.image, ROUTE_TM_REPLY, route_name(armed[i]));
 		if (!route)
 			continue;
 		if (tx->attributes.at && !attributes_thaw(bytes_span(tx->attributes), reply->arena, &reply->attributes))
 			continue;
 		reply->flags = tx->message_flags;
+		reply->script_flags = tx->script_flags;
 		reply->target.flags = branch->flags;
 		context->code = reply->index->status;
 		context->reply = reply;
@@ -334,134 +362,189 @@ static bool run_reply_route(struct transaction *tx, struct tx_context *context, 
 	return true;
 }
 
-static void run_branch_failure_route(struct transaction *tx, struct tx_context *context, struct arena *arena)
+static void run_branch_failure_route(struct transaction *tx, unsigned number, struct arena *arena)
 {
 	struct script_run run;
-	if (!tx->on_branch_failure.at)
+	if (!tx->on_branch_failure || (tx->flags & TX_LOCAL))
 		return;
-	struct message *request = tx_request(tx, arena, context);
+	struct tx_context context = context_holding(tx);
+	struct message *request = request_for_route(tx, &context, arena);
 	if (!request || !script_run_init(&run, request, ROUTE_BRANCH_FAILURE, NULL))
 		return;
-	struct span name = arena_printf(arena, "tm:branch-failure:%.*s", (int)tx->on_branch_failure.len,
-		tx->on_branch_failure.at);
+	struct span name = route_name(tx->on_branch_failure);
 	uint32_t route = script_route(run.image, ROUTE_BRANCH_FAILURE, name);
+	if (!route) {
+		name = arena_printf(arena, "tm:branch-failure:%.*s", SPAN_ARGS(name));
+		route = script_route(run.image, ROUTE_BRANCH_FAILURE, name);
+	}
 	struct tx_context *own = tx_context(request);
-	own->code = tx->branches[context->branch]->code;
-	own->branch = context->branch;
-	request->notes &= ~(uint32_t)NOTE_URI_CHANGED;
-	message_clear_branches(request);
+	own->code = tx->branches[number]->code;
+	own->branch = (int)number;
+	own->reply_is_local = tx->branches[number]->is_local;
 	if (route)
 		script_run_route(&run, route);
 	tx_keep_state(tx, request);
 }
 
-static void take_provisional(struct transaction *tx, struct tx_branch *branch, struct message *reply)
-{
-	unsigned code = reply->index->status;
-	bool is_invite = tx->flags & TX_INVITE;
-	if (is_invite) {
-		branch->retransmit_ms = 0;
-		if (!branch->cancel.at && (branch->state == BRANCH_CALLING || tm_settings()->restart_fr_on_each_reply ||
-						  code > branch->code))
-			branch->expires_ms = clock_ms() + tx->fr_inv_ms;
-	} else {
-		branch->interval_ms = tx->retr2_ms; /* RFC 3261 17.1.2.2 */
-	}
-	branch->state = BRANCH_PROCEEDING;
-	branch->was_replied = true;
-	branch->code = (uint16_t)code;
-	if (branch->cancel_wanted)
-		cancel_branches(tx, UINT32_MAX, reply->arena);
-	if (code > 100 && tx->server == SERVER_PROCEEDING)
-		relay_upstream(tx, reply);
-}
-
-static void keep_reason(struct transaction *tx, struct message *reply)
+static void keep_reason(struct transaction *tx, unsigned code)
 {
 	if (tx->cancel_reason.at || !tm_settings()->local_cancel_reason)
 		return;
 	char line[96];
-	int len = snprintf(line, sizeof(line), "Reason: SIP;cause=%u%s\r\n", reply->index->status,
-		reply->index->status == 200 ? ";text=\"Call completed elsewhere\"" : "");
+	int len = snprintf(line, sizeof(line), "Reason: SIP;cause=%u%s\r\n", code,
+		code == 200 ? ";text=\"Call completed elsewhere\"" : "");
 	tx_keep(tx, &tx->cancel_reason, span_make(line, (size_t)len));
 }
 
-static void take_success(struct transaction *tx, struct message *reply)
+void branch_failed(struct transaction *tx, unsigned number, struct message *reply, struct arena *arena)
 {
-	bool is_invite = tx->flags & TX_INVITE;
-	if (is_invite || tx->server == SERVER_PROCEEDING)
+	const struct tx_branch *branch = tx->branches[number];
+	struct span reason = reply ? reply_reason(reply) : local_reason(branch->code);
+	if (is_observed(tx, TM_BRANCH_FAILED))
+		tell_about(tx, TM_BRANCH_FAILED, reply, branch->code, reason, arena, branch);
+	run_branch_failure_route(tx, number, arena);
+}
+
+static bool ends_all(const struct transaction *tx, unsigned code)
+{
+	return code >= 600 && !(tx->flags & TX_DISABLE_6XX) && !tm_settings()->disable_6xx_block;
+}
+
+static void take_provisional(struct transaction *tx, struct tx_branch *branch, struct message *reply, bool was_calling)
+{
+	unsigned code = reply->index->status;
+	if (!(tx->flags & TX_INVITE))
+		branch->interval_ms = tx->retr2_ms; /* RFC 3261 17.1.2.2 */
+	else if (!branch->cancel.at &&
+		(was_calling || tm_settings()->restart_fr_on_each_reply || code > branch->code))
+		branch->expires_ms = clock_ms() + tx->fr_inv_ms;
+	branch->was_replied = true;
+	branch->code = (uint16_t)code;
+	if (branch->cancel_wanted)
+		cancel_branches(tx, ALL_BRANCHES, reply->arena);
+}
+
+static void take_success(struct transaction *tx, unsigned number, struct message *reply)
+{
+	if (tx->flags & TX_LOCAL)
+		uac_finished(tx, number, reply, reply->index->status, reply->arena);
+	else
 		relay_upstream(tx, reply);
-	if (is_invite) {
-		keep_reason(tx, reply);
-		cancel_branches(tx, UINT32_MAX, reply->arena);
+	if (tx->flags & TX_INVITE) {
+		keep_reason(tx, reply->index->status);
+		cancel_branches(tx, ALL_BRANCHES, reply->arena);
 	}
 }
 
-static void take_failure(struct transaction *tx, struct tx_context *context, struct tx_branch *branch,
-	struct message *reply)
+static void take_failure(struct transaction *tx, unsigned number, struct message *reply)
 {
+	struct tx_branch *branch = tx->branches[number];
+	branch_failed(tx, number, reply, reply->arena);
+	if (ends_all(tx, branch->code)) {
+		keep_reason(tx, branch->code);
+		cancel_branches(tx, ALL_BRANCHES, reply->arena);
+	}
+	bool is_last = all_done(tx) && tx->server == SERVER_PROCEEDING;
+	/* The only branch of a request without failure_route: what came goes on as it is. */
+	if (is_last && tx->branch_count == 1 && !tx->on_failure) {
+		forward_winner(tx, number, reply, reply->arena);
+		return;
+	}
 	branch->reply = tx_freeze(tx, reply);
 	branch->is_local = branch->reply == NULL;
-	tell_about(tx, TM_BRANCH_FAILED, reply, branch->code, reply_reason(reply), reply->arena, branch);
-	run_branch_failure_route(tx, context, reply->arena);
-	if (branch->code >= 600 && !(tx->flags & TX_DISABLE_6XX) && !tm_settings()->disable_6xx_block) {
-		keep_reason(tx, reply);
-		cancel_branches(tx, UINT32_MAX, reply->arena);
-	}
-	if (all_done(tx) && tx->server == SERVER_PROCEEDING)
+	if (is_last)
 		finish_branches(tx, reply->arena);
 }
 
-/* A final reply that was heard before, or after a time-out. */
-static void take_repeated(struct transaction *tx, struct tx_context *context, struct message *reply)
+/* What a reply means for its branch; everything that follows is the core's business. */
+static void take_reply(struct tx_context *context, unsigned number, struct message *reply)
 {
+	struct transaction *tx = context->tx;
+	struct tx_branch *branch = tx->branches[number];
 	unsigned code = reply->index->status;
-	counter_inc(tm_counters->rpl_absorbed);
-	if (!(tx->flags & TX_INVITE) || code < 200)
+	bool was_calling = branch->state == CLIENT_CALLING;
+	bool was_done = branch_is_done(branch);
+	struct machine_step step = client_step(tx_kind(tx), (enum client_state)branch->state, client_event_of(code));
+	branch->state = step.next;
+	if (step.actions & DO_STOP)
+		branch->retransmit_ms = 0;
+	if (step.actions & DO_ACK)
+		send_branch_ack(tx, number, reply);
+	if (!(step.actions & DO_PASS)) {
+		counter_inc(tm_counters->rpl_absorbed);
 		return;
-	if (code >= 300)
-		send_branch_ack(tx, (unsigned)context->branch, reply);
+	}
+	if (code < 200) {
+		take_provisional(tx, branch, reply, was_calling);
+		bool is_kept = run_reply_route(tx, context, reply);
+		if (code > 100 && is_kept && tx->server == SERVER_PROCEEDING && !(tx->flags & TX_LOCAL))
+			relay_upstream(tx, reply);
+		return;
+	}
+	if (!was_done)
+		branch->was_replied = branch->code != 0;
+	branch->code = (uint16_t)code;
+	branch->expires_ms = branch->cancel_ms = 0;
+	run_reply_route(tx, context, reply);
+	if (code < 300)
+		take_success(tx, number, reply);
 	else
-		relay_upstream(tx, reply); /* the callee waits for the caller's ACK (RFC 6026) */
+		take_failure(tx, number, reply);
 }
 
 void reply_received(struct tx_context *context, struct message *reply)
 {
 	struct transaction *tx = context->tx;
 	const struct sip_via *via = message_top_via(reply);
+	struct tx_context named = { 0 };
 	unsigned number;
-	struct tx_context same = *context;
-	if (!via || !tx_from_via(via->branch, &same, &number) || number >= tx->branch_count)
+	if (!via || !tx_from_via(via->branch, &named, &number) || number >= tx->branch_count)
 		return;
 	context->branch = (int)number;
-	struct tx_branch *branch = tx->branches[number];
-	unsigned code = reply->index->status;
-	if (message_method(reply) == METHOD_CANCEL && tx->method != METHOD_CANCEL) {
-		branch->cancel_ms = 0; /* our CANCEL was heard */
+	uint32_t method = message_method(reply);
+	if (method == METHOD_CANCEL && tx->method != METHOD_CANCEL) {
+		tx->branches[number]->cancel_ms = 0; /* our CANCEL was heard */
 		return;
 	}
-	if (message_method(reply) != tx->method)
+	if (method == tx->method)
+		take_reply(context, number, reply);
+}
+
+/* ---- the caller cancels ---------------------------------------------------------------------------------------------- */
+
+static void keep_caller_reason(struct transaction *tx, const struct message *cancel)
+{
+	if (!tm_settings()->e2e_cancel_reason || (tx->flags & TX_NO_CANCEL_REASON))
 		return;
-	if (branch->state == BRANCH_DONE) {
-		take_repeated(tx, context, reply);
+	struct writer w = writer_in_arena(cancel->arena, 256);
+	for (const struct sip_header *h = message_header(cancel, HEADER_REASON); h; h = message_next_header(cancel, h))
+		writer_span(&w, sip_header_line(cancel->bytes, h));
+	if (!w.failed && w.len)
+		tx_keep(tx, &tx->cancel_reason, writer_result(&w));
+}
+
+void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *arena)
+{
+	if (tx->server != SERVER_PROCEEDING)
+		return;
+	bool was_cancelled = tx->flags & TX_CANCELLED;
+	tx->flags |= TX_CANCELLED;
+	if (cancel && !was_cancelled)
+		keep_caller_reason(tx, cancel);
+	if (!was_cancelled && is_observed(tx, TM_CANCEL_IN))
+		tell_about(tx, TM_CANCEL_IN, cancel, 0, NO_SPAN, arena, NULL);
+	cancel_branches(tx, ALL_BRANCHES, arena);
+	if (tx->branch_count && !all_done(tx))
+		return;
+	if (tx->branch_count) {
+		finish_branches(tx, arena);
 		return;
 	}
-	if (code >= 300 && (tx->flags & TX_INVITE))
-		send_branch_ack(tx, number, reply);
-	bool is_kept = run_reply_route(tx, context, reply);
-	if (code < 200) {
-		if (is_kept || code == 100)
-			take_provisional(tx, branch, reply);
-		else
-			branch->state = BRANCH_PROCEEDING;
-		return;
-	}
-	branch->state = BRANCH_DONE;
-	branch->was_replied = branch->code != 0;
-	branch->code = (uint16_t)code;
-	branch->retransmit_ms = branch->expires_ms = branch->cancel_ms = 0;
-	if (code < 300)
-		take_success(tx, reply);
-	else
-		take_failure(tx, context, branch, reply);
+	/* Nothing was sent yet: it is answered here, and t_relay() will refuse. */
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx_request(tx, arena, &context);
+	struct script_run run;
+	tx->flags &= ~(uint32_t)TX_SUSPENDED;
+	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
+		reply_locally(&run, tx, request, 487, SPAN_OF("Request canceled"));
 }

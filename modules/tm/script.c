@@ -1,27 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The functions that scripts call. */
+/* The functions that scripts call to make, forward and answer. */
 #include "core/net/locate.h"
 #include "modules/tm/transaction.h"
 
 struct name_args { struct span name; };
-struct two_numbers_args { int64_t first, second; };
 struct number_args { int64_t number; };
 struct destination_args { struct span host; int64_t port; };
-struct reply_args { int64_t code; struct span reason; };
-struct status_args { const struct pattern *pattern; };
-
-/* ---- making and relaying ----------------------------------------------------------------------------- */
+struct reply_args { struct span code; struct span reason; };
+struct proxy_args { struct span proxy; int64_t flags; };
 
 static bool is_cancel(const struct message *msg)
 {
-	return message_method(msg) == METHOD_CANCEL;
+	return message_is_request(msg) && message_method(msg) == METHOD_CANCEL;
 }
 
-/* Sends 100 so that the caller stops repeating its INVITE (RFC 3261 16.2). */
-static void send_trying(struct script_run *run, struct transaction *tx)
+static bool is_ack(const struct message *msg)
 {
-	if ((tx->flags & (TX_INVITE | TX_NO_100)) == TX_INVITE && tm_settings()->auto_inv_100 && tx->code == 0)
-		reply_locally(run, tx, run->msg, 100, tm_settings()->auto_inv_100_reason);
+	return message_is_request(msg) && message_method(msg) == METHOD_ACK;
+}
+
+/* ---- making and relaying ----------------------------------------------------------------------------- */
+
+/* Makes a transaction; an INVITE is answered with 100, so that the caller stops repeating it
+ * (RFC 3261 16.2). Holds the lease when the result is 1. */
+static int create_with_100(struct message *msg, struct tx_context *context)
+{
+	struct span trying = NO_SPAN;
+	bool wants_100 = message_method(msg) == METHOD_INVITE && tm_settings()->auto_inv_100 &&
+		!(context->early_flags & TX_NO_100);
+	if (wants_100)
+		trying = render_reply_to(msg, 100, tm_settings()->auto_inv_100_reason, NO_SPAN);
+	int made = tx_create(msg, context, trying);
+	if (made == 1 && trying.at) {
+		context->tx->code = 100;
+		send_bytes(&context->tx->upstream, trying, false);
+		counter_inc(tm_counters->rpl_sent);
+		counter_inc(tm_counters->rpl_generated);
+	}
+	return made;
+}
+
+/* The transaction of the run's request, made when there is none, with its lease: as tx_create. */
+static int enter_or_create(struct script_run *run, struct tx_context *context, bool with_100)
+{
+	if (context->generation)
+		return tx_enter(context) ? 1 : -1;
+	if (!message_is_request(run->msg) || is_ack(run->msg))
+		return -1;
+	return with_100 ? create_with_100(run->msg, context) : tx_create(run->msg, context, NO_SPAN);
 }
 
 int create_current(struct script_run *run)
@@ -29,12 +55,15 @@ int create_current(struct script_run *run)
 	struct tx_context *context = tx_context(run->msg);
 	if (!context)
 		return -1;
-	if (context->tx || context->generation)
-		return 1;
-	return tx_create(run->msg, context);
+	bool was_held = context->tx;
+	int made = enter_or_create(run, context, true);
+	if (made == 1 && !was_held)
+		tx_leave(context);
+	return made;
 }
 
-/* A CANCEL ends the branches of its INVITE and is answered here (RFC 3261 9.2, 16.10). */
+/* A CANCEL ends the branches of its INVITE and is answered here (RFC 3261 9.2, 16.10); -2: there is no
+ * such INVITE. */
 static int relay_cancel(struct script_run *run)
 {
 	struct tx_context invite = { .branch = -1 };
@@ -47,33 +76,40 @@ static int relay_cancel(struct script_run *run)
 		}
 		return -2;
 	}
-	if (tx_create(run->msg, own) == 1) {
-		reply_locally(run, own->tx, run->msg, 200, SPAN_OF("canceling"));
+	int made = tx_create(run->msg, own, NO_SPAN);
+	if (made == 1) {
+		own->replied = reply_locally(run, own->tx, run->msg, 200, SPAN_OF("canceling"));
 		tx_leave(own);
 	}
-	if (!tx_enter(&invite))
-		return 1;
-	struct transaction *tx = invite.tx;
-	tx->flags |= TX_CANCELLED;
-	const struct sip_header *reason = message_header(run->msg, HEADER_REASON);
-	if (reason && tm_settings()->e2e_cancel_reason && !(tx->flags & TX_NO_CANCEL_REASON))
-		tx_keep(tx, &tx->cancel_reason, sip_header_line(run->msg->bytes, reason));
-	cancel_branches(tx, UINT32_MAX, run->msg->arena);
-	if (tx->branch_count == 0 && tx->code < 200) {
-		struct message *request = tx_request(tx, run->msg->arena, &invite);
-		if (request)
-			reply_locally(run, tx, request, 487, SPAN_OF("Request Terminated"));
-	} else if (all_done(tx) && tx->server == SERVER_PROCEEDING) {
-		finish_branches(tx, run->msg->arena);
+	if (made != 0 && tx_enter(&invite)) {
+		tx_cancel(invite.tx, run->msg, run->msg->arena);
+		tx_leave(&invite);
 	}
-	tx_leave(&invite);
-	return 1;
+	return made ? 1 : 0;
 }
 
-/* An ACK to a 2xx has no transaction (RFC 3261 17.1.1.2): it is forwarded and forgotten. */
-static int relay_ack(struct script_run *run)
+/* Forwards with the lease held. */
+static bool relay_held(struct script_run *run, struct tx_context *context, const struct send_target *forced,
+	bool is_frozen_now)
 {
-	return forward_request(run, run->msg) ? 1 : -1;
+	struct message *msg = run->msg;
+	struct transaction *tx = context->tx;
+	if (tx->flags & TX_CANCELLED || tx->server != SERVER_PROCEEDING) {
+		log_debug("a request that was cancelled or answered is not forwarded");
+		msg->last_error = 487;
+		return false;
+	}
+	tx_keep_state(tx, msg);
+	context->kept_flags = msg->flags;
+	/* A t_newtran() before froze the request as it was then. */
+	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
+		tx_refreeze(tx, msg);
+	bool is_sent = relay_branches(run, tx, forced);
+	context->relayed = context->relayed || is_sent;
+	context->relay_failed = !is_sent;
+	if (!is_sent && msg->last_error == 0)
+		msg->last_error = 500;
+	return is_sent;
 }
 
 int relay_current(struct script_run *run, const struct send_target *forced)
@@ -82,33 +118,20 @@ int relay_current(struct script_run *run, const struct send_target *forced)
 	struct tx_context *context = tx_context(msg);
 	if (!context)
 		return -1;
-	if (run->kind == ROUTE_REQUEST && message_method(msg) == METHOD_ACK)
-		return relay_ack(run);
-	if (run->kind == ROUTE_REQUEST && is_cancel(msg)) {
+	/* An ACK to a 2xx has no transaction (RFC 3261 17.1.1.2): it is forwarded and forgotten. */
+	if (is_ack(msg))
+		return forward_request(run, msg) ? 1 : -1;
+	if (is_cancel(msg) && !context->generation) {
 		int result = relay_cancel(run);
 		if (result != -2)
 			return result;
 	}
-	bool held = context->holds_lease;
-	if (!context->generation) {
-		int made = tx_create(msg, context);
-		if (made <= 0)
-			return made; /* 0: a repetition that another process works on */
-	} else if (!tx_enter(context)) {
-		return -1;
-	}
-	struct transaction *tx = context->tx;
-	tx->message_flags = msg->flags;
-	tx_keep_state(tx, msg);
-	if (run->kind == ROUTE_REQUEST && context->is_creator)
-		send_trying(run, tx);
-	bool is_sent = relay_branches(run, tx, forced);
-	context->relayed = is_sent;
-	if (run->kind == ROUTE_REQUEST)
-		tx_refreeze(tx, msg);
-	if (!is_sent && msg->last_error == 0)
-		msg->last_error = 500;
-	if (!held)
+	bool was_held = context->tx, was_made = context->generation;
+	int made = enter_or_create(run, context, true);
+	if (made <= 0)
+		return made; /* 0: a repetition that another process works on */
+	bool is_sent = relay_held(run, context, forced, !was_made);
+	if (!was_held)
 		tx_leave(context);
 	return is_sent ? 1 : -1;
 }
@@ -116,14 +139,17 @@ int relay_current(struct script_run *run, const struct send_target *forced)
 bool reply_current(struct script_run *run, unsigned code, struct span reason)
 {
 	struct tx_context *context = tx_context(run->msg);
-	if (!context || (!context->generation && tx_create(run->msg, context) != 1))
+	bool was_held = context && context->tx;
+	if (!context || enter_or_create(run, context, false) != 1)
 		return false;
-	bool held = context->holds_lease && !context->is_creator;
-	if (!tx_enter(context))
-		return false;
-	bool is_sent = reply_locally(run, context->tx, run->msg, code, reason);
-	context->replied = is_sent && code >= 200;
-	if (!held)
+	struct message *request = run->msg;
+	if (!message_is_request(request)) {
+		struct tx_context own = context_holding(context->tx);
+		request = tx_request(context->tx, run->arena, &own);
+	}
+	bool is_sent = request && reply_locally(run, context->tx, request, code, reason);
+	context->replied = context->replied || (is_sent && code >= 200);
+	if (!was_held)
 		tx_leave(context);
 	return is_sent;
 }
@@ -131,79 +157,305 @@ bool reply_current(struct script_run *run, unsigned code, struct span reason)
 SCRIPT_HANDLER_PLAIN(t_newtran)
 static int t_newtran(struct script_run *run)
 {
-	struct tx_context *context = tx_context(run->msg);
-	int made = create_current(run);
-	if (made == 1 && context->is_creator && context->holds_lease) {
-		send_trying(run, context->tx);
-		tx_leave(context);
-	}
-	return made;
+	return create_current(run);
 }
 
+#define DESTINATION_FIELDS \
+	FIELD(struct destination_args, host, "host or address instead of the request's own destination", .optional = true), \
+	FIELD(struct destination_args, port, "its port", .optional = true, .max = 65535)
+static const struct field destination_fields[] = { DESTINATION_FIELDS };
 #define t_relay_args destination_args
-static const struct field t_relay_fields[] = {
-	FIELD(struct destination_args, host, "host or address instead of the request's own destination", .optional = true),
-	FIELD(struct destination_args, port, "its port", .optional = true, .max = 65535),
-};
+#define t_relay_fields destination_fields
 #define t_relay_to_udp_args destination_args
-#define t_relay_to_udp_fields t_relay_fields
+#define t_relay_to_udp_fields destination_fields
+#define t_relay_to_tcp_args destination_args
+#define t_relay_to_tcp_fields destination_fields
+#define t_relay_to_tls_args destination_args
+#define t_relay_to_tls_fields destination_fields
+#define t_relay_to_sctp_args destination_args
+#define t_relay_to_sctp_fields destination_fields
 SCRIPT_HANDLER(t_relay)
 SCRIPT_HANDLER(t_relay_to_udp)
+SCRIPT_HANDLER(t_relay_to_tcp)
+SCRIPT_HANDLER(t_relay_to_tls)
+SCRIPT_HANDLER(t_relay_to_sctp)
 
 static int relay_to(struct script_run *run, const struct destination_args *args, enum transport transport)
 {
 	struct send_target forced = { .to = { .transport = (uint8_t)transport } };
 	struct located located;
-	if (args->host.len) {
-		if (!locate_host(args->host, (uint16_t)args->port, transport, &located)) {
-			run->msg->last_error = 478;
-			return -1;
-		}
-		forced.to = located.targets[0];
+	if (!args->host.len)
+		return relay_current(run, transport != TRANSPORT_NONE ? &forced : NULL);
+	enum transport used = transport != TRANSPORT_NONE ? transport : (enum transport)run->msg->from.source.transport;
+	if (!locate_host(args->host, (uint16_t)args->port, used, &located)) {
+		run->msg->last_error = 478;
+		log_error("cannot resolve %.*s", SPAN_ARGS(args->host));
+		return -1;
 	}
-	return relay_current(run, args->host.len || transport != TRANSPORT_NONE ? &forced : NULL);
+	forced.to = located.targets[0];
+	return relay_current(run, &forced);
 }
 
-static int t_relay(struct script_run *run, const struct t_relay_args *args)
+static int t_relay(struct script_run *run, const struct destination_args *args)
 {
 	return relay_to(run, args, TRANSPORT_NONE);
 }
 
-static int t_relay_to_udp(struct script_run *run, const struct t_relay_to_udp_args *args)
+static int t_relay_to_udp(struct script_run *run, const struct destination_args *args)
 {
 	return relay_to(run, args, TRANSPORT_UDP);
 }
 
-#define t_reply_args reply_args
-static const struct field t_reply_fields[] = {
-	FIELD(struct reply_args, code, "status code", .min = 100, .max = 699),
+static int t_relay_to_tcp(struct script_run *run, const struct destination_args *args)
+{
+	return relay_to(run, args, TRANSPORT_TCP);
+}
+
+static int t_relay_to_tls(struct script_run *run, const struct destination_args *args)
+{
+	return relay_to(run, args, TRANSPORT_TLS);
+}
+
+static int t_relay_to_sctp(struct script_run *run, const struct destination_args *args)
+{
+	return relay_to(run, args, TRANSPORT_SCTP);
+}
+
+/* proxy = [proto ":"] host [":" port]; flags 1: no 100, 2: no error reply, 4: no DNS failover. Either
+ * argument may stand alone. */
+static const struct field proxy_fields[] = {
+	FIELD(struct proxy_args, proxy, "proto:host:port, or flags", .optional = true),
+	FIELD(struct proxy_args, flags, "1: no 100, 2: no error reply, 4: no DNS failover", .optional = true),
+};
+#define t_relay_to_args proxy_args
+#define t_relay_to_fields proxy_fields
+SCRIPT_HANDLER(t_relay_to)
+
+static bool parse_proxy(struct span text, enum transport *out_transport, struct destination_args *out)
+{
+	int64_t port = 0;
+	size_t colon = span_find(text, ':', 0);
+	enum transport transport = colon < text.len ? transport_from_span(span_slice(text, 0, colon)) : TRANSPORT_NONE;
+	if (transport != TRANSPORT_NONE)
+		text = span_slice(text, colon + 1, text.len);
+	size_t bracket = text.len && text.at[0] == '[' ? span_find(text, ']', 0) : 0;
+	colon = span_find(text, ':', bracket);
+	if (colon < text.len && (!span_to_int64(span_slice(text, colon + 1, text.len), &port) || port < 0 || port > 65535))
+		return false;
+	*out_transport = transport;
+	*out = (struct destination_args){ span_slice(text, 0, colon), port };
+	return out->host.len > 0;
+}
+
+static int t_relay_to(struct script_run *run, const struct proxy_args *args)
+{
+	struct tx_context *context = tx_context(run->msg);
+	struct destination_args to = { 0 };
+	enum transport transport = TRANSPORT_NONE;
+	int64_t flags = args->flags, number;
+	struct span proxy = args->proxy;
+	if (!context)
+		return -1;
+	if (proxy.len && span_to_int64_any_base(proxy, &number)) {
+		flags = number;
+		proxy = NO_SPAN;
+	}
+	if (proxy.len && !parse_proxy(proxy, &transport, &to)) {
+		log_error("\"%.*s\" is no proxy; write proto:host:port", SPAN_ARGS(proxy));
+		return -1;
+	}
+	context->early_flags |= (flags & 1 ? TX_NO_100 : 0) | (flags & 2 ? TX_NO_INTERNAL_REPLY : 0) |
+		(flags & 4 ? TX_NO_FAILOVER : 0);
+	return relay_to(run, &to, transport);
+}
+
+/* ---- copies that nobody waits for ----------------------------------------------------------------------- */
+
+struct replicate_args { struct span uri; };
+static const struct field t_replicate_fields[] = {
+	FIELD(struct replicate_args, uri, "where the copy goes: a URI, or host[:port]", .optional = true) };
+#define t_replicate_args replicate_args
+SCRIPT_HANDLER(t_replicate)
+
+static int t_replicate(struct script_run *run, const struct replicate_args *args)
+{
+	struct message *msg = run->msg;
+	struct tx_context *context = tx_context(msg);
+	if (!context)
+		return -1;
+	context->early_flags |= TX_REPLIES_SILENTLY | TX_NO_100;
+	if (args->uri.len) {
+		struct span uri = args->uri;
+		if (!span_starts_with_nocase(uri, SPAN_OF("sip")))
+			uri = arena_printf(msg->arena, "sip:%.*s", SPAN_ARGS(uri));
+		if (!uri.at || !message_set_dst_uri(msg, uri))
+			return -1;
+	}
+	return relay_current(run, NULL);
+}
+
+struct replicate_to_args { struct span host; int64_t port; };
+static const struct field replicate_to_fields[] = {
+	FIELD(struct replicate_to_args, host, "where the copy goes"),
+	FIELD(struct replicate_to_args, port, "its port", .optional = true, .max = 65535) };
+#define t_replicate_to_udp_args replicate_to_args
+#define t_replicate_to_udp_fields replicate_to_fields
+SCRIPT_HANDLER(t_replicate_to_udp)
+
+static int t_replicate_to_udp(struct script_run *run, const struct replicate_to_args *args)
+{
+	struct tx_context *context = tx_context(run->msg);
+	const struct destination_args to = { args->host, args->port };
+	if (!context)
+		return -1;
+	context->early_flags |= TX_REPLIES_SILENTLY | TX_NO_100;
+	return relay_to(run, &to, TRANSPORT_UDP);
+}
+
+/* ---- answering ---------------------------------------------------------------------------------------------- */
+
+static const struct field reply_fields[] = {
+	FIELD(struct reply_args, code, "status code"),
 	FIELD(struct reply_args, reason, "reason phrase"),
 };
+#define t_reply_args reply_args
+#define t_reply_fields reply_fields
+#define t_send_reply_args reply_args
+#define t_send_reply_fields reply_fields
 SCRIPT_HANDLER(t_reply)
-static int t_reply(struct script_run *run, const struct t_reply_args *args)
+SCRIPT_HANDLER(t_send_reply)
+SCRIPT_HANDLER_PLAIN(t_reply_error)
+SCRIPT_HANDLER_PLAIN(t_retransmit_reply)
+
+/* Takes the script's arguments; what cannot be read becomes the defaults. */
+static unsigned read_reply(const struct reply_args *args, struct span *out_reason)
 {
-	return reply_current(run, (unsigned)args->code, args->reason) ? 1 : -1;
+	int64_t code = 0;
+	*out_reason = args->reason.len ? args->reason : tm_settings()->default_reason;
+	if (span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699)
+		return (unsigned)code;
+	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code), (int)tm_settings()->default_code);
+	*out_reason = tm_settings()->default_reason;
+	return (unsigned)tm_settings()->default_code;
+}
+
+static int t_send_reply(struct script_run *run, const struct reply_args *args)
+{
+	struct span reason;
+	unsigned code = read_reply(args, &reason);
+	return reply_current(run, code, reason) ? 1 : -1;
+}
+
+static int t_reply(struct script_run *run, const struct reply_args *args)
+{
+	const struct tx_context *context = tx_context(run->msg);
+	if (!context || !context->generation) {
+		log_error("there is no transaction to answer; call t_newtran() first");
+		return -1;
+	}
+	return t_send_reply(run, args);
+}
+
+static int t_reply_error(struct script_run *run)
+{
+	int error = run->msg->last_error;
+	unsigned code = error >= 400 && error <= 699 ? (unsigned)error : 500;
+	struct span reason = arena_printf(run->arena, "I'm terribly sorry, server error occurred (%d/TM)", error ? error : 1);
+	return reply_current(run, code, reason) ? 1 : -1;
+}
+
+static int t_retransmit_reply(struct script_run *run)
+{
+	struct tx_context *context = tx_context(run->msg);
+	struct tx_glance glance;
+	if (!context || !tx_glance(run->msg, &glance) || glance.code == 0)
+		return -1;
+	bool was_held = context->tx;
+	if (!tx_enter(context))
+		return -1;
+	bool has_reply = context->tx->reply.len;
+	if (has_reply)
+		send_bytes(&context->tx->upstream, bytes_span(context->tx->reply), true);
+	if (!was_held)
+		tx_leave(context);
+	return has_reply ? 1 : -1;
+}
+
+/* ---- suspending ------------------------------------------------------------------------------------------------- */
+
+int suspend_current(struct script_run *run)
+{
+	struct tx_context *context = tx_context(run->msg);
+	bool was_held = context && context->tx;
+	if (!context || enter_or_create(run, context, true) != 1)
+		return -1;
+	struct transaction *tx = context->tx;
+	bool is_open = tx->server == SERVER_PROCEEDING;
+	if (is_open) {
+		if (context->is_creator && message_is_request(run->msg))
+			tx_refreeze(tx, run->msg);
+		tx_keep_state(tx, run->msg);
+		tx->flags |= TX_SUSPENDED;
+		context->relayed = true;
+	}
+	if (!was_held)
+		tx_leave(context);
+	return is_open ? 1 : -1;
+}
+
+bool resume_named(struct tm_name name, struct span route)
+{
+	struct tx_context context = { .shard = name.shard, .index = name.slot, .generation = name.generation,
+		.branch = -1 };
+	struct arena arena;
+	if (!tx_enter(&context))
+		return false;
+	bool was_suspended = context.tx->flags & TX_SUSPENDED;
+	arena_init(&arena, 16384, 4u << 20);
+	tx_resume(&context, route, &arena);
+	send_flush(); /* what was rendered lies in the arena */
+	tx_leave(&context);
+	send_flush();
+	arena_free(&arena);
+	return was_suspended;
 }
 
 /* ---- arming routes --------------------------------------------------------------------------------------- */
 
+enum armed_kind { ARM_FAILURE, ARM_REPLY, ARM_BRANCH, ARM_BRANCH_FAILURE };
+
+static uint16_t *armed_place(struct transaction *tx, struct tx_context *context, enum armed_kind kind)
+{
+	switch (kind) {
+	case ARM_FAILURE: return tx ? &tx->on_failure : &context->on_failure;
+	case ARM_REPLY: return tx ? &tx->on_reply : &context->on_reply;
+	case ARM_BRANCH: return tx ? &tx->on_branch : &context->on_branch;
+	case ARM_BRANCH_FAILURE: break;
+	}
+	return tx ? &tx->on_branch_failure : &context->on_branch_failure;
+}
+
 /* Before there is a transaction the wish waits in the context. */
-static int arm(struct script_run *run, struct span *wish, size_t place_offset, struct span name)
+static int arm_route(struct script_run *run, enum armed_kind kind, struct span name)
 {
 	struct tx_context *context = tx_context(run->msg);
-	struct span value = span_equal(name, SPAN_OF("0")) || name.len == 0 ? (struct span){ NULL, 0 } : name;
-	if (!context)
+	uint16_t number;
+	if (!context || !route_number(name, &number))
 		return -1;
-	*wish = arena_copy(run->msg->arena, value);
+	if (kind == ARM_REPLY && run->kind == ROUTE_BRANCH) {
+		context->branch_on_reply = number;
+		return 1;
+	}
+	*armed_place(NULL, context, kind) = number;
 	if (!context->generation)
 		return 1;
-	bool held = context->holds_lease;
+	bool was_held = context->tx;
 	if (!tx_enter(context))
 		return -1;
-	bool is_kept = tx_keep(context->tx, (struct bytes *)(void *)((char *)context->tx + place_offset), value);
-	if (!held)
+	*armed_place(context->tx, context, kind) = number;
+	if (!was_held)
 		tx_leave(context);
-	return is_kept ? 1 : -1;
+	return 1;
 }
 
 #define t_on_failure_args name_args
@@ -224,103 +476,40 @@ SCRIPT_HANDLER(t_on_reply)
 SCRIPT_HANDLER(t_on_branch)
 SCRIPT_HANDLER(t_on_branch_failure)
 
-static int t_on_failure(struct script_run *run, const struct t_on_failure_args *args)
+static int t_on_failure(struct script_run *run, const struct name_args *args)
 {
-	return arm(run, &tx_context(run->msg)->on_failure, offsetof(struct transaction, on_failure), args->name);
+	return arm_route(run, ARM_FAILURE, args->name);
 }
 
-static int t_on_reply(struct script_run *run, const struct t_on_reply_args *args)
+static int t_on_reply(struct script_run *run, const struct name_args *args)
 {
-	struct tx_context *context = tx_context(run->msg);
-	if (run->kind == ROUTE_BRANCH) {
-		context->branch_on_reply = arena_copy(run->msg->arena, args->name);
-		return 1;
-	}
-	return arm(run, &context->on_reply, offsetof(struct transaction, on_reply), args->name);
+	return arm_route(run, ARM_REPLY, args->name);
 }
 
-static int t_on_branch(struct script_run *run, const struct t_on_branch_args *args)
+static int t_on_branch(struct script_run *run, const struct name_args *args)
 {
-	return arm(run, &tx_context(run->msg)->on_branch, offsetof(struct transaction, on_branch), args->name);
+	return arm_route(run, ARM_BRANCH, args->name);
 }
 
-static int t_on_branch_failure(struct script_run *run, const struct t_on_branch_failure_args *args)
+static int t_on_branch_failure(struct script_run *run, const struct name_args *args)
 {
-	return arm(run, &tx_context(run->msg)->on_branch_failure, offsetof(struct transaction, on_branch_failure),
-		args->name);
+	return arm_route(run, ARM_BRANCH_FAILURE, args->name);
 }
 
-#define t_is_set_args name_args
-static const struct field t_is_set_fields[] = {
-	FIELD(struct name_args, name, "branch_route, failure_route or onreply_route", .literal = true) };
-SCRIPT_HANDLER(t_is_set)
-static int t_is_set(struct script_run *run, const struct t_is_set_args *args)
-{
-	const struct tx_context *context = tx_context(run->msg);
-	const struct transaction *tx = context ? context->tx : NULL;
-	if (!context)
-		return -1;
-	if (span_starts_with(args->name, SPAN_OF("branch")))
-		return context->on_branch.at || (tx && tx->on_branch.at) ? 1 : -1;
-	if (span_starts_with(args->name, SPAN_OF("failure")))
-		return context->on_failure.at || (tx && tx->on_failure.at) ? 1 : -1;
-	return context->on_reply.at || (tx && tx->on_reply.at) ? 1 : -1;
-}
+/* ---- CANCEL and the end ---------------------------------------------------------------------------------------------- */
 
-/* ---- asking ------------------------------------------------------------------------------------------------ */
-
-/* The transaction of the message, its own or (CANCEL, ACK) that of its INVITE. NULL when there is none.
- * Only looked at, never changed: numbers and flags are single words. */
-static struct transaction *look(struct script_run *run)
-{
-	struct tx_context *context = tx_context(run->msg);
-	if (!context)
-		return NULL;
-	if (!context->generation && !tx_find(run->msg, message_method(run->msg), context))
-		return NULL;
-	struct shard *shard = shard_lock_number(store_set(), context->shard);
-	struct transaction *tx = slot_at(shard, context->index, context->generation);
-	shard_unlock(shard);
-	return tx;
-}
-
-SCRIPT_HANDLER_PLAIN(t_lookup_request)
-SCRIPT_HANDLER_PLAIN(t_lookup_cancel)
-SCRIPT_HANDLER_PLAIN(t_is_canceled)
-SCRIPT_HANDLER_PLAIN(t_check_trans)
+SCRIPT_HANDLER_PLAIN(t_relay_cancel)
 SCRIPT_HANDLER_PLAIN(t_release)
-SCRIPT_HANDLER_PLAIN(t_branch_timeout)
-SCRIPT_HANDLER_PLAIN(t_branch_replied)
-SCRIPT_HANDLER_PLAIN(t_any_timeout)
-SCRIPT_HANDLER_PLAIN(t_any_replied)
+SCRIPT_HANDLER_PLAIN(t_save_lumps)
+SCRIPT_HANDLER_PLAIN(t_clean)
+SCRIPT_HANDLER_PLAIN(t_msg_apply_changes)
 
-static int t_lookup_request(struct script_run *run)
-{
-	return look(run) ? 1 : -1;
-}
-
-static int t_lookup_cancel(struct script_run *run)
+static int t_relay_cancel(struct script_run *run)
 {
 	struct tx_context invite = { .branch = -1 };
-	return is_cancel(run->msg) && tx_find(run->msg, METHOD_INVITE, &invite) ? 1 : -1;
-}
-
-static int t_is_canceled(struct script_run *run)
-{
-	const struct transaction *tx = look(run);
-	return tx && (tx->flags & TX_CANCELLED) ? 1 : -1;
-}
-
-/* Repetitions never come here: they were absorbed before the script. What is left to tell is whether a
- * CANCEL, or an ACK to a 2xx, has an INVITE. */
-static int t_check_trans(struct script_run *run)
-{
-	struct tx_context invite = { .branch = -1 };
-	if (!message_is_request(run->msg))
-		return look(run) ? 1 : -1;
-	if (is_cancel(run->msg) || message_method(run->msg) == METHOD_ACK)
-		return tx_find(run->msg, METHOD_INVITE, &invite) ? 1 : -1;
-	return look(run) ? 1 : -1;
+	if (!is_cancel(run->msg) || !tx_find(run->msg, METHOD_INVITE, &invite))
+		return 1;
+	return relay_cancel(run) < 0 ? -1 : SCRIPT_STOP;
 }
 
 static int t_release(struct script_run *run)
@@ -328,171 +517,73 @@ static int t_release(struct script_run *run)
 	struct tx_context *context = tx_context(run->msg);
 	if (!context || !context->generation)
 		return -1;
-	bool held = context->holds_lease;
+	bool was_held = context->tx;
 	if (!tx_enter(context))
 		return -1;
 	if (context->tx->branch_count == 0)
 		tx_finish(context->tx);
-	if (!held)
+	if (!was_held)
 		tx_leave(context);
 	return 1;
 }
 
-static int t_branch_timeout(struct script_run *run)
+/* Makes what failure routes will see: the request with its edits of now. */
+static int t_save_lumps(struct script_run *run)
 {
-	const struct tx_context *context = tx_context(run->msg);
-	return context && context->tx && context->branch >= 0 && context->tx->branches[context->branch]->timed_out ? 1 : -1;
-}
-
-static int t_branch_replied(struct script_run *run)
-{
-	const struct tx_context *context = tx_context(run->msg);
-	return context && context->tx && context->branch >= 0 && context->tx->branches[context->branch]->was_replied ? 1 : -1;
-}
-
-static int t_any_timeout(struct script_run *run)
-{
-	const struct transaction *tx = look(run);
-	for (unsigned i = 0; tx && i < tx->branch_count; i++)
-		if (tx->branches[i]->timed_out)
-			return 1;
-	return -1;
-}
-
-static int t_any_replied(struct script_run *run)
-{
-	const struct transaction *tx = look(run);
-	for (unsigned i = 0; tx && i < tx->branch_count; i++)
-		if (tx->branches[i]->was_replied)
-			return 1;
-	return -1;
-}
-
-#define t_check_status_args status_args
-static const struct field t_check_status_fields[] = {
-	FIELD(struct status_args, pattern, "regular expression for the code") };
-SCRIPT_HANDLER(t_check_status)
-static int t_check_status(struct script_run *run, const struct t_check_status_args *args)
-{
-	char text[16];
-	const struct tx_context *context = tx_context(run->msg);
-	struct writer w = writer_fixed(text, sizeof(text));
-	unsigned code = 0;
-	if (!message_is_request(run->msg))
-		code = run->msg->index->status;
-	else if (context && context->code)
-		code = context->code;
-	else if (look(run))
-		code = look(run)->code;
-	writer_uint(&w, code);
-	return code && pattern_search(args->pattern, writer_result(&w), 0, NULL, 0) ? 1 : -1;
-}
-
-/* ---- per-transaction values ------------------------------------------------------------------------------ */
-
-#define t_set_fr_args two_numbers_args
-static const struct field t_set_fr_fields[] = {
-	FIELD(struct two_numbers_args, first, "ms to wait after a provisional reply; 0 keeps it", .min = 0, .max = 86400000),
-	FIELD(struct two_numbers_args, second, "ms to wait for any reply; 0 keeps it", .min = 0, .max = 86400000, .optional = true),
-};
-#define t_set_retr_args two_numbers_args
-#define t_set_retr_fields t_set_fr_fields
-#define t_set_max_lifetime_args two_numbers_args
-#define t_set_max_lifetime_fields t_set_fr_fields
-SCRIPT_HANDLER(t_set_fr)
-SCRIPT_HANDLER(t_set_retr)
-SCRIPT_HANDLER(t_set_max_lifetime)
-
-static int set_pair(struct script_run *run, uint32_t *first, uint32_t *second, const struct two_numbers_args *args)
-{
-	if (args->first)
-		*first = (uint32_t)args->first;
-	if (args->second)
-		*second = (uint32_t)args->second;
-	return 1;
-}
-
-static int t_set_fr(struct script_run *run, const struct t_set_fr_args *args)
-{
-	struct tx_context *c = tx_context(run->msg);
-	if (c && c->tx)
-		return set_pair(run, &c->tx->fr_inv_ms, &c->tx->fr_ms, args);
-	return c ? set_pair(run, &c->fr_inv_ms, &c->fr_ms, args) : -1;
-}
-
-static int t_set_retr(struct script_run *run, const struct t_set_retr_args *args)
-{
-	struct tx_context *c = tx_context(run->msg);
-	if (c && c->tx)
-		return set_pair(run, &c->tx->retr1_ms, &c->tx->retr2_ms, args);
-	return c ? set_pair(run, &c->retr1_ms, &c->retr2_ms, args) : -1;
-}
-
-static int t_set_max_lifetime(struct script_run *run, const struct t_set_max_lifetime_args *args)
-{
-	struct tx_context *c = tx_context(run->msg);
-	if (c && c->tx)
-		return set_pair(run, &c->tx->inv_life_ms, &c->tx->noninv_life_ms, args);
-	return c ? set_pair(run, &c->inv_life_ms, &c->noninv_life_ms, args) : -1;
-}
-
-#define t_set_auto_inv_100_args number_args
-#define t_set_disable_6xx_args number_args
-static const struct field t_set_auto_inv_100_fields[] = { FIELD(struct number_args, number, "0 or 1", .max = 1) };
-#define t_set_disable_6xx_fields t_set_auto_inv_100_fields
-SCRIPT_HANDLER(t_set_auto_inv_100)
-SCRIPT_HANDLER(t_set_disable_6xx)
-
-static int set_flag(struct script_run *run, uint32_t flag, bool is_on)
-{
-	struct tx_context *c = tx_context(run->msg);
-	if (!c)
+	struct tx_context *context = tx_context(run->msg);
+	if (!context || !context->generation)
+		return 1; /* t_relay() keeps the edits anyhow */
+	bool was_held = context->tx;
+	if (!tx_enter(context))
 		return -1;
-	uint32_t *flags = c->tx ? &c->tx->flags : &c->early_flags;
-	*flags = is_on ? *flags | flag : *flags & ~flag;
+	tx_refreeze(context->tx, run->msg);
+	if (!was_held)
+		tx_leave(context);
 	return 1;
 }
 
-static int t_set_auto_inv_100(struct script_run *run, const struct t_set_auto_inv_100_args *args)
+static int t_clean(struct script_run *run)
 {
-	return set_flag(run, TX_NO_100, !args->number);
+	(void)run;
+	return 1; /* the wheel frees what is over, at its time */
 }
 
-static int t_set_disable_6xx(struct script_run *run, const struct t_set_disable_6xx_args *args)
+static int t_msg_apply_changes(struct script_run *run)
 {
-	return set_flag(run, TX_DISABLE_6XX, args->number);
+	return message_apply_edits(run->msg) ? 1 : -1;
 }
 
-#define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE)
+#define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
 #define NOT_ONSEND IN_ALL_BUT_ONSEND
 
 static const struct script_function functions[] = {
-	FUNCTION("t_relay", t_relay, ON_RELAY, "Forwards the request statefully; false when nothing could be sent."),
-	FUNCTION("t_relay_to_udp", t_relay_to_udp, ON_RELAY, "Forwards statefully over UDP."),
+	FUNCTION("t_relay", t_relay, ON_RELAY, "Forwards the request by a transaction; false when nothing could be sent."),
+	FUNCTION("t_relay_to_udp", t_relay_to_udp, ON_RELAY, "The same over UDP."),
+	FUNCTION("t_relay_to_tcp", t_relay_to_tcp, ON_RELAY, "The same over TCP."),
+	FUNCTION("t_relay_to_tls", t_relay_to_tls, ON_RELAY, "The same over TLS."),
+	FUNCTION("t_relay_to_sctp", t_relay_to_sctp, ON_RELAY, "The same over SCTP."),
+	FUNCTION("t_relay_to", t_relay_to, ON_RELAY, "Forwards to a proxy, with flags."),
+	FUNCTION("t_relay_to_proxy", t_relay_to, ON_RELAY, "The same; the proxy may contain variables."),
 	FUNCTION("t_forward_nonack", t_relay, ON_RELAY, "The same as t_relay()."),
-	FUNCTION_PLAIN("t_newtran", t_newtran, ROUTE_REQUEST, "Makes a transaction without forwarding."),
-	FUNCTION("t_reply", t_reply, NOT_ONSEND, "Replies statefully."),
-	FUNCTION("t_send_reply", t_reply, NOT_ONSEND, "Makes a transaction when needed and replies."),
+	FUNCTION("t_forward_nonack_udp", t_relay_to_udp, ON_RELAY, "The same as t_relay_to_udp()."),
+	FUNCTION("t_forward_nonack_tcp", t_relay_to_tcp, ON_RELAY, "The same as t_relay_to_tcp()."),
+	FUNCTION("t_forward_nonack_tls", t_relay_to_tls, ON_RELAY, "The same as t_relay_to_tls()."),
+	FUNCTION("t_forward_nonack_sctp", t_relay_to_sctp, ON_RELAY, "The same as t_relay_to_sctp()."),
+	FUNCTION("t_replicate", t_replicate, ON_RELAY, "Sends a copy elsewhere; replies to it go nowhere."),
+	FUNCTION("t_replicate_udp", t_replicate_to_udp, ON_RELAY, "The same to a host and port over UDP."),
+	FUNCTION_PLAIN("t_newtran", t_newtran, ON_RELAY, "Makes a transaction without forwarding."),
+	FUNCTION("t_reply", t_reply, NOT_ONSEND, "Answers by the transaction; 3xx carries the destinations as Contact."),
+	FUNCTION("t_send_reply", t_send_reply, NOT_ONSEND, "Makes a transaction when there is none, and answers."),
+	FUNCTION_PLAIN("t_reply_error", t_reply_error, NOT_ONSEND, "Answers with the last internal error."),
+	FUNCTION_PLAIN("t_retransmit_reply", t_retransmit_reply, NOT_ONSEND, "Sends the last reply again."),
 	FUNCTION("t_on_failure", t_on_failure, NOT_ONSEND, "Arms a failure_route."),
-	FUNCTION("t_on_reply", t_on_reply, NOT_ONSEND, "Arms an onreply_route."),
+	FUNCTION("t_on_reply", t_on_reply, NOT_ONSEND, "Arms an onreply_route: in a branch_route for this branch only."),
 	FUNCTION("t_on_branch", t_on_branch, NOT_ONSEND, "Arms a branch_route."),
 	FUNCTION("t_on_branch_failure", t_on_branch_failure, NOT_ONSEND, "Arms event_route[tm:branch-failure:NAME]."),
-	FUNCTION("t_is_set", t_is_set, NOT_ONSEND, "Is a route of this kind armed?"),
-	FUNCTION_PLAIN("t_lookup_request", t_lookup_request, NOT_ONSEND, "Has the request a transaction?"),
-	FUNCTION_PLAIN("t_exists", t_lookup_request, NOT_ONSEND, "Has the message a transaction?"),
-	FUNCTION_PLAIN("t_lookup_cancel", t_lookup_cancel, NOT_ONSEND, "Has the CANCEL an INVITE?"),
-	FUNCTION_PLAIN("t_is_canceled", t_is_canceled, NOT_ONSEND, "Was the transaction cancelled?"),
-	FUNCTION_PLAIN("t_check_trans", t_check_trans, NOT_ONSEND, "Does the message belong to a transaction?"),
+	FUNCTION_PLAIN("t_relay_cancel", t_relay_cancel, ROUTE_REQUEST, "Cancels the INVITE and ends the script; true when there is none."),
 	FUNCTION_PLAIN("t_release", t_release, NOT_ONSEND, "Ends a transaction that was not forwarded."),
-	FUNCTION_PLAIN("t_branch_timeout", t_branch_timeout, NOT_ONSEND, "Did the failed branch time out?"),
-	FUNCTION_PLAIN("t_branch_replied", t_branch_replied, NOT_ONSEND, "Had the failed branch replied before?"),
-	FUNCTION_PLAIN("t_any_timeout", t_any_timeout, NOT_ONSEND, "Did any branch time out?"),
-	FUNCTION_PLAIN("t_any_replied", t_any_replied, NOT_ONSEND, "Did any branch reply?"),
-	FUNCTION("t_check_status", t_check_status, NOT_ONSEND, "Does the reply's code match?"),
-	FUNCTION("t_set_fr", t_set_fr, NOT_ONSEND, "Time-outs of this transaction in ms."),
-	FUNCTION("t_set_retr", t_set_retr, NOT_ONSEND, "Repetition intervals of this transaction in ms."),
-	FUNCTION("t_set_max_lifetime", t_set_max_lifetime, NOT_ONSEND, "Lifetimes of this transaction in ms."),
-	FUNCTION("t_set_auto_inv_100", t_set_auto_inv_100, NOT_ONSEND, "Is 100 sent for this INVITE?"),
-	FUNCTION("t_set_disable_6xx", t_set_disable_6xx, NOT_ONSEND, "Are 6xx ordinary failures?"),
+	FUNCTION_PLAIN("t_save_lumps", t_save_lumps, ROUTE_REQUEST, "Lets failure routes see the request as it is now."),
+	FUNCTION_PLAIN("t_clean", t_clean, IN_ANY, "True: what is over frees itself."),
+	FUNCTION_PLAIN("t_msg_apply_changes", t_msg_apply_changes, ROUTE_BRANCH, "Applies the edits to this branch only."),
 };
 const struct function_table tm_function_table = ROWS(functions);

@@ -7,10 +7,18 @@
 #define LEASE_POLL_MS 1
 #define LEASE_TRIES 10000
 
+static void on_lost(void *slot)
+{
+	(void)slot;
+	counter_inc(tm_counters->freed);
+}
+
 static const struct shard_type transaction_type = {
 	.name = "tm",
 	.slot_size = sizeof(struct transaction),
 	.timer_count = 1,
+	.timer_grace_ms = 1000, /* a worker that dies over a tick does not take the deadline with it */
+	.on_lost = on_lost,
 };
 
 static struct {
@@ -47,36 +55,43 @@ struct shard *tx_lock(const struct transaction *tx)
 	return shard_lock_number(store.set, tx->slot.shard);
 }
 
-/* ---- lease ---------------------------------------------------------------------------------------------- */
-
-static uint32_t own_number(void)
+void context_refer(struct tx_context *context, const struct transaction *tx)
 {
-	return process_index() + 1;
+	context->shard = tx->slot.shard;
+	context->index = tx->slot.index;
+	context->generation = tx->slot.generation;
 }
 
-/* Is the process that holds the lease still the one that took it? Lock held. */
-static bool lease_is_free(const struct transaction *tx)
+struct tx_context context_holding(struct transaction *tx)
+{
+	struct tx_context context = { .tx = tx, .branch = -1 };
+	context_refer(&context, tx);
+	return context;
+}
+
+bool context_names(const struct tx_context *context, struct tm_name name)
+{
+	return context->generation && context->generation == name.generation && context->shard == name.shard &&
+		context->index == name.slot;
+}
+
+/* ---- lease ---------------------------------------------------------------------------------------------- */
+
+/* Nobody has it, or the process that has it is not the one that took it. Lock held. */
+bool lease_is_free(const struct transaction *tx)
 {
 	return tx->lease_owner == 0 || tx->lease_incarnation != process_incarnation(tx->lease_owner - 1);
 }
 
 static void lease_take(struct transaction *tx)
 {
-	tx->lease_owner = own_number();
 	tx->lease_incarnation = process_incarnation(process_index());
-}
-
-static void context_refer(struct tx_context *context, struct transaction *tx)
-{
-	context->tx = tx;
-	context->shard = tx->slot.shard;
-	context->index = tx->slot.index;
-	context->generation = tx->slot.generation;
+	tx->lease_owner = process_index() + 1;
 }
 
 bool tx_enter(struct tx_context *context)
 {
-	if (context->holds_lease)
+	if (context->tx)
 		return true;
 	for (int i = 0; i < LEASE_TRIES; i++) {
 		struct shard *shard = shard_lock_number(store.set, context->shard);
@@ -87,7 +102,6 @@ bool tx_enter(struct tx_context *context)
 		shard_unlock(shard);
 		if (!tx || is_taken) {
 			context->tx = tx;
-			context->holds_lease = tx != NULL;
 			return tx != NULL;
 		}
 		if (!fiber_is_running())
@@ -113,8 +127,6 @@ static void arm(struct shard *shard, struct transaction *tx)
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		const struct tx_branch *branch = tx->branches[i];
 		due = earlier(due, branch->cancel_ms);
-		if (branch->state == BRANCH_DONE)
-			continue;
 		due = earlier(due, branch->retransmit_ms);
 		due = earlier(due, branch->expires_ms);
 	}
@@ -133,13 +145,16 @@ static void work_off_reply(struct tx_context *context, struct queued *queued)
 		struct span bytes = arena_copy(&event->arena, span_make(queued->bytes, queued->len));
 		reply = bytes.at ? message_parse(&event->arena, bytes, &queued->from, &reason) : NULL;
 	}
-	if (reply)
-		reply_received(context, reply);
-	if (event)
-		datagram_release(event);
+	struct tx_context *own = reply ? tx_context(reply) : NULL;
+	if (own) {
+		*own = context_holding(context->tx);
+		reply_received(own, reply);
+	}
 	struct shard *shard = tx_lock(context->tx);
 	region_free(shard, &context->tx->slot, queued);
 	shard_unlock(shard);
+	if (event)
+		datagram_release(event);
 }
 
 static void work_off_tick(struct tx_context *context)
@@ -157,32 +172,36 @@ static bool is_over(const struct transaction *tx)
 	return tx->wait_ends_ms && tx->wait_ends_ms <= clock_ms() && all_done(tx);
 }
 
-void tx_leave(struct tx_context *context)
+/* One look under the lock: takes the next piece of work (true), or gives the lease back. */
+static bool next_work(struct tx_context *context, struct queued **out_queued)
 {
-	if (!context->holds_lease)
-		return;
 	struct transaction *tx = context->tx;
-	for (;;) {
-		struct shard *shard = tx_lock(tx);
-		struct queued *queued = tx->queue;
-		bool has_tick = tx->flags & TX_TICK_PENDING;
-		if (queued) {
-			tx->queue = queued->next;
-		} else if (has_tick) {
-			tx->flags &= ~(uint32_t)TX_TICK_PENDING;
-		} else if (is_over(tx)) {
+	struct shard *shard = tx_lock(tx);
+	struct queued *queued = tx->queue;
+	bool has_tick = tx->flags & TX_TICK_PENDING;
+	if (queued) {
+		tx->queue = queued->next;
+	} else if (has_tick) {
+		tx->flags &= ~(uint32_t)TX_TICK_PENDING;
+	} else {
+		if (is_over(tx)) {
 			slot_free(shard, &tx->slot);
-			context->tx = NULL;
-			context->holds_lease = false;
 			counter_inc(tm_counters->freed);
 		} else {
 			arm(shard, tx);
 			tx->lease_owner = 0;
-			context->holds_lease = false;
 		}
-		shard_unlock(shard);
-		if (!context->holds_lease)
-			return;
+		context->tx = NULL;
+	}
+	shard_unlock(shard);
+	*out_queued = queued;
+	return context->tx != NULL;
+}
+
+void tx_leave(struct tx_context *context)
+{
+	struct queued *queued;
+	while (context->tx && next_work(context, &queued)) {
 		if (queued)
 			work_off_reply(context, queued);
 		else
@@ -192,32 +211,56 @@ void tx_leave(struct tx_context *context)
 
 /* ---- matching (RFC 3261 17.2.3) --------------------------------------------------------------------------- */
 
-struct tx_key {
-	uint64_t hash, check;
-};
+static uint64_t call_hash(struct span call_id, uint32_t cseq)
+{
+	return hash_mix(hash_span(call_id), cseq);
+}
 
 static struct tx_key request_key(struct message *msg)
 {
+	struct tx_context *context = tx_context(msg);
+	if (context && context->has_key)
+		return context->key;
 	const struct sip_via *via = message_top_via(msg);
 	uint64_t parts[3] = { 0 };
+	uint32_t cseq = 0;
+	if (!message_cseq(msg, &cseq))
+		cseq = 0;
 	if (via_has_cookie(via)) {
 		parts[0] = hash_span_nocase(via->branch);
 		parts[1] = hash_span_nocase(via->hostport);
-	} else {
-		uint32_t cseq = 0;
-		if (!message_cseq(msg, &cseq))
-			cseq = 0;
-		parts[0] = hash_mix(hash_span(message_value(msg, HEADER_CALL_ID)), cseq);
-		parts[1] = hash_span(message_from_tag(msg));
+	} else { /* of a peer that knows RFC 2543 only: its own tag and everything else must fit */
+		parts[0] = hash_span(message_from_tag(msg));
+		parts[1] = hash_span(message_original_uri(msg));
 		parts[2] = hash_span(via->whole);
 	}
-	return (struct tx_key){ hash_bytes(parts, sizeof(parts)), hash_keyed(parts, sizeof(parts)) };
+	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq), hash_bytes(parts, sizeof(parts)) };
+	if (context) {
+		context->key = key;
+		context->has_key = true;
+	}
+	return key;
 }
 
 static struct transaction *find_locked(struct shard *shard, struct tx_key key, uint32_t method)
 {
 	struct transaction *tx = slot_first(shard, key.hash);
-	while (tx && (tx->key != key.check || tx->method != method || (tx->flags & TX_LOCAL)))
+	while (tx && (tx->check != key.check || tx->method != method || (tx->flags & TX_LOCAL)))
+		tx = slot_next(shard, &tx->slot);
+	return tx;
+}
+
+static uint32_t tag_hash(struct message *msg)
+{
+	return (uint32_t)hash_span(message_from_tag(msg));
+}
+
+/* The INVITE that this ACK confirms end to end: same call, number and caller, answered with 2xx. */
+static struct transaction *find_confirmed(struct shard *shard, struct tx_key key, uint32_t from_tag)
+{
+	struct transaction *tx = slot_first(shard, key.hash);
+	while (tx && (tx->method != METHOD_INVITE || tx->from_tag != from_tag || tx->code < 200 || tx->code >= 300 ||
+			     (tx->flags & TX_LOCAL)))
 		tx = slot_next(shard, &tx->slot);
 	return tx;
 }
@@ -225,10 +268,55 @@ static struct transaction *find_locked(struct shard *shard, struct tx_key key, u
 bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_context)
 {
 	struct tx_key key = request_key(msg);
+	bool is_ack = msg->index->method == METHOD_ACK;
+	uint32_t tag = is_ack ? tag_hash(msg) : 0;
 	struct shard *shard = shard_lock(store.set, key.hash);
 	struct transaction *tx = find_locked(shard, key, method);
+	if (!tx && is_ack)
+		tx = find_confirmed(shard, key, tag);
 	if (tx)
 		context_refer(out_context, tx);
+	shard_unlock(shard);
+	return tx != NULL;
+}
+
+bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method, struct tx_context *out_context)
+{
+	uint64_t hash = call_hash(call_id, cseq);
+	struct shard *shard = shard_lock(store.set, hash);
+	struct transaction *tx = slot_first(shard, hash);
+	while (tx && !any_method && tx->method != METHOD_INVITE)
+		tx = slot_next(shard, &tx->slot);
+	if (tx)
+		context_refer(out_context, tx);
+	shard_unlock(shard);
+	return tx != NULL;
+}
+
+bool tx_glance(struct message *msg, struct tx_glance *out)
+{
+	struct tx_context *context = tx_context(msg);
+	if (!context)
+		return false;
+	if (!context->generation) {
+		unsigned number;
+		if (message_is_request(msg) ? !tx_find(msg, message_method(msg), context) :
+					      !tx_from_via(message_top_via(msg)->branch, context, &number))
+			return false;
+	}
+	struct shard *shard = shard_lock_number(store.set, context->shard);
+	const struct transaction *tx = slot_at(shard, context->index, context->generation);
+	if (tx) {
+		*out = (struct tx_glance){ .flags = tx->flags, .code = tx->code, .branch_count = tx->branch_count,
+			.on_failure = tx->on_failure, .on_reply = tx->on_reply, .on_branch = tx->on_branch };
+		for (unsigned i = 0; i < tx->branch_count; i++) {
+			const struct tx_branch *branch = tx->branches[i];
+			out->branches[i].code = branch->code;
+			out->branches[i].is_done = branch_is_done(branch);
+			out->branches[i].timed_out = branch->timed_out;
+			out->branches[i].was_replied = branch->was_replied;
+		}
+	}
 	shard_unlock(shard);
 	return tx != NULL;
 }
@@ -248,8 +336,6 @@ void *tx_freeze(struct transaction *tx, const struct message *msg)
 
 void tx_refreeze(struct transaction *tx, struct message *msg)
 {
-	if (!msg->edits && !(msg->notes & NOTE_URI_CHANGED) && !msg->target.dst_uri.at)
-		return; /* nothing that a failure_route would miss */
 	void *block = tx_freeze(tx, msg);
 	if (!block)
 		return;
@@ -285,54 +371,104 @@ static void take_context_wishes(struct transaction *tx, const struct tx_context 
 	tx->inv_life_ms = context->inv_life_ms ? context->inv_life_ms : (uint32_t)settings->max_inv_lifetime;
 	tx->noninv_life_ms = context->noninv_life_ms ? context->noninv_life_ms : (uint32_t)settings->max_noninv_lifetime;
 	tx->flags |= context->early_flags;
-	tx_keep(tx, &tx->on_failure, context->on_failure);
-	tx_keep(tx, &tx->on_reply, context->on_reply);
-	tx_keep(tx, &tx->on_branch, context->on_branch);
-	tx_keep(tx, &tx->on_branch_failure, context->on_branch_failure);
+	tx->on_failure = context->on_failure;
+	tx->on_reply = context->on_reply;
+	tx->on_branch = context->on_branch;
+	tx->on_branch_failure = context->on_branch_failure;
+	tx->life_ends_ms = clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 }
 
-int tx_create(struct message *msg, struct tx_context *context)
+/* Lock held. NULL: no memory. */
+static struct transaction *make(struct shard *shard, struct tx_key key, const struct message *msg, size_t size,
+	const struct tx_context *context)
 {
-	struct tx_key key = request_key(msg);
 	uint32_t method = message_method(msg);
-	size_t size = message_frozen_size(msg);
-	char tag[64];
-	struct span to_tag = message_to_tag(msg).len ? (struct span){ NULL, 0 } : stateless_to_tag(msg, tag);
-	struct shard *shard = shard_lock(store.set, key.hash);
-	if (find_locked(shard, key, method)) {
-		shard_unlock(shard);
-		return 0;
-	}
 	struct transaction *tx = slot_new(shard, key.hash);
 	void *block = tx ? region_alloc(shard, &tx->slot, size) : NULL;
 	if (!block) {
 		if (tx)
 			slot_free(shard, &tx->slot);
-		shard_unlock(shard);
-		log_error("no shared memory for a transaction; start with a larger -m");
-		return -1;
+		return NULL;
 	}
 	message_freeze(msg, block);
 	tx->request = block;
-	tx->key = key.check;
+	tx->check = key.check;
 	tx->method = method;
 	tx->flags = method == METHOD_INVITE ? TX_INVITE : 0;
 	tx->message_flags = msg->flags;
-	tx->created_ms = (uint64_t)clock_ms();
-	lease_take(tx);
-	slot_publish(shard, &tx->slot);
-	context_refer(context, tx);
-	shard_unlock(shard);
-	reply_target(msg, &tx->upstream);
-	context->holds_lease = true;
-	context->is_creator = true;
+	tx->script_flags = msg->script_flags;
+	tx->created_ms = clock_ms();
+	tx->maker = process_index();
+	tx->maker_incarnation = process_incarnation(tx->maker);
 	take_context_wishes(tx, context);
-	tx_keep(tx, &tx->to_tag, to_tag);
-	tx->life_ends_ms = clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
+	lease_take(tx);
+	return tx;
+}
+
+static void context_begin(struct tx_context *context, struct transaction *tx)
+{
+	context_refer(context, tx);
+	context->tx = tx;
+	context->is_creator = true;
+	context->kept_flags = tx->message_flags;
 	counter_inc(tm_counters->created);
-	counter_inc(tm_counters->uas);
 	counter_inc(tm_counters->in_use);
+}
+
+int tx_create(struct message *msg, struct tx_context *context, struct span first_reply)
+{
+	struct tx_key key = request_key(msg);
+	uint32_t tag = tag_hash(msg);
+	size_t size = message_frozen_size(msg);
+	struct send_target upstream;
+	reply_target(msg, &upstream);
+	struct shard *shard = shard_lock(store.set, key.hash);
+	if (find_locked(shard, key, message_method(msg))) {
+		shard_unlock(shard);
+		return 0;
+	}
+	struct transaction *tx = make(shard, key, msg, size, context);
+	if (tx) {
+		tx->flags |= TX_IN_SCRIPT;
+		tx->from_tag = tag;
+		tx->upstream = upstream;
+		struct span copy = first_reply.at ? region_copy(shard, &tx->slot, first_reply) : first_reply;
+		tx->reply = (struct bytes){ (char *)(uintptr_t)copy.at, (uint32_t)copy.len };
+		slot_publish(shard, &tx->slot);
+	}
+	shard_unlock(shard);
+	if (!tx) {
+		log_error("no shared memory for a transaction; start with a larger -m");
+		return -1;
+	}
+	context_begin(context, tx);
+	counter_inc(tm_counters->uas);
+	if (is_observed(tx, TM_REQUEST_IN))
+		tell_observers(tx, TM_REQUEST_IN, msg, NULL, 0, NO_SPAN, NULL);
 	return 1;
+}
+
+struct transaction *tx_create_local(struct message *msg, struct tx_context *context)
+{
+	uint32_t cseq = 0;
+	if (!message_cseq(msg, &cseq))
+		cseq = 0;
+	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq), 0 };
+	size_t size = message_frozen_size(msg);
+	struct shard *shard = shard_lock(store.set, key.hash);
+	struct transaction *tx = make(shard, key, msg, size, context);
+	if (tx) {
+		tx->flags |= TX_LOCAL;
+		slot_publish(shard, &tx->slot);
+	}
+	shard_unlock(shard);
+	if (!tx) {
+		log_error("no shared memory for a transaction; start with a larger -m");
+		return NULL;
+	}
+	context_begin(context, tx);
+	counter_inc(tm_counters->local);
+	return tx;
 }
 
 void tx_finish(struct transaction *tx)
@@ -352,27 +488,71 @@ struct message *tx_request(struct transaction *tx, struct arena *arena, const st
 	if (!copy)
 		return NULL;
 	*copy = *context;
-	copy->on_failure = copy->on_reply = copy->on_branch = copy->on_branch_failure = (struct span){ NULL, 0 };
+	copy->on_failure = copy->on_reply = copy->on_branch = copy->on_branch_failure = 0;
+	copy->is_creator = false;
 	msg->flags = tx->message_flags;
+	msg->script_flags = tx->script_flags;
+	copy->kept_flags = tx->message_flags;
+	copy->seen_uri = msg->target.uri.at;
+	copy->seen_dst = msg->target.dst_uri.at;
+	copy->main_is_used = true;
 	if (tx->attributes.at && !attributes_thaw(bytes_span(tx->attributes), arena, &msg->attributes))
 		return NULL;
 	return msg;
 }
 
+static bool has_attributes(const struct message *msg)
+{
+	const struct attributes *all = &msg->attributes;
+	return all->avps || all->xavps || all->xavus || all->xavis;
+}
+
 void tx_keep_state(struct transaction *tx, const struct message *msg)
 {
-	struct writer w = writer_in_arena(msg->arena, 256);
 	tx->message_flags = msg->flags;
+	tx->script_flags = msg->script_flags;
+	if (!has_attributes(msg) && !tx->attributes.at)
+		return;
+	struct writer w = writer_in_arena(msg->arena, 512);
 	attributes_freeze(&msg->attributes, &w);
-	if (!w.failed && (w.len || tx->attributes.at))
-		tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : (struct span){ NULL, 0 });
+	if (w.failed || span_equal(writer_result(&w), bytes_span(tx->attributes)))
+		return;
+	/* An empty set is kept too: it says that nothing of what was frozen first is left. */
+	tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : SPAN_OF(""));
+}
+
+/* A script that ends without having answered or forwarded its request leaves nothing to wait for. */
+void request_ended(struct message *msg)
+{
+	struct tx_context *context = tx_context(msg);
+	if (!context || !context->is_creator)
+		return;
+	bool is_changed = has_attributes(msg) || msg->flags != context->kept_flags;
+	if (context->relayed && !is_changed) {
+		tx_leave(context);
+		return;
+	}
+	if (!tx_enter(context))
+		return;
+	struct transaction *tx = context->tx;
+	tx_keep_state(tx, msg);
+	tx->flags &= ~(uint32_t)TX_IN_SCRIPT;
+	if (tx->branch_count == 0 && tx->code < 200 && !(tx->flags & TX_SUSPENDED)) {
+		struct script_run run;
+		bool wants_reply = context->relay_failed && !(tx->flags & TX_NO_INTERNAL_REPLY);
+		if (wants_reply && script_run_init(&run, msg, ROUTE_EVENT, NULL))
+			reply_locally(&run, tx, msg, msg->last_error >= 400 ? (unsigned)msg->last_error : 500,
+				SPAN_OF("Server error"));
+		tx_finish(tx);
+	}
+	tx_leave(context);
 }
 
 /* ---- our Via branch: where the transaction is, and proof that we made it ---------------------------------- */
 
-static uint64_t branch_check(uint32_t shard, uint32_t index, uint32_t generation, uint32_t number)
+static uint64_t branch_check(uint32_t shard, uint32_t index, uint32_t generation)
 {
-	const uint32_t parts[] = { shard, index, generation, number, 0x746d };
+	const uint32_t parts[] = { shard, index, generation, 0x746d };
 	return hash_keyed(parts, sizeof(parts));
 }
 
@@ -386,7 +566,7 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, char ou
 	writer_char(&w, '.');
 	writer_hex(&w, tx->slot.generation, 1);
 	writer_char(&w, '.');
-	writer_hex(&w, branch_check(tx->slot.shard, tx->slot.index, tx->slot.generation, number), 16);
+	writer_hex(&w, branch_check(tx->slot.shard, tx->slot.index, tx->slot.generation), 16);
 	writer_char(&w, '.');
 	writer_hex(&w, number, 1);
 	return writer_result(&w);
@@ -418,7 +598,7 @@ bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *o
 		!take_hex(&rest, &check) || !take_hex(&rest, &number) || rest.at)
 		return false;
 	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX || number >= BRANCHES_MOST ||
-		check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation, (uint32_t)number))
+		check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation))
 		return false;
 	out_context->shard = (uint32_t)shard;
 	out_context->index = (uint32_t)index;
@@ -436,21 +616,45 @@ static struct span copy_reply(const struct transaction *tx, struct arena *arena,
 	return arena_copy(arena, bytes_span(tx->reply));
 }
 
-/* An ACK to our negative final reply ends the repetition of it and goes no further. */
+/* An ACK to our negative final reply ends the repetition of it and goes no further; so does one to a
+ * 2xx that was made here. Others pass, end to end. */
 static enum claim_result claim_ack(struct message *msg, struct tx_key key)
 {
+	uint32_t tag = tag_hash(msg);
 	struct shard *shard = shard_lock(store.set, key.hash);
 	struct transaction *tx = find_locked(shard, key, METHOD_INVITE);
 	bool is_mine = tx && tx->code >= 300;
-	if (is_mine && tx->server == SERVER_COMPLETED) {
-		tx->server = SERVER_CONFIRMED;
-		tx->reply_retransmit_ms = 0;
-		tx->wait_ends_ms = clock_ms() + tm_settings()->wt_timer;
-		if (lease_is_free(tx))
-			arm(shard, tx);
+	if (!is_mine)
+		tx = find_confirmed(shard, key, tag);
+	is_mine = is_mine || (tx && (tx->flags & TX_LOCAL_ANSWER));
+	bool is_told = tx && !is_mine && is_observed(tx, TM_ACK_IN);
+	struct tx_context *context = is_told ? tx_context(msg) : NULL;
+	struct tx_context invite = { .branch = -1 };
+	if (context)
+		context_refer(&invite, tx);
+	if (is_mine) {
+		struct machine_step step = server_step(MACHINE_INVITE, (enum server_state)tx->server, SERVER_HEARS_ACK);
+		tx->server = step.next;
+		if (step.actions & DO_STOP) {
+			tx->reply_retransmit_ms = 0;
+			tx->wait_ends_ms = clock_ms() + tm_settings()->wt_timer;
+			if (lease_is_free(tx))
+				arm(shard, tx);
+		}
 	}
 	shard_unlock(shard);
+	if (context && tx_enter(&invite)) {
+		tell_about(invite.tx, TM_ACK_IN, msg, invite.tx->code, NO_SPAN, msg->arena, NULL);
+		tx_leave(&invite);
+	}
 	return is_mine ? CLAIM_CONSUMED : CLAIM_PASS;
+}
+
+/* Did the process die in which the script of this request ran, before anything came of it? */
+static bool is_orphan(const struct transaction *tx)
+{
+	return (tx->flags & TX_IN_SCRIPT) && tx->branch_count == 0 && tx->code < 200 &&
+		tx->maker_incarnation != process_incarnation(tx->maker);
 }
 
 enum claim_result claim_request(struct message *msg)
@@ -458,18 +662,24 @@ enum claim_result claim_request(struct message *msg)
 	uint32_t method = message_method(msg);
 	struct tx_key key = request_key(msg);
 	struct send_target target;
-	struct span again = { NULL, 0 };
+	struct span again = NO_SPAN;
 	if (method == METHOD_ACK)
 		return claim_ack(msg, key);
 	struct shard *shard = shard_lock(store.set, key.hash);
 	struct transaction *tx = find_locked(shard, key, method);
-	bool is_known = tx != NULL;
-	if (tx && tx->reply.at && tx->reply.len)
+	if (tx && is_orphan(tx)) {
+		slot_free(shard, &tx->slot);
+		tx = NULL;
+	}
+	if (tx && tx->reply.len &&
+		(server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_HEARS_AGAIN).actions & DO_SEND))
 		again = copy_reply(tx, msg->arena, &target);
 	shard_unlock(shard);
-	if (again.at)
+	if (again.at) {
 		send_bytes(&target, again, false);
-	return is_known ? CLAIM_CONSUMED : CLAIM_PASS;
+		counter_inc(tm_counters->rpl_sent);
+	}
+	return tx ? CLAIM_CONSUMED : CLAIM_PASS;
 }
 
 /* Leaves a reply for whoever holds the lease. Lock held. */
@@ -509,7 +719,6 @@ enum claim_result claim_reply(struct message *reply)
 	counter_inc(tm_counters->rpl_received);
 	if (is_taken) {
 		context->tx = tx;
-		context->holds_lease = true;
 		context->branch = (int)number;
 		reply_received(context, reply);
 		tx_leave(context);

@@ -5,8 +5,7 @@
 #include "modules/tm/transaction.h"
 
 #define BATCH 64
-#define TICK_MS 20
-#define IDLE_TICK_MS 100
+#define IDLE_TICK_MS 40
 
 static bool is_due(int64_t deadline_ms)
 {
@@ -19,67 +18,103 @@ static uint32_t next_interval(const struct transaction *tx, uint32_t interval_ms
 	return doubled > tx->retr2_ms ? tx->retr2_ms : doubled;
 }
 
-static void branch_time_out(struct transaction *tx, struct tx_branch *branch, unsigned number, struct arena *arena)
+static void branch_time_out(struct transaction *tx, unsigned number, struct arena *arena)
 {
-	bool was_proceeding = branch->state == BRANCH_PROCEEDING;
-	if ((tx->flags & TX_INVITE) && was_proceeding && !branch->cancel.at)
+	struct tx_branch *branch = tx->branches[number];
+	bool was_proceeding = branch->state == CLIENT_PROCEEDING;
+	if (was_proceeding)
 		cancel_branches(tx, 1u << number, arena);
-	branch->state = BRANCH_DONE;
+	branch->state = client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_TIMES_OUT).next;
 	branch->retransmit_ms = branch->expires_ms = 0;
-	branch->was_replied = was_proceeding;
 	branch->timed_out = true;
 	branch->is_local = true;
 	branch->code = (uint16_t)(tx->flags & TX_CANCELLED ? 487 : tm_settings()->reply_408_code);
 }
 
-static void tick_branch(struct transaction *tx, unsigned number, struct arena *arena)
+/* Says it to the callee again until it answers or the usual number of tries is over. */
+static void repeat_cancel(struct transaction *tx, struct tx_branch *branch)
+{
+	if (!is_due(branch->cancel_ms))
+		return;
+	if (branch_is_done(branch) && branch->cancel_interval_ms >= tx->retr2_ms) {
+		branch->cancel_ms = 0;
+		return;
+	}
+	branch_send(branch, bytes_span(branch->cancel));
+	branch->cancel_interval_ms = next_interval(tx, branch->cancel_interval_ms);
+	branch->cancel_ms = clock_ms() + branch->cancel_interval_ms;
+}
+
+/* True when the branch has just timed out. */
+static bool tick_branch(struct transaction *tx, unsigned number, struct arena *arena)
 {
 	struct tx_branch *branch = tx->branches[number];
-	if (is_due(branch->cancel_ms)) {
-		branch_send(branch, bytes_span(branch->cancel));
-		branch->cancel_interval_ms = next_interval(tx, branch->cancel_interval_ms);
-		branch->cancel_ms = clock_ms() + branch->cancel_interval_ms;
-		/* The callee is gone; its side gives up by itself. */
-		if (branch->state == BRANCH_DONE && branch->cancel_interval_ms == tx->retr2_ms)
-			branch->cancel_ms = 0;
-	}
-	if (branch->state == BRANCH_DONE)
-		return;
+	repeat_cancel(tx, branch);
+	if (branch_is_done(branch))
+		return false;
 	if (is_due(branch->expires_ms) || (tx->flags & TX_LIFETIME_OVER)) {
-		branch_time_out(tx, branch, number, arena);
-		return;
+		branch_time_out(tx, number, arena);
+		return true;
 	}
 	if (is_due(branch->retransmit_ms)) {
-		branch_send(branch, bytes_span(branch->request));
-		branch->interval_ms = next_interval(tx, branch->interval_ms);
-		branch->retransmit_ms = clock_ms() + branch->interval_ms;
+		uint16_t actions = client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_REPEATS).actions;
+		if (actions & DO_SEND)
+			branch_send(branch, branch->request);
+		branch->interval_ms = actions & DO_SLOW ? tx->retr2_ms : next_interval(tx, branch->interval_ms);
+		branch->retransmit_ms = actions & DO_SEND ? clock_ms() + branch->interval_ms : 0;
 	}
+	return false;
 }
 
 static void tick_reply(struct transaction *tx)
 {
 	if (!is_due(tx->reply_retransmit_ms))
 		return;
+	if (is_due(tx->wait_ends_ms)) {
+		tx->server = server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_WAITED).next;
+		tx->reply_retransmit_ms = 0;
+		return;
+	}
 	send_bytes(&tx->upstream, bytes_span(tx->reply), true);
 	counter_inc(tm_counters->rpl_sent);
 	tx->reply_interval_ms = next_interval(tx, tx->reply_interval_ms);
 	tx->reply_retransmit_ms = clock_ms() + tx->reply_interval_ms;
 }
 
+/* Its time is over: a suspended request is answered, one that nobody forwarded or answered ends. */
+static void end_of_life(struct transaction *tx, struct arena *arena)
+{
+	if (!is_due(tx->life_ends_ms))
+		return;
+	tx->flags |= TX_LIFETIME_OVER;
+	tx->life_ends_ms = 0;
+	if (!(tx->flags & TX_SUSPENDED))
+		return;
+	tx->flags &= ~(uint32_t)TX_SUSPENDED;
+	if (tx->branch_count == 0 && tx->code < 200) {
+		struct tx_context context = context_holding(tx);
+		struct message *request = tx_request(tx, arena, &context);
+		struct script_run run;
+		if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
+			reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code,
+				tm_settings()->reply_408_reason);
+	}
+}
+
 void tx_tick(struct transaction *tx, struct arena *arena)
 {
-	bool was_open = !all_done(tx);
-	if (is_due(tx->life_ends_ms)) {
-		tx->flags |= TX_LIFETIME_OVER;
-		tx->life_ends_ms = 0;
-	}
+	bool any_failed = false;
+	end_of_life(tx, arena);
 	tick_reply(tx);
 	for (unsigned i = 0; i < tx->branch_count; i++)
-		tick_branch(tx, i, arena);
-	if (was_open && all_done(tx) && tx->server == SERVER_PROCEEDING)
+		if (tick_branch(tx, i, arena)) {
+			any_failed = true;
+			branch_failed(tx, i, NULL, arena);
+		}
+	if (any_failed && all_done(tx) && tx->server == SERVER_PROCEEDING)
 		finish_branches(tx, arena);
-	/* Nobody answered it and nobody will: a transaction without branches has only its lifetime. */
-	if ((tx->flags & TX_LIFETIME_OVER) && all_done(tx) && tx->server == SERVER_PROCEEDING)
+	/* Nobody answered it and nobody will. */
+	if ((tx->flags & TX_LIFETIME_OVER) && all_done(tx))
 		tx_finish(tx);
 	if (is_due(tx->wait_ends_ms))
 		tx->reply_retransmit_ms = 0;
@@ -113,7 +148,7 @@ static bool tick_shard(unsigned number)
 	unsigned collected = wheel_collect(shard, clock_ms(), due, BATCH);
 	for (unsigned i = 0; i < collected; i++) {
 		struct transaction *tx = (struct transaction *)due[i].slot;
-		if (tx->lease_owner && tx->lease_incarnation == process_incarnation(tx->lease_owner - 1)) {
+		if (!lease_is_free(tx)) {
 			tx->flags |= TX_TICK_PENDING;
 			continue;
 		}
@@ -127,21 +162,23 @@ static bool tick_shard(unsigned number)
 	return collected == BATCH;
 }
 
+/* Called before every sleep. The wish is never later than IDLE_TICK_MS, because other workers arm timers
+ * in these shards without waking this one. */
 static int64_t tick_hook(void)
 {
 	static int64_t next_ms;
 	int64_t now = clock_ms();
 	if (now < next_ms)
 		return next_ms;
-	bool is_idle = true;
+	next_ms = now + IDLE_TICK_MS;
 	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set()); number += worker_count()) {
-		int64_t deadline = shard_next_deadline(store_set(), number);
-		is_idle = is_idle && deadline == INT64_MAX;
-		while (deadline <= now && tick_shard(number))
+		while (shard_next_deadline(store_set(), number) <= now && tick_shard(number))
 			;
+		int64_t deadline = shard_next_deadline(store_set(), number);
+		if (deadline < next_ms)
+			next_ms = deadline > now ? deadline : now + 1;
 	}
 	send_flush();
-	next_ms = now + (is_idle ? IDLE_TICK_MS : TICK_MS);
 	return next_ms;
 }
 

@@ -71,39 +71,6 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("enable_uac_fr", "local requests have callbacks"), FIELD_IGNORED("evlreq_mode", "CANCELs run no route"),
 };
 
-/* ---- interface ------------------------------------------------------------------------------------------ */
-
-static bool api_has_transaction(struct script_run *run)
-{
-	const struct tx_context *context = tx_context(run->msg);
-	return context && context->generation;
-}
-
-static int api_create(struct script_run *run)
-{
-	struct tx_context *context = tx_context(run->msg);
-	int made = create_current(run);
-	if (made == 1 && context->is_creator)
-		tx_leave(context);
-	return made;
-}
-
-static int api_relay(struct script_run *run)
-{
-	return relay_current(run, NULL);
-}
-
-static bool api_is_cancelled(struct script_run *run)
-{
-	const struct tx_context *context = tx_context(run->msg);
-	return context && context->tx && (context->tx->flags & TX_CANCELLED);
-}
-
-static const struct tm_api api = {
-	.observe = observe, .has_transaction = api_has_transaction, .create = api_create, .reply = reply_current,
-	.relay = api_relay, .is_cancelled = api_is_cancelled,
-};
-
 /* ---- statistics and commands ------------------------------------------------------------------------------- */
 
 static const struct counter_row counter_rows[] = {
@@ -125,40 +92,19 @@ static const struct counter_row counter_rows[] = {
 	{ "tm", "freed", "transactions freed", &counters.freed },
 };
 
-static void run_stats(struct rpc_call *call)
-{
-	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-	int64_t current = (int64_t)shard_set_live(store_set()), in_use = counter_read(counters.in_use);
-	static const char *const names[] = { "2xx", "3xx", "4xx", "5xx", "6xx" };
-	rpc_add_int(call, node, "current", current);
-	rpc_add_int(call, node, "waiting", current > in_use ? current - in_use : 0);
-	rpc_add_int(call, node, "total", counter_read(counters.uas));
-	rpc_add_int(call, node, "total_local", 0);
-	rpc_add_int(call, node, "rpl_received", counter_read(counters.rpl_received));
-	rpc_add_int(call, node, "rpl_generated", counter_read(counters.rpl_generated));
-	rpc_add_int(call, node, "rpl_sent", counter_read(counters.rpl_sent));
-	for (unsigned i = ARRAY_SIZE(names); i > 0; i--)
-		rpc_add_int(call, node, names[i - 1], counter_read(counters.by_class[i + 1]));
-	rpc_add_int(call, node, "created", counter_read(counters.created));
-	rpc_add_int(call, node, "freed", counter_read(counters.freed));
-	rpc_add_int(call, node, "delayed_free", 0);
-}
-
-static const struct rpc_command commands[] = {
-	{ "tm.stats", run_stats, "Shows counts of transactions and replies.", NULL },
-};
-
 static bool prepare(struct diagnostics *diagnostics)
 {
-	if (!store_prepare()) {
+	if (!names_prepare() || !store_prepare()) {
 		log_critical("no shared memory for transactions; start with a larger -m");
 		return false;
 	}
 	return true;
 }
 
-static const struct claim claims[] = { { "tm", 100, claim_request, claim_reply } };
-static const struct module_interface offers[] = { { "tm", TM_API_VERSION, &api } };
+static const struct claim claims[] = {
+	{ .name = "tm", .order = 10, .request = claim_request, .reply = claim_reply, .after = request_ended },
+};
+static const struct module_interface offers[] = { { "tm", TM_API_VERSION, &tm_api } };
 static const struct module_event events[] = {
 	{ "tm:branch-failure:", ROUTE_BRANCH_FAILURE, "a branch got a negative final reply" },
 	{ "tm:local-request", ROUTE_LOCAL, "a request that is made here" },
@@ -171,8 +117,9 @@ MODULE_EXPORT const struct module module_exports = {
 	.name = "tm",
 	.doc = "Stateful transactions.",
 	.settings = { &settings, FIELDS(setting_fields) },
-	.more_functions = (const struct function_table *const[]){ &tm_function_table, NULL },
-	.commands = ROWS(commands),
+	.more_functions = (const struct function_table *const[]){ &tm_function_table,
+		&tm_question_table, &tm_contact_table, NULL },
+	.commands = { tm_commands, TM_COMMAND_COUNT },
 	.counters = ROWS(counter_rows),
 	.events = ROWS(events),
 	.claims = ROWS(claims),

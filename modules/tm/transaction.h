@@ -1,56 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* transaction: the server transaction of a request together with its client transactions (branches),
- * RFC 3261 16 and 17 with RFC 6026 and 4320. A transaction is an actor: only the process that holds
- * its lease changes it; what others bring (replies, timer ticks) waits in its queue. */
+ * RFC 3261 16 and 17 with RFC 6026 and 4320. A transaction is an actor: only the fiber that holds its
+ * lease changes it; what others bring (replies, timer ticks) waits in its queue. */
 #pragma once
 
+#include "modules/tm/machine.h"
 #include "modules/tm/tm_api.h"
 
 #define BRANCHES_MOST 32
+#define ALL_BRANCHES UINT32_MAX
 #define TIMER 0 /* the one timer of a transaction: its earliest deadline */
-
-enum server_state {
-	SERVER_PROCEEDING, /* no final reply was sent */
-	SERVER_ACCEPTED,   /* INVITE: 2xx sent; further 2xx pass (RFC 6026) */
-	SERVER_COMPLETED,  /* final sent; INVITE: waits for ACK and repeats the reply */
-	SERVER_CONFIRMED,  /* ACK seen */
-};
-
-enum branch_state {
-	BRANCH_CALLING,    /* sent, nothing heard */
-	BRANCH_PROCEEDING, /* 1xx heard */
-	BRANCH_DONE,       /* final reply, timeout or never sent */
-};
+#define NO_SPAN ((struct span){ NULL, 0 })
 
 /* Bytes in the transaction's region. */
 struct bytes {
 	char *at;
 	uint32_t len;
 };
+static inline struct span bytes_span(struct bytes b)
+{
+	return (struct span){ b.at, b.len };
+}
 
+/* One block of the region: the struct, then the texts that its spans point to. */
 struct tx_branch {
-	struct bytes request;    /* as sent */
+	struct span request;     /* as sent */
+	struct span uri, dst_uri, path, ruid, instance;
 	struct bytes cancel;     /* CANCEL as sent; absent: none */
 	struct end_point to;
 	const struct listener *from;
 	void *reply;             /* frozen final reply, NULL when there is none or it is our own */
-	struct bytes uri, ruid, dst_uri;
-	struct bytes on_reply;   /* route armed in branch_route */
 	int64_t retransmit_ms;   /* next repetition; 0: none */
 	int64_t expires_ms;      /* fr_timer or fr_inv_timer; 0: none */
 	int64_t cancel_ms;       /* next repetition of CANCEL; 0: none */
 	uint32_t interval_ms, cancel_interval_ms;
 	uint32_t flags;
-	uint16_t code;           /* best so far: last provisional or the final one */
-	uint8_t state;           /* enum branch_state */
-	bool is_local;           /* the final code was made here (408, 477 …) */
+	uint16_t on_reply;       /* route armed in branch_route */
+	uint16_t code;           /* last provisional or the final one; 0: nothing heard */
+	uint8_t state;           /* enum client_state */
+	bool is_local;           /* the final code was made here (408, 487 …) */
 	bool timed_out;
 	bool was_replied;        /* something was heard */
 	bool cancel_wanted;      /* as soon as a provisional comes */
-	bool is_old;             /* of an earlier serial leg */
+	bool is_dropped;         /* its reply is not considered any more */
 };
+static inline bool branch_is_done(const struct tx_branch *branch)
+{
+	return branch->state >= CLIENT_ACCEPTED;
+}
 
-/* A reply that came while another process held the lease. */
+/* A reply that came while another process or fiber held the lease. */
 struct queued {
 	struct queued *next;
 	struct received from;
@@ -72,28 +71,35 @@ enum tx_flag {
 	TX_NO_CANCEL_REASON = 1 << 10,
 	TX_REPLIES_SILENTLY = 1 << 11, /* t_replicate: nothing goes upstream */
 	TX_LIFETIME_OVER = 1 << 12,
+	TX_IN_SCRIPT = 1 << 13,     /* its first script run goes on */
+	TX_LOCAL_ANSWER = 1 << 14,  /* the final reply was made here */
+	TX_NO_ACK = 1 << 15,        /* local INVITE: somebody else makes the ACK to a 2xx */
+	TX_NO_FAILOVER = 1 << 16,
+	TX_USE_UAC_HEADERS = 1 << 17,
 };
 
 struct transaction {
 	struct slot slot;
-	uint64_t created_ms;
-	uint32_t lease_owner;       /* worker number + 1; 0: free */
+	int64_t created_ms;
+	uint32_t lease_owner;       /* process number + 1; 0: free */
 	uint32_t lease_incarnation;
+	uint32_t maker;             /* process in which the first script run goes on */
+	uint32_t maker_incarnation;
 	uint32_t flags;             /* enum tx_flag */
 	uint32_t message_flags;     /* setflag bits, for observers */
+	uint32_t script_flags;
 	uint32_t method;
 	uint16_t code;              /* last code sent upstream, 0 none */
 	uint8_t server;             /* enum server_state */
 	uint8_t branch_count;
 	uint8_t first_leg;          /* first branch of the newest serial leg */
-	uint8_t winner;             /* branch of the reply that failure_route looks at */
+	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
 	void *request;              /* frozen */
-	uint64_t key;               /* with slot.hash: top Via branch and sent-by, for matching */
+	uint64_t check;             /* of top Via branch and sent-by, for matching */
+	uint32_t from_tag;          /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
 	struct bytes reply;         /* last reply sent upstream */
 	struct send_target upstream;
-	struct bytes to_tag;        /* of our replies */
 	struct bytes attributes;    /* frozen attributes as the last route left them; absent: as frozen */
-	struct bytes on_failure, on_reply, on_branch, on_branch_failure;
 	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
 	struct tx_branch *branches[BRANCHES_MOST]; /* each a block of the region */
 	struct queued *queue;
@@ -102,22 +108,38 @@ struct transaction {
 	int64_t wait_ends_ms;       /* wt_timer, 0: not finished */
 	uint32_t reply_interval_ms;
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms, noninv_life_ms; /* per transaction */
+	tm_uac_done done;           /* TX_LOCAL */
+	struct bytes done_data;
+};
+static inline enum machine_kind tx_kind(const struct transaction *tx)
+{
+	return tx->flags & TX_INVITE ? MACHINE_INVITE : MACHINE_OTHER;
+}
+
+struct tx_key {
+	uint64_t hash;  /* Call-ID and CSeq number: INVITE, its CANCEL and its ACK share it */
+	uint64_t check; /* top Via branch and sent-by */
 };
 
 /* The current transaction of a message that is worked on. */
 struct tx_context {
-	struct transaction *tx;       /* valid while the lease is held or the reference was checked */
+	struct transaction *tx;       /* NULL unless this fiber holds the lease */
 	uint32_t shard, index, generation;
-	bool holds_lease;             /* this fiber */
 	bool is_creator;
+	bool has_key;
+	struct tx_key key;
 	int branch;                   /* of the reply or branch route being run, -1 none */
 	unsigned code;                /* of the reply being looked at */
 	bool reply_is_local;
 	struct message *reply;        /* failure_route: winning reply; NULL: local */
-	struct span on_failure, on_reply, on_branch, on_branch_failure; /* armed before there is one */
-	struct span branch_on_reply;
+	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* armed before there is one */
+	uint16_t branch_on_reply;
 	bool replied;                 /* a final reply was sent in this route */
 	bool relayed;                 /* branches were added in this route */
+	bool relay_failed;
+	const char *seen_uri, *seen_dst; /* the destination that was used up already */
+	bool main_is_used;
+	uint32_t kept_flags;          /* as the transaction has them */
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms, noninv_life_ms;
 	uint32_t early_flags;         /* TX_* wished before there is a transaction */
 };
@@ -135,33 +157,49 @@ const struct tm_settings *tm_settings(void);
 
 struct tm_counters {
 	counter_id uas, uac, by_class[7], in_use, active, rpl_received, rpl_absorbed, rpl_relayed, rpl_generated, rpl_sent;
-	counter_id created, freed, waiting;
+	counter_id created, freed, waiting, local;
 };
 extern struct tm_counters *const tm_counters;
+
+/* ---- names.c: routes that are remembered ------------------------------------------------------------- */
+[[nodiscard]] bool names_prepare(void);
+/* The number of a route's name; "0" and "" give 0. False: too many names. */
+[[nodiscard]] bool route_number(struct span name, uint16_t *out_number);
+struct span route_name(uint16_t number);
 
 /* ---- store.c: finding, making, leasing -------------------------------------------------------------- */
 [[nodiscard]] bool store_prepare(void);
 struct shard_set *store_set(void);
+/* NULL: no memory. */
 struct tx_context *tx_context(struct message *msg);
-/* Takes the lease for this fiber; waits while another process has it. False: it is gone. */
+void context_refer(struct tx_context *context, const struct transaction *tx);
+/* A context for work on a transaction whose lease this fiber holds. */
+struct tx_context context_holding(struct transaction *tx);
+bool context_names(const struct tx_context *context, struct tm_name name);
+static inline struct tm_name context_name(const struct tx_context *context)
+{
+	return (struct tm_name){ context->shard, context->index, context->generation };
+}
+/* Takes the lease for this fiber; waits while another has it. False: the transaction is gone. */
 [[nodiscard]] bool tx_enter(struct tx_context *context);
 /* Works off what queued meanwhile and gives the lease back. */
 void tx_leave(struct tx_context *context);
 struct shard *tx_lock(const struct transaction *tx);
+bool lease_is_free(const struct transaction *tx);
 /* Makes a transaction of a request and holds its lease: 1 new, 0 it exists already (a
- * retransmission), -1 no memory. */
-int tx_create(struct message *msg, struct tx_context *context);
-/* Finds the INVITE that an ACK or CANCEL belongs to, or the request's own transaction. */
+ * retransmission), -1 no memory. `first_reply` is kept for repetitions; may be absent. */
+int tx_create(struct message *msg, struct tx_context *context, struct span first_reply);
+/* Makes one for a local request of ours; NULL: no memory. Holds its lease. */
+struct transaction *tx_create_local(struct message *msg, struct tx_context *context);
+/* Finds the INVITE that a CANCEL or ACK belongs to (method INVITE), or the request's own. */
 bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_context);
+/* Finds the newest INVITE, or with `any_method` any request, of a call. */
+bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method, struct tx_context *out_context);
 /* Ends the active life: from now on it only absorbs, until wt_timer. Lease held. */
 void tx_finish(struct transaction *tx);
-/* Copies into the region; absent when memory is out. Replaces and frees `*place`. Lease held. */
+/* Copies into the region. Replaces and frees `*place`. False: memory is out. Lease held. */
 bool tx_keep(struct transaction *tx, struct bytes *place, struct span text);
 void *tx_freeze(struct transaction *tx, const struct message *msg);
-static inline struct span bytes_span(struct bytes b)
-{
-	return (struct span){ b.at, b.len };
-}
 /* The stored request as a working message with this context attached; NULL: no memory. */
 struct message *tx_request(struct transaction *tx, struct arena *arena, const struct tx_context *context);
 /* Stores the request again, as the route that relayed it left it. Lease held. */
@@ -173,34 +211,82 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, char ou
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number);
 enum claim_result claim_request(struct message *msg);
 enum claim_result claim_reply(struct message *reply);
+/* The script of a request ended. */
+void request_ended(struct message *msg);
+
+/* What can be read without the lease. */
+struct tx_glance {
+	uint32_t flags;
+	uint16_t code;
+	unsigned branch_count;
+	uint16_t on_failure, on_reply, on_branch;
+	struct { uint16_t code; bool is_done, timed_out, was_replied; } branches[BRANCHES_MOST];
+};
+/* The transaction of a message, its own or what it is looked up to be; false: none. */
+bool tx_glance(struct message *msg, struct tx_glance *out);
 
 /* ---- relay.c: sending requests ------------------------------------------------------------------------ */
 /* Forwards to the message's destinations as new branches: true when at least one was sent. */
 bool relay_branches(struct script_run *run, struct transaction *tx, const struct send_target *forced);
+/* Sends what msg->target says as a new branch. */
+bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
+	const struct send_target *forced);
 void branch_send(const struct tx_branch *branch, struct span bytes);
-/* Sends CANCEL to pending branches, all or only those with a bit in `which`. */
+/* Sends CANCEL to pending branches, those with a bit in `which`. */
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena);
 void send_branch_ack(struct transaction *tx, unsigned number, struct message *reply);
+struct message *branch_request(const struct tx_branch *branch, struct arena *arena);
 
 /* ---- reply.c: replies that come, and what goes upstream ------------------------------------------------- */
 void reply_received(struct tx_context *context, struct message *reply);
 /* A local reply upstream. Lease held. */
 bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request, unsigned code,
 	struct span reason);
+/* The text of a local reply, in the request's arena; absent: too large. */
+struct span render_reply_to(struct message *request, unsigned code, struct span reason, struct span extra);
+/* Sends finished bytes upstream and keeps them. Lease held. */
+bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local);
 /* All branches are done: failure_route, then the best reply. Lease held. */
 void finish_branches(struct transaction *tx, struct arena *arena);
-void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
-	unsigned code, struct span reason, const struct branch *branch);
+/* A branch has failed for good, by a reply or without one. Lease held. */
+void branch_failed(struct transaction *tx, unsigned number, struct message *reply, struct arena *arena);
+/* What the caller's CANCEL does. Lease held. `cancel` may be NULL. */
+void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *arena);
+bool all_done(const struct transaction *tx);
+/* Goes on with a suspended transaction in a route. Lease held. */
+void tx_resume(struct tx_context *context, struct span route, struct arena *arena);
+
+/* ---- observers.c ------------------------------------------------------------------------------------------ */
 bool observe(unsigned events, uint32_t flag_mask, tm_observer observer);
 bool is_observed(const struct transaction *tx, unsigned event);
-bool all_done(const struct transaction *tx);
+void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
+	unsigned code, struct span reason, const struct branch *branch);
+/* Thaws the request only when somebody listens. */
+void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
+	struct span reason, struct arena *arena, const struct tx_branch *branch);
 
 /* ---- timers.c ---------------------------------------------------------------------------------------------- */
 void tx_tick(struct transaction *tx, struct arena *arena);
 bool timers_start(void);
 
-/* ---- script.c: functions and variables ------------------------------------------------------------------- */
-extern const struct function_table tm_function_table;
+/* ---- uac.c: local requests ----------------------------------------------------------------------------------- */
+bool uac_start(const struct tm_uac *uac, struct tm_name *out_name);
+/* The final reply of a local request; `reply` NULL: none came. Lease held. */
+bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers, struct span body);
+void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code, struct arena *arena);
+
+/* ---- calls.c: what is asked of transactions by name or call ---------------------------------------------------- */
+void name_ids(struct tm_name name, uint64_t *out_index, uint64_t *out_label);
+bool name_from_ids(uint64_t index, uint64_t label, struct tm_name *out_name);
+bool tx_view(struct script_run *run, struct tm_view *out_view);
+extern const struct tm_api tm_api;
+extern const struct rpc_command tm_commands[];
+#define TM_COMMAND_COUNT 22
+
+/* ---- script.c, contacts.c, settings of one transaction: functions ------------------------------------------------- */
+extern const struct function_table tm_function_table, tm_question_table, tm_contact_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
 int create_current(struct script_run *run);
 bool reply_current(struct script_run *run, unsigned code, struct span reason);
+int suspend_current(struct script_run *run);
+bool resume_named(struct tm_name name, struct span route);

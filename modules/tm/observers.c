@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who else wants to know: accounting, dialogs. */
+#include "modules/tm/transaction.h"
+
+#define OBSERVERS_MOST 16
+
+static struct {
+	struct observer {
+		unsigned events;
+		uint32_t flag_mask;
+		tm_observer call;
+	} list[OBSERVERS_MOST];
+	unsigned count;
+} observers;
+
+bool observe(unsigned events, uint32_t flag_mask, tm_observer observer)
+{
+	if (observers.count == OBSERVERS_MOST)
+		return false;
+	observers.list[observers.count++] = (struct observer){ events, flag_mask, observer };
+	return true;
+}
+
+static bool wants(const struct observer *observer, const struct transaction *tx, unsigned event)
+{
+	return (observer->events & event) && (!observer->flag_mask || (observer->flag_mask & tx->message_flags));
+}
+
+bool is_observed(const struct transaction *tx, unsigned event)
+{
+	for (unsigned i = 0; i < observers.count; i++)
+		if (wants(&observers.list[i], tx, event))
+			return true;
+	return false;
+}
+
+void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
+	unsigned code, struct span reason, const struct branch *branch)
+{
+	struct script_run run;
+	if (!is_observed(tx, event) || !script_run_init(&run, request, ROUTE_EVENT, NULL))
+		return;
+	const struct tm_event_info info = { .event = event, .run = &run, .request = request, .reply = reply,
+		.code = code, .reason = reason, .is_cancelled = tx->flags & TX_CANCELLED, .branch = branch };
+	for (unsigned i = 0; i < observers.count; i++)
+		if (wants(&observers.list[i], tx, event))
+			observers.list[i].call(&info);
+	tx->message_flags = request->flags;
+}
+
+void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
+	struct span reason, struct arena *arena, const struct tx_branch *branch)
+{
+	if (!is_observed(tx, event))
+		return;
+	struct tx_context context = context_holding(tx);
+	context.code = code;
+	context.reply = reply;
+	struct message *request = tx_request(tx, arena, &context);
+	if (!request)
+		return;
+	if (branch && branch->uri.at)
+		message_set_uri(request, branch->uri);
+	if (branch)
+		request->target.dst_uri = branch->dst_uri;
+	tell_observers(tx, event, request, reply, code, reason, branch ? &request->target : NULL);
+}
