@@ -183,7 +183,8 @@ static int sl_reply_error(struct script_run *run)
 {
 	unsigned code;
 	struct span reason = error_reason(run->msg, &code, "SL");
-	return send_stateless(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	/* By the transaction when t_relay() made one, so that the caller hears one answer, not two. */
+	return send_reply(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static int any_reply_error(struct script_run *run)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Replies: what comes from branches, which of them goes upstream (RFC 3261 16.7), and replies that
  * are made here. */
+#include <limits.h>
 #include <stdio.h>
 
 #include "modules/tm/transaction.h"
@@ -131,32 +132,28 @@ bool all_done(const struct transaction *tx)
 }
 
 /* Lower is better: 6xx decide for all, then redirections, then what the caller can do something
- * about, then the rest; overload and time-outs say least. */
-static unsigned reply_rank(const struct transaction *tx, const struct tx_branch *branch)
+ * about, then the rest by their numbers. */
+static int reply_rank(const struct transaction *tx, const struct tx_branch *branch)
 {
-	static const struct { uint16_t code, rank; } special[] = {
-		{ 401, 300 }, { 407, 301 }, { 415, 302 }, { 420, 303 }, { 484, 304 }, { 503, 590 },
-	};
-	unsigned penalty = branch->is_local ? (unsigned)tm_settings()->faked_reply_prio : 0;
-	for (size_t i = 0; i < ARRAY_SIZE(special); i++)
-		if (special[i].code == branch->code)
-			return special[i].rank + penalty;
-	switch (branch->code / 100) {
-	case 6: return (tx->flags & TX_DISABLE_6XX ? 595 : 100) + penalty;
-	case 3: return 200 + penalty;
-	case 4: return 400 + branch->code % 100 + penalty;
-	case 5: return 500 + branch->code % 100 / 2 + penalty;
-	default: return 1000;
-	}
+	static const uint16_t helpful[] = { 401, 407, 415, 420, 484 };
+	static const uint16_t by_class[] = { 9000, 9000, 9000, 2000, 4000, 5000, 1000 };
+	unsigned code = branch->code;
+	int rank = by_class[code / 100 < 7 ? code / 100 : 0] + (int)(code % 100);
+	for (size_t i = 0; i < ARRAY_SIZE(helpful); i++)
+		if (helpful[i] == code)
+			rank = 3000 + (int)(code % 100);
+	if (code >= 600 && (tx->flags & TX_DISABLE_6XX || tm_settings()->disable_6xx_block))
+		rank = 6000 + (int)(code % 100);
+	return branch->is_local ? rank + (int)tm_settings()->faked_reply_prio : rank;
 }
 
 static int pick_winner(const struct transaction *tx)
 {
 	int best = -1;
-	unsigned best_rank = UINT32_MAX;
+	int best_rank = INT_MAX;
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		const struct tx_branch *branch = tx->branches[i];
-		unsigned rank = reply_rank(tx, branch);
+		int rank = reply_rank(tx, branch);
 		if (branch->code >= 300 && !branch->is_dropped && branch_is_done(branch) && rank < best_rank) {
 			best_rank = rank;
 			best = (int)i;
