@@ -272,31 +272,38 @@ static void branch_failed(const struct tm_event_info *info)
 		record_event(info, "call missed", info->request);
 }
 
+/* The ACK comes where replies come otherwise; code and reason are those that it acknowledges. */
 static void ack_came_in(const struct tm_event_info *info)
 {
-	if (settings.report_ack && flag_is_set(info->request, settings.log_flag))
-		record_event(info, "request acknowledged", info->request);
+	bool has_ack = info->reply && message_is_request(info->reply);
+	struct message *ack = has_ack ? info->reply : info->request;
+	if (!settings.report_ack || !(flag_is_set(info->request, settings.log_flag) ||
+		    flag_is_set(ack, settings.log_flag)))
+		return;
+	struct acc_record record = { .what = "request acknowledged",
+		.message = ack,
+		.request = info->request,
+		.code = info->code,
+		.reason = info->reason.len ? info->reason : SPAN_OF("OK"),
+		.is_upstream = is_upstream(ack) };
+	record_log(info->run, &record);
 }
+
+static const struct {
+	enum tm_event event;
+	void (*take)(const struct tm_event_info *info);
+} takers[] = {
+	{ TM_REPLY_OUT, reply_went_out },
+	{ TM_PROVISIONAL_OUT, provisional_went_out },
+	{ TM_BRANCH_FAILED, branch_failed },
+	{ TM_ACK_IN, ack_came_in },
+};
 
 static void observe(const struct tm_event_info *info)
 {
-	switch (info->event) {
-	case TM_REPLY_OUT:
-		reply_went_out(info);
-		return;
-	case TM_PROVISIONAL_OUT:
-		provisional_went_out(info);
-		return;
-	case TM_BRANCH_FAILED:
-		branch_failed(info);
-		return;
-	case TM_ACK_IN:
-		ack_came_in(info);
-		return;
-	case TM_REQUEST_IN:
-	case TM_CANCEL_IN:
-		return; /* not asked for */
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(takers); i++)
+		if (takers[i].event == info->event)
+			takers[i].take(info);
 }
 
 /* ---- life cycle ------------------------------------------------------------------------------ */

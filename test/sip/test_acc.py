@@ -92,3 +92,140 @@ def test_script_writes_a_line_of_its_own(pair, server):
     alice.expect_reply(200, request)
     found = fields(server, "request acknowledged|request accounted|.*", request.call_id)
     assert found["code"] == "200" and found["reason"] == "From Script"
+
+
+RECORDS = "\n".join(["#!KAMAILIO", "debug=2", "log_stderror=yes", "children=2", "auto_aliases=no",
+                     "disable_tcp=yes"]
+                    + ['loadmodule "%s.so"' % name
+                       for name in "tm sl rr pv textops siputils xlog acc".split()]) + """
+modparam("acc", "log_flag", 1)
+modparam("acc", "failed_transaction_flag", 3)
+modparam("acc", "failed_filter", "404,407")
+modparam("acc", "early_media", 1)
+modparam("acc", "detect_direction", 1)
+modparam("acc", "reason_from_hf", 1)
+modparam("acc", "time_mode", 2)
+modparam("acc", "time_attr", "exact")
+modparam("acc", "multi_leg_info", "from=$avp(from);to=$avp(to)")
+modparam("acc", "log_extra", "none=$avp(none);all=$(avp(all)[*]);cut=$(hdr(X-Target){s.select,0,:})")
+request_route {
+""" + START + """
+	$avp(all) = "one";
+	$avp(all) = "two";
+	if ($rU == "legs") {
+		$avp(from) = "A"; $avp(to) = "B";
+		$avp(from) = "B"; $avp(to) = "C";
+	}
+	if ($rU == "comment") {
+		acc_log_request("$hdr(X-Comment)");
+		acc_request("480 Not $rU", "acc");
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	if (is_method("ACK")) {
+		t_relay();
+		exit;
+	}
+	setflag(1);
+	setflag(3);
+	if (has_totag()) {
+		loose_route();
+		t_relay();
+		exit;
+	}
+	if ($rU == "local") {
+		t_newtran();
+		t_reply("200", "Said Here");
+		exit;
+	}
+	record_route();
+	$du = "sip:" + $hdr(X-Target);
+	t_relay();
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def records(launch):
+    server = launch(RECORDS)
+    server.allow(".*")
+    return server
+
+
+def record_pair(agent, server):
+    return agent("alice", server=server), agent("bob", server=server)
+
+
+def test_early_media_and_legs_are_written(agent, records):
+    alice, bob = record_pair(agent, records)
+    request = invite(records, alice, bob, "legs")
+    incoming = bob.expect_request("INVITE")
+    bob.reply(incoming, 180)
+    alice.expect_reply(180, request)
+    bob.reply(incoming, 183, body=bob.sdp())
+    alice.expect_reply(183, request)
+    line = records.wait_log(r"ACC: transaction answered: (.*call_id=%s;.*)"
+                            % re.escape(request.call_id)).group(1)
+    assert ";code=183;reason=" in line
+    assert line.rstrip().endswith(";none=;all=two, one;cut=127.0.0.1;from=B;to=C;from=A;to=B")
+    assert re.search(r"timestamp=(\d+);exact=\1\.\d{3};method=INVITE;", line)
+    bob.reply(incoming, 486)
+    alice.expect_reply(486, request)
+
+
+def test_direction_is_that_of_the_first_request(agent, records):
+    alice, bob = record_pair(agent, records)
+    request = invite(records, alice, bob, "plain")
+    incoming = bob.expect_request("INVITE")
+    answer = bob.reply(incoming, 200, body=bob.sdp())
+    ok = alice.expect_reply(200, request)
+    caller = Dialog.from_client(alice, request, ok)
+    caller.ack()
+    bob.expect_request("ACK")
+    callee = Dialog.from_server(bob, incoming, answer)
+    bye = callee.send("BYE")
+    alice.reply(alice.expect_request("BYE"), 200)
+    bob.expect_reply(200, bye)
+    line = records.wait_log(r"ACC: transaction answered: (.*method=BYE;.*call_id=%s;.*)"
+                            % re.escape(request.call_id)).group(1)
+    assert ";from_tag=%s;to_tag=%s;" % (request.from_tag, ok.to_tag) in line
+
+
+def test_filtered_failure_is_not_written_and_reason_header_is_used(agent, records):
+    alice, bob = record_pair(agent, records)
+    filtered = invite(records, alice, bob, "plain")
+    bob.reply(bob.expect_request("INVITE"), 404)
+    alice.expect_reply(404, filtered)
+    bob.expect_request("ACK")
+    written = invite(records, alice, bob, "plain")
+    bob.reply(bob.expect_request("INVITE"), 486, headers=[("Reason", 'SIP;cause=486;text="Gone"')])
+    alice.expect_reply(486, written)
+    found = records.wait_log(r"ACC: transaction answered: (.*call_id=%s;.*)"
+                             % re.escape(written.call_id)).group(1)
+    assert ';code=486;reason=SIP;cause=486;text="Gone";' in found
+    assert "call_id=%s;" % filtered.call_id not in records.log()
+
+
+@pytest.mark.viaduct_only("the peer writes the standard reason of the code")
+def test_local_reply_is_written(agent, records):
+    alice, bob = record_pair(agent, records)
+    request = invite(records, alice, bob, "local")
+    alice.expect_reply(200, request)
+    records.wait_log(r"ACC: transaction answered: .*call_id=%s;code=200;reason=Said Here;"
+                     % re.escape(request.call_id))
+
+
+@pytest.mark.parametrize("comment, expected", [
+    ("404 Not Found", "code=404;reason=Not Found;"),
+    pytest.param("just words", "code=;reason=just words;", marks=pytest.mark.viaduct_only(
+        "the peer repeats the code of its last record")),
+])
+def test_comment_becomes_code_and_reason(agent, records, comment, expected):
+    alice = agent("alice", server=records)
+    request = alice.request("MESSAGE", records.uri("comment"), headers=[("X-Comment", comment)])
+    alice.send(request, records.address)
+    alice.expect_reply(200, request)
+    records.wait_log(r"ACC: request accounted: .*call_id=%s;%s"
+                     % (re.escape(request.call_id), re.escape(expected)))
+    records.wait_log(r"ACC: request accounted: .*call_id=%s;code=480;reason=Not comment;"
+                     % re.escape(request.call_id))
