@@ -104,12 +104,14 @@ bool config_define_at(unsigned index, struct span *out_name, struct span *out_va
 static struct config_custom *custom_find(struct span group, struct span name)
 {
 	for (unsigned i = 0; i < names.custom_count; i++)
-		if (span_equal(names.customs[i].group, group) && span_equal(names.customs[i].name, name))
+		if (span_equal(names.customs[i].group, group) &&
+			span_equal(names.customs[i].name, name))
 			return &names.customs[i];
 	return NULL;
 }
 
-bool config_custom_set(struct span group, struct span name, const struct value *value, struct span description)
+bool config_custom_set(struct span group, struct span name, const struct value *value,
+	struct span description)
 {
 	struct value kept = *value;
 	if (kept.kind == VALUE_TEXT) {
@@ -131,7 +133,8 @@ bool config_custom_set(struct span group, struct span name, const struct value *
 		names.custom_room = room;
 	}
 	struct config_custom added = {
-		.group = keep(group), .name = keep(name), .description = keep(description), .value = kept,
+		.group = keep(group), .name = keep(name), .description = keep(description),
+			.value = kept,
 	};
 	if (!added.group.at || !added.name.at || !added.description.at)
 		return false;

@@ -14,7 +14,8 @@ bool config_define_find(struct span name, struct span *out_value);
 bool config_define_at(unsigned index, struct span *out_name, struct span *out_value);
 
 /* A custom parameter: VALUE_INT or VALUE_TEXT. Setting it again replaces the value. */
-bool config_custom_set(struct span group, struct span name, const struct value *value, struct span description);
+bool config_custom_set(struct span group, struct span name, const struct value *value,
+	struct span description);
 bool config_custom_find(struct span group, struct span name, struct value *out_value);
 struct config_custom {
 	struct span group, name, description;

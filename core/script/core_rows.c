@@ -8,13 +8,16 @@
 #include "core/script/transform.h"
 
 static const struct variable_table *const variable_tables[] = {
-	&message_variables, &header_variables, &address_variables, &uri_variables, &branch_variables,
-	&network_variables, &via_variables, &flag_variables, &avp_variables, &xavp_variables, &script_variables,
+	&message_variables, &header_variables, &address_variables, &uri_variables,
+		&branch_variables,
+	&network_variables, &via_variables, &flag_variables, &avp_variables, &xavp_variables,
+		&script_variables,
 	&time_variables, &constant_variables, &select_variables, &known_variables,
 };
 
 static const struct transform_table *const transform_tables[] = {
-	&transform_string_table, &transform_slice_table, &transform_codec_table, &transform_uri_table,
+	&transform_string_table, &transform_slice_table, &transform_codec_table,
+		&transform_uri_table,
 	&transform_list_table, &transform_known_table,
 };
 
@@ -24,7 +27,9 @@ void core_rows_register(void)
 		return;
 	scratch_prepare();
 	for (size_t i = 0; i < ARRAY_SIZE(variable_tables); i++)
-		script_register_variables("core", variable_tables[i]->rows, variable_tables[i]->count);
+		script_register_variables("core", variable_tables[i]->rows,
+			variable_tables[i]->count);
 	for (size_t i = 0; i < ARRAY_SIZE(transform_tables); i++)
-		script_register_transforms("core", transform_tables[i]->rows, transform_tables[i]->count);
+		script_register_transforms("core", transform_tables[i]->rows,
+			transform_tables[i]->count);
 }

@@ -9,8 +9,10 @@
 #include "core/script/template.h"
 #include "core/script/variable.h"
 
-extern const struct variable_table message_variables, header_variables, address_variables, uri_variables,
-	branch_variables, network_variables, via_variables, flag_variables, avp_variables, xavp_variables,
+extern const struct variable_table message_variables, header_variables, address_variables,
+	uri_variables,
+	branch_variables, network_variables, via_variables, flag_variables, avp_variables,
+		xavp_variables,
 	script_variables, time_variables, constant_variables, select_variables, known_variables;
 
 /* Absent text is null. */
@@ -77,7 +79,8 @@ static inline const char *key_bind(struct variable_ref *ref, const char *const *
 }
 
 /* The number of the key of this use, -1 when a computed one is unknown. */
-static inline int key_of(struct script_run *run, const struct variable_ref *ref, const char *const *names,
+static inline int key_of(struct script_run *run, const struct variable_ref *ref,
+	const char *const *names,
 	size_t count)
 {
 	if (ref->bound)

@@ -7,7 +7,8 @@
 #include "parser/name_addr.h"
 #include "parser/uri.h"
 
-enum what { WHAT_URI, WHAT_USER, WHAT_HOST, WHAT_DISPLAY, WHAT_TAG, WHAT_USER_LENGTH, WHAT_HAS_TAG };
+enum what { WHAT_URI, WHAT_USER, WHAT_HOST, WHAT_DISPLAY, WHAT_TAG, WHAT_USER_LENGTH,
+	WHAT_HAS_TAG };
 #define SELECT(header, what) ((intptr_t)(header) << 8 | (what))
 #define HEADER_OF(selector) ((enum sip_header_id)((selector) >> 8))
 #define WHAT_OF(selector) ((enum what)((selector) & 0xff))
@@ -15,9 +16,10 @@ enum what { WHAT_URI, WHAT_USER, WHAT_HOST, WHAT_DISPLAY, WHAT_TAG, WHAT_USER_LE
 /* Edits of this file: one per header for the URI, one for the display name. */
 enum { EDIT_TAG_ADDRESS_URI = 0x41, EDIT_TAG_ADDRESS_NAME };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-static bool find_address(const struct message *msg, enum sip_header_id id, struct name_addr *out_address)
+static bool find_address(const struct message *msg, enum sip_header_id id,
+	struct name_addr *out_address)
 {
 	const struct name_addr *kept;
 	if (id == HEADER_FROM || id == HEADER_TO) {
@@ -58,7 +60,7 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri.user : uri.host);
 }
 
-/* ---- assigning -------------------------------------------------------------------------------- */
+/* ---- assigning ------------------------------------------------------------------------------- */
 
 /* The edit that an earlier assignment left. */
 static struct edit *pending_edit(const struct message *msg, uint32_t at, uint16_t tag)
@@ -85,7 +87,8 @@ static bool put_edit(struct message *msg, struct span place, uint16_t tag, struc
 
 /* What the address will be: as received, or as assigned before. Without angle brackets the edit
  * holds a whole `name <uri>`. */
-static void current_address(const struct message *msg, const struct name_addr *received, struct span *out_uri,
+static void current_address(const struct message *msg, const struct name_addr *received,
+	struct span *out_uri,
 	struct span *out_display)
 {
 	uint32_t at = (uint32_t)(received->uri.at - msg->bytes.at);
@@ -101,7 +104,8 @@ static void current_address(const struct message *msg, const struct name_addr *r
 	}
 }
 
-static bool put_uri(struct message *msg, const struct name_addr *received, struct span uri, struct span display)
+static bool put_uri(struct message *msg, const struct name_addr *received, struct span uri,
+	struct span display)
 {
 	struct writer w = writer_in_arena(msg->arena, uri.len + display.len + 4);
 	if (received->has_brackets) {
@@ -115,13 +119,15 @@ static bool put_uri(struct message *msg, const struct name_addr *received, struc
 	return !w.failed && put_edit(msg, received->uri, EDIT_TAG_ADDRESS_URI, writer_result(&w));
 }
 
-static bool put_display(struct message *msg, const struct name_addr *received, struct span uri, struct span display)
+static bool put_display(struct message *msg, const struct name_addr *received, struct span uri,
+	struct span display)
 {
 	if (!received->has_brackets)
 		return put_uri(msg, received, uri, display);
 	struct span place = span_make(received->uri.at - 1, 0);
 	if (received->display.len)
-		place = span_make(received->display.at, (size_t)(received->uri.at - 1 - received->display.at));
+		place = span_make(received->display.at,
+			(size_t)(received->uri.at - 1 - received->display.at));
 	struct writer w = writer_in_arena(msg->arena, display.len + 1);
 	writer_span(&w, display);
 	if (display.len)
@@ -129,7 +135,8 @@ static bool put_display(struct message *msg, const struct name_addr *received, s
 	return !w.failed && put_edit(msg, place, EDIT_TAG_ADDRESS_NAME, writer_result(&w));
 }
 
-static bool change_uri(struct script_run *run, const struct name_addr *received, struct span current,
+static bool change_uri(struct script_run *run, const struct name_addr *received,
+	struct span current,
 	enum uri_piece piece, struct span value, struct span display)
 {
 	struct sip_uri uri;
@@ -139,7 +146,8 @@ static bool change_uri(struct script_run *run, const struct name_addr *received,
 	return put_uri(run->msg, received, writer_result(&w), display);
 }
 
-static bool set_address(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_address(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	intptr_t selector = ref->row->selector;
 	struct name_addr address;
@@ -155,7 +163,8 @@ static bool set_address(struct script_run *run, const struct variable_ref *ref, 
 	bool ok = false;
 	switch (WHAT_OF(selector)) {
 	case WHAT_URI:
-		ok = text.len && uri_parse(text, &checked) && put_uri(run->msg, &address, text, display);
+		ok = text.len && uri_parse(text, &checked) &&
+			put_uri(run->msg, &address, text, display);
 		break;
 	case WHAT_USER:
 		ok = change_uri(run, &address, uri, URI_PIECE_USER, text, display);
@@ -172,11 +181,12 @@ static bool set_address(struct script_run *run, const struct variable_ref *ref, 
 		break;
 	}
 	if (!ok)
-		log_error("%.*s cannot be set to \"%.*s\"\n", SPAN_ARGS(ref->text), SPAN_ARGS(text));
+		log_error("%.*s cannot be set to \"%.*s\"\n", SPAN_ARGS(ref->text),
+			SPAN_ARGS(text));
 	return ok;
 }
 
-/* ---- Diversion -------------------------------------------------------------------------------- */
+/* ---- Diversion ------------------------------------------------------------------------------- */
 
 static const struct span diversion_params[] = { SPAN("privacy"), SPAN("reason"), SPAN("counter") };
 
@@ -190,10 +200,11 @@ static bool get_diversion(struct script_run *run, const struct variable_ref *ref
 	return give_text(out, param.value);
 }
 
-/* ---- digest credentials ----------------------------------------------------------------------- */
+/* ---- digest credentials ---------------------------------------------------------------------- */
 
 enum digest_part {
-	AUTH_URI, AUTH_ALGORITHM, AUTH_REALM, AUTH_USERNAME, AUTH_USER, AUTH_DOMAIN, AUTH_NONCE, AUTH_CNONCE, AUTH_RESPONSE,
+	AUTH_URI, AUTH_ALGORITHM, AUTH_REALM, AUTH_USERNAME, AUTH_USER, AUTH_DOMAIN, AUTH_NONCE,
+		AUTH_CNONCE, AUTH_RESPONSE,
 };
 
 static bool get_auth(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -228,7 +239,7 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 	return false;
 }
 
-/* ---- who sent it, for accounting -------------------------------------------------------------- */
+/* ---- who sent it, for accounting ------------------------------------------------------------- */
 
 /* From, as user@host and as user. */
 static bool get_account(struct script_run *run, const struct variable_ref *ref, struct value *out)

@@ -5,7 +5,8 @@
 #include "core/script/core_variables.h"
 
 enum {
-	BRANCH_URI, BRANCH_DST_URI, BRANCH_PATH, BRANCH_Q, BRANCH_SOCKET, BRANCH_COUNT, BRANCH_FLAGS, BRANCH_RUID,
+	BRANCH_URI, BRANCH_DST_URI, BRANCH_PATH, BRANCH_Q, BRANCH_SOCKET, BRANCH_COUNT,
+		BRANCH_FLAGS, BRANCH_RUID,
 	BRANCH_UA, BRANCH_INSTANCE, BRANCH_CONNECTION,
 };
 static const char *const branch_keys[] = {
@@ -17,7 +18,7 @@ static const char *bind_branch(struct variable_ref *ref, struct arena *arena)
 	return key_bind(ref, branch_keys, ARRAY_SIZE(branch_keys));
 }
 
-/* ---- $branch(...) and $sbranch(...) ------------------------------------------------------------- */
+/* ---- $branch(...) and $sbranch(...) ---------------------------------------------------------- */
 
 static int branch_index(struct script_run *run, const struct variable_ref *ref)
 {
@@ -33,7 +34,8 @@ static struct branch *find_branch(struct script_run *run, const struct variable_
 	if (ref->row->selector)
 		return scratch_branch(run);
 	int index = branch_index(run, ref);
-	return index >= 0 && index < (int)run->msg->branch_count ? &run->msg->branches[index] : NULL;
+	return index >= 0 && index < (int)run->msg->branch_count ?
+		&run->msg->branches[index] : NULL;
 }
 
 static bool get_branch(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -99,7 +101,8 @@ static bool set_branch_socket(struct branch *branch, struct span text)
 	return true;
 }
 
-static bool set_branch(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_branch(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	struct branch *branch = find_branch(run, ref);
 	struct message *msg = run->msg;
@@ -112,7 +115,8 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref, c
 		log_error("%.*s: there is no such branch\n", SPAN_ARGS(ref->text));
 		return false;
 	}
-	if (!is_null && !(is_number ? value_to_int(value, &number) : value_to_text(run, value, &text)))
+	if (!is_null && !(is_number ? value_to_int(value, &number) : value_to_text(run, value,
+		&text)))
 		return false;
 	switch (key) {
 	case BRANCH_URI:
@@ -126,7 +130,8 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref, c
 	case BRANCH_PATH:
 		return copy_text(msg, text, &branch->path);
 	case BRANCH_Q:
-		branch->q = is_null ? Q_UNSPECIFIED : number < 0 ? 0 : number > 1000 ? 1000 : (int32_t)number;
+		branch->q = is_null ? Q_UNSPECIFIED : number < 0 ? 0 : number > 1000 ?
+			1000 : (int32_t)number;
 		return true;
 	case BRANCH_SOCKET:
 		return set_branch_socket(branch, text);
@@ -142,7 +147,7 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref, c
 	}
 }
 
-/* ---- $br, $bR ----------------------------------------------------------------------------------- */
+/* ---- $br, $bR -------------------------------------------------------------------------------- */
 
 static void write_branch(struct writer *w, const struct branch *branch)
 {
@@ -166,7 +171,8 @@ static bool get_first(struct script_run *run, const struct variable_ref *ref, st
 	return run->msg->branch_count == 0 || give_text(out, run->msg->branches[0].uri);
 }
 
-static bool set_first(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_first(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	if (!value || value->kind != VALUE_TEXT || !value->text.len) {
 		log_error("$br needs a text\n");

@@ -5,7 +5,8 @@
 
 static const char *const k_names[] = { "IPv4", "IPv6", "UDP", "TCP", "TLS", "SCTP", "WS", "WSS" };
 static const int k_values[] = {
-	AF_INET, AF_INET6, TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_SCTP, TRANSPORT_WS, TRANSPORT_WSS,
+	AF_INET, AF_INET6, TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_SCTP,
+		TRANSPORT_WS, TRANSPORT_WSS,
 };
 
 static const char *bind_k(struct variable_ref *ref, struct arena *arena)
@@ -45,7 +46,8 @@ static bool get_c(struct script_run *run, const struct variable_ref *ref, struct
 	if (name.len != 2 || colour_of(name.at[0]) < 0 || colour_of(name.at[1]) < 0)
 		return false;
 	bool is_bold = name.at[0] >= 'A' && name.at[0] <= 'Z';
-	writer_printf(&w, "\033[%d;3%d;4%dm", is_bold, colour_of(name.at[0]), colour_of(name.at[1]));
+	writer_printf(&w, "\033[%d;3%d;4%dm", is_bold, colour_of(name.at[0]),
+		colour_of(name.at[1]));
 	return give_written(out, &w);
 }
 

@@ -26,13 +26,15 @@ static bool get_flags(struct script_run *run, const struct variable_ref *ref, st
 	return give_written(out, &w);
 }
 
-static bool set_flags(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_flags(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	if (value && value->kind == VALUE_TEXT) {
 		log_error("%.*s needs a number\n", SPAN_ARGS(ref->text));
 		return false;
 	}
-	*flags_of(run->msg, ref->row->selector) = value && value->kind == VALUE_INT ? (uint32_t)value->number : 0;
+	*flags_of(run->msg, ref->row->selector) = value &&
+		value->kind == VALUE_INT ? (uint32_t)value->number : 0;
 	return true;
 }
 

@@ -27,7 +27,8 @@ static struct wanted wanted_of(struct script_run *run, const struct variable_ref
 {
 	struct span name = variable_inner_text(run, ref);
 	return (struct wanted){
-		.id = ref->bound ? (enum sip_header_id)((intptr_t)ref->bound - 1) : header_id_from_name(name),
+		.id = ref->bound ?
+			(enum sip_header_id)((intptr_t)ref->bound - 1) : header_id_from_name(name),
 		.name = name,
 		.is_any = name.len == 1 && name.at[0] == '*',
 	};
@@ -50,7 +51,8 @@ static const struct sip_header *next_wanted(const struct message *msg, const str
 static unsigned count_wanted(const struct message *msg, const struct wanted *wanted)
 {
 	unsigned count = 0;
-	for (const struct sip_header *h = next_wanted(msg, wanted, NULL); h; h = next_wanted(msg, wanted, h))
+	for (const struct sip_header *h = next_wanted(msg, wanted, NULL); h; h = next_wanted(msg,
+		wanted, h))
 		count++;
 	return count;
 }
@@ -78,7 +80,8 @@ static bool give_all(struct script_run *run, const struct wanted *wanted, struct
 	return give_written(out, &w);
 }
 
-static bool give_header(struct script_run *run, const struct variable_ref *ref, const struct wanted *wanted,
+static bool give_header(struct script_run *run, const struct variable_ref *ref,
+	const struct wanted *wanted,
 	struct value *out)
 {
 	int index;
@@ -101,7 +104,8 @@ static bool get_hdr(struct script_run *run, const struct variable_ref *ref, stru
 	/* The usual case: a name that is known and no index. */
 	if (ref->bound && ref->index_kind == INDEX_NONE &&
 		(enum sip_header_id)((intptr_t)ref->bound - 1) != HEADER_OTHER) {
-		const struct sip_header *h = message_header(run->msg, (enum sip_header_id)((intptr_t)ref->bound - 1));
+		const struct sip_header *h = message_header(run->msg,
+			(enum sip_header_id)((intptr_t)ref->bound - 1));
 		return give_text(out, h ? whole_value(run->msg, h) : (struct span){ 0 });
 	}
 	struct wanted wanted = wanted_of(run, ref);
@@ -114,7 +118,7 @@ static bool get_hdrc(struct script_run *run, const struct variable_ref *ref, str
 	return give_int(out, count_wanted(run->msg, &wanted));
 }
 
-/* ---- lists: one body of a comma list ---------------------------------------------------------- */
+/* ---- lists: one body of a comma list --------------------------------------------------------- */
 
 static bool is_list(enum sip_header_id id)
 {
@@ -152,10 +156,12 @@ static bool next_body(enum sip_header_id id, struct span *rest, struct span *out
 }
 
 /* The index-th body, or with index -1 only their number in `*out_count`. */
-static struct span list_body(const struct message *msg, enum sip_header_id id, int index, int *out_count)
+static struct span list_body(const struct message *msg, enum sip_header_id id, int index,
+	int *out_count)
 {
 	int seen = 0;
-	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg,
+		h)) {
 		struct span rest = sip_header_value(msg->bytes, h), body;
 		while (next_body(id, &rest, &body))
 			if (seen++ == index)
@@ -189,7 +195,7 @@ static bool get_hflc(struct script_run *run, const struct variable_ref *ref, str
 	return give_int(out, count);
 }
 
-/* ---- Contact and Expires ---------------------------------------------------------------------- */
+/* ---- Contact and Expires --------------------------------------------------------------------- */
 
 static bool get_contact(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -202,13 +208,15 @@ static bool first_contact(const struct message *msg, struct name_addr *out_addre
 	return rest.at && name_addr_next(&rest, out_address) == LIST_ITEM;
 }
 
-static bool get_contact_uri(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_contact_uri(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	struct name_addr address;
 	return !first_contact(run->msg, &address) || address.is_star || give_text(out, address.uri);
 }
 
-static bool get_contact_star(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_contact_star(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	struct name_addr address;
 	return give_int(out, first_contact(run->msg, &address) && address.is_star);
@@ -229,7 +237,8 @@ static bool get_expires(struct script_run *run, const struct variable_ref *ref, 
 	bool found = false;
 	uint32_t best = 0, seconds, header;
 	bool has_header = expires_parse(message_value(msg, HEADER_EXPIRES), &header);
-	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg,
+		HEADER_CONTACT); h; h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h);
 		struct name_addr address;
 		struct param param;

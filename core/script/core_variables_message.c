@@ -5,8 +5,10 @@
 #include "parser/values.h"
 
 enum part {
-	PART_METHOD, PART_VERSION, PART_REASON, PART_BUFFER, PART_BODY, PART_CALL_ID, PART_CSEQ_BODY,
-	PART_CONTENT_TYPE, PART_USER_AGENT, PART_HEADERS, PART_FIRST_LINE, PART_FIRST_PART, PART_LAST_PART,
+	PART_METHOD, PART_VERSION, PART_REASON, PART_BUFFER, PART_BODY, PART_CALL_ID,
+		PART_CSEQ_BODY,
+	PART_CONTENT_TYPE, PART_USER_AGENT, PART_HEADERS, PART_FIRST_LINE, PART_FIRST_PART,
+		PART_LAST_PART,
 };
 
 static struct span between(const struct message *msg, uint32_t from, uint32_t to)
@@ -23,7 +25,8 @@ static struct span message_part(const struct message *msg, enum part part)
 	case PART_VERSION:
 		return sip_range_span(msg->bytes, index->version);
 	case PART_REASON:
-		return index->is_request ? (struct span){ 0 } : sip_range_span(msg->bytes, index->reason);
+		return index->is_request ?
+			(struct span){ 0 } : sip_range_span(msg->bytes, index->reason);
 	case PART_BUFFER:
 		return msg->bytes;
 	case PART_BODY:
@@ -78,7 +81,8 @@ static bool get_length(struct script_run *run, const struct variable_ref *ref, s
 	return give_int(out, (int64_t)run->msg->bytes.len);
 }
 
-static bool get_body_length(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_body_length(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, (int64_t)message_body(run->msg).len);
 }
@@ -92,14 +96,16 @@ static bool get_cseq(struct script_run *run, const struct variable_ref *ref, str
 	return give_text(out, cseq.number_text);
 }
 
-static bool get_content_length(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_content_length(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	const struct sip_message_index *index = run->msg->index;
 	return !index->has_content_length || give_int(out, index->content_length);
 }
 
 /* The message as it would be sent now, without our Via. */
-static bool get_changed_buffer(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_changed_buffer(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	struct message *msg = run->msg;
 	if (!message_is_request(msg) || (!msg->edits && !(msg->notes & NOTE_URI_CHANGED)))
@@ -122,7 +128,8 @@ static const char *bind_msg(struct variable_ref *ref, struct arena *arena)
 static bool get_msg(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	static const enum part parts[] = {
-		[1] = PART_BUFFER, PART_BODY, 0, PART_HEADERS, PART_FIRST_LINE, PART_FIRST_PART, PART_LAST_PART,
+		[1] = PART_BUFFER, PART_BODY, 0, PART_HEADERS, PART_FIRST_LINE, PART_FIRST_PART,
+			PART_LAST_PART,
 	};
 	int key = key_of(run, ref, msg_keys, ARRAY_SIZE(msg_keys));
 	if (key < 0)
@@ -134,7 +141,8 @@ static bool get_msg(struct script_run *run, const struct variable_ref *ref, stru
 	return give_nonempty(out, message_part(run->msg, parts[key]));
 }
 
-/* $msgbuf(i): one byte of the received bytes, changed in place. What the change does to the index is
+/* $msgbuf(i): one byte of the received bytes, changed in place. What the change does to the index
+ * is
  * the script's risk only as far as the byte is not one that ends a line or a name. */
 static bool msgbuf_place(struct script_run *run, const struct variable_ref *ref, size_t *out_place)
 {
@@ -158,7 +166,8 @@ static bool get_msgbuf(struct script_run *run, const struct variable_ref *ref, s
 	return give_text(out, span_slice(run->msg->bytes, place, 1));
 }
 
-static bool set_msgbuf(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_msgbuf(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	size_t place;
 	struct span text;

@@ -14,11 +14,13 @@ static void write_uri(struct writer *w, const struct end_point *at, bool with_tr
 	if (!with_transport && at->transport == TRANSPORT_UDP)
 		return;
 	/* RFC 7118: wss is a matter of the scheme, the parameter says ws. */
-	const char *name = at->transport == TRANSPORT_WSS ? "ws" : transport_name_lower((enum transport)at->transport);
+	const char *name = at->transport == TRANSPORT_WSS ?
+		"ws" : transport_name_lower((enum transport)at->transport);
 	writer_printf(w, ";transport=%s", name);
 }
 
-static bool give_ip(struct script_run *run, const struct end_point *at, bool with_brackets, struct value *out)
+static bool give_ip(struct script_run *run, const struct end_point *at, bool with_brackets,
+	struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, END_POINT_TEXT_MAX);
 	if (!at->family)
@@ -35,7 +37,8 @@ static bool get_source_ip(struct script_run *run, const struct variable_ref *ref
 	return give_ip(run, &run->msg->from.source, ref->row->selector, out);
 }
 
-static bool get_source_port(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_source_port(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, run->msg->from.source.port);
 }
@@ -53,14 +56,15 @@ static bool get_source(struct script_run *run, const struct variable_ref *ref, s
 	return give_written(out, &w);
 }
 
-/* ---- our side ----------------------------------------------------------------------------------- */
+/* ---- our side -------------------------------------------------------------------------------- */
 
 static bool get_local_ip(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	return give_ip(run, &run->msg->from.local, false, out);
 }
 
-static bool get_local_port(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_local_port(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, run->msg->from.local.port);
 }
@@ -74,14 +78,16 @@ static bool get_local_uri(struct script_run *run, const struct variable_ref *ref
 	return give_written(out, &w);
 }
 
-static bool get_local_name(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_local_name(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	const struct listener *listener = run->msg->from.listener;
 	return !listener || give_nonempty(out, listener->name);
 }
 
 /* Advertised address and port, else the real ones. */
-static bool get_advertised_ip(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_advertised_ip(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	const struct listener *listener = run->msg->from.listener;
 	if (listener && listener->advertised_host.len)
@@ -92,45 +98,54 @@ static bool get_advertised_ip(struct script_run *run, const struct variable_ref 
 static uint16_t advertised_port(const struct message *msg)
 {
 	const struct listener *listener = msg->from.listener;
-	return listener && listener->advertised_port ? listener->advertised_port : msg->from.local.port;
+	return listener && listener->advertised_port ?
+		listener->advertised_port : msg->from.local.port;
 }
 
-static bool get_advertised_port(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_advertised_port(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, advertised_port(run->msg));
 }
 
-static bool get_advertised_uri(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_advertised_uri(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	const struct message *msg = run->msg;
 	const struct listener *listener = msg->from.listener;
 	struct writer w = writer_in_arena(run->arena, END_POINT_TEXT_MAX + 64);
 	if (!listener || !listener->advertised_host.len)
 		return get_local_uri(run, ref, out);
-	writer_printf(&w, "sip:%.*s:%u", SPAN_ARGS(listener->advertised_host), advertised_port(msg));
-	if (ref->row->selector == AS_URI_WITH_TRANSPORT || msg->from.local.transport != TRANSPORT_UDP)
-		writer_printf(&w, ";transport=%s", transport_name_lower((enum transport)msg->from.local.transport));
+	writer_printf(&w, "sip:%.*s:%u", SPAN_ARGS(listener->advertised_host),
+		advertised_port(msg));
+	if (ref->row->selector == AS_URI_WITH_TRANSPORT ||
+		msg->from.local.transport != TRANSPORT_UDP)
+		writer_printf(&w, ";transport=%s",
+			transport_name_lower((enum transport)msg->from.local.transport));
 	return give_written(out, &w);
 }
 
-/* ---- transport ---------------------------------------------------------------------------------- */
+/* ---- transport ------------------------------------------------------------------------------- */
 
 static bool get_transport(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_text(out, span_from(transport_name_lower((enum transport)run->msg->from.local.transport)));
+	return give_text(out,
+		span_from(transport_name_lower((enum transport)run->msg->from.local.transport)));
 }
 
-static bool get_transport_id(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_transport_id(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, run->msg->from.local.transport);
 }
 
-static bool get_connection(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_connection(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return !run->msg->from.connection || give_int(out, run->msg->from.connection);
 }
 
-/* ---- $snd, $sndfrom, $sndto: onsend_route ------------------------------------------------------- */
+/* ---- $snd, $sndfrom, $sndto: onsend_route ---------------------------------------------------- */
 
 enum { SEND_IP, SEND_AF, SEND_PORT, SEND_PROTO, SEND_PROTO_TEXT, SEND_BUFFER, SEND_LENGTH };
 static const char *const send_keys[] = { "ip", "af", "port", "proto", "sproto", "buf", "len" };
@@ -159,7 +174,8 @@ static bool get_send(struct script_run *run, const struct variable_ref *ref, str
 	case SEND_PROTO:
 		return give_int(out, at->transport);
 	case SEND_PROTO_TEXT:
-		return give_text(out, span_from(transport_name_lower((enum transport)at->transport)));
+		return give_text(out,
+			span_from(transport_name_lower((enum transport)at->transport)));
 	case SEND_BUFFER:
 	case SEND_LENGTH:
 		break;
@@ -168,13 +184,15 @@ static bool get_send(struct script_run *run, const struct variable_ref *ref, str
 	}
 	struct writer w = writer_in_arena(run->arena, run->msg->bytes.len + 512);
 	render_request(&w, outgoing);
-	return key == SEND_BUFFER ? give_written(out, &w) : !w.failed && give_int(out, (int64_t)w.len);
+	return key == SEND_BUFFER ? give_written(out, &w) : !w.failed &&
+		give_int(out, (int64_t)w.len);
 }
 
-/* ---- $rcv: event_route[core:msg-received] ------------------------------------------------------- */
+/* ---- $rcv: event_route[core:msg-received] ---------------------------------------------------- */
 
 enum {
-	RCV_BUFFER, RCV_LENGTH, RCV_SRC_IP, RCV_LOCAL_IP, RCV_SRC_PORT, RCV_LOCAL_PORT, RCV_PROTO, RCV_PROTO_TEXT, RCV_AF,
+	RCV_BUFFER, RCV_LENGTH, RCV_SRC_IP, RCV_LOCAL_IP, RCV_SRC_PORT, RCV_LOCAL_PORT, RCV_PROTO,
+		RCV_PROTO_TEXT, RCV_AF,
 	RCV_SAFE, RCV_TYPE,
 };
 static const char *const rcv_keys[] = {
@@ -206,7 +224,8 @@ static bool get_rcv(struct script_run *run, const struct variable_ref *ref, stru
 	case RCV_PROTO:
 		return give_int(out, msg->from.local.transport);
 	case RCV_PROTO_TEXT:
-		return give_text(out, span_from(transport_name_lower((enum transport)msg->from.local.transport)));
+		return give_text(out,
+			span_from(transport_name_lower((enum transport)msg->from.local.transport)));
 	case RCV_AF:
 		return give_int(out, msg->from.source.family == AF_INET6 ? 6 : 4);
 	case RCV_TYPE:

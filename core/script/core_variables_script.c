@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core_variables_script: variables of the script itself, its place, its configuration, the process. */
+/* core_variables_script: variables of the script itself, its place, its configuration, the process.
+ * */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 #include "core/script/state.h"
 #include "core/shm/counters.h"
 
-/* ---- $var, $vz, $vn ------------------------------------------------------------------------------ */
+/* ---- $var, $vz, $vn -------------------------------------------------------------------------- */
 
 static const char *bind_var(struct variable_ref *ref, struct arena *arena)
 {
@@ -26,7 +27,8 @@ static unsigned slot_of(struct script_run *run, const struct variable_ref *ref)
 {
 	if (ref->bound)
 		return (unsigned)((uintptr_t)ref->bound - 1);
-	return script_var_slot((enum script_var_kind)ref->row->selector, variable_inner_text(run, ref));
+	return script_var_slot((enum script_var_kind)ref->row->selector, variable_inner_text(run,
+		ref));
 }
 
 static bool get_var(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -35,12 +37,13 @@ static bool get_var(struct script_run *run, const struct variable_ref *ref, stru
 	return true;
 }
 
-static bool set_var(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_var(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	return script_var_set(run, slot_of(run, ref), value);
 }
 
-/* ---- constants, results, formats ------------------------------------------------------------------ */
+/* ---- constants, results, formats ------------------------------------------------------------- */
 
 static bool get_null(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -52,7 +55,8 @@ static bool get_dollar(struct script_run *run, const struct variable_ref *ref, s
 	return give_text(out, SPAN_OF("$"));
 }
 
-static bool get_return_code(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_return_code(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	return give_int(out, run->return_code);
 }
@@ -62,7 +66,7 @@ static bool get_format(struct script_run *run, const struct variable_ref *ref, s
 	return give_text(out, variable_inner_text(run, ref));
 }
 
-/* ---- $cfg ----------------------------------------------------------------------------------------- */
+/* ---- $cfg ------------------------------------------------------------------------------------ */
 
 enum { CFG_LINE, CFG_NAME, CFG_FILE, CFG_ROUTE };
 static const char *const cfg_keys[] = { "line", "name", "file", "route" };
@@ -82,14 +86,15 @@ static bool get_cfg(struct script_run *run, const struct variable_ref *ref, stru
 	case CFG_FILE:
 		return give_text(out, span_from(place.file));
 	case CFG_ROUTE: /* the peer's name for the main route */
-		return give_text(out, span_equal(place.route, SPAN_OF("request_route")) ? SPAN_OF("DEFAULT_ROUTE") :
+		return give_text(out, span_equal(place.route, SPAN_OF("request_route")) ?
+			SPAN_OF("DEFAULT_ROUTE") :
 			place.route);
 	default:
 		return false;
 	}
 }
 
-/* ---- $def, $env ----------------------------------------------------------------------------------- */
+/* ---- $def, $env ------------------------------------------------------------------------------ */
 
 enum { DEF_TEXT, DEF_NUMBER, DEF_QUOTED, DEF_UNQUOTED };
 
@@ -136,10 +141,11 @@ static bool get_env(struct script_run *run, const struct variable_ref *ref, stru
 	const char *text = name ? getenv(name) : NULL;
 	if (!text)
 		return name != NULL;
-	return ref->row->selector ? give_number_or_text(out, span_from(text)) : give_text(out, span_from(text));
+	return ref->row->selector ? give_number_or_text(out, span_from(text)) : give_text(out,
+		span_from(text));
 }
 
-/* ---- $ccp, $stat ---------------------------------------------------------------------------------- */
+/* ---- $ccp, $stat ----------------------------------------------------------------------------- */
 
 static bool get_custom(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -156,7 +162,8 @@ static counter_id find_counter(struct span name)
 	for (int i = 0; i < 2; i++) {
 		size_t split = span_find(name, i ? '.' : ':', 0);
 		counter_id id = split == name.len ? COUNTER_NONE :
-			counter_find(span_slice(name, 0, split), span_slice(name, split + 1, name.len));
+			counter_find(span_slice(name, 0, split), span_slice(name, split + 1,
+				name.len));
 		if (id != COUNTER_NONE)
 			return id;
 	}
@@ -187,7 +194,7 @@ static bool get_stat(struct script_run *run, const struct variable_ref *ref, str
 #define ARCHITECTURE "unknown"
 #endif
 
-/* ---- process, version, tags ----------------------------------------------------------------------- */
+/* ---- process, version, tags ------------------------------------------------------------------ */
 
 static bool get_pid(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -205,7 +212,8 @@ static const char *bind_version(struct variable_ref *ref, struct arena *arena)
 static bool get_version(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	static const struct span texts[] = {
-		SPAN("5.6.3"), SPAN("viaduct " VIADUCT_VERSION " (" ARCHITECTURE "/linux)"), SPAN("unknown"),
+		SPAN("5.6.3"), SPAN("viaduct " VIADUCT_VERSION " (" ARCHITECTURE "/linux)"),
+			SPAN("unknown"),
 	};
 	int key = key_of(run, ref, version_keys, ARRAY_SIZE(version_keys));
 	return key >= 0 && give_text(out, texts[key]);

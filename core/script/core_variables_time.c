@@ -25,7 +25,8 @@ static bool get_seconds(struct script_run *run, const struct variable_ref *ref, 
 	return give_int(out, time_us(run, ref->row->selector) / US_PER_S);
 }
 
-static bool give_format(struct script_run *run, time_t when, bool is_utc, const char *format, struct value *out)
+static bool give_format(struct script_run *run, time_t when, bool is_utc, const char *format,
+	struct value *out)
 {
 	struct tm parts;
 	char buffer[512];
@@ -38,14 +39,16 @@ static bool give_format(struct script_run *run, time_t when, bool is_utc, const 
 
 static bool get_text(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_format(run, (time_t)(time_us(run, ref->row->selector) / US_PER_S), false, "%a %b %e %H:%M:%S %Y",
+	return give_format(run, (time_t)(time_us(run, ref->row->selector) / US_PER_S), false,
+		"%a %b %e %H:%M:%S %Y",
 		out);
 }
 
 static bool get_timef(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	const char *format = arena_string(run->arena, variable_inner_text(run, ref));
-	return format && give_format(run, (time_t)(clock_wall_us_now() / US_PER_S), ref->row->selector, format, out);
+	return format && give_format(run, (time_t)(clock_wall_us_now() / US_PER_S),
+		ref->row->selector, format, out);
 }
 
 enum { TV_S, TV_U, TV_SN, TV_UN, TV_TEXT, TV_MONOTONIC };
@@ -78,8 +81,10 @@ static bool get_tv(struct script_run *run, const struct variable_ref *ref, struc
 	return give_written(out, &w);
 }
 
-enum { TIME_SEC, TIME_MIN, TIME_HOUR, TIME_MDAY, TIME_MON, TIME_YEAR, TIME_WDAY, TIME_YDAY, TIME_ISDST };
-static const char *const time_keys[] = { "sec", "min", "hour", "mday", "mon", "year", "wday", "yday", "isdst" };
+enum { TIME_SEC, TIME_MIN, TIME_HOUR, TIME_MDAY, TIME_MON, TIME_YEAR, TIME_WDAY, TIME_YDAY,
+	TIME_ISDST };
+static const char *const time_keys[] = { "sec", "min", "hour", "mday", "mon", "year", "wday",
+	"yday", "isdst" };
 
 static const char *bind_time(struct variable_ref *ref, struct arena *arena)
 {

@@ -6,17 +6,19 @@
 #include "core/script/uri_edit.h"
 #include "parser/via.h"
 
-enum part { PART_WHOLE, PART_USER, PART_HOST, PART_PORT, PART_TRANSPORT, PART_SCHEME, PART_LENGTH, PART_USER_LENGTH };
+enum part { PART_WHOLE, PART_USER, PART_HOST, PART_PORT, PART_TRANSPORT, PART_SCHEME, PART_LENGTH,
+	PART_USER_LENGTH };
 enum source { FROM_CURRENT, FROM_ORIGINAL, FROM_NEXT_HOP };
 #define SELECT(source, part) ((intptr_t)(source) << 8 | (part))
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* urn:service:sos — the name space stands for the user, the rest for the host. */
 static struct span urn_part(const struct sip_uri *uri, bool is_user)
 {
 	size_t colon = span_find(uri->host, ':', 0);
-	return is_user ? span_slice(uri->host, 0, colon) : span_slice(uri->host, colon + 1, uri->host.len);
+	return is_user ? span_slice(uri->host, 0, colon) : span_slice(uri->host, colon + 1,
+		uri->host.len);
 }
 
 static struct span user_of(const struct sip_uri *uri)
@@ -60,7 +62,8 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 	case PART_PORT:
 		return give_printed(run, out, port_of(uri));
 	case PART_TRANSPORT:
-		return give_text(out, uri->transport_text.len ? uri->transport_text : SPAN_OF("UDP"));
+		return give_text(out, uri->transport_text.len ?
+			uri->transport_text : SPAN_OF("UDP"));
 	case PART_SCHEME:
 		return give_text(out, uri->scheme_text.len ? uri->scheme_text : SPAN_OF("none"));
 	case PART_USER_LENGTH:
@@ -88,12 +91,14 @@ static struct span source_uri(const struct message *msg, enum source source)
 static bool get_uri(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	intptr_t selector = ref->row->selector;
-	return give_part(run, source_uri(run->msg, (enum source)(selector >> 8)), (enum part)(selector & 0xff), out);
+	return give_part(run, source_uri(run->msg, (enum source)(selector >> 8)),
+		(enum part)(selector & 0xff), out);
 }
 
-/* ---- assigning -------------------------------------------------------------------------------- */
+/* ---- assigning ------------------------------------------------------------------------------- */
 
-static bool set_whole(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_whole(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	if (!value || value->kind != VALUE_TEXT || !value->text.len) {
 		log_error("%.*s needs a text\n", SPAN_ARGS(ref->text));
@@ -102,10 +107,12 @@ static bool set_whole(struct script_run *run, const struct variable_ref *ref, co
 	return message_set_uri(run->msg, value->text);
 }
 
-static bool set_piece(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_piece(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	static const enum uri_piece pieces[] = {
-		[PART_USER] = URI_PIECE_USER, [PART_HOST] = URI_PIECE_HOST, [PART_PORT] = URI_PIECE_PORT,
+		[PART_USER] = URI_PIECE_USER, [PART_HOST] = URI_PIECE_HOST,
+			[PART_PORT] = URI_PIECE_PORT,
 		[PART_TRANSPORT] = URI_PIECE_TRANSPORT,
 	};
 	enum part part = (enum part)(ref->row->selector & 0xff);
@@ -114,20 +121,24 @@ static bool set_piece(struct script_run *run, const struct variable_ref *ref, co
 	int64_t port;
 	if (value && value->kind != VALUE_NULL && !value_to_text(run, value, &text))
 		return false;
-	if (part == PART_PORT && text.len && (!span_to_int64(text, &port) || port < 0 || port > 65535)) {
+	if (part == PART_PORT && text.len && (!span_to_int64(text, &port) || port < 0 ||
+		port > 65535)) {
 		log_error("$rp cannot be \"%.*s\"\n", SPAN_ARGS(text));
 		return false;
 	}
 	struct writer w = writer_in_arena(run->arena, current.len + text.len + 32);
-	if (!current.at || !uri_parse(current, &uri) || !uri_write_changed(&w, &uri, pieces[part], text)) {
-		log_error("%.*s cannot be set to \"%.*s\" in \"%.*s\"\n", SPAN_ARGS(ref->text), SPAN_ARGS(text),
+	if (!current.at || !uri_parse(current, &uri) ||
+		!uri_write_changed(&w, &uri, pieces[part], text)) {
+		log_error("%.*s cannot be set to \"%.*s\" in \"%.*s\"\n", SPAN_ARGS(ref->text),
+			SPAN_ARGS(text),
 			SPAN_ARGS(current));
 		return false;
 	}
 	return message_set_uri(run->msg, writer_result(&w));
 }
 
-static bool set_next_hop(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_next_hop(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	struct span text = { 0 };
 	if (value && value->kind != VALUE_NULL && !value_to_text(run, value, &text))
@@ -135,7 +146,7 @@ static bool set_next_hop(struct script_run *run, const struct variable_ref *ref,
 	return message_set_dst_uri(run->msg, text.len ? text : (struct span){ 0 });
 }
 
-/* ---- $nh: where it goes next ------------------------------------------------------------------ */
+/* ---- $nh: where it goes next ----------------------------------------------------------------- */
 
 static const char *const hop_keys[] = { "u", "U", "d", "p", "P" };
 
@@ -174,7 +185,8 @@ static bool give_reply_hop(struct script_run *run, enum part part, struct value 
 
 static bool get_hop(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	static const enum part parts[] = { PART_WHOLE, PART_USER, PART_HOST, PART_PORT, PART_TRANSPORT };
+	static const enum part parts[] = { PART_WHOLE, PART_USER, PART_HOST, PART_PORT,
+		PART_TRANSPORT };
 	int key = key_of(run, ref, hop_keys, ARRAY_SIZE(hop_keys));
 	if (key < 0)
 		return false;
@@ -184,7 +196,7 @@ static bool get_hop(struct script_run *run, const struct variable_ref *ref, stru
 	return give_part(run, uri.at ? uri : source_uri(run->msg, FROM_CURRENT), parts[key], out);
 }
 
-/* ---- sockets, redirect set, location record --------------------------------------------------- */
+/* ---- sockets, redirect set, location record -------------------------------------------------- */
 
 static bool get_socket(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -194,7 +206,8 @@ static bool get_socket(struct script_run *run, const struct variable_ref *ref, s
 	return give_nonempty(out, ref->row->selector ? socket->name : socket->text);
 }
 
-static bool set_socket(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_socket(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	const struct listener *found = NULL;
 	struct end_point address;
@@ -213,11 +226,13 @@ static bool set_socket(struct script_run *run, const struct variable_ref *ref, c
 	if (found)
 		run->msg->target.socket = found;
 	else
-		log_warning("%.*s: no such socket: \"%.*s\"\n", SPAN_ARGS(ref->text), SPAN_ARGS(value->text));
+		log_warning("%.*s: no such socket: \"%.*s\"\n", SPAN_ARGS(ref->text),
+			SPAN_ARGS(value->text));
 	return true;
 }
 
-static bool get_destination_set(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_destination_set(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, 256);
 	if (!render_destination_set(&w, run->msg)) {

@@ -6,7 +6,8 @@
 
 enum which { FIRST_VIA, SECOND_VIA, LAST_VIA };
 enum {
-	VIA_HOST, VIA_PORT, VIA_PROTO, VIA_PROTOID, VIA_BRANCH, VIA_RPORT, VIA_RECEIVED, VIA_I, VIA_PARAMS, VIA_OC,
+	VIA_HOST, VIA_PORT, VIA_PROTO, VIA_PROTOID, VIA_BRANCH, VIA_RPORT, VIA_RECEIVED, VIA_I,
+		VIA_PARAMS, VIA_OC,
 	VIA_OCVAL, VIA_OCALGO, VIA_OCVALIDITY, VIA_OCSEQ,
 };
 static const char *const via_keys[] = {
@@ -23,7 +24,8 @@ static bool find_last_via(const struct message *msg, struct sip_via *out_via)
 {
 	const struct sip_header *last = NULL;
 	bool found = false;
-	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h))
+	for (const struct sip_header *h = message_header(msg,
+		HEADER_VIA); h; h = message_next_header(msg, h))
 		last = h;
 	if (!last)
 		return false;
@@ -33,7 +35,8 @@ static bool find_last_via(const struct message *msg, struct sip_via *out_via)
 	return found;
 }
 
-static const struct sip_via *find_via(struct message *msg, enum which which, struct sip_via *scratch)
+static const struct sip_via *find_via(struct message *msg, enum which which,
+	struct sip_via *scratch)
 {
 	switch (which) {
 	case FIRST_VIA:
@@ -92,7 +95,7 @@ static bool get_via(struct script_run *run, const struct variable_ref *ref, stru
 	}
 }
 
-/* ---- $rpl: the reply in flight, whose next hop is the second Via -------------------------------- */
+/* ---- $rpl: the reply in flight, whose next hop is the second Via ----------------------------- */
 
 enum { RPL_URI, RPL_HOST, RPL_PORT, RPL_PROTO, RPL_PROTOID, RPL_COUNT };
 static const char *const rpl_keys[] = { "duri", "dhost", "dport", "dproto", "dprotoid", "cntvia" };
@@ -105,7 +108,8 @@ static const char *bind_rpl(struct variable_ref *ref, struct arena *arena)
 static unsigned count_vias(const struct message *msg)
 {
 	unsigned count = 0;
-	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg,
+		HEADER_VIA); h; h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h);
 		struct sip_via via;
 		while (via_next(&rest, &via) == LIST_ITEM)
@@ -126,7 +130,8 @@ static bool get_rpl(struct script_run *run, const struct variable_ref *ref, stru
 		return key >= 0;
 	struct span host = via->received.len ? via->received : via->host;
 	uint16_t port = via->rport == RPORT_VALUE ? via->rport_port : via_port(via);
-	const char *proto = transport_name_lower((enum transport)(via->transport % TRANSPORT_COUNT));
+	const char *proto =
+		transport_name_lower((enum transport)(via->transport % TRANSPORT_COUNT));
 	switch (key) {
 	case RPL_URI: {
 		struct writer w = writer_in_arena(run->arena, host.len + 32);

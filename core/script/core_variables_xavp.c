@@ -5,7 +5,7 @@
 
 enum family { XAVP, XAVI, XAVU };
 
-/* ---- paths -------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 static bool parse_level(struct span text, struct xavp_level *out)
 {
@@ -20,7 +20,8 @@ static bool parse_level(struct span text, struct xavp_level *out)
 		out->has_index = true;
 		out->is_all = span_equal(index, SPAN_OF("*"));
 		if (!out->is_all) {
-			if (!span_to_int64(index, &number) || number < INT32_MIN || number > INT32_MAX)
+			if (!span_to_int64(index, &number) || number < INT32_MIN ||
+				number > INT32_MAX)
 				return false;
 			out->index = (int)number;
 		}
@@ -93,7 +94,7 @@ static struct xavp *find_level(struct xavp *list, const struct xavp_level *level
 	return index < 0 ? NULL : xavp_find(list, level->name, (unsigned)index, nocase);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool get_xavp(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -118,7 +119,7 @@ static bool get_xavp(struct script_run *run, const struct variable_ref *ref, str
 	return give_written(out, &w);
 }
 
-/* ---- assigning ---------------------------------------------------------------------------------- */
+/* ---- assigning ------------------------------------------------------------------------------- */
 
 static bool put_value(struct attributes *all, struct xavp *node, const struct value *value)
 {
@@ -136,7 +137,8 @@ static bool put_value(struct attributes *all, struct xavp *node, const struct va
 
 /* The node that the path goes through, made where the rules allow it: a root without index is a new
  * one ($xavp, $xavi) or the only one ($xavu); deeper levels and index 0 are made when absent. */
-static struct xavp *enter_level(struct attributes *all, struct xavp **list, const struct xavp_level *level,
+static struct xavp *enter_level(struct attributes *all, struct xavp **list,
+	const struct xavp_level *level,
 	enum family family, bool is_root)
 {
 	bool is_new = is_root && !level->has_index && family != XAVU;
@@ -180,7 +182,8 @@ static void remove_path(struct attributes *all, const struct xavp_path *path, en
 		xavp_remove(list, last->name, last->is_all ? -1 : index, family == XAVI);
 }
 
-static bool set_xavp(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_xavp(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	struct xavp_path scratch;
 	const struct xavp_path *path = path_of(run, ref, &scratch);
@@ -207,7 +210,7 @@ static bool set_xavp(struct script_run *run, const struct variable_ref *ref, con
 	return false;
 }
 
-/* ---- $cnt --------------------------------------------------------------------------------------- */
+/* ---- $cnt ------------------------------------------------------------------------------------ */
 
 static bool name_is(const struct variable_ref *ref, const char *name)
 {
@@ -229,13 +232,15 @@ static const char *bind_cnt(struct variable_ref *ref, struct arena *arena)
 }
 
 /* Without index a level means all its elements. */
-static unsigned count_path(struct xavp *list, const struct xavp_path *path, unsigned depth, bool nocase)
+static unsigned count_path(struct xavp *list, const struct xavp_path *path, unsigned depth,
+	bool nocase)
 {
 	const struct xavp_level *level = &path->levels[depth];
 	bool every = !level->has_index || level->is_all;
 	unsigned count = 0;
 	if (depth + 1 == path->count)
-		return every ? xavp_count(list, level->name, nocase) : find_level(list, level, nocase) != NULL;
+		return every ? xavp_count(list, level->name, nocase) : find_level(list, level,
+			nocase) != NULL;
 	if (!every) {
 		struct xavp *node = find_level(list, level, nocase);
 		return node ? count_path(node->children, path, depth + 1, nocase) : 0;

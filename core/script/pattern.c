@@ -114,7 +114,8 @@ static void compile(struct compiled *compiled)
 	struct ere_error error;
 	enum ere_result result = ere_translate(text, flags, &translated, &error);
 	if (result == ERE_SAME)
-		compiled->pcre = compile_pcre(writer_result(&translated), flags, true, &code, &offset);
+		compiled->pcre = compile_pcre(writer_result(&translated), flags, true, &code,
+			&offset);
 	if (result == ERE_WRONG || (!compiled->pcre && !compile_posix(compiled)))
 		compiled->is_invalid = true;
 	arena_free(&scratch);
@@ -147,7 +148,8 @@ static void generation_clear(struct generation *generation)
 	generation->count = 0;
 }
 
-static struct compiled *generation_take(struct generation *generation, const struct pattern *pattern)
+static struct compiled *generation_take(struct generation *generation,
+	const struct pattern *pattern)
 {
 	struct compiled **link = &generation->buckets[pattern->hash % BUCKETS];
 	for (; *link; link = &(*link)->next) {
@@ -171,7 +173,8 @@ static void generation_put(struct generation *generation, struct compiled *compi
 	generation->count++;
 }
 
-static struct compiled *generation_find(const struct generation *generation, const struct pattern *pattern)
+static struct compiled *generation_find(const struct generation *generation,
+	const struct pattern *pattern)
 {
 	struct compiled *compiled = generation->buckets[pattern->hash % BUCKETS];
 	while (compiled && !(compiled->pattern.hash == pattern->hash &&
@@ -213,7 +216,8 @@ static struct compiled *compiled_get(const struct pattern *pattern)
 
 /* ---- the interface ------------------------------------------------------------------------- */
 
-static bool check_pcre(struct span text, unsigned flags, struct arena *arena, struct span *out_error)
+static bool check_pcre(struct span text, unsigned flags, struct arena *arena,
+	struct span *out_error)
 {
 	int code;
 	PCRE2_SIZE offset;
@@ -224,11 +228,13 @@ static bool check_pcre(struct span text, unsigned flags, struct arena *arena, st
 	}
 	PCRE2_UCHAR message[256];
 	pcre2_get_error_message(code, message, sizeof(message));
-	*out_error = arena_printf(arena, "not a regular expression: %s (at offset %zu)", message, offset);
+	*out_error = arena_printf(arena, "not a regular expression: %s (at offset %zu)", message,
+		offset);
 	return false;
 }
 
-static bool check_posix(struct span text, unsigned flags, struct arena *arena, struct span *out_error)
+static bool check_posix(struct span text, unsigned flags, struct arena *arena,
+	struct span *out_error)
 {
 	struct writer translated = writer_in_arena(arena, 2 * text.len + 16);
 	struct ere_error error;
@@ -242,7 +248,8 @@ static bool check_posix(struct span text, unsigned flags, struct arena *arena, s
 	}
 	char *zero_terminated = arena_string(arena, text);
 	regex_t posix;
-	int code = zero_terminated ? regcomp(&posix, zero_terminated, posix_options(flags)) : REG_ESPACE;
+	int code = zero_terminated ? regcomp(&posix, zero_terminated,
+		posix_options(flags)) : REG_ESPACE;
 	if (code == 0) {
 		regfree(&posix);
 		return true;
@@ -268,7 +275,8 @@ const struct pattern *pattern_compile(struct span text, unsigned flags, struct a
 		*out_error = SPAN_OF("out of memory");
 		return NULL;
 	}
-	*pattern = (struct pattern){ .text = copy, .flags = flags, .hash = pattern_hash(copy, flags) };
+	*pattern = (struct pattern){ .text = copy, .flags = flags, .hash = pattern_hash(copy,
+		flags) };
 	return pattern;
 }
 
@@ -318,7 +326,8 @@ static int search_pcre(struct compiled *compiled, struct span subject, size_t fr
 {
 	if (!prepare_matching())
 		return -1;
-	int matched = pcre2_match(compiled->pcre, (PCRE2_SPTR)(subject.at ? subject.at : ""), subject.len,
+	int matched = pcre2_match(compiled->pcre, (PCRE2_SPTR)(subject.at ?
+		subject.at : ""), subject.len,
 		from, 0, cache.data, cache.context);
 	if (matched == PCRE2_ERROR_NOMATCH)
 		return 0;
@@ -328,7 +337,8 @@ static int search_pcre(struct compiled *compiled, struct span subject, size_t fr
 	return 1;
 }
 
-/* re_search is what regexec calls; it takes a length, and sanitizers do not mistake its subject for a
+/* re_search is what regexec calls; it takes a length, and sanitizers do not mistake its subject for
+ * a
  * zero-terminated string. The bytes before `from` count as context for ^ and \<. */
 static bool search_posix(struct compiled *compiled, struct span subject, size_t from,
 	struct pattern_match *groups, unsigned group_count)
@@ -336,15 +346,18 @@ static bool search_posix(struct compiled *compiled, struct span subject, size_t 
 	if (!compile_posix(compiled))
 		return false;
 	regoff_t starts[PATTERN_MAX_GROUPS], ends[PATTERN_MAX_GROUPS];
-	struct re_registers found = { .num_regs = PATTERN_MAX_GROUPS, .start = starts, .end = ends };
+	struct re_registers found = { .num_regs = PATTERN_MAX_GROUPS, .start = starts,
+		.end = ends };
 	compiled->posix.regs_allocated = REGS_FIXED;
-	if (re_search(&compiled->posix, subject.at ? subject.at : "", (regoff_t)subject.len, (regoff_t)from,
+	if (re_search(&compiled->posix, subject.at ?
+		subject.at : "", (regoff_t)subject.len, (regoff_t)from,
 		    (regoff_t)(subject.len - from), group_count ? &found : NULL) < 0)
 		return false;
 	for (unsigned i = 0; i < group_count; i++) {
 		groups[i] = (struct pattern_match){ 1, 0 };
 		if (starts[i] >= 0)
-			groups[i] = (struct pattern_match){ (uint32_t)starts[i], (uint32_t)ends[i] };
+			groups[i] = (struct pattern_match){ (uint32_t)starts[i],
+				(uint32_t)ends[i] };
 	}
 	return true;
 }

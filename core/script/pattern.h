@@ -11,7 +11,8 @@ struct script_run;
 enum pattern_flags {
 	PATTERN_IGNORE_CASE = 1,
 	PATTERN_PCRE = 2, /* Perl syntax, for modules that are documented so */
-	PATTERN_NEWLINE = 4, /* line ends matter: ^ and $ match at them, . and [^x] do not (REG_NEWLINE) */
+	PATTERN_NEWLINE = 4, /* line ends matter: ^ and $ match at them,
+		. and [^x] do not (REG_NEWLINE) */
 };
 
 struct pattern; /* constant, shareable between processes */
@@ -34,12 +35,14 @@ bool pattern_search(const struct pattern *pattern, struct span subject, size_t f
 	struct pattern_match *groups, unsigned group_count);
 struct span pattern_text(const struct pattern *pattern);
 
-/* A substitution "/re/replacement/flags" (any delimiter; flags i: any case, g: every match, s: a line
+/* A substitution "/re/replacement/flags" (any delimiter; flags i: any case, g: every match, s: a
+ * line
  * end is an ordinary character; in the replacement \0…\9 are groups and variables are expanded),
  * as subst() and {re.subst} use it. Memory from `arena`; the text is copied. NULL and a sentence
  * when it is malformed. */
 struct substitution;
-const struct substitution *substitution_compile(struct span text, struct arena *arena, struct span *out_error);
+const struct substitution *substitution_compile(struct span text, struct arena *arena,
+	struct span *out_error);
 /* For texts that are computed at run time: cached per process like pattern_cached. */
 const struct substitution *substitution_cached(struct span text);
 bool substitution_is_global(const struct substitution *s);
@@ -48,5 +51,6 @@ bool substitution_is_global(const struct substitution *s);
 bool substitution_next(struct script_run *run, const struct substitution *s, struct span subject,
 	size_t from, struct pattern_match *out_where, struct span *out_text);
 /* Writes `subject` with the replacements made; how many there were. With 0 nothing is written. */
-unsigned substitution_apply(struct script_run *run, const struct substitution *s, struct span subject,
+unsigned substitution_apply(struct script_run *run, const struct substitution *s,
+	struct span subject,
 	struct writer *w);

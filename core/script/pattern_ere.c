@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pattern_ere: reads POSIX extended regular expressions (IEEE 1003.1 9.4) and writes them for PCRE2.
+/* pattern_ere: reads POSIX extended regular expressions (IEEE 1003.1 9.4) and writes them for
+ * PCRE2.
  * Only constructs whose language is the same in both are translated; everything that POSIX leaves
- * undefined and the C library gives a meaning (`\w`, `a**`, `{,3}`) is left to regcomp. Which text a
+ * undefined and the C library gives a meaning (`\w`, `a**`, `{,3}`) is left to regcomp. Which text
+ * a
  * match covers may differ (longest against first alternative), so groups are always regcomp's. */
 #include "core/script/pattern_ere.h"
 
@@ -10,7 +12,8 @@
 
 #define ERE_MAX_DEPTH 100
 #define ERE_MAX_REPEAT 255
-/* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes. */
+/* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes.
+ * */
 #define ERE_MAX_SIZE 10000
 
 struct ere {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pattern_ere: POSIX extended regular expressions, read closely enough to say where one is wrong and
+/* pattern_ere: POSIX extended regular expressions, read closely enough to say where one is wrong
+ * and
  * to write it in PCRE2's syntax where both mean the same. */
 #pragma once
 

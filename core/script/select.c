@@ -22,11 +22,12 @@
 #include "parser/values.h"
 #include "parser/via.h"
 
-/* ---- paths -------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 static bool is_step_char(int c)
 {
-	return c >= 0 && (ascii_is_alpha((char)c) || ascii_is_digit((char)c) || c == '_' || c == '-' || c == '%');
+	return c >= 0 && (ascii_is_alpha((char)c) || ascii_is_digit((char)c) || c == '_' ||
+		c == '-' || c == '%');
 }
 
 static bool read_bracket(struct span inside, struct select_step *step)
@@ -58,7 +59,8 @@ bool select_path_parse(struct span text, struct select_path *out_path)
 			return false;
 		if (i < text.len && text.at[i] == '[') {
 			size_t end = span_find(text, ']', i);
-			if (end == text.len || !read_bracket(span_slice(text, i + 1, end - i - 1), step))
+			if (end == text.len ||
+				!read_bracket(span_slice(text, i + 1, end - i - 1), step))
 				return false;
 			i = end + 1;
 		}
@@ -100,7 +102,7 @@ static struct span param_name(struct walk *walk)
 	return key;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static bool walk_params(struct walk *walk, struct span params, struct value *out)
 {
@@ -163,18 +165,21 @@ static bool walk_address(struct walk *walk, const struct name_addr *address, str
 	if (next_is(walk, "params") || next_is(walk, "param") || next_is(walk, "p"))
 		return walk_params(walk, address->params, out);
 	if (next_is(walk, "instance"))
-		return !name_addr_param(address, SPAN_OF("+sip.instance"), &param) || give_text(out, param.value);
+		return !name_addr_param(address, SPAN_OF("+sip.instance"), &param) ||
+			give_text(out, param.value);
 	/* expires, q, received, method, dialog_cookie ("did") */
 	struct span name = next_is(walk, "dialog_cookie") ? SPAN_OF("did") : walk->step->name;
 	return !name_addr_param(address, name, &param) || give_text(out, param.value);
 }
 
 /* The index-th address of a list header; negative from the end. */
-static bool address_at(const struct message *msg, enum sip_header_id id, int index, struct name_addr *out)
+static bool address_at(const struct message *msg, enum sip_header_id id, int index,
+	struct name_addr *out)
 {
 	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int seen = 0;
-		for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg, h)) {
+		for (const struct sip_header *h = message_header(msg,
+			id); h; h = message_next_header(msg, h)) {
 			struct span rest = sip_header_value(msg->bytes, h);
 			while (name_addr_next(&rest, out) == LIST_ITEM) {
 				if (pass && seen == index)
@@ -195,19 +200,22 @@ static bool walk_list(struct walk *walk, enum sip_header_id id, int index, struc
 	struct name_addr address;
 	if (!walk->left && index == 0)
 		return give_text(out, message_value(walk->run->msg, id));
-	return !address_at(walk->run->msg, id, index, &address) || walk_address(walk, &address, out);
+	return !address_at(walk->run->msg, id, index, &address) ||
+		walk_address(walk, &address, out);
 }
 
-/* ---- roots -------------------------------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------------------------- */
 
-static bool root_address(struct walk *walk, const struct select_step *root, intptr_t id, struct value *out)
+static bool root_address(struct walk *walk, const struct select_step *root, intptr_t id,
+	struct value *out)
 {
 	return walk_list(walk, (enum sip_header_id)id, root->has_index ? root->index : 0, out);
 }
 
 enum { URI_CURRENT, URI_DESTINATION, URI_NEXT_HOP };
 
-static bool root_uri(struct walk *walk, const struct select_step *root, intptr_t which, struct value *out)
+static bool root_uri(struct walk *walk, const struct select_step *root, intptr_t which,
+	struct value *out)
 {
 	const struct message *msg = walk->run->msg;
 	struct span uri = msg->target.dst_uri;
@@ -224,7 +232,8 @@ static bool via_at(const struct message *msg, int number, struct sip_via *out_vi
 		return false;
 	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int seen = 0;
-		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+		for (const struct sip_header *h = message_header(msg,
+			HEADER_VIA); h; h = message_next_header(msg, h)) {
 			struct span rest = sip_header_value(msg->bytes, h);
 			while (via_next(&rest, out_via) == LIST_ITEM) {
 				if (pass && seen == index)
@@ -240,7 +249,8 @@ static bool via_at(const struct message *msg, int number, struct sip_via *out_vi
 	return false;
 }
 
-static bool root_via(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_via(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	struct sip_via via;
 	struct param param;
@@ -268,7 +278,8 @@ static bool root_via(struct walk *walk, const struct select_step *root, intptr_t
 	return give_text(out, param.has_value ? param.value : SPAN_OF(""));
 }
 
-static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	struct cseq cseq;
 	struct span value = message_value(walk->run->msg, HEADER_CSEQ);
@@ -278,7 +289,8 @@ static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_
 }
 
 /* authorization[realm].part: the credentials for a realm; without a realm there are none. */
-static bool root_credentials(struct walk *walk, const struct select_step *root, intptr_t id, struct value *out)
+static bool root_credentials(struct walk *walk, const struct select_step *root, intptr_t id,
+	struct value *out)
 {
 	const struct message *msg = walk->run->msg;
 	struct auth_params auth;
@@ -367,7 +379,8 @@ static bool items_next(struct items *items, struct span *out_item)
 		while (next_item(&items->rest, out_item))
 			if (out_item->len)
 				return true;
-		items->header = sip_header_named(items->msg->index, items->msg->bytes, items->name, items->header);
+		items->header = sip_header_named(items->msg->index, items->msg->bytes, items->name,
+			items->header);
 		if (items->header)
 			items->rest = sip_header_value(items->msg->bytes, items->header);
 	}
@@ -383,7 +396,8 @@ static struct items items_of(const struct message *msg, const struct sip_header 
 }
 
 /* The header that the path names: hf_value.x_name, hf_value["X-Name"]; NULL when there is none. */
-static const struct sip_header *header_of_path(struct walk *walk, const struct select_step *root, int *out_index,
+static const struct sip_header *header_of_path(struct walk *walk, const struct select_step *root,
+	int *out_index,
 	bool *out_has_index)
 {
 	if (root->key.at) {
@@ -404,7 +418,8 @@ static bool walk_item(struct walk *walk, struct span item, struct value *out)
 	if (!walk->left)
 		return give_text(out, item);
 	if (next_is(walk, "name") && name_addr_parse(item, &address))
-		return give_text(out, quoted_inside(address.display.at ? address.display : SPAN_OF("")));
+		return give_text(out, quoted_inside(address.display.at ?
+			address.display : SPAN_OF("")));
 	if (name_addr_parse(item, &address))
 		return walk_address(walk, &address, out);
 	if (!value_params_parse(item, &parts))
@@ -412,8 +427,10 @@ static bool walk_item(struct walk *walk, struct span item, struct value *out)
 	return walk_params(walk, parts.params, out);
 }
 
-/* hf_value.hdr[n]: the n-th item, from 1, over all headers of that name; without number all of them. */
-static bool root_value(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+/* hf_value.hdr[n]: the n-th item, from 1, over all headers of that name; without number all of
+ * them. */
+static bool root_value(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	int number;
 	bool has_number;
@@ -445,7 +462,8 @@ static bool root_value(struct walk *walk, const struct select_step *root, intptr
 }
 
 /* hf_value2.hdr: the value of the first header of that name. */
-static bool root_value2(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_value2(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	int number;
 	bool has_number;
@@ -454,7 +472,8 @@ static bool root_value2(struct walk *walk, const struct select_step *root, intpt
 }
 
 /* msg.header["X-Name"]; other paths below msg exist for no header. */
-static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	int number;
 	if (!(next_is(walk, "header") || next_is(walk, "hdr")) || !walk->step->key.at)
@@ -463,8 +482,10 @@ static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t
 	return !h || walk_item(walk, sip_header_value(walk->run->msg->bytes, h), out);
 }
 
-/* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value. */
-static bool root_exists(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+/* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value.
+ * */
+static bool root_exists(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	int number;
 	bool has_number, found = false;
@@ -482,7 +503,8 @@ static bool root_exists(struct walk *walk, const struct select_step *root, intpt
 
 enum { END_SOURCE, END_LOCAL, END_RECEIVED };
 
-static bool root_end(struct walk *walk, const struct select_step *root, intptr_t which, struct value *out)
+static bool root_end(struct walk *walk, const struct select_step *root, intptr_t which,
+	struct value *out)
 {
 	const struct received *from = &walk->run->msg->from;
 	const struct end_point *at = which == END_SOURCE ? &from->source : &from->local;
@@ -490,7 +512,8 @@ static bool root_end(struct walk *walk, const struct select_step *root, intptr_t
 	if (next_is(walk, "port"))
 		return give_printed(walk->run, out, at->port);
 	if (next_is(walk, "proto"))
-		return give_text(out, span_from(transport_name_lower((enum transport)at->transport)));
+		return give_text(out,
+			span_from(transport_name_lower((enum transport)at->transport)));
 	if (next_is(walk, "proto_ip_port")) {
 		end_point_write(&w, at);
 	} else if (next_is(walk, "ip_port")) {
@@ -502,19 +525,22 @@ static bool root_end(struct walk *walk, const struct select_step *root, intptr_t
 	return give_written(out, &w);
 }
 
-static bool root_method(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_method(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	return give_text(out, message_method_name(walk->run->msg));
 }
 
-static bool root_event(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_event(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	struct value_params event;
 	struct span value = message_value(walk->run->msg, HEADER_EVENT);
 	return !value.at || !value_params_parse(value, &event) || give_text(out, event.value);
 }
 
-static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	struct writer w = writer_in_arena(walk->run->arena, 64);
 	if (next_is(walk, "pid")) {
@@ -531,14 +557,16 @@ static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t
 		if (!walk->left) {
 			writer_int(&w, (int64_t)now);
 		} else if (is_local ? localtime_r(&now, &parts) : gmtime_r(&now, &parts)) {
-			size_t len = strftime(buffer, sizeof(buffer), "%a %b %e %H:%M:%S %Y", &parts);
+			size_t len = strftime(buffer, sizeof(buffer), "%a %b %e %H:%M:%S %Y",
+				&parts);
 			writer_bytes(&w, buffer, len);
 		}
 	}
 	return give_written(out, &w);
 }
 
-static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	if (walk->left < 2)
 		return true;
@@ -546,14 +574,16 @@ static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t
 	return true;
 }
 
-static bool root_nothing(struct walk *walk, const struct select_step *root, intptr_t unused, struct value *out)
+static bool root_nothing(struct walk *walk, const struct select_step *root, intptr_t unused,
+	struct value *out)
 {
 	return true;
 }
 
 static const struct root {
 	const char *name;
-	bool (*walk)(struct walk *walk, const struct select_step *root, intptr_t selector, struct value *out);
+	bool (*walk)(struct walk *walk, const struct select_step *root, intptr_t selector,
+		struct value *out);
 	intptr_t selector;
 	const char *provided_by;
 	const char *steps; /* names that may follow, separated by blanks; NULL: any */
@@ -606,11 +636,13 @@ const char *select_path_check(const struct select_path *path)
 	static char sentence[200];
 	const struct root *root = find_root(path);
 	if (!root) {
-		snprintf(sentence, sizeof(sentence), "there is no select \"%.*s\"", SPAN_ARGS(path->steps[0].name));
+		snprintf(sentence, sizeof(sentence), "there is no select \"%.*s\"",
+			SPAN_ARGS(path->steps[0].name));
 		return sentence;
 	}
 	if (root->provided_by) {
-		snprintf(sentence, sizeof(sentence), "module \"%s\" provides the select \"%s\"", root->provided_by,
+		snprintf(sentence, sizeof(sentence), "module \"%s\" provides the select \"%s\"",
+			root->provided_by,
 			root->name);
 		return sentence;
 	}
@@ -633,7 +665,7 @@ bool select_read(struct script_run *run, const struct select_path *path, struct 
 	return root && root->walk(&walk, &path->steps[0], root->selector, out);
 }
 
-/* ---- $sel --------------------------------------------------------------------------------------- */
+/* ---- $sel ------------------------------------------------------------------------------------ */
 
 static const char *bind_select(struct variable_ref *ref, struct arena *arena)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* substitution: "/re/replacement/flags", the way of sed.
  *
- *   substitution = d re d replacement d *( "i" / "g" / "s" )     ; d is any byte, "\d" stands for it
+ *   substitution = d re d replacement d *( "i" / "g" / "s" )     ; d is any byte, "\d" stands for
+ * it
  *   replacement  = *( text / "\" DIGIT / "\n" / "\r" / "\t" / "\\" / "\$" / reference ) */
 #include <stdlib.h>
 
@@ -79,7 +80,8 @@ static void add_piece(struct substitution *s, struct piece piece)
 }
 
 /* A run of the replacement without backslashes: text, perhaps with variables in it. */
-static bool add_plain(struct substitution *s, struct span text, struct arena *arena, struct span *out_error)
+static bool add_plain(struct substitution *s, struct span text, struct arena *arena,
+	struct span *out_error)
 {
 	if (span_find(text, '$', 0) == text.len) {
 		add_piece(s, (struct piece){ .kind = PIECE_TEXT, .text = text });
@@ -92,7 +94,8 @@ static bool add_plain(struct substitution *s, struct span text, struct arena *ar
 }
 
 static const struct { char letter; struct span text; } escapes[] = {
-	{ 'n', SPAN("\n") }, { 'r', SPAN("\r") }, { 't', SPAN("\t") }, { '\\', SPAN("\\") }, { '$', SPAN("$") },
+	{ 'n', SPAN("\n") }, { 'r', SPAN("\r") }, { 't', SPAN("\t") }, { '\\', SPAN("\\") }, { '$',
+		SPAN("$") },
 };
 
 static void add_escape(struct substitution *s, struct span pair)
@@ -132,7 +135,8 @@ static bool compile_replacement(struct substitution *s, struct span text, struct
 	return add_plain(s, span_slice(text, start, text.len), arena, out_error);
 }
 
-const struct substitution *substitution_compile(struct span text, struct arena *arena, struct span *out_error)
+const struct substitution *substitution_compile(struct span text, struct arena *arena,
+	struct span *out_error)
 {
 	struct span rest = arena_copy(arena, span_trim(text));
 	struct substitution *s = ARENA_NEW(arena, struct substitution);
@@ -149,12 +153,14 @@ const struct substitution *substitution_compile(struct span text, struct arena *
 	rest = span_make(rest.at + 1, rest.len - 1);
 	if (delimiter == '\\' || !take_part(&rest, delimiter, arena, &expression) ||
 		!take_part(&rest, delimiter, arena, &replacement)) {
-		*out_error = arena_printf(arena, "a substitution has the form /expression/replacement/flags: "
+		*out_error = arena_printf(arena,
+			"a substitution has the form /expression/replacement/flags: "
 			"there must be three \"%c\"", delimiter);
 		return NULL;
 	}
 	if (!read_flags(rest, &flags, &s->is_global)) {
-		*out_error = arena_printf(arena, "\"%.*s\": the flags of a substitution are i, g and s",
+		*out_error = arena_printf(arena,
+			"\"%.*s\": the flags of a substitution are i, g and s",
 			SPAN_ARGS(rest));
 		return NULL;
 	}
@@ -186,7 +192,8 @@ const struct substitution *substitution_cached(struct span text)
 	size_t slot = (size_t)hash_span(text) % CACHE_SIZE;
 	if (cache.entries[slot].text.at && span_equal(cache.entries[slot].text, text))
 		return cache.entries[slot].compiled;
-	/* Entries are only ever overwritten; their memory goes when two generations have been filled, so
+	/* Entries are only ever overwritten; their memory goes when two generations have been
+	 * filled, so
 	 * what a caller holds outlives the next CACHE_SIZE new texts. */
 	if (cache.count++ >= CACHE_SIZE) {
 		cache.young = 1 - cache.young;
@@ -213,7 +220,8 @@ bool substitution_is_global(const struct substitution *s)
 	return s->is_global;
 }
 
-static bool write_replacement(struct script_run *run, const struct substitution *s, struct span subject,
+static bool write_replacement(struct script_run *run, const struct substitution *s,
+	struct span subject,
 	const struct pattern_match *groups, struct writer *w)
 {
 	for (unsigned i = 0; i < s->count; i++) {
@@ -225,7 +233,8 @@ static bool write_replacement(struct script_run *run, const struct substitution 
 		case PIECE_GROUP: {
 			const struct pattern_match *group = &groups[piece->group];
 			if (group->start <= group->end)
-				writer_bytes(w, subject.at + group->start, group->end - group->start);
+				writer_bytes(w, subject.at + group->start,
+					group->end - group->start);
 			break;
 		}
 		case PIECE_TEMPLATE:
@@ -251,13 +260,15 @@ bool substitution_next(struct script_run *run, const struct substitution *s, str
 	return true;
 }
 
-unsigned substitution_apply(struct script_run *run, const struct substitution *s, struct span subject,
+unsigned substitution_apply(struct script_run *run, const struct substitution *s,
+	struct span subject,
 	struct writer *w)
 {
 	struct pattern_match groups[PATTERN_MAX_GROUPS];
 	size_t done = 0, from = 0;
 	unsigned count = 0;
-	while (from <= subject.len && pattern_search(s->pattern, subject, from, groups, PATTERN_MAX_GROUPS)) {
+	while (from <= subject.len && pattern_search(s->pattern, subject, from, groups,
+		PATTERN_MAX_GROUPS)) {
 		writer_bytes(w, subject.at + done, groups[0].start - done);
 		if (!write_replacement(run, s, subject, groups, w))
 			return 0;

@@ -30,8 +30,10 @@ bool template_parse(struct variable_parse *parse, struct span text, struct text_
 	*out = (struct text_template){ .source = text };
 	out->parts = ARENA_ARRAY(parse->arena, struct template_part, most);
 	if (!out->parts || most > MAX_PARTS) {
-		parse->last = diagnostic_add(parse->diagnostics, SEVERITY_ERROR, "bad-text", parse->at,
-			out->parts ? "more than %d variables in one text" : "out of memory", MAX_PARTS / 2);
+		parse->last = diagnostic_add(parse->diagnostics, SEVERITY_ERROR, "bad-text",
+			parse->at,
+			out->parts ? "more than %d variables in one text" : "out of memory",
+				MAX_PARTS / 2);
 		parse->failed = true;
 		return false;
 	}

@@ -7,7 +7,8 @@
 
 /* ---- hashes -------------------------------------------------------------------------------- */
 
-static bool apply_digest(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_digest(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t kind)
 {
 	struct span text;
@@ -23,7 +24,8 @@ static bool apply_digest(struct script_run *run, struct value *value, const stru
 static const char *const evp_names[] = { "sha3-224", "sha3-256", "sha3-384", "sha3-512", "sha224" };
 enum { EVP_SHA3_224, EVP_SHA3_256, EVP_SHA3_384, EVP_SHA3_512, EVP_SHA224 };
 
-static bool apply_evp(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_evp(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t which)
 {
 	struct span text;
@@ -41,7 +43,8 @@ static bool apply_evp(struct script_run *run, struct value *value, const struct 
 }
 
 /* A hash that never changes, so that texts can be spread over servers: FNV-1a, folded once more. */
-static bool apply_corehash(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_corehash(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -61,7 +64,8 @@ static bool apply_corehash(struct script_run *run, struct value *value, const st
 	return transform_written(value, &w);
 }
 
-static bool apply_crc32(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_crc32(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -100,7 +104,8 @@ static bool decode_hexa(struct span text, struct writer *w)
 	return true;
 }
 
-static const char base64_plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_plain[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void base64_encode(struct span text, const char *alphabet, bool pad, struct writer *w)
@@ -122,7 +127,8 @@ static void base64_encode(struct span text, const char *alphabet, bool pad, stru
 }
 
 /* Line ends between characters are skipped. Without padding only when `needs_padding` is false. */
-static bool base64_decode(struct span text, const char *alphabet, bool needs_padding, struct writer *w)
+static bool base64_decode(struct span text, const char *alphabet, bool needs_padding,
+	struct writer *w)
 {
 	uint32_t bits = 0;
 	unsigned held = 0, characters = 0, padding = 0;
@@ -430,7 +436,8 @@ static const struct codec {
 	{ "urlencode.param", urlencode }, { "urldecode.param", urldecode },
 };
 
-static bool apply_codec(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_codec(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t which)
 {
 	struct span text;
@@ -438,7 +445,8 @@ static bool apply_codec(struct script_run *run, struct value *value, const struc
 		return false;
 	struct writer w = writer_in_arena(run->arena, text.len * 2 + 4);
 	if (!codecs[which].run(text, &w)) {
-		log_error("{s.%s}: malformed or too long: \"%.*s\"\n", codecs[which].name, SPAN_ARGS(text));
+		log_error("{s.%s}: malformed or too long: \"%.*s\"\n", codecs[which].name,
+			SPAN_ARGS(text));
 		return false;
 	}
 	return transform_written(value, &w);

@@ -47,7 +47,8 @@ static bool find_at(struct span text, char separator, int64_t index, struct para
 	return false;
 }
 
-static bool apply_param(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_param(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t part)
 {
 	struct span text;
@@ -93,7 +94,8 @@ static const char *check_place(const struct span *args, unsigned count)
 	return wrong ? wrong : check_separator(args, count);
 }
 
-static bool apply_subst(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_subst(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;

@@ -3,7 +3,8 @@
 #include "core/script/transform.h"
 
 /* substr,offset,length: a negative offset counts from the end, length 0 goes to the end. */
-static bool apply_substr(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_substr(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -75,7 +76,8 @@ static struct span select_item(struct span text, int64_t index, struct span sepa
 	return (struct span){ 0 };
 }
 
-static bool apply_select(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_select(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -90,7 +92,8 @@ static bool apply_select(struct script_run *run, struct value *value, const stru
 }
 
 /* Items that runs of white space separate. */
-static bool apply_selectws(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_selectws(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text, found = { 0 };
@@ -115,7 +118,8 @@ static bool apply_selectws(struct script_run *run, struct value *value, const st
 	return transform_text(value, found);
 }
 
-static bool apply_strip(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_strip(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t is_tail)
 {
 	struct span text;
@@ -124,14 +128,16 @@ static bool apply_strip(struct script_run *run, struct value *value, const struc
 		return false;
 	if (n > 0) {
 		size_t cut = (uint64_t)n > text.len ? text.len : (size_t)n;
-		text = is_tail ? span_slice(text, 0, text.len - cut) : span_slice(text, cut, text.len);
+		text = is_tail ? span_slice(text, 0, text.len - cut) : span_slice(text, cut,
+			text.len);
 	}
 	return transform_text(value, text);
 }
 
 enum side { AFTER, LAST_AFTER, BEFORE, LAST_BEFORE };
 
-static bool apply_side(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_side(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -145,11 +151,13 @@ static bool apply_side(struct script_run *run, struct value *value, const struct
 		at = (size_t)(last - text.at);
 	if (selector == BEFORE || selector == LAST_BEFORE)
 		return transform_text(value, span_slice(text, 0, at));
-	return transform_text(value, at < text.len ? span_slice(text, at + 1, text.len) : SPAN_OF(""));
+	return transform_text(value, at < text.len ?
+		span_slice(text, at + 1, text.len) : SPAN_OF(""));
 }
 
 /* prefixes[,max]: "a,ab,abc", shortest first; quoted with single quotes. */
-static bool apply_prefixes(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_prefixes(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t is_quoted)
 {
 	struct span text;
@@ -176,14 +184,16 @@ static bool apply_prefixes(struct script_run *run, struct value *value, const st
 static struct span line_at(struct span text, int64_t index)
 {
 	if (index < 0)
-		index += count_items(text, SPAN_OF("\n")) - (text.len && text.at[text.len - 1] == '\n');
+		index += count_items(text, SPAN_OF("\n")) - (text.len &&
+			text.at[text.len - 1] == '\n');
 	struct span line = index < 0 ? (struct span){ 0 } : select_item(text, index, SPAN_OF("\n"));
 	if (line.len && line.at[line.len - 1] == '\r')
 		line.len--;
 	return line;
 }
 
-static bool apply_line_count(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_line_count(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -191,10 +201,12 @@ static bool apply_line_count(struct script_run *run, struct value *value, const 
 		return false;
 	if (!text.len)
 		return transform_null(value);
-	return transform_int(value, count_items(text, SPAN_OF("\n")) - (text.at[text.len - 1] == '\n'));
+	return transform_int(value, count_items(text,
+		SPAN_OF("\n")) - (text.at[text.len - 1] == '\n'));
 }
 
-static bool apply_line_at(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_line_at(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -204,7 +216,8 @@ static bool apply_line_at(struct script_run *run, struct value *value, const str
 	return transform_text(value, line_at(text, index));
 }
 
-static bool apply_line_sw(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_line_sw(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span rest, line;

@@ -4,7 +4,8 @@
 
 #include "core/script/transform.h"
 
-static bool apply_len(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_len(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -12,7 +13,8 @@ static bool apply_len(struct script_run *run, struct value *value, const struct 
 }
 
 /* Decimal only; anything else is null, which is empty in a text. */
-static bool apply_int(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_int(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	int64_t number;
@@ -23,7 +25,8 @@ static bool apply_int(struct script_run *run, struct value *value, const struct 
 	return transform_int(value, number);
 }
 
-static bool apply_intv(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_intv(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -38,7 +41,8 @@ enum keep { KEEP_DIGITS, KEEP_NOT_BLANK, KEEP_NOT_FOLD, KEEP_NOT_LINE };
 
 /* Copies the bytes that a rule keeps. rmhdws and rmhlws take white space at the start of header
  * fields' lines away: blanks that follow a line end. */
-static bool apply_keep(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_keep(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -76,7 +80,8 @@ static bool apply_keep(struct script_run *run, struct value *value, const struct
 	return transform_written(value, &w);
 }
 
-static bool apply_case(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_case(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t to_upper)
 {
 	struct span text;
@@ -90,7 +95,8 @@ static bool apply_case(struct script_run *run, struct value *value, const struct
 	return transform_text(value, span_make(copy, text.len));
 }
 
-static bool apply_trim(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_trim(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t sides)
 {
 	struct span text;
@@ -105,7 +111,8 @@ static bool apply_trim(struct script_run *run, struct value *value, const struct
 	return transform_text(value, text);
 }
 
-static bool apply_unquote(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_unquote(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -140,19 +147,22 @@ static bool replace(struct script_run *run, struct value *value, struct span old
 	return transform_written(value, &w);
 }
 
-static bool apply_replace(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_replace(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	return replace(run, value, args[0], args[1]);
 }
 
-static bool apply_rm(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_rm(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	return replace(run, value, args[0], SPAN_OF(""));
 }
 
-static bool apply_count(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_count(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct span text;
@@ -164,7 +174,8 @@ static bool apply_count(struct script_run *run, struct value *value, const struc
 	return transform_int(value, hits);
 }
 
-static bool apply_charat(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_charat(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t as_number)
 {
 	struct span text;
@@ -181,7 +192,8 @@ static bool apply_charat(struct script_run *run, struct value *value, const stru
 }
 
 /* Lines of at most n bytes, all but the first with m blanks (or tabs) before them. */
-static bool apply_fmtlines(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_fmtlines(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t padding)
 {
 	struct span text;
@@ -208,7 +220,8 @@ static bool apply_fmtlines(struct script_run *run, struct value *value, const st
 	return transform_written(value, &w);
 }
 
-static bool apply_ftime(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_ftime(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	int64_t seconds;
@@ -258,7 +271,8 @@ static void write_json_text(struct writer *w, struct span text)
 	}
 }
 
-static bool apply_val(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_val(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	switch ((enum val)selector) {
@@ -284,7 +298,8 @@ static bool apply_val(struct script_run *run, struct value *value, const struct 
 }
 
 /* {num.fdigit} and {num.ldigit}: first and last digit of a number. */
-static bool apply_digit(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_digit(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t is_last)
 {
 	struct span text;

@@ -6,7 +6,8 @@
 #include "parser/uri.h"
 
 enum uri_part {
-	URI_USER, URI_HOST, URI_PASSWORD, URI_PORT, URI_PARAMS, URI_HEADERS, URI_TRANSPORT, URI_TTL, URI_USER_PARAM,
+	URI_USER, URI_HOST, URI_PASSWORD, URI_PORT, URI_PARAMS, URI_HEADERS, URI_TRANSPORT, URI_TTL,
+		URI_USER_PARAM,
 	URI_MADDR, URI_METHOD, URI_LR, URI_R2, URI_SCHEME,
 };
 
@@ -58,14 +59,17 @@ static bool parse_input(struct script_run *run, struct value *value, struct sip_
 	return false;
 }
 
-static bool apply_uri(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_uri(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t part)
 {
 	struct sip_uri uri;
-	return parse_input(run, value, &uri) && transform_text(value, uri_part(&uri, (enum uri_part)part));
+	return parse_input(run, value, &uri) &&
+		transform_text(value, uri_part(&uri, (enum uri_part)part));
 }
 
-static bool apply_uri_param(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_uri_param(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct sip_uri uri;
@@ -78,7 +82,8 @@ static bool apply_uri_param(struct script_run *run, struct value *value, const s
 }
 
 /* The URI without one parameter. */
-static bool apply_rmparam(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_rmparam(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct sip_uri uri;
@@ -98,18 +103,21 @@ static bool apply_rmparam(struct script_run *run, struct value *value, const str
 }
 
 /* "proto:host:port" of a URI that names its transport. */
-static bool apply_tosocket(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_tosocket(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t selector)
 {
 	struct sip_uri uri;
 	if (!parse_input(run, value, &uri))
 		return false;
 	if (uri.transport == SIP_TRANSPORT_NONE || uri.transport == SIP_TRANSPORT_OTHER) {
-		log_warning("{uri.tosocket}: \"%.*s\" names no known transport\n", SPAN_ARGS(uri.whole));
+		log_warning("{uri.tosocket}: \"%.*s\" names no known transport\n",
+			SPAN_ARGS(uri.whole));
 		return transform_text(value, SPAN_OF(""));
 	}
 	struct writer w = writer_in_arena(run->arena, uri.host.len + 16);
-	writer_printf(&w, "%s:%.*s:%u", transport_name_lower((enum transport)uri.transport), SPAN_ARGS(uri.host),
+	writer_printf(&w, "%s:%.*s:%u", transport_name_lower((enum transport)uri.transport),
+		SPAN_ARGS(uri.host),
 		uri_port(&uri));
 	return transform_written(value, &w);
 }
@@ -117,7 +125,8 @@ static bool apply_tosocket(struct script_run *run, struct value *value, const st
 enum { SHORT_USER = 1, SHORT_TARGET = 2 };
 
 /* duri: scheme, host, port, transport; saor: scheme, user, host; suri: all of these. */
-static bool apply_short(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_short(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t what)
 {
 	struct sip_uri uri;
@@ -139,7 +148,7 @@ static bool apply_short(struct script_run *run, struct value *value, const struc
 	return transform_written(value, &w);
 }
 
-/* ---- nameaddr: the first address, read loosely: name "<" uri ">" or the whole text ------------ */
+/* ---- nameaddr: the first address, read loosely: name "<" uri ">" or the whole text ----------- */
 
 enum nameaddr_part { NAMEADDR_NAME, NAMEADDR_URI, NAMEADDR_LEN };
 
@@ -158,7 +167,8 @@ static size_t find_bracket(struct span text)
 	return text.len;
 }
 
-static bool apply_nameaddr(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_nameaddr(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t part)
 {
 	struct span text;
@@ -180,9 +190,11 @@ static bool apply_nameaddr(struct script_run *run, struct value *value, const st
 	return false;
 }
 
-enum tobody_part { TOBODY_URI, TOBODY_DISPLAY, TOBODY_TAG, TOBODY_USER, TOBODY_HOST, TOBODY_PARAMS };
+enum tobody_part { TOBODY_URI, TOBODY_DISPLAY, TOBODY_TAG, TOBODY_USER, TOBODY_HOST,
+	TOBODY_PARAMS };
 
-static bool apply_tobody(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_tobody(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t part)
 {
 	struct span text;
@@ -243,7 +255,8 @@ static bool parse_socket(struct span text, struct socket_text *out)
 
 enum sock_part { SOCK_HOST, SOCK_PORT, SOCK_PROTO, SOCK_URI };
 
-static bool apply_sock(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+static bool apply_sock(struct script_run *run, struct value *value, const struct span *args,
+	unsigned count,
 	intptr_t part)
 {
 	struct span text;
@@ -297,8 +310,10 @@ static bool apply_alias_decode(struct script_run *run, struct value *value, cons
 	if (!transform_input(run, value, &text))
 		return false;
 	struct span rest = text;
-	if (!span_split(&rest, '~', &host) || !span_split(&rest, '~', &port) || !span_split(&rest, '~', &proto) ||
-		!span_to_int64(port, &number) || !span_to_int64(proto, &transport) || transport < 1 ||
+	if (!span_split(&rest, '~', &host) || !span_split(&rest, '~', &port) ||
+		!span_split(&rest, '~', &proto) ||
+		!span_to_int64(port, &number) || !span_to_int64(proto, &transport) ||
+			transport < 1 ||
 		transport >= TRANSPORT_COUNT || number < 0 || number > 65535 || !host.len) {
 		log_warning("\"%.*s\" is no alias of the form ip~port~protocol\n", SPAN_ARGS(text));
 		return false;

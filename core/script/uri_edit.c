@@ -4,7 +4,8 @@
 #include "core/script/uri_edit.h"
 
 /* The parameters with transport= replaced, added or removed. */
-static void write_params(struct writer *w, const struct sip_uri *uri, bool change_transport, struct span transport)
+static void write_params(struct writer *w, const struct sip_uri *uri, bool change_transport,
+	struct span transport)
 {
 	struct param_list list = params_over(uri->params, ';');
 	struct param param;
@@ -27,7 +28,8 @@ static void write_params(struct writer *w, const struct sip_uri *uri, bool chang
 	}
 }
 
-static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piece piece, struct span value)
+static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
+	struct span value)
 {
 	if (piece == URI_PIECE_HOST && value.len) {
 		writer_literal(w, "sip:");
@@ -46,7 +48,8 @@ static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piec
 	return !w->failed;
 }
 
-bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece, struct span value)
+bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
+	struct span value)
 {
 	if (uri_is_tel(uri))
 		return write_tel(w, uri, piece, value);

@@ -5,10 +5,12 @@
 
 #include "parser/uri.h"
 
-enum uri_piece { URI_PIECE_USER, URI_PIECE_PASSWORD, URI_PIECE_HOST, URI_PIECE_PORT, URI_PIECE_TRANSPORT };
+enum uri_piece { URI_PIECE_USER, URI_PIECE_PASSWORD, URI_PIECE_HOST, URI_PIECE_PORT,
+	URI_PIECE_TRANSPORT };
 
 /* Writes the URI with the piece replaced, or with an absent or empty value removed. A tel URI that
  * gets a host becomes sip:number@host;user=phone. False when the result would be no URI: a host
  * removed, a port for a tel URI. */
-[[nodiscard]] bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
+[[nodiscard]] bool uri_write_changed(struct writer *w, const struct sip_uri *uri,
+	enum uri_piece piece,
 	struct span value);

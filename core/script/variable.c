@@ -15,7 +15,8 @@ struct span variable_inner_text(struct script_run *run, const struct variable_re
 	return text;
 }
 
-bool variable_index(struct script_run *run, const struct variable_ref *ref, int *out_index, bool *out_all)
+bool variable_index(struct script_run *run, const struct variable_ref *ref, int *out_index,
+	bool *out_all)
 {
 	*out_index = 0;
 	*out_all = false;
@@ -31,7 +32,8 @@ bool variable_index(struct script_run *run, const struct variable_ref *ref, int 
 	case INDEX_VARIABLE: {
 		struct value value;
 		int64_t number;
-		if (!variable_read(run, ref->index_variable, &value) || !value_to_int(&value, &number))
+		if (!variable_read(run, ref->index_variable, &value) ||
+			!value_to_int(&value, &number))
 			return false;
 		*out_index = number > INT32_MAX || number < INT32_MIN ? INT32_MAX : (int)number;
 		return true;
@@ -40,13 +42,15 @@ bool variable_index(struct script_run *run, const struct variable_ref *ref, int 
 	return false;
 }
 
-static bool apply_transform(struct script_run *run, const struct transform_ref *transform, struct value *value)
+static bool apply_transform(struct script_run *run, const struct transform_ref *transform,
+	struct value *value)
 {
 	const struct transform_row *row = transform->row;
 	if (value->kind == VALUE_NULL && !row->takes_null)
 		return true;
 	if (transform->count == 0 || transform->is_constant)
-		return row->apply(run, value, transform->constants, transform->count, row->selector);
+		return row->apply(run, value, transform->constants, transform->count,
+			row->selector);
 	struct span args[MAX_ARGS];
 	for (unsigned i = 0; i < transform->count; i++) {
 		args[i] = template_text(run, &transform->args[i]);
@@ -77,7 +81,8 @@ bool variable_read(struct script_run *run, const struct variable_ref *ref, struc
 	return ref->transform_count ? variable_transform(run, ref, out) : true;
 }
 
-bool variable_write(struct script_run *run, const struct variable_ref *ref, const struct value *value)
+bool variable_write(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value)
 {
 	if (!ref->row->set) {
 		log_error("%.*s cannot be assigned\n", SPAN_ARGS(ref->text));

@@ -36,8 +36,10 @@ struct variable_row {
 	 * variable_inner_text. Returns false only on failure (logged), which reads as null. */
 	bool (*get)(struct script_run *run, const struct variable_ref *ref, struct value *out);
 	/* Assigns; a NULL value deletes or resets. NULL handler: read-only. */
-	bool (*set)(struct script_run *run, const struct variable_ref *ref, const struct value *value);
-	/* At compile time: checks a constant inner name and may set ref->bound (memory from `arena`,
+	bool (*set)(struct script_run *run, const struct variable_ref *ref,
+		const struct value *value);
+	/* At compile time: checks a constant inner name and may set ref->bound (memory from
+	 * `arena`,
 	 * which lives as long as the image). NULL, or a sentence that says what is wrong. */
 	const char *(*bind)(struct variable_ref *ref, struct arena *arena);
 	intptr_t selector; /* lets rows share one handler */
@@ -50,11 +52,13 @@ struct variable_row {
 /* The inner name of this use: the constant one, or the template expanded into run->arena. */
 struct span variable_inner_text(struct script_run *run, const struct variable_ref *ref);
 /* The index of this use: false when there is none; `*out_all` for [*]. */
-bool variable_index(struct script_run *run, const struct variable_ref *ref, int *out_index, bool *out_all);
+bool variable_index(struct script_run *run, const struct variable_ref *ref, int *out_index,
+	bool *out_all);
 
 /* Value with index and transformations applied; what handlers with a FIELD_KIND_VARIABLE call. */
 bool variable_read(struct script_run *run, const struct variable_ref *ref, struct value *out);
-bool variable_write(struct script_run *run, const struct variable_ref *ref, const struct value *value);
+bool variable_write(struct script_run *run, const struct variable_ref *ref,
+	const struct value *value);
 /* Can it be assigned? */
 bool variable_is_writable(const struct variable_ref *ref);
 
@@ -68,9 +72,11 @@ bool value_to_int(const struct value *value, int64_t *out_number);
 struct transform_row {
 	const char *class_name; /* "s", "uri", "nameaddr" … */
 	const char *name;       /* "len", "substr" …; operation names may contain dots */
-	/* `args` are the evaluated arguments (text). Result text lives in run->arena. False: failure,
+	/* `args` are the evaluated arguments (text). Result text lives in run->arena. False:
+	 * failure,
 	 * the value becomes null. */
-	bool (*apply)(struct script_run *run, struct value *value, const struct span *args, unsigned count,
+	bool (*apply)(struct script_run *run, struct value *value, const struct span *args,
+		unsigned count,
 		intptr_t selector);
 	uint8_t min_args, max_args;
 	bool takes_null; /* apply is called for null values too; else they stay null */
@@ -92,13 +98,15 @@ struct transform_ref {
 };
 
 /* How many bytes of `text`, which begins with `$`, are one reference as a scanner must take it:
- * `$$` is 2; 0 when no reference begins here (`$` before a blank). A reference that has no end gives
+ * `$$` is 2; 0 when no reference begins here (`$` before a blank). A reference that has no end
+ * gives
  * text.len and a sentence in `*out_error` (else NULL). */
 size_t variable_reference_length(struct span text, const char **out_error);
 
 /* Applies the index-th … last transformation of the reference to a value that somebody else read
  * (`$T_req(...)` and the like). */
-bool variable_transform(struct script_run *run, const struct variable_ref *ref, struct value *value);
+bool variable_transform(struct script_run *run, const struct variable_ref *ref,
+	struct value *value);
 
 /* Prints a value the way a text with variables in it does: null as "<null>". */
 void value_write(const struct value *value, struct writer *w);

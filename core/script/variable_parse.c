@@ -2,7 +2,8 @@
 /* variable_parse: references to pseudo-variables, read and bound to their rows.
  *
  *   reference = "$$" / "$" name [ "(" inner ")" ]
- *             / "$(" name [ "(" inner ")" ] [ "[" index "]" ] *( "{" class "." item *( "," arg ) "}" ) ")"
+ *             / "$(" name [ "(" inner ")" ] [ "[" index "]" ] *( "{" class "." item *( "," arg )
+ * "}" ) ")"
  *   index     = "*" / ["-"] 1*DIGIT / reference
  *   inner, arg = text with references in it; parentheses and braces balance
  *
@@ -44,22 +45,26 @@ static void skip_blanks(struct cursor *in)
 
 static bool scan_reference(struct cursor *in, struct reference *out, unsigned depth);
 
-/* Takes "(…)" or the like, with the same kind of bracket balanced and references inside skipped as a
+/* Takes "(…)" or the like, with the same kind of bracket balanced and references inside skipped as
+ * a
  * whole. False when it does not end. */
-static bool take_balanced(struct cursor *in, char open, char close, struct span *out_inside, unsigned depth)
+static bool take_balanced(struct cursor *in, char open, char close, struct span *out_inside,
+	unsigned depth)
 {
 	const char *start = in->at + 1;
 	unsigned level = 0;
 	while (!cursor_is_end(in)) {
 		char c = *in->at;
-		if (c == '\\' && (cursor_peek_at(in, 1) == open || cursor_peek_at(in, 1) == close)) {
+		if (c == '\\' && (cursor_peek_at(in, 1) == open ||
+			cursor_peek_at(in, 1) == close)) {
 			in->at += 2;
 			continue;
 		}
 		if (c == '$' && cursor_peek_at(in, 1) == '(') {
 			struct reference nested;
 			struct cursor ahead = *in;
-			if (depth < MAX_DEPTH && scan_reference(&ahead, &nested, depth + 1) && !nested.error) {
+			if (depth < MAX_DEPTH && scan_reference(&ahead, &nested, depth + 1) &&
+				!nested.error) {
 				*in = ahead;
 				continue;
 			}
@@ -84,7 +89,8 @@ static bool scan_fails(struct cursor *in, struct reference *out, const char *sta
 	return true;
 }
 
-/* name [ "(" inner ")" ]: without the outer parentheses only where the variable takes an inner name,
+/* name [ "(" inner ")" ]: without the outer parentheses only where the variable takes an inner
+ * name,
  * so that "$rU(ext)" is the user and a text. */
 static bool scan_name(struct cursor *in, struct reference *out, bool is_outer, unsigned depth)
 {
@@ -126,7 +132,8 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	}
 	const char *name_at = in->at;
 	if (!scan_name(in, out, is_outer, depth))
-		return scan_fails(in, out, start, name_at + out->name.len, "this parenthesis is never closed");
+		return scan_fails(in, out, start, name_at + out->name.len,
+			"this parenthesis is never closed");
 	if (!is_outer) {
 		out->whole = cursor_since(in, start);
 		return true;
@@ -147,7 +154,8 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	out->transforms = cursor_since(in, transforms);
 	const char *end = in->at;
 	if (!cursor_take(in, ')'))
-		return scan_fails(in, out, start, end, "the variable that begins with \"$(\" needs a "
+		return scan_fails(in, out, start, end,
+			"the variable that begins with \"$(\" needs a "
 			"closing parenthesis here");
 	out->whole = cursor_since(in, start);
 	return true;
@@ -184,7 +192,8 @@ static struct span text_at(struct source_position at)
 
 /* Where in the file `place` (inside parse->whole) stands: when the file really says that text at
  * parse->at, or behind a quote, and not a define, an escape or a join of strings. */
-static struct source_position position_of(const struct variable_parse *parse, const char *place, size_t len)
+static struct source_position position_of(const struct variable_parse *parse, const char *place,
+	size_t len)
 {
 	struct source_position at = parse->at;
 	struct span source = text_at(at);
@@ -212,10 +221,12 @@ static struct source_position position_of(const struct variable_parse *parse, co
 	return at;
 }
 
-static void complain(struct variable_parse *parse, struct span where, const char *code, const char *format, ...)
+static void complain(struct variable_parse *parse, struct span where, const char *code,
+	const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-static void complain(struct variable_parse *parse, struct span where, const char *code, const char *format, ...)
+static void complain(struct variable_parse *parse, struct span where, const char *code,
+	const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -254,7 +265,8 @@ static unsigned split_args(struct span text, unsigned max_args, struct span *out
 	return count;
 }
 
-static bool compile_args(struct variable_parse *parse, struct transform_ref *transform, struct span rest,
+static bool compile_args(struct variable_parse *parse, struct transform_ref *transform,
+	struct span rest,
 	struct span whole)
 {
 	const struct transform_row *row = transform->row;
@@ -264,13 +276,15 @@ static bool compile_args(struct variable_parse *parse, struct transform_ref *tra
 	if (rest.at && most)
 		count = split_args(rest, most, args);
 	if (rest.at && !most) {
-		complain(parse, whole, "bad-transformation", "{%s.%s} takes no arguments", row->class_name,
+		complain(parse, whole, "bad-transformation", "{%s.%s} takes no arguments",
+			row->class_name,
 			row->name);
 		return false;
 	}
 	if (count < row->min_args) {
 		complain(parse, whole, "bad-transformation", "{%s.%s} needs %u argument%s, not %u",
-			row->class_name, row->name, row->min_args, row->min_args == 1 ? "" : "s", count);
+			row->class_name, row->name, row->min_args, row->min_args == 1 ?
+				"" : "s", count);
 		return false;
 	}
 	if (!count)
@@ -295,14 +309,17 @@ static bool compile_args(struct variable_parse *parse, struct transform_ref *tra
 	transform->args = templates;
 	transform->constants = constants;
 	transform->count = count;
-	const char *wrong = transform->is_constant && row->check ? row->check(constants, count) : NULL;
+	const char *wrong = transform->is_constant &&
+		row->check ? row->check(constants, count) : NULL;
 	if (wrong)
-		complain(parse, whole, "bad-transformation", "{%s.%s}: %s", row->class_name, row->name, wrong);
+		complain(parse, whole, "bad-transformation", "{%s.%s}: %s", row->class_name,
+			row->name, wrong);
 	return !wrong;
 }
 
 /* class "." item [ "," args ]; the braces are not part of `inside`. */
-static bool compile_transform(struct variable_parse *parse, struct span inside, struct transform_ref *out)
+static bool compile_transform(struct variable_parse *parse, struct span inside,
+	struct transform_ref *out)
 {
 	size_t comma = span_find(inside, ',', 0);
 	struct span full = span_trim(span_slice(inside, 0, comma));
@@ -318,20 +335,24 @@ static bool compile_transform(struct variable_parse *parse, struct span inside, 
 			"there is no transformation {%.*s}", SPAN_ARGS(full));
 		const char *near = script_nearest_transform(class_name, name);
 		if (near)
-			diagnostic_hint(parse->diagnostics, parse->last, "did you mean {%s}?", near);
+			diagnostic_hint(parse->diagnostics, parse->last, "did you mean {%s}?",
+				near);
 		return false;
 	}
 	if (row->provided_by) {
-		complain(parse, full, "missing-module", "module \"%s\" provides the transformation {%.*s}",
+		complain(parse, full, "missing-module",
+			"module \"%s\" provides the transformation {%.*s}",
 			row->provided_by, SPAN_ARGS(full));
-		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"", row->provided_by);
+		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
+			row->provided_by);
 		return false;
 	}
 	out->row = row;
 	return compile_args(parse, out, rest, inside);
 }
 
-static bool compile_transforms(struct variable_parse *parse, struct span text, struct variable_ref *ref)
+static bool compile_transforms(struct variable_parse *parse, struct span text,
+	struct variable_ref *ref)
 {
 	struct transform_ref found[MAX_TRANSFORMS] = { 0 };
 	unsigned count = 0;
@@ -346,7 +367,8 @@ static bool compile_transforms(struct variable_parse *parse, struct span text, s
 		if (!take_balanced(&in, '{', '}', &inside, 0))
 			return false;
 		if (count == MAX_TRANSFORMS) {
-			complain(parse, text, "bad-transformation", "more than %d transformations", MAX_TRANSFORMS);
+			complain(parse, text, "bad-transformation", "more than %d transformations",
+				MAX_TRANSFORMS);
 			return false;
 		}
 		ok = compile_transform(parse, inside, &found[count++]) && ok;
@@ -385,18 +407,21 @@ static bool compile_index(struct variable_parse *parse, struct span text, struct
 	return true;
 }
 
-static bool compile_inner(struct variable_parse *parse, const struct reference *found, struct variable_ref *ref)
+static bool compile_inner(struct variable_parse *parse, const struct reference *found,
+	struct variable_ref *ref)
 {
 	const struct variable_row *row = ref->row;
 	if (!found->inner.at) {
 		if (row->inner != INNER_NAME)
 			return true;
-		complain(parse, found->whole, "bad-variable", "$%s needs a name in parentheses: $%s(name)",
+		complain(parse, found->whole, "bad-variable",
+			"$%s needs a name in parentheses: $%s(name)",
 			row->name, row->name);
 		return false;
 	}
 	if (row->inner == INNER_NONE) {
-		complain(parse, found->whole, "bad-variable", "$%s takes no name in parentheses", row->name);
+		complain(parse, found->whole, "bad-variable", "$%s takes no name in parentheses",
+			row->name);
 		return false;
 	}
 	struct text_template *template = ARENA_NEW(parse->arena, struct text_template);
@@ -413,13 +438,16 @@ static bool compile_inner(struct variable_parse *parse, const struct reference *
 	return true;
 }
 
-static const struct variable_row *find_row(struct variable_parse *parse, const struct reference *found)
+static const struct variable_row *find_row(struct variable_parse *parse,
+	const struct reference *found)
 {
 	const struct variable_row *row = script_variable_find(found->name, NULL);
 	if (row && row->provided_by) {
-		complain(parse, found->whole, "missing-module", "module \"%s\" provides $%.*s", row->provided_by,
+		complain(parse, found->whole, "missing-module", "module \"%s\" provides $%.*s",
+			row->provided_by,
 			SPAN_ARGS(found->name));
-		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"", row->provided_by);
+		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
+			row->provided_by);
 		return NULL;
 	}
 	if (row)
@@ -440,12 +468,14 @@ static const struct variable_row *find_row(struct variable_parse *parse, const s
 	if (near)
 		diagnostic_hint(parse->diagnostics, parse->last, "did you mean $%s?", near);
 	else
-		diagnostic_hint(parse->diagnostics, parse->last, "write $avp(%.*s) if that is what you want",
+		diagnostic_hint(parse->diagnostics, parse->last,
+			"write $avp(%.*s) if that is what you want",
 			SPAN_ARGS(found->name));
 	return script_variable_find(SPAN_OF("avp"), NULL);
 }
 
-static const struct variable_ref *build_reference(struct variable_parse *parse, const struct reference *found)
+static const struct variable_ref *build_reference(struct variable_parse *parse,
+	const struct reference *found)
 {
 	if (found->error) {
 		complain(parse, span_make(found->error_at, 1), "bad-variable", "%s", found->error);
@@ -502,7 +532,8 @@ const struct variable_ref *variable_parse_whole(struct variable_parse *parse, st
 		return NULL;
 	}
 	if (ref && !cursor_is_end(&in)) {
-		complain(parse, cursor_rest(&in), "bad-variable", "unexpected text after the variable: \"%.*s\"",
+		complain(parse, cursor_rest(&in), "bad-variable",
+			"unexpected text after the variable: \"%.*s\"",
 			SPAN_ARGS(cursor_rest(&in)));
 		return NULL;
 	}

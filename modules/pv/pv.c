@@ -8,7 +8,7 @@
 #include "core/script/config_names.h"
 #include "core/script/state.h"
 
-/* ---- settings: name=i:1, name=s:text ------------------------------------------------------------- */
+/* ---- settings: name=i:1, name=s:text --------------------------------------------------------- */
 
 #define PRESETS_MAX 256
 
@@ -55,7 +55,8 @@ static const char *accept_var(struct span text, int64_t number)
 	const char *wrong = parse_preset(text, &preset);
 	if (wrong)
 		return wrong;
-	return script_var_preset(script_var_slot(SCRIPT_VAR_ZERO, preset.name), &preset.value) ? NULL : "too many presets";
+	return script_var_preset(script_var_slot(SCRIPT_VAR_ZERO, preset.name), &preset.value) ?
+		NULL : "too many presets";
 }
 
 static const char *accept_aliases(struct span text, int64_t number)
@@ -81,7 +82,7 @@ static const struct field setting_fields[] = {
 	FIELD_ACCEPT("avp_aliases", accept_aliases, "other names for AVPs: alias=s:name;..."),
 };
 
-/* ---- questions ----------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 struct variable_args {
 	const struct variable_ref *variable;
@@ -131,7 +132,8 @@ SCRIPT_HANDLER(has_type)
 #define evaluate_fields evalx_fields
 SCRIPT_HANDLER(evaluate)
 
-static enum value_kind kind_of(struct script_run *run, const struct variable_ref *variable, struct value *out)
+static enum value_kind kind_of(struct script_run *run, const struct variable_ref *variable,
+	struct value *out)
 {
 	variable_read(run, variable, out);
 	return out->kind;
@@ -181,7 +183,8 @@ static int evaluate(struct script_run *run, const struct evalx_args *args)
 		return SCRIPT_FALSE;
 	}
 	struct value value;
-	return truth(template_value(run, again, &value) && variable_write(run, args->variable, &value));
+	return truth(template_value(run, again, &value) &&
+		variable_write(run, args->variable, &value));
 }
 
 static const struct script_function functions[] = {
@@ -196,9 +199,10 @@ static const struct function_table *const more_functions[] = {
 	&xavp_functions, &xavp_list_functions, &branch_functions, NULL,
 };
 
-/* ---- variables of the server ----------------------------------------------------------------------- */
+/* ---- variables of the server ----------------------------------------------------------------- */
 
-static bool get_start_time(struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_start_time(struct script_run *run, const struct variable_ref *ref,
+	struct value *out)
 {
 	*out = VALUE_OF_INT(server_start_wall_s());
 	return true;
@@ -210,7 +214,8 @@ static bool get_server_id(struct script_run *run, const struct variable_ref *ref
 	return true;
 }
 
-/* Unique for each reading: start of the server, process, number in the process, and with a server_id
+/* Unique for each reading: start of the server, process, number in the process, and with a
+ * server_id
  * that as well. */
 static bool get_unique_id(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -218,7 +223,8 @@ static bool get_unique_id(struct script_run *run, const struct variable_ref *ref
 	writer_literal(&w, "srid-");
 	if (server_id())
 		writer_printf(&w, "%x-", (unsigned)server_id());
-	writer_printf(&w, "%llx-%x-%x", (unsigned long long)server_start_wall_s(), (unsigned)getpid(), state.unique++);
+	writer_printf(&w, "%llx-%x-%x", (unsigned long long)server_start_wall_s(),
+		(unsigned)getpid(), state.unique++);
 	*out = VALUE_OF_TEXT(writer_result(&w));
 	return !w.failed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* xavp: functions on single nodes of $xavp and $xavi lists. Nodes live in the message's arena and are
+/* xavp: functions on single nodes of $xavp and $xavi lists. Nodes live in the message's arena and
+ * are
  * never freed one by one, so copying may share texts. */
 #include "modules/pv/pv.h"
 
@@ -11,7 +12,7 @@ struct xavp **xavp_roots(struct script_run *run, bool nocase)
 	return nocase ? &run->msg->attributes.xavis : &run->msg->attributes.xavps;
 }
 
-/* ---- copying --------------------------------------------------------------------------------------- */
+/* ---- copying --------------------------------------------------------------------------------- */
 
 struct copy_args {
 	struct span source;
@@ -54,7 +55,8 @@ static const struct xavp *find_source(struct script_run *run, const struct copy_
 {
 	const struct xavp *source = NULL;
 	if (args->source_index >= 0 && args->source_index <= INT32_MAX)
-		source = xavp_find(*xavp_roots(run, false), args->source, (unsigned)args->source_index, false);
+		source = xavp_find(*xavp_roots(run, false), args->source,
+			(unsigned)args->source_index, false);
 	if (!source)
 		log_info("xavp_copy: there is no $xavp(%.*s[%lld])\n", SPAN_ARGS(args->source),
 			(long long)args->source_index);
@@ -65,7 +67,8 @@ static int copy(struct script_run *run, const struct copy_args *args)
 {
 	const struct xavp *source = find_source(run, args);
 	struct xavp **last = xavp_roots(run, false), *children;
-	if (!source || !args->destination.len || !copy_list(run->msg->arena, source->children, &children))
+	if (!source || !args->destination.len ||
+		!copy_list(run->msg->arena, source->children, &children))
 		return SCRIPT_FALSE;
 	struct value value = source->value;
 	bool has_children = source->has_children;
@@ -84,10 +87,12 @@ static int copy_over(struct script_run *run, const struct copy_args *args)
 	const struct xavp *source = find_source(run, args);
 	struct xavp *target = NULL, *children;
 	if (args->destination_index >= 0 && args->destination_index <= INT32_MAX)
-		target = xavp_find(*xavp_roots(run, false), args->destination, (unsigned)args->destination_index, false);
+		target = xavp_find(*xavp_roots(run, false), args->destination,
+			(unsigned)args->destination_index, false);
 	if (!source || !target) {
 		if (source)
-			log_info("xavp_copy: there is no $xavp(%.*s[%lld]) to replace\n", SPAN_ARGS(args->destination),
+			log_info("xavp_copy: there is no $xavp(%.*s[%lld]) to replace\n",
+				SPAN_ARGS(args->destination),
 				(long long)args->destination_index);
 		return SCRIPT_FALSE;
 	}
@@ -99,7 +104,7 @@ static int copy_over(struct script_run *run, const struct copy_args *args)
 	return SCRIPT_TRUE;
 }
 
-/* ---- children and removal -------------------------------------------------------------------------- */
+/* ---- children and removal -------------------------------------------------------------------- */
 
 struct child_int_args {
 	struct span root, child;
@@ -133,7 +138,8 @@ static const struct field name_fields[] = {
 };
 
 /* The child's value is set; root and child are made when they are not there. */
-static int set_child(struct script_run *run, struct span root, struct span child, struct value value, bool nocase)
+static int set_child(struct script_run *run, struct span root, struct span child,
+	struct value value, bool nocase)
 {
 	struct attributes *all = &run->msg->attributes;
 	struct xavp **roots = xavp_roots(run, nocase);
@@ -212,7 +218,7 @@ CHILD_HANDLERS(xavi, true)
 #define xavi_remove_all_args name_args
 #define xavi_remove_all_fields name_fields
 
-/* ---- rotation, destination ------------------------------------------------------------------------- */
+/* ---- rotation, destination ------------------------------------------------------------------- */
 
 struct shift_args {
 	struct span name;
@@ -278,7 +284,8 @@ static int push_destination(struct script_run *run, const struct name_args *args
 		msg->target.path = path;
 	if (!socket.len)
 		return SCRIPT_TRUE;
-	const struct listener *listener = end_point_parse(socket, &address) ? listener_find(&address) : NULL;
+	const struct listener *listener = end_point_parse(socket, &address) ?
+		listener_find(&address) : NULL;
 	if (!listener)
 		log_error("xavp_push_dst: no such socket: \"%.*s\"\n", SPAN_ARGS(socket));
 	else

@@ -5,7 +5,7 @@
 #include "modules/pv/pv.h"
 #include "parser/params.h"
 
-/* ---- text to list ---------------------------------------------------------------------------------- */
+/* ---- text to list ---------------------------------------------------------------------------- */
 
 struct explode_args {
 	struct span text, name;
@@ -39,14 +39,16 @@ SCRIPT_HANDLER(xexplode)
 SCRIPT_HANDLER(slist)
 
 /* Appends the parameters in their order; false when one is malformed or memory is exhausted. */
-static bool append_params(struct script_run *run, struct span text, char separator, struct xavp **last)
+static bool append_params(struct script_run *run, struct span text, char separator,
+	struct xavp **last)
 {
 	struct param_list list = params_over(text, separator);
 	struct param param;
 	enum list_result result;
 	while ((result = params_next(&list, &param)) == LIST_ITEM) {
 		struct span value = param.has_value ? param.value : SPAN_OF("");
-		struct xavp *node = xavp_push(&run->msg->attributes, last, param.name, VALUE_OF_TEXT(value));
+		struct xavp *node = xavp_push(&run->msg->attributes, last, param.name,
+			VALUE_OF_TEXT(value));
 		if (!node)
 			return false;
 		last = &node->next;
@@ -54,14 +56,17 @@ static bool append_params(struct script_run *run, struct span text, char separat
 	return result == LIST_END;
 }
 
-static int explode_into(struct script_run *run, struct xavp **roots, struct span text, char separator, struct span name)
+static int explode_into(struct script_run *run, struct xavp **roots, struct span text,
+	char separator, struct span name)
 {
 	struct xavp *children = NULL;
-	if (!name.len || !text.len || !append_params(run, text, separator, &children) || !children) {
+	if (!name.len || !text.len || !append_params(run, text, separator, &children) ||
+		!children) {
 		log_error("\"%.*s\" is no list of parameters\n", SPAN_ARGS(text));
 		return SCRIPT_FALSE;
 	}
-	struct xavp *root = xavp_push(&run->msg->attributes, roots, name, (struct value){ .kind = VALUE_NULL });
+	struct xavp *root = xavp_push(&run->msg->attributes, roots, name,
+		(struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -87,7 +92,8 @@ static int xexplode(struct script_run *run, const struct xexplode_args *args)
 		log_error("xavp_xparams_explode: the separator is one character\n");
 		return SCRIPT_FALSE;
 	}
-	return explode_into(run, xavp_roots(run, false), args->text, args->separator.at[0], args->name);
+	return explode_into(run, xavp_roots(run, false), args->text, args->separator.at[0],
+		args->name);
 }
 
 static int slist(struct script_run *run, const struct slist_args *args)
@@ -99,7 +105,8 @@ static int slist(struct script_run *run, const struct slist_args *args)
 	if (!args->separator.len || !args->name.len)
 		return SCRIPT_FALSE;
 	for (size_t i = 0; i <= args->text.len; i++) {
-		if (i < args->text.len && !memchr(args->separator.at, args->text.at[i], args->separator.len))
+		if (i < args->text.len &&
+			!memchr(args->separator.at, args->text.at[i], args->separator.len))
 			continue;
 		struct span item = span_slice(args->text, start, i - start);
 		start = i + 1;
@@ -113,7 +120,8 @@ static int slist(struct script_run *run, const struct slist_args *args)
 	}
 	if (!children)
 		return SCRIPT_FALSE;
-	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name, (struct value){ .kind = VALUE_NULL });
+	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name,
+		(struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -121,7 +129,7 @@ static int slist(struct script_run *run, const struct slist_args *args)
 	return SCRIPT_TRUE;
 }
 
-/* ---- list to text ---------------------------------------------------------------------------------- */
+/* ---- list to text ---------------------------------------------------------------------------- */
 
 struct implode_args {
 	struct span name;
@@ -139,7 +147,8 @@ SCRIPT_HANDLER(implode)
 SCRIPT_HANDLER(implode_quoted)
 SCRIPT_HANDLER(implode_unique)
 
-static int implode_list(struct script_run *run, struct xavp *roots, const struct implode_args *args, bool is_quoted)
+static int implode_list(struct script_run *run, struct xavp *roots, const struct implode_args *args,
+	bool is_quoted)
 {
 	const struct xavp *root = xavp_find(roots, args->name, 0, false);
 	if (!root || !root->has_children)
@@ -175,7 +184,7 @@ static int implode_unique(struct script_run *run, const struct implode_args *arg
 	return implode_list(run, run->msg->attributes.xavus, args, false);
 }
 
-/* ---- $var to and from $xavp ------------------------------------------------------------------------ */
+/* ---- $var to and from $xavp ------------------------------------------------------------------ */
 
 struct var_args {
 	struct span variable, name;
@@ -201,7 +210,8 @@ static int var_to_xavp(struct script_run *run, const struct var_args *args)
 {
 	struct attributes *all = &run->msg->attributes;
 	bool every = span_equal(args->variable, SPAN_OF("*"));
-	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name, (struct value){ .kind = VALUE_NULL });
+	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name,
+		(struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -224,18 +234,20 @@ static int xavp_to_var(struct script_run *run, const struct root_args *args)
 		return SCRIPT_FALSE;
 	for (const struct xavp *child = root->children; child; child = child->next)
 		if (!child->has_children &&
-			!script_var_set(run, script_var_slot(SCRIPT_VAR_ZERO, child->name), &child->value))
+			!script_var_set(run, script_var_slot(SCRIPT_VAR_ZERO, child->name),
+				&child->value))
 			return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
 }
 
-/* ---- listings -------------------------------------------------------------------------------------- */
+/* ---- listings -------------------------------------------------------------------------------- */
 
 SCRIPT_HANDLER_PLAIN(print_xavps)
 SCRIPT_HANDLER_PLAIN(print_xavus)
 SCRIPT_HANDLER_PLAIN(print_xavis)
 
-static void print_list(struct script_run *run, const char *title, const struct xavp *list, unsigned depth)
+static void print_list(struct script_run *run, const char *title, const struct xavp *list,
+	unsigned depth)
 {
 	for (; list && depth < 16; list = list->next) {
 		struct writer w = writer_in_arena(run->arena, 128);
