@@ -260,6 +260,11 @@ struct expr *expr_endpoint(struct parser *parser, struct expr *left, const struc
 	struct source_position at)
 {
 	struct span first = endpoint_part(parser, left), second = endpoint_part(parser, right);
+	/* forward(uri:host, uri:port): parts of the Request-URI. */
+	if (span_equal(first, SPAN_OF("uri")) && span_equal(second, SPAN_OF("host")))
+		return expr_text(parser, EXPR_VARIABLE, SPAN_OF("$rd"), left->at);
+	if (span_equal(first, SPAN_OF("uri")) && span_equal(second, SPAN_OF("port")))
+		return expr_text(parser, EXPR_VARIABLE, SPAN_OF("$rp"), left->at);
 	if (!first.at || !second.at) {
 		parser_error(parser, at, "syntax error: unexpected `:`");
 		return left;

@@ -322,6 +322,8 @@ static const struct pattern *compile_pattern(struct build *build, struct expr *e
 
 static void check_match(struct build *build, struct expr *expr)
 {
+	if (expr->left->type == TYPE_INT && expr->left->keyword < 0)
+		type_error(build, expr, expr->left, "text");
 	if (is_text(expr->right))
 		expr->resolved = compile_pattern(build, expr->right, PATTERN_IGNORE_CASE);
 	else if (expr->right->is_constant)

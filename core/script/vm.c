@@ -453,6 +453,8 @@ static int run_frames(struct script_run *run)
 int script_run_route(struct script_run *run, uint32_t route)
 {
 	bug_if(!run->image || route == 0 || route > run->image->route_count, "no such route");
+	if (run->state->depth == 0)
+		run->exited = run->dropped = false;
 	if (!enter_route(run, route - 1, 0)) {
 		run->exited = true;
 		return -1;
