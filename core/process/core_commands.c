@@ -193,7 +193,7 @@ static void run_shmmem(struct rpc_call *call)
 
 static void run_sockets_list(struct rpc_call *call)
 {
-	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
+	struct rpc_node *all = rpc_add_array(call, NULL, NULL);
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
 		char text[END_POINT_TEXT_MAX];
@@ -213,8 +213,8 @@ static void run_sockets_list(struct rpc_call *call)
 static void run_aliases_list(struct rpc_call *call)
 {
 	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
-	rpc_add_int(call, all, "myself_callbacks", 0);
-	struct rpc_node *list = rpc_add_struct(call, all, "aliases");
+	rpc_add_text(call, all, "myself_callbacks", SPAN_OF("no"));
+	struct rpc_node *list = rpc_add_array(call, all, "aliases");
 	for (unsigned i = 0; i < alias_count(); i++) {
 		struct span rest = alias_text(i), proto, address, port = SPAN("*");
 		struct rpc_node *node = rpc_add_struct(call, list, "alias");

@@ -1,1 +1,0 @@
-jsonrpcs_LIBS = -ljson-c
