@@ -223,6 +223,8 @@ static int request(struct script_run *run, const struct table_args *args)
 static struct span event_reason(const struct tm_event_info *info)
 {
 	struct span reason = { 0 };
+	if (!info->reply && message_method(info->request) == METHOD_CANCEL && info->code == 200)
+		return SPAN_OF("OK"); /* the phrase that tm sends is its own */
 	if (settings.reason_from_hf && info->reply)
 		reason = message_value(info->reply, HEADER_REASON);
 	return reason.len ? reason : info->reason;
@@ -286,7 +288,13 @@ static void ack_came_in(const struct tm_event_info *info)
 		.code = info->code,
 		.reason = info->reason.len ? info->reason : SPAN_OF("OK"),
 		.is_upstream = is_upstream(ack) };
-	record_log(info->run, &record);
+	/* Extra fields are those of the ACK, with the AVPs of the call. */
+	struct attributes own = ack->attributes;
+	struct script_run run;
+	ack->attributes = info->request->attributes;
+	if (script_run_init(&run, ack, ROUTE_EVENT, NULL))
+		record_log(&run, &record);
+	ack->attributes = own;
 }
 
 static const struct {
