@@ -83,9 +83,9 @@ bool log_set_level_colour(int level, const char *sequence)
 	return true;
 }
 
-bool log_uses_colour(void)
+bool log_shows_colour(void)
 {
-	return state.colour_forced || (state.options.use_colour && state.options.to_stderr);
+	return state.colour_forced || state.options.to_stderr;
 }
 
 void log_force_colour(void)

@@ -57,8 +57,8 @@ void log_script_prefixed(int level, int facility, struct span prefix, struct spa
 bool log_set_level_colour(int level, const char *sequence);
 /* Says that colour codes are wanted wherever lines go. */
 void log_force_colour(void);
-/* Do lines go to a terminal that shows colours, or are they wanted anyway? ($C) */
-bool log_uses_colour(void);
+/* Do lines go to stderr, or are colours wanted anyway? ($C) */
+bool log_shows_colour(void);
 /* True when a script line of `level` would be printed. */
 static inline bool log_script_is_on(int level)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* core_variables_constant: $K, $C and $E…: numbers, terminal colours, characters. */
+#include "core/base/log.h"
 #include "core/net/address.h"
 #include "core/script/core_variables.h"
 
@@ -45,6 +46,8 @@ static bool get_c(struct script_run *run, const struct variable_ref *ref, struct
 	struct writer w = writer_in_arena(run->arena, 16);
 	if (name.len != 2 || colour_of(name.at[0]) < 0 || colour_of(name.at[1]) < 0)
 		return false;
+	if (!log_shows_colour())
+		return give_text(out, SPAN_OF(""));
 	bool is_bold = name.at[0] >= 'A' && name.at[0] <= 'Z';
 	writer_printf(&w, "\033[%d;3%d;4%dm", is_bold, colour_of(name.at[0]),
 		colour_of(name.at[1]));
