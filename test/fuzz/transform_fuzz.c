@@ -13,6 +13,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char invite[] =
+	"INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
+	"From: <sip:a@b>;tag=1\r\nTo: sip:c@d\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n\r\n";
+
 /* Both engines agree on whether there is a match. */
 static void compare_patterns(struct arena *arena, struct span expression, struct span subject)
 {
@@ -46,9 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!rest.at)
 		rest = SPAN_OF("");
 	struct arena arena;
-	struct message msg = { .arena = &arena };
-	struct script_run run = { .msg = &msg, .arena = &arena, .kind = ROUTE_REQUEST };
+	struct received from = { 0 };
+	const char *reason;
 	arena_init(&arena, 16384, 4 << 20);
+	/* Replacements may hold variables, so there is a message. */
+	struct message *msg = message_parse(&arena, arena_copy(&arena, span_from(invite)), &from, &reason);
+	struct script_run run;
+	if (!msg || !script_run_init(&run, msg, ROUTE_REQUEST, NULL))
+		abort();
 	const struct transform_row *row;
 	for (unsigned i = 0; (row = script_transform_at(i, NULL)); i++) {
 		if (!row->apply)
