@@ -113,10 +113,25 @@ static struct span without_quotes(struct span text)
 	return is_quoted ? span_slice(text, 1, text.len - 2) : text;
 }
 
+/* A define belongs to the file that is compiled: its value is kept with the reference. */
+static const char *bind_def(struct variable_ref *ref, struct arena *arena)
+{
+	struct span text;
+	if (ref->inner_template || !config_define_find(ref->inner, &text))
+		return NULL;
+	struct span *kept = ARENA_NEW(arena, struct span);
+	if (!kept || !(*kept = arena_copy(arena, text)).at)
+		return "out of memory";
+	ref->bound = kept;
+	return NULL;
+}
+
 static bool get_def(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	struct span text;
-	if (!config_define_find(variable_inner_text(run, ref), &text))
+	if (ref->bound)
+		text = *(const struct span *)ref->bound;
+	else if (!config_define_find(variable_inner_text(run, ref), &text))
 		return true;
 	switch (ref->row->selector) {
 	case DEF_NUMBER:
@@ -248,10 +263,10 @@ static const struct variable_row rows[] = {
 	{ "?", INNER_NONE, get_return_code, .doc = "Result of the last function or route." },
 	{ "_s", INNER_NAME, get_format, .doc = "A text with the variables in it evaluated." },
 	{ "cfg", INNER_NAME, get_cfg, NULL, bind_cfg, .doc = "Place in the script: line name file route." },
-	{ "def", INNER_NAME, get_def, .selector = DEF_TEXT, .doc = "Value of a preprocessor define." },
-	{ "defn", INNER_NAME, get_def, .selector = DEF_NUMBER, .doc = "Value of a preprocessor define as a number." },
-	{ "defs", INNER_NAME, get_def, .selector = DEF_QUOTED, .doc = "Value of a preprocessor define in quotes." },
-	{ "defv", INNER_NAME, get_def, .selector = DEF_UNQUOTED, .doc = "Value of a preprocessor define without quotes." },
+	{ "def", INNER_NAME, get_def, NULL, bind_def, .selector = DEF_TEXT, .doc = "Value of a preprocessor define." },
+	{ "defn", INNER_NAME, get_def, NULL, bind_def, .selector = DEF_NUMBER, .doc = "Value of a preprocessor define as a number." },
+	{ "defs", INNER_NAME, get_def, NULL, bind_def, .selector = DEF_QUOTED, .doc = "Value of a preprocessor define in quotes." },
+	{ "defv", INNER_NAME, get_def, NULL, bind_def, .selector = DEF_UNQUOTED, .doc = "Value of a preprocessor define without quotes." },
 	{ "env", INNER_NAME, get_env, .selector = 0, .doc = "Environment variable." },
 	{ "envn", INNER_NAME, get_env, .selector = 1, .doc = "Environment variable as a number." },
 	{ "ccp", INNER_NAME, get_custom, .doc = "Custom parameter group.name." },
