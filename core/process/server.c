@@ -231,6 +231,8 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	if (!cell)
 		return NULL;
 	image_share(cell);
+	if (!config_custom_share())
+		return NULL;
 	bool is_prepared = loader_prepare(diagnostics);
 	compile_log_prefix(diagnostics);
 	const struct image *image = script_build(source, &memory, diagnostics);

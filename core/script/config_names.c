@@ -2,9 +2,11 @@
 /* config_names: see the header. Few entries, looked up while compiling: plain lists. */
 #include "core/script/config_names.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/base/arena.h"
+#include "core/shm/map.h"
 
 struct named {
 	struct span name, value;
@@ -142,17 +144,94 @@ bool config_custom_set(struct span group, struct span name, const struct value *
 	return true;
 }
 
+/* ---- values that change while the server runs ------------------------------------------------- */
+
+#define CELL_TEXT_MAX 200
+
+/* Guarded by its sequence: odd while somebody writes, another even number after each change. */
+struct custom_cell {
+	_Atomic uint32_t sequence;
+	uint32_t len;
+	int64_t number;
+	char text[CELL_TEXT_MAX];
+};
+
+bool config_custom_share(void)
+{
+	if (!names.custom_count)
+		return true;
+	struct custom_cell *cells = shm_reserve(names.custom_count * sizeof(*cells), "custom parameters");
+	for (unsigned i = 0; cells && i < names.custom_count; i++)
+		names.customs[i].cell = &cells[i];
+	return cells != NULL;
+}
+
+/* Takes over what another process changed. The text before the previous one is freed: whoever got
+ * it has long finished with its message. */
+static void custom_refresh(struct config_custom *custom)
+{
+	struct custom_cell *cell = custom->cell;
+	uint32_t sequence = cell->sequence;
+	struct custom_cell copy;
+	if (sequence == custom->seen || sequence & 1)
+		return;
+	copy.len = cell->len;
+	copy.number = cell->number;
+	memcpy(copy.text, cell->text, sizeof(copy.text));
+	if (cell->sequence != sequence || copy.len > CELL_TEXT_MAX)
+		return;
+	custom->value.number = copy.number;
+	if (custom->value.kind == VALUE_TEXT) {
+		struct span text = keep(span_make(copy.text, copy.len));
+		if (!text.at)
+			return;
+		free(custom->copies[1]);
+		custom->copies[1] = custom->copies[0];
+		custom->copies[0] = (char *)(uintptr_t)text.at;
+		custom->value.text = text;
+	}
+	custom->seen = sequence;
+}
+
+bool config_custom_change(struct span group, struct span name, const struct value *value)
+{
+	struct config_custom *custom = custom_find(group, name);
+	if (!custom || !custom->cell || value->kind != custom->value.kind || value->text.len > CELL_TEXT_MAX)
+		return false;
+	struct custom_cell *cell = custom->cell;
+	uint32_t sequence = cell->sequence;
+	/* A writer that died leaves an odd number: after some patience its place is taken. */
+	for (unsigned tries = 0; tries < 10000 && (sequence & 1); tries++) {
+		sched_yield();
+		sequence = cell->sequence;
+	}
+	cell->sequence = sequence | 1;
+	cell->number = value->number;
+	cell->len = (uint32_t)value->text.len;
+	if (value->text.len)
+		memcpy(cell->text, value->text.at, value->text.len);
+	cell->sequence = (sequence | 1) + 1;
+	return true;
+}
+
 bool config_custom_find(struct span group, struct span name, struct value *out_value)
 {
-	const struct config_custom *custom = custom_find(group, name);
-	if (custom)
-		*out_value = custom->value;
-	return custom != NULL;
+	struct config_custom *custom = custom_find(group, name);
+	if (!custom)
+		return false;
+	if (custom->cell)
+		custom_refresh(custom);
+	*out_value = custom->value;
+	return true;
 }
 
 const struct config_custom *config_custom_at(unsigned index)
 {
-	return index < names.custom_count ? &names.customs[index] : NULL;
+	if (index >= names.custom_count)
+		return NULL;
+	if (names.customs[index].cell)
+		custom_refresh(&names.customs[index]);
+	return &names.customs[index];
 }
 
 bool config_avp_alias_set(struct span alias, struct span name)

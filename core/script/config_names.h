@@ -17,9 +17,19 @@ bool config_define_at(unsigned index, struct span *out_name, struct span *out_va
 bool config_custom_set(struct span group, struct span name, const struct value *value,
 	struct span description);
 bool config_custom_find(struct span group, struct span name, struct value *out_value);
+/* Moves the values into shared memory, so that config_custom_change reaches all processes; before
+ * the first fork, after shm_init. False when there is no room. */
+bool config_custom_share(void);
+/* Changes a value while the server runs; its kind stays. False: no such parameter, another kind, a
+ * text above 200 bytes. */
+bool config_custom_change(struct span group, struct span name, const struct value *value);
 struct config_custom {
 	struct span group, name, description;
 	struct value value;
+	/* private: the shared value, how much of it this process has seen, texts it replaced */
+	struct custom_cell *cell;
+	uint32_t seen;
+	char *copies[2];
 };
 /* Walks over all of them; NULL past the end. */
 const struct config_custom *config_custom_at(unsigned index);

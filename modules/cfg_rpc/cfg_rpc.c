@@ -114,7 +114,7 @@ static const struct live_setting *need_setting(struct rpc_call *call, int64_t *o
 		return NULL;
 	const struct live_setting *setting = live_find(group, name);
 	if (!setting && config_custom_find(group, name, &value))
-		rpc_fault(call, 400, "Custom parameters change with the file: edit it and call core.reload");
+		rpc_fault(call, 400, "Custom parameters change at once: use cfg.set_now_int or cfg.set_now_string");
 	else if (!setting)
 		rpc_fault(call, 400, "Variable not found, or it needs a restart; cfg.list shows what can change");
 	else if (!rpc_need_int(call, 2, "value", out_number))
@@ -131,9 +131,27 @@ static void apply(struct rpc_call *call, const struct live_setting *setting, int
 		log_set_threshold((int)number);
 }
 
+/* Custom parameters (group.name = value in the file): false when this is none. */
+static bool set_custom(struct rpc_call *call)
+{
+	struct span group, name;
+	struct value value;
+	if (!rpc_arg_text(call, 0, &group) || !rpc_arg_text(call, 1, &name) || live_find(group, name) ||
+		!config_custom_find(group, name, &value))
+		return false;
+	if (value.kind == VALUE_INT ? !rpc_need_int(call, 2, "value", &value.number) :
+		!rpc_need_text(call, 2, "value", &value.text))
+		return true;
+	if (!config_custom_change(group, name, &value))
+		rpc_fault(call, 400, "Failed to set the variable");
+	return true;
+}
+
 static void run_set_now(struct rpc_call *call)
 {
 	int64_t number;
+	if (set_custom(call))
+		return;
 	const struct live_setting *setting = need_setting(call, &number);
 	if (setting)
 		apply(call, setting, number);
