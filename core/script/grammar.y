@@ -16,6 +16,9 @@
 %expect 9
 
 %code {
+/* A reload compiles on a fiber's stack; deeper nesting moves to the heap, up to a limit. */
+#define YYINITDEPTH 60
+#define YYMAXDEPTH 4000
 #define YYLLOC_DEFAULT(Current, Rhs, N) (Current) = parser_join(N ? &YYRHSLOC(Rhs, 1) : NULL, &YYRHSLOC(Rhs, N))
 #define yylex script_parse_lex
 static int script_parse_lex(union grammar_value *value, struct source_position *at, struct parser *parser)

@@ -43,7 +43,8 @@ static struct diagnostic *syntax_error(
 
 void parser_error(struct parser *parser, struct source_position at, const char *message)
 {
-	syntax_error(parser, at, "syntax", message);
+	bool too_deep = strcmp(message, "memory exhausted") == 0;
+	syntax_error(parser, at, "syntax", too_deep ? "this is nested too deep" : message);
 }
 
 /* "'x'" and "string" as bison names symbols; T_NAME and the like show what stands there. */

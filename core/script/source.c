@@ -58,7 +58,7 @@ struct script_source *script_read(const struct script_options *options,
 	if (opened) {
 		int result = script_parse_parse(parser);
 		if (result == 2)
-			parser->out_of_memory = true;
+			source->has_syntax_errors = true;
 		if (!options->quiet_lints)
 			preprocess_lint(&parser->lexer);
 	}
