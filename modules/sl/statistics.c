@@ -66,7 +66,7 @@ static void stats(struct rpc_call *call)
 	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(sl_counters); i++) {
 		struct span name = span_from(sl_counters[i].name);
-		if (!span_ends_with(name, SPAN_OF("_replies")) || span_starts_with(name, SPAN_OF("sent")))
+		if (!span_ends_with(name, SPAN_OF("_replies")) || span_starts_with(name, SPAN_OF("sent")) || span_starts_with(name, SPAN_OF("1xx")))
 			continue;
 		char text[16];
 		struct writer w = writer_fixed(text, sizeof(text));

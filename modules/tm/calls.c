@@ -36,7 +36,8 @@ bool tx_view(struct script_run *run, struct tm_view *out_view)
 {
 	struct tx_context *context = tx_context(run->msg);
 	struct tx_glance glance;
-	if (!context || !tx_glance(run->msg, &glance))
+	bool is_matched = context && (context->generation || message_is_request(run->msg));
+	if (!is_matched || !tx_glance(run->msg, &glance))
 		return false;
 	*out_view = (struct tm_view){ .name = context_name(context), .branch = context->branch, .code = context->code,
 		.is_reply_local = context->reply_is_local };

@@ -29,10 +29,17 @@ static void run_stats(struct rpc_call *call)
 /* A transaction as tm.list shows it, copied under the lock. */
 struct listed {
 	struct tm_name name;
+	const void *cell;
 	struct span method, from, to, call_id, cseq;
 	uint32_t flags, branch_count;
 	int64_t age_s;
 };
+
+static struct span header_line(const struct message *msg, enum sip_header_id id, struct arena *arena)
+{
+	const struct sip_header *h = message_header(msg, id);
+	return h ? arena_copy(arena, sip_header_line(msg->bytes, h)) : NO_SPAN;
+}
 
 static void copy_listed(const struct transaction *tx, struct arena *arena, struct listed *out)
 {
@@ -42,10 +49,11 @@ static void copy_listed(const struct transaction *tx, struct arena *arena, struc
 	if (!msg)
 		return;
 	out->method = arena_copy(arena, message_method_name(msg));
-	out->from = arena_copy(arena, message_value(msg, HEADER_FROM));
-	out->to = arena_copy(arena, message_value(msg, HEADER_TO));
-	out->call_id = arena_copy(arena, message_value(msg, HEADER_CALL_ID));
+	out->from = header_line(msg, HEADER_FROM, arena);
+	out->to = header_line(msg, HEADER_TO, arena);
+	out->call_id = header_line(msg, HEADER_CALL_ID, arena);
 	out->cseq = arena_copy(arena, message_value(msg, HEADER_CSEQ));
+	out->cell = tx;
 }
 
 static void write_listed(struct rpc_call *call, const struct listed *tx)
@@ -54,13 +62,14 @@ static void write_listed(struct rpc_call *call, const struct listed *tx)
 	uint32_t cseq_end = (uint32_t)span_find(tx->cseq, ' ', 0);
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 	name_ids(tx->name, &index, &label);
+	rpc_add_printf(call, node, "cell", "%p", tx->cell);
 	rpc_add_int(call, node, "tindex", (int64_t)index);
 	rpc_add_int(call, node, "tlabel", (int64_t)label);
 	rpc_add_text(call, node, "method", tx->method);
 	rpc_add_text(call, node, "from", tx->from);
 	rpc_add_text(call, node, "to", tx->to);
 	rpc_add_text(call, node, "callid", tx->call_id);
-	rpc_add_text(call, node, "cseq", span_slice(tx->cseq, 0, cseq_end));
+	rpc_add_printf(call, node, "cseq", "CSeq: %.*s", SPAN_ARGS(span_slice(tx->cseq, 0, cseq_end)));
 	rpc_add_text(call, node, "uas_request", tx->flags & TX_LOCAL ? SPAN_OF("no") : SPAN_OF("yes"));
 	rpc_add_int(call, node, "tflags", tx->flags);
 	rpc_add_int(call, node, "outgoings", tx->branch_count);
@@ -151,7 +160,7 @@ static bool enter_name(struct rpc_call *call, struct tm_name name, struct tx_con
 		.branch = -1 };
 	if (tx_enter(out_context))
 		return true;
-	rpc_fault(call, 404, "Transaction not found");
+	rpc_fault(call, 481, "No such transaction");
 	return false;
 }
 

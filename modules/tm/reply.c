@@ -545,3 +545,17 @@ void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *are
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
 		reply_locally(&run, tx, request, 487, SPAN_OF("Request canceled"));
 }
+
+bool stray_reply_ends(struct message *reply)
+{
+	struct span name = tm_settings()->on_sl_reply;
+	struct script_run run;
+	if (!name.len || !script_run_init(&run, reply, ROUTE_TM_REPLY, NULL))
+		return false;
+	uint32_t route = script_route(run.image, ROUTE_TM_REPLY, name);
+	if (!route) {
+		log_error("on_sl_reply: there is no onreply_route[%.*s]", SPAN_ARGS(name));
+		return false;
+	}
+	return script_run_route(&run, route) == SCRIPT_STOP || run.dropped;
+}

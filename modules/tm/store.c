@@ -704,7 +704,7 @@ enum claim_result claim_reply(struct message *reply)
 	const struct sip_via *via = message_top_via(reply);
 	unsigned number;
 	if (!context || !tx_from_via(via->branch, context, &number))
-		return CLAIM_PASS;
+		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	struct shard *shard = shard_lock_number(store.set, context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);
 	bool is_ours = tx && number < tx->branch_count;
@@ -715,7 +715,8 @@ enum claim_result claim_reply(struct message *reply)
 		queue_reply(shard, tx, reply);
 	shard_unlock(shard);
 	if (!is_ours)
-		return CLAIM_PASS; /* a late reply of a transaction that is gone: stateless, as RFC 3261 16.7 says */
+		/* A late reply of a transaction that is gone: stateless, as RFC 3261 16.7 says. */
+		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	counter_inc(tm_counters->rpl_received);
 	if (is_taken) {
 		context->tx = tx;

@@ -73,16 +73,29 @@ static const struct field setting_fields[] = {
 
 /* ---- statistics and commands ------------------------------------------------------------------------------- */
 
+static int64_t count_live(void)
+{
+	return (int64_t)shard_set_live(store_set());
+}
+
+static int64_t count_active(void)
+{
+	return counter_read(counters.in_use);
+}
+
 static const struct counter_row counter_rows[] = {
 	{ "tmx", "UAS_transactions", "transactions of received requests", &counters.uas },
-	{ "tmx", "UAC_transactions", "branches sent", &counters.uac },
+	{ "tmx", "UAC_transactions", "transactions of local requests", &counters.local },
 	{ "tmx", "2xx_transactions", "final replies 2xx", &counters.by_class[2] },
 	{ "tmx", "3xx_transactions", "final replies 3xx", &counters.by_class[3] },
 	{ "tmx", "4xx_transactions", "final replies 4xx", &counters.by_class[4] },
 	{ "tmx", "5xx_transactions", "final replies 5xx", &counters.by_class[5] },
 	{ "tmx", "6xx_transactions", "final replies 6xx", &counters.by_class[6] },
-	{ "tmx", "inuse_transactions", "transactions without a final reply now", &counters.in_use },
-	{ "tmx", "active_transactions", "requests relayed", &counters.active },
+	{ .group = "tmx", .name = "inuse_transactions", .doc = "transactions that there are now", .compute = count_live },
+	{ .group = "tmx", .name = "active_transactions", .doc = "those without a final reply", .compute = count_active },
+	{ "tm", "unfinished", "transactions begun and not yet finished", &counters.in_use },
+	{ "tm", "relayed", "requests relayed", &counters.active },
+	{ "tm", "branches", "branches sent", &counters.uac },
 	{ "tmx", "rpl_received", "replies received", &counters.rpl_received },
 	{ "tmx", "rpl_absorbed", "repeated replies absorbed", &counters.rpl_absorbed },
 	{ "tmx", "rpl_relayed", "replies relayed", &counters.rpl_relayed },
@@ -118,7 +131,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.doc = "Stateful transactions.",
 	.settings = { &settings, FIELDS(setting_fields) },
 	.more_functions = (const struct function_table *const[]){ &tm_function_table,
-		&tm_question_table, &tm_contact_table, NULL },
+		&tm_question_table, &tm_contact_table, &tm_uac_table, NULL },
 	.commands = { tm_commands, TM_COMMAND_COUNT },
 	.counters = ROWS(counter_rows),
 	.events = ROWS(events),

@@ -56,7 +56,7 @@ struct tm_uac {
 	struct span from, to;  /* values of the headers without tag */
 	struct span from_tag, to_tag;
 	struct span call_id;
-	uint32_t cseq;         /* 0: 1 */
+	uint32_t cseq;         /* 0: 10 */
 	struct span headers;   /* complete lines */
 	struct span body;
 	const struct listener *socket;

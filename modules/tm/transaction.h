@@ -250,6 +250,8 @@ bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, boo
 void finish_branches(struct transaction *tx, struct arena *arena);
 /* A branch has failed for good, by a reply or without one. Lease held. */
 void branch_failed(struct transaction *tx, unsigned number, struct message *reply, struct arena *arena);
+/* The route on_sl_reply for a reply without transaction: true when it ends there. */
+bool stray_reply_ends(struct message *reply);
 /* What the caller's CANCEL does. Lease held. `cancel` may be NULL. */
 void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *arena);
 bool all_done(const struct transaction *tx);
@@ -271,6 +273,9 @@ bool timers_start(void);
 
 /* ---- uac.c: local requests ----------------------------------------------------------------------------------- */
 bool uac_start(const struct tm_uac *uac, struct tm_name *out_name);
+/* Reads header lines: what the request has anyhow goes into `uac`, the others are written to `others`.
+ * False: malformed. */
+bool uac_read_headers(struct span lines, struct tm_uac *uac, struct writer *others);
 /* The final reply of a local request; `reply` NULL: none came. Lease held. */
 bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers, struct span body);
 void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code, struct arena *arena);
@@ -284,7 +289,7 @@ extern const struct rpc_command tm_commands[];
 #define TM_COMMAND_COUNT 22
 
 /* ---- script.c, contacts.c, settings of one transaction: functions ------------------------------------------------- */
-extern const struct function_table tm_function_table, tm_question_table, tm_contact_table;
+extern const struct function_table tm_function_table, tm_question_table, tm_contact_table, tm_uac_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
 int create_current(struct script_run *run);
 bool reply_current(struct script_run *run, unsigned code, struct span reason);

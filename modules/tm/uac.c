@@ -30,7 +30,7 @@ static void write_request(struct writer *w, const struct tm_uac *uac)
 	writer_printf(w, "%.*s %.*s SIP/2.0\r\n", SPAN_ARGS(uac->method), SPAN_ARGS(uac->uri));
 	write_address(w, "To", uac->to, uac->uri, uac->to_tag);
 	write_address(w, "From", uac->from, uac->uri, uac->from_tag.len ? uac->from_tag : writer_result(&drawn_tag));
-	writer_printf(w, "CSeq: %u %.*s\r\n", uac->cseq ? uac->cseq : 1, SPAN_ARGS(uac->method));
+	writer_printf(w, "CSeq: %u %.*s\r\n", uac->cseq ? uac->cseq : 10, SPAN_ARGS(uac->method));
 	writer_printf(w, "Call-ID: %.*s\r\n", SPAN_ARGS(uac->call_id.len ? uac->call_id : writer_result(&drawn_id)));
 	writer_literal(w, "Max-Forwards: 70\r\n");
 	writer_printf(w, "Content-Length: %zu\r\n", uac->body.len);

@@ -3,7 +3,6 @@
  * lives in a worker, and its final reply comes back as one block of shared memory. */
 #include "core/shm/map.h"
 #include "modules/tm/commands.h"
-#include "parser/values.h"
 
 #define WAITING_MOST 256
 
@@ -97,53 +96,6 @@ static bool wait_for(struct rpc_call *call, enum mode mode, struct ticket *out_t
 
 /* ---- reading the order ------------------------------------------------------------------------------------------ */
 
-/* From, To, Call-ID and CSeq that the caller gave go where the request has them anyway; the other lines
- * are copied. */
-static bool take_headers(struct span lines, struct tm_uac *uac, struct writer *others)
-{
-	struct span line;
-	while (span_split(&lines, '\n', &line)) {
-		struct span text = span_trim(line);
-		size_t colon = span_find(text, ':', 0);
-		struct cseq cseq;
-		if (text.len == 0)
-			continue;
-		if (colon == text.len)
-			return false;
-		struct span value = span_trim(span_slice(text, colon + 1, text.len));
-		switch (header_id_from_name(span_trim(span_slice(text, 0, colon)))) {
-		case HEADER_FROM: uac->from = value; break;
-		case HEADER_TO: uac->to = value; break;
-		case HEADER_CALL_ID: uac->call_id = value; break;
-		case HEADER_CSEQ:
-			if (!cseq_parse(value, &cseq))
-				return false;
-			uac->cseq = cseq.number;
-			break;
-		case HEADER_CONTENT_LENGTH:
-		case HEADER_MAX_FORWARDS:
-			break;
-		default:
-			writer_span(others, text);
-			writer_literal(others, "\r\n");
-			break;
-		}
-	}
-	return !others->failed;
-}
-
-/* A tag in the value is taken out of it, so that no second one is added. */
-static void split_tag(struct span *value, struct span *out_tag)
-{
-	struct name_addr address;
-	if (!name_addr_parse(*value, &address) || !address.tag.len)
-		return;
-	*out_tag = address.tag;
-	size_t at = span_find_span(*value, SPAN_OF(";tag="));
-	if (at < value->len)
-		*value = span_slice(*value, 0, at);
-}
-
 static bool decode_hex(struct arena *arena, struct span *body)
 {
 	char *out = arena_alloc(arena, body->len / 2 + 1);
@@ -175,24 +127,30 @@ static bool read_order(struct rpc_call *call, unsigned first, unsigned how, stru
 		!rpc_need_text(call, first + 4, "headers", &headers))
 		return false;
 	(void)!rpc_arg_text(call, first + 5, &uac->body);
-	if (!uri_parse(uac->uri, &uri) || (is_given(next_hop) && !uri_parse(next_hop, &uri))) {
-		rpc_fault(call, 400, "Invalid URI");
+	if (!uri_parse(uac->uri, &uri)) {
+		rpc_fault(call, 400, "Invalid request uri \"%.*s\"", SPAN_ARGS(uac->uri));
+		return false;
+	}
+	if (is_given(next_hop) && !uri_parse(next_hop, &uri)) {
+		rpc_fault(call, 400, "Invalid next-hop uri \"%.*s\"", SPAN_ARGS(next_hop));
 		return false;
 	}
 	if (is_given(socket) && (!end_point_parse(socket, &address) || !(uac->socket = listener_find(&address)))) {
 		rpc_fault(call, 404, "Local socket not found");
 		return false;
 	}
-	if (!take_headers(headers, uac, &others) || !uac->from.len || !uac->to.len) {
-		rpc_fault(call, 400, "headers must be lines \"Name: value\" with From and To");
+	if (!uac_read_headers(headers, uac, &others)) {
+		rpc_fault(call, 400, "headers must be lines \"Name: value\"");
+		return false;
+	}
+	if (!uac->from.len || !uac->to.len) {
+		rpc_fault(call, 400, uac->to.len ? "From missing" : "To missing");
 		return false;
 	}
 	if ((how & HOW_HEX) && !decode_hex(rpc_arena(call), &uac->body)) {
 		rpc_fault(call, 400, "body must be hexadecimal");
 		return false;
 	}
-	split_tag(&uac->from, &uac->from_tag);
-	split_tag(&uac->to, &uac->to_tag);
 	uac->next_hop = is_given(next_hop) ? next_hop : NO_SPAN;
 	uac->headers = writer_result(&others);
 	uac->no_ack = uac->no_ack || (how & HOW_NO_ACK);

@@ -26,8 +26,9 @@ static int branch_index(struct script_run *run, const struct tm_view *view)
 	case ROUTE_BRANCH_FAILURE:
 	case ROUTE_ONSEND:
 		return view->branch;
-	case ROUTE_REQUEST:
 	case ROUTE_REPLY:
+		return -1;
+	case ROUTE_REQUEST:
 	case ROUTE_LOCAL:
 	case ROUTE_EVENT:
 		break;
@@ -39,7 +40,7 @@ static unsigned reply_code(struct script_run *run, const struct tm_view *view)
 {
 	if (!message_is_request(run->msg))
 		return run->msg->index->status;
-	return view->code ? view->code : run->kind == ROUTE_REQUEST ? view->sent_code : 0;
+	return view->code ? view->code : view->sent_code;
 }
 
 static struct span reply_reason(struct script_run *run, const struct tm_view *view)
@@ -70,16 +71,21 @@ static bool get_about(struct script_run *run, enum about about, struct value *ou
 		*out = VALUE_OF_INT(reply_code(run, &view));
 		return true;
 	case ABOUT_REPLY_REASON:
-		put_text(out, reply_reason(run, &view));
+		*out = VALUE_OF_TEXT(reply_reason(run, &view));
+		if (!out->text.at)
+			out->text = SPAN_OF("");
 		return true;
 	case ABOUT_REPLY_LAST:
-		*out = VALUE_OF_INT(view.last_received ? view.last_received : view.code);
+		*out = VALUE_OF_TEXT(SPAN_OF("")); /* as the peer has it elsewhere */
+		if (run->kind == ROUTE_TM_REPLY)
+			*out = VALUE_OF_INT(view.last_received ? view.last_received : view.code);
 		return true;
 	case ABOUT_RUID:
 		put_text(out, view.ruid);
 		return true;
 	case ABOUT_REPLY_TYPE:
-		*out = VALUE_OF_INT(view.is_reply_local);
+		if (has_one)
+			*out = VALUE_OF_INT(view.is_reply_local);
 		return true;
 	case ABOUT_INDEX:
 	case ABOUT_INDEX_NEW:
