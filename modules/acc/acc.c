@@ -93,14 +93,14 @@ static const struct field setting_fields[] = {
 	FIELD(settings, multi_leg_info, "fields of each call leg: name=$avp(x);name=$avp(y)"),
 	FLAG_FIELD(log_flag, "flag of requests that are recorded in the log"),
 	FLAG_FIELD(
-		log_missed_flag, "flag of requests whose failed branches are recorded in the log"),
+		log_missed_flag, "flag of requests whose failure is recorded as a missed call in the log"),
 	FIELD(settings, log_level, "level of the records", .min = LOG_LEVEL_ALERT,
 		.max = LOG_LEVEL_DEBUG),
 	FIELD(settings, log_facility, "syslog facility of the records"),
 	FIELD(settings, log_extra, "further fields: name=$variable;name=$variable"),
 	FLAG_FIELD(db_flag, "flag of requests that are recorded in the database"),
 	FLAG_FIELD(db_missed_flag,
-		"flag of requests whose failed branches are recorded in the database"),
+		"flag of requests whose failure is recorded as a missed call in the database"),
 	FIELD(settings, db_table_acc, "table of answered transactions"),
 	FIELD(settings, db_table_missed_calls, "table of missed calls"),
 	FIELD(settings, db_url, "database"),
@@ -250,9 +250,21 @@ static bool is_recorded_failure(const struct tm_event_info *info)
 		!(info->code <= LAST_FILTERED && state.filtered[info->code]);
 }
 
+/* Once for each set of branches: the flag is cleared, and a failure_route may set it again. */
+static void call_failed(const struct tm_event_info *info)
+{
+	if (message_method(info->request) == METHOD_INVITE &&
+		flag_is_set(info->request, settings.log_missed_flag))
+		record_event(info, "call missed", info->request);
+	if (settings.log_missed_flag >= 0)
+		info->request->flags &= ~(1u << settings.log_missed_flag);
+}
+
 static void reply_went_out(const struct tm_event_info *info)
 {
 	uint32_t method = message_method(info->request);
+	if (!info->reply && info->code >= 300)
+		call_failed(info); /* by an answer of our own, without any branch */
 	if (!flag_is_set(info->request, settings.log_flag) ||
 		(method == METHOD_CANCEL && !settings.report_cancels))
 		return;
@@ -265,13 +277,6 @@ static void provisional_went_out(const struct tm_event_info *info)
 	if (settings.early_media && info->reply && info->reply->index->body_len &&
 		flag_is_set(info->request, settings.log_flag))
 		record_event(info, "transaction answered", info->request);
-}
-
-static void branch_failed(const struct tm_event_info *info)
-{
-	if (message_method(info->request) == METHOD_INVITE &&
-		flag_is_set(info->request, settings.log_missed_flag))
-		record_event(info, "call missed", info->request);
 }
 
 /* The ACK comes where replies come otherwise; code and reason are those that it acknowledges. */
@@ -303,7 +308,7 @@ static const struct {
 } takers[] = {
 	{ TM_REPLY_OUT, reply_went_out },
 	{ TM_PROVISIONAL_OUT, provisional_went_out },
-	{ TM_BRANCH_FAILED, branch_failed },
+	{ TM_FAILED, call_failed },
 	{ TM_ACK_IN, ack_came_in },
 };
 
@@ -336,7 +341,7 @@ static void tell_what_is_missing(struct diagnostics *diagnostics)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	const struct tm_api *tm = state.tm;
-	unsigned events = TM_REPLY_OUT | TM_BRANCH_FAILED;
+	unsigned events = TM_REPLY_OUT | TM_FAILED;
 	if (!record_prepare(diagnostics))
 		return false;
 	tell_what_is_missing(diagnostics);

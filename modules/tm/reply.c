@@ -270,6 +270,18 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 || (tx->flags & TX_SUSPENDED);
 }
 
+/* `reply`: as it came, or NULL when it has to be fetched. */
+static void tell_failure(struct transaction *tx, unsigned winner, struct message *reply, struct arena *arena)
+{
+	const struct tx_branch *branch = tx->branches[winner];
+	if (!is_observed(tx, TM_FAILED))
+		return;
+	if (!reply && branch->reply && !branch->is_local)
+		reply = message_thaw(branch->reply, arena);
+	struct span reason = reply ? reply_reason(reply) : local_reason(branch->code);
+	tell_about(tx, TM_FAILED, reply, branch->code, reason, arena, branch);
+}
+
 void finish_branches(struct transaction *tx, struct arena *arena)
 {
 	/* Each round may start a new serial leg; a leg that fails at once is looked at again. */
@@ -278,6 +290,7 @@ void finish_branches(struct transaction *tx, struct arena *arena)
 		int winner = pick_winner(tx);
 		if (winner < 0)
 			break;
+		tell_failure(tx, (unsigned)winner, NULL, arena);
 		if (run_failure_route(tx, (unsigned)winner, arena))
 			return;
 		if (tx->branch_count == before || !tx->on_failure)
@@ -444,6 +457,7 @@ static void take_failure(struct transaction *tx, unsigned number, struct message
 	bool is_last = all_done(tx) && tx->server == SERVER_PROCEEDING;
 	/* The only branch of a request without failure_route: what came goes on as it is. */
 	if (is_last && tx->branch_count == 1 && !tx->on_failure) {
+		tell_failure(tx, number, reply, reply->arena);
 		forward_winner(tx, number, reply, reply->arena);
 		return;
 	}

@@ -11,11 +11,12 @@
 
 enum tm_event {
 	TM_REPLY_OUT = 1 << 0,      /* a final reply goes upstream, received or our own */
-	TM_BRANCH_FAILED = 1 << 1,  /* a branch got a negative final reply or timed out (missed calls) */
+	TM_BRANCH_FAILED = 1 << 1,  /* a branch got a negative final reply or timed out */
 	TM_ACK_IN = 1 << 2,         /* an ACK to a 2xx passes (RFC 3261 13.2.2.4) */
 	TM_PROVISIONAL_OUT = 1 << 3,
 	TM_REQUEST_IN = 1 << 4,     /* made for a received request */
 	TM_CANCEL_IN = 1 << 5,      /* the caller cancelled */
+	TM_FAILED = 1 << 6,         /* all branches failed; the best reply, before failure_route sees it */
 };
 
 /* What an observer gets; everything is borrowed for the call. */

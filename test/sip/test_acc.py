@@ -229,3 +229,69 @@ def test_comment_becomes_code_and_reason(agent, records, comment, expected):
                      % (re.escape(request.call_id), re.escape(expected)))
     records.wait_log(r"ACC: request accounted: .*call_id=%s;code=480;reason=Not comment;"
                      % re.escape(request.call_id))
+
+
+MISSED = "\n".join(["#!KAMAILIO", "debug=2", "log_stderror=yes", "children=2", "auto_aliases=no",
+                    "disable_tcp=yes"]
+                   + ['loadmodule "%s.so"' % name
+                      for name in "tm sl rr pv textops siputils xlog corex acc".split()]) + """
+modparam("acc", "log_flag", 1)
+modparam("acc", "log_missed_flag", 2)
+request_route {
+""" + START + """
+	if (is_method("ACK")) exit;
+	setflag(1);
+	setflag(2);
+	$ru = "sip:one@" + $hdr(X-Target);
+	if ($hdr(X-How) == "parallel") append_branch("sip:two@$hdr(X-Target)");
+	t_on_failure("AGAIN");
+	t_relay();
+}
+failure_route[AGAIN] {
+	if ($hdr(X-How) =~ "serial") {
+		if ($hdr(X-How) =~ "flag") setflag(2);
+		$ru = "sip:two@" + $hdr(X-Target);
+		t_relay();
+	}
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def missed(launch):
+    server = launch(MISSED)
+    server.allow(".*")
+    return server
+
+
+@pytest.mark.parametrize("how, answers, missed_calls", [
+    ("parallel", (486, 480), 1), ("parallel", (486, 200), 0),
+    ("serial", (486, 480), 1), ("serial flag", (486, 480), 2),
+])
+def test_missed_call_is_written_once_for_a_set_of_branches(agent, missed, how, answers,
+                                                           missed_calls):
+    alice, bob = agent("alice", server=missed), agent("bob", server=missed)
+    request = alice.invite(missed.uri("x"), headers=[("X-Target", bob.host_port), ("X-How", how)])
+    if how == "parallel":
+        for branch, status in zip([bob.expect_request("INVITE"), bob.expect_request("INVITE")],
+                                  answers):
+            bob.reply(branch, status)
+    else:
+        for status in answers:
+            bob.reply(bob.expect_request("INVITE"), status)
+            bob.expect_request("ACK")
+    alice.expect_reply((200, 480, 486), request)
+    done = alice.request("MESSAGE", missed.uri("x"), headers=[("X-Target", bob.host_port)])
+    alice.send(done, missed.address)
+    bob.reply(bob.expect_request("MESSAGE") if how != "parallel" else next_message(bob), 200)
+    missed.wait_log(r"transaction answered: .*call_id=%s;" % re.escape(done.call_id))
+    found = re.findall(r"ACC: call missed: .*call_id=%s;" % re.escape(request.call_id), missed.log())
+    assert len(found) == missed_calls
+
+
+def next_message(agent):
+    """The MESSAGE behind the ACKs."""
+    while True:
+        request = agent.expect_request("ACK|MESSAGE")
+        if request.method == "MESSAGE":
+            return request
