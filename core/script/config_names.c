@@ -161,8 +161,12 @@ bool config_custom_share(void)
 	if (!names.custom_count)
 		return true;
 	struct custom_cell *cells = shm_reserve(names.custom_count * sizeof(*cells), "custom parameters");
-	for (unsigned i = 0; cells && i < names.custom_count; i++)
-		names.customs[i].cell = &cells[i];
+	for (unsigned i = 0; cells && i < names.custom_count; i++) {
+		struct config_custom *custom = &names.customs[i];
+		custom->cell = &cells[i];
+		if (custom->value.kind == VALUE_TEXT)
+			custom->copies[0] = (char *)(uintptr_t)custom->value.text.at;
+	}
 	return cells != NULL;
 }
 
