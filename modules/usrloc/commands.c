@@ -62,7 +62,7 @@ static void add_aor(struct rpc_call *call, struct rpc_node *aors, unsigned domai
 	struct rpc_node *info = rpc_add_struct(call, aors, "Info");
 	rpc_add_text(call, info, "AoR", contacts->aor);
 	rpc_add_int(call, info, "HashID", location_hash_id(domain, contacts->aor));
-	struct rpc_node *list = rpc_add_struct(call, info, "Contacts");
+	struct rpc_node *list = rpc_add_array(call, info, "Contacts");
 	for (unsigned i = 0; i < count; i++)
 		add_contact(call, list, &contacts[i]);
 }
@@ -86,13 +86,13 @@ static void run_dump(struct rpc_call *call)
 	bool is_brief = rpc_arg_text(call, 0, &mode) &&
 		(span_equal(mode, SPAN_OF("brief")) || span_equal(mode, SPAN_OF("short")));
 	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
-	struct rpc_node *domains = rpc_add_struct(call, all, "Domains");
+	struct rpc_node *domains = rpc_add_array(call, all, "Domains");
 	for (unsigned domain = 0; domain < location_domain_count(); domain++) {
 		unsigned records = 0, most = 0;
 		struct rpc_node *node = rpc_add_struct(call, domains, "Domain");
 		rpc_add_text(call, node, "Domain", location_domain_name(domain));
 		rpc_add_int(call, node, "Size", location_shard_count());
-		struct rpc_node *aors = rpc_add_struct(call, node, "AoRs");
+		struct rpc_node *aors = rpc_add_array(call, node, "AoRs");
 		for (unsigned shard = 0; shard < location_shard_count(); shard++) {
 			unsigned added = add_shard(call, aors, domain, shard, is_brief);
 			records += added;
@@ -130,7 +130,7 @@ static void run_lookup(struct rpc_call *call)
 	}
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 	rpc_add_text(call, node, "AoR", aor);
-	struct rpc_node *list = rpc_add_struct(call, node, "Contacts");
+	struct rpc_node *list = rpc_add_array(call, node, "Contacts");
 	for (unsigned i = 0; i < count; i++)
 		add_contact(call, list, &contacts[i]);
 }
