@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/module/live.h"
+#include "core/module/describe.h"
 #include "core/process/options.h"
 #include "core/process/process.h"
 #include "core/script/config_names.h"
@@ -480,6 +481,16 @@ static void dump_code(const struct image *image)
 	fwrite(w.data, 1, w.len, stdout);
 }
 
+/* The tables are complete also when something in the file is wrong. */
+static int describe(void)
+{
+	struct describe_core core = { core_setting_object(), core_setting_fields() };
+	struct writer w = writer_in_arena(startup_arena(), 1u << 20);
+	describe_write(&core, &w);
+	fwrite(w.data, 1, w.len, stdout);
+	return w.failed ? EXIT_WRONG : 0;
+}
+
 static int run(const struct image *image)
 {
 	bool background = core_settings()->fork && (server.options.daemon_level == 0 || server.options.daemon_level > 2);
@@ -520,6 +531,8 @@ int server_main(int count, char **arguments)
 		loader_add_directories(span_from(server.options.module_path), true);
 	diagnostics_init(&diagnostics, startup_arena());
 	const struct image *image = configure(&diagnostics);
+	if (server.options.describe)
+		return describe();
 	print_diagnostics(&diagnostics);
 	if (!image || diagnostics.errors) {
 		fprintf(stderr, "viaduct: bad configuration %s\n", server.options.config_path);
