@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Building an image in one block, publishing it, finding routes in it. */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "core/base/check.h"
@@ -110,14 +111,42 @@ const struct image *script_build(struct script_source *source, const struct scri
 	return result;
 }
 
+struct rebuild {
+	const struct script_options *options;
+	const struct script_memory *memory;
+	struct arena *arena;
+	struct diagnostics *diagnostics;
+	const struct image *image;
+};
+
+static void *rebuild_run(void *data)
+{
+	struct rebuild *rebuild = data;
+	struct script_source *source =
+		script_read(rebuild->options, NULL, rebuild->arena, rebuild->diagnostics);
+	if (!source)
+		return NULL;
+	restart_compare(source, rebuild->diagnostics);
+	rebuild->image = script_build(source, rebuild->memory, rebuild->diagnostics);
+	return NULL;
+}
+
+/* Trees are walked by recursion, and the caller may be a fiber with a small stack: a thread has a
+ * larger one. The caller waits, so nothing runs beside it. */
 const struct image *script_rebuild(const struct script_options *options,
 	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics)
 {
-	struct script_source *source = script_read(options, NULL, arena, diagnostics);
-	if (!source)
-		return NULL;
-	restart_compare(source, diagnostics);
-	return script_build(source, memory, diagnostics);
+	enum { STACK_BYTES = 16 << 20 };
+	struct rebuild rebuild = { options, memory, arena, diagnostics, NULL };
+	pthread_attr_t attributes;
+	pthread_t thread;
+	pthread_attr_init(&attributes);
+	bool threaded = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0
+		&& pthread_create(&thread, &attributes, rebuild_run, &rebuild) == 0;
+	pthread_attr_destroy(&attributes);
+	if (!threaded || pthread_join(thread, NULL) != 0)
+		rebuild_run(&rebuild);
+	return rebuild.image;
 }
 
 /* ---- publishing ----------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "core/base/check.h"
 #include "core/base/clock.h"
@@ -256,6 +257,28 @@ static void a_reload_names_what_needs_a_restart(void **state)
 	image_free(image);
 }
 
+static void a_long_chain_is_rebuilt_on_a_small_stack(void **state)
+{
+	(void)state;
+	struct diagnostics own;
+	struct rlimit limit;
+	diagnostics_init(&own, &arena);
+	struct writer w = writer_in_arena(&arena, 1 << 16);
+	writer_literal(&w, "request_route { if ($rU == \"a\") exit;\n");
+	for (int i = 0; i < 900; i++)
+		writer_printf(&w, "else if ($rU == \"x%d\") exit;\n", i);
+	writer_literal(&w, "t_relay(); }\n");
+	struct script_options options = { .path = "long.cfg", .text = writer_result(&w),
+		.quiet_lints = true };
+	assert_int_equal(getrlimit(RLIMIT_STACK, &limit), 0);
+	struct rlimit small = { 256 << 10, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_STACK, &small), 0);
+	const struct image *image = script_rebuild(&options, &memory, &arena, &own);
+	assert_int_equal(setrlimit(RLIMIT_STACK, &limit), 0);
+	assert_non_null(image);
+	image_free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +286,7 @@ int main(void)
 		cmocka_unit_test(finds_routes_by_kind_and_name),
 		cmocka_unit_test(damaged_code_does_not_verify),
 		cmocka_unit_test(a_broken_script_gives_no_image),
+		cmocka_unit_test(a_long_chain_is_rebuilt_on_a_small_stack),
 		cmocka_unit_test(a_reload_names_what_needs_a_restart),
 		cmocka_unit_test(places_of_variables_survive_a_reload),
 		cmocka_unit_test(old_images_are_freed_when_nobody_can_run_them),
