@@ -38,7 +38,7 @@ SCRIPT_HANDLER(is_below)
 
 static const struct script_function functions[] = {
 	FUNCTION("maxfwd_process", process, IN_ANY,
-		"Counts Max-Forwards down or adds it: 2 added, 1 counted down, -1 it is 0, -2 bad."),
+		"Counts Max-Forwards down or adds it: 2 added, 1 counted down, -1 is 0, -2 bad."),
 	FUNCTION("mf_process_maxfwd_header", process, IN_ANY, "Same as maxfwd_process."),
 	FUNCTION("process_maxfwd", process, IN_ANY, "Same as maxfwd_process."),
 	FUNCTION("is_maxfwd_lt", is_below, IN_ANY,

@@ -69,7 +69,7 @@ SCRIPT_HANDLER_PLAIN(reply)
 
 static const struct script_function functions[] = {
 	FUNCTION("sanity_check", check, IN_ANY,
-		"Checks the message; answers what is wrong, ends the script (autodrop) or is false."),
+		"Checks the message; answers what is wrong, ends the script (autodrop) or fails."),
 	FUNCTION_PLAIN("sanity_reply", reply, IN_ANY,
 		"Answers what the last check found, with noreply=1."),
 };
