@@ -33,12 +33,27 @@ static void run_event(const char *name, struct message *msg)
 		script_run_event(name, msg, NULL, NULL);
 }
 
+/* A reply repeats these headers (RFC 3261 8.2.6.2): without them it would be as malformed as its request. */
+static bool can_be_answered(const struct message *msg)
+{
+	static const enum sip_header_id needed[] = { HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ };
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!message_header(msg, needed[i]))
+			return false;
+	return true;
+}
+
 static bool send_stateless(struct script_run *run, unsigned code, struct span reason)
 {
 	struct message *msg = run->msg;
 	char tag[64];
 	if (!message_is_request(msg) || message_method(msg) == METHOD_ACK) {
 		log_debug("there is no reply to %s", message_is_request(msg) ? "an ACK" : "a reply");
+		count_failure();
+		return false;
+	}
+	if (!can_be_answered(msg)) {
+		log_debug("a request without From, To, Call-ID or CSeq is not answered");
 		count_failure();
 		return false;
 	}

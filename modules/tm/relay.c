@@ -195,6 +195,17 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 	return is_sent;
 }
 
+bool relay_nowhere(struct transaction *tx, const struct message *msg)
+{
+	struct tx_branch *branch = tx->branch_count < BRANCHES_MOST ? branch_add(tx, msg, SPAN_OF("")) : NULL;
+	if (!branch)
+		return false;
+	branch->state = CLIENT_CALLING;
+	branch->expires_ms = clock_ms() + 1;
+	tx->flags |= TX_RELAYED;
+	return true;
+}
+
 static bool same_destination(const struct branch *a, struct span uri, const struct branch *b)
 {
 	return span_equal(a->uri, uri) && span_equal(a->dst_uri, b->dst_uri);

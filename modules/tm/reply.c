@@ -316,6 +316,7 @@ void tx_resume(struct tx_context *context, struct span route_text, struct arena 
 	if (!(tx->flags & TX_SUSPENDED))
 		return;
 	tx->flags &= ~(uint32_t)TX_SUSPENDED;
+	tx->life_ends_ms = tx->created_ms + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 	struct tx_context own = context_holding(tx);
 	struct message *request = tx_request(tx, arena, &own);
 	if (!request || !script_run_init(&run, request, ROUTE_REQUEST, NULL))
@@ -523,13 +524,37 @@ void reply_received(struct tx_context *context, struct message *reply)
 
 /* ---- the caller cancels ---------------------------------------------------------------------------------------------- */
 
-static void keep_caller_reason(struct transaction *tx, const struct message *cancel)
+/* Does a header of the caller's CANCEL go into ours? Reason does, with headers_mode all others too that
+ * do not belong to the hop or the transaction. */
+static bool is_copied(const struct transaction *tx, const struct sip_header *h)
 {
-	if (!tm_settings()->e2e_cancel_reason || (tx->flags & TX_NO_CANCEL_REASON))
-		return;
+	switch (h->id) {
+	case HEADER_REASON:
+		return tm_settings()->e2e_cancel_reason && !(tx->flags & TX_NO_CANCEL_REASON);
+	case HEADER_VIA:
+	case HEADER_FROM:
+	case HEADER_TO:
+	case HEADER_CALL_ID:
+	case HEADER_CSEQ:
+	case HEADER_ROUTE:
+	case HEADER_RECORD_ROUTE:
+	case HEADER_MAX_FORWARDS:
+	case HEADER_CONTACT:
+	case HEADER_CONTENT_LENGTH:
+	case HEADER_CONTENT_TYPE:
+	case HEADER_USER_AGENT:
+		return false;
+	default:
+		return tm_settings()->headers_mode & 1;
+	}
+}
+
+static void keep_caller_headers(struct transaction *tx, const struct message *cancel)
+{
 	struct writer w = writer_in_arena(cancel->arena, 256);
-	for (const struct sip_header *h = message_header(cancel, HEADER_REASON); h; h = message_next_header(cancel, h))
-		writer_span(&w, sip_header_line(cancel->bytes, h));
+	for (unsigned i = 0; i < cancel->index->header_count; i++)
+		if (is_copied(tx, &cancel->index->headers[i]))
+			writer_span(&w, sip_header_line(cancel->bytes, &cancel->index->headers[i]));
 	if (!w.failed && w.len)
 		tx_keep(tx, &tx->cancel_reason, writer_result(&w));
 }
@@ -541,7 +566,7 @@ void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *are
 	bool was_cancelled = tx->flags & TX_CANCELLED;
 	tx->flags |= TX_CANCELLED;
 	if (cancel && !was_cancelled)
-		keep_caller_reason(tx, cancel);
+		keep_caller_headers(tx, cancel);
 	if (!was_cancelled && is_observed(tx, TM_CANCEL_IN))
 		tell_about(tx, TM_CANCEL_IN, cancel, 0, NO_SPAN, arena, NULL);
 	cancel_branches(tx, ALL_BRANCHES, arena);

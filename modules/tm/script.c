@@ -105,6 +105,8 @@ static bool relay_held(struct script_run *run, struct tx_context *context, const
 	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
 		tx_refreeze(tx, msg);
 	bool is_sent = relay_branches(run, tx, forced);
+	if (!is_sent && tm_settings()->failure_exec_mode && tx->on_failure && all_done(tx))
+		is_sent = relay_nowhere(tx, msg);
 	context->relayed = context->relayed || is_sent;
 	context->relay_failed = !is_sent;
 	if (!is_sent && msg->last_error == 0)
@@ -396,6 +398,7 @@ int suspend_current(struct script_run *run)
 			tx_refreeze(tx, run->msg);
 		tx_keep_state(tx, run->msg);
 		tx->flags |= TX_SUSPENDED;
+		tx->life_ends_ms = clock_ms() + tx->fr_ms; /* whoever goes on with it sets it back */
 		context->relayed = true;
 	}
 	if (!was_held)

@@ -81,7 +81,7 @@ static void tick_reply(struct transaction *tx)
 	tx->reply_retransmit_ms = clock_ms() + tx->reply_interval_ms;
 }
 
-/* Its time is over: a suspended request is answered, one that nobody forwarded or answered ends. */
+/* Its time is over: a suspended request fails, one that nobody forwarded or answered ends. */
 static void end_of_life(struct transaction *tx, struct arena *arena)
 {
 	if (!is_due(tx->life_ends_ms))
@@ -91,14 +91,13 @@ static void end_of_life(struct transaction *tx, struct arena *arena)
 	if (!(tx->flags & TX_SUSPENDED))
 		return;
 	tx->flags &= ~(uint32_t)TX_SUSPENDED;
-	if (tx->branch_count == 0 && tx->code < 200) {
-		struct tx_context context = context_holding(tx);
-		struct message *request = tx_request(tx, arena, &context);
-		struct script_run run;
-		if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
-			reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code,
-				tm_settings()->reply_408_reason);
-	}
+	if (tx->server != SERVER_PROCEEDING)
+		return;
+	/* A branch that times out in this very tick, so that failure_route hears of it. */
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx_request(tx, arena, &context);
+	if (request)
+		relay_nowhere(tx, request);
 }
 
 void tx_tick(struct transaction *tx, struct arena *arena)

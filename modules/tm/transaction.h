@@ -228,6 +228,8 @@ bool tx_glance(struct message *msg, struct tx_glance *out);
 /* ---- relay.c: sending requests ------------------------------------------------------------------------ */
 /* Forwards to the message's destinations as new branches: true when at least one was sent. */
 bool relay_branches(struct script_run *run, struct transaction *tx, const struct send_target *forced);
+/* Adds a branch that fails at once, by its timer (failure_exec_mode). */
+bool relay_nowhere(struct transaction *tx, const struct message *msg);
 /* Sends what msg->target says as a new branch. */
 bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
 	const struct send_target *forced);
