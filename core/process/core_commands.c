@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/process/process.h"
+#include "core/script/config_names.h"
 #include "core/shm/map.h"
 
 static struct span time_text(int64_t wall_s, char out[32])
@@ -28,8 +29,10 @@ static void run_list_methods(struct rpc_call *call)
 static void run_method_help(struct rpc_call *call)
 {
 	struct span name;
-	if (!rpc_need_text(call, 0, "method", &name))
+	if (!rpc_arg_text(call, 0, &name)) {
+		rpc_fault(call, 400, "Method Name Expected");
 		return;
+	}
 	const struct rpc_command *command = rpc_command_find(name);
 	if (!command)
 		rpc_fault(call, 400, "command not found");
@@ -74,7 +77,8 @@ static void run_runinfo(struct rpc_call *call)
 	rpc_add_text(call, node, "time_now", time_text(clock_wall_s(), text));
 	rpc_add_text(call, node, "time_started", time_text(server_start_wall_s(), text));
 	rpc_add_int(call, node, "uptime_secs", uptime);
-	rpc_add_int(call, node, "utime_days", uptime / 86400);
+	rpc_add_printf(call, node, "utime_days", "%lldd %lldh %lldm %llds", (long long)(uptime / 86400),
+		(long long)(uptime / 3600 % 24), (long long)(uptime / 60 % 60), (long long)(uptime % 60));
 }
 
 static void run_uptime(struct rpc_call *call)
@@ -114,6 +118,24 @@ static void run_modules(struct rpc_call *call)
 {
 	for (unsigned i = loader_count(); i > 1; i--)
 		rpc_add_text(call, NULL, NULL, span_from(loader_at(i - 1)->name));
+}
+
+static void run_ppdefines(struct rpc_call *call)
+{
+	struct span name, value;
+	for (unsigned i = 0; config_define_at(i, &name, &value); i++)
+		rpc_add_text(call, NULL, NULL, name);
+}
+
+static void run_ppdefines_full(struct rpc_call *call)
+{
+	struct span name, value;
+	for (unsigned i = 0; config_define_at(i, &name, &value); i++) {
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		rpc_add_text(call, node, "name", name);
+		rpc_add_int(call, node, "type", 0);
+		rpc_add_text(call, node, "value", value.len ? value : SPAN_OF("none"));
+	}
 }
 
 /* ---- processes -------------------------------------------------------------------------------------------------- */
@@ -282,6 +304,8 @@ static const struct rpc_command commands[] = {
 	{ "core.pwd", run_pwd, "Shows the working directory." },
 	{ "core.arg", run_arg, "Shows the command line.", NULL, true },
 	{ "core.modules", run_modules, "Lists the modules, last loaded first.", NULL, true },
+	{ "core.ppdefines", run_ppdefines, "Lists the preprocessor's defines.", NULL, true },
+	{ "core.ppdefines_full", run_ppdefines_full, "Lists the preprocessor's defines with values.", NULL, true },
 	{ "core.ps", run_ps, "Lists the processes.", NULL, true },
 	{ "core.psx", run_psx, "Lists the processes as structures.", NULL, true },
 	{ "core.psa", run_psa, "Lists the processes with all that is known of them.", NULL, true },

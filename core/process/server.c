@@ -211,6 +211,7 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	loader_add(&core_module, diagnostics, (struct source_position){ 0 });
 	core_rows_register();
 	rpc_register(&core_commands);
+	rpc_register(&core_commands_dns);
 	counters_prepare();
 	forward_prepare();
 	server.script = (struct script_options){ .path = server.options.config_path,

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dns.* and dst_blocklist.* commands. Every process has a cache of names of its own, which only
+ * grows by what it asked itself; commands that would show or change one cache of all processes say
+ * so. */
+#include "core/net/resolver.h"
+#include "core/process/process.h"
+
+static void run_lookup(struct rpc_call *call)
+{
+	struct span type, name;
+	struct resolved_addresses found;
+	if (!rpc_need_text(call, 0, "type", &type) || !rpc_need_text(call, 1, "name", &name))
+		return;
+	bool is_ipv6 = span_equal_nocase(type, SPAN_OF("AAAA"));
+	if (!is_ipv6 && !span_equal_nocase(type, SPAN_OF("A"))) {
+		rpc_fault(call, 400, "only records of type A and AAAA can be looked up");
+		return;
+	}
+	if (!resolve_host(name, &found))
+		found.count = 0;
+	for (unsigned i = 0; i < found.count; i++) {
+		char text[END_POINT_TEXT_MAX];
+		struct writer w = writer_fixed(text, sizeof(text));
+		if ((found.addresses[i].family == AF_INET6) != is_ipv6)
+			continue;
+		end_point_write_ip(&w, &found.addresses[i]);
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		rpc_add_text(call, node, "name", name);
+		rpc_add_text(call, node, "type", is_ipv6 ? SPAN_OF("AAAA") : SPAN_OF("A"));
+		rpc_add_text(call, node, "address", writer_result(&w));
+	}
+	const struct rpc_value *values;
+	struct span fault;
+	if (rpc_result(call, &values, &fault) == 0 && !values)
+		rpc_fault(call, 400, "Not found");
+}
+
+static void flush_here(const void *data, size_t len)
+{
+	resolver_flush();
+}
+
+static void run_delete_all(struct rpc_call *call)
+{
+	resolver_flush();
+	for (unsigned i = 1; i < role_count(); i++)
+		if (i != role_self() && !process_post(i, flush_here, NULL, 0))
+			rpc_fault(call, 500, "process %u cannot be told", i);
+	rpc_add_text(call, rpc_add_struct(call, NULL, NULL), "status", SPAN_OF("ok"));
+}
+
+static void run_not_shared(struct rpc_call *call)
+{
+	rpc_fault(call, 500, "not available: each process has a DNS cache of its own; dns.delete_all empties them");
+}
+
+static void run_no_blocklist(struct rpc_call *call)
+{
+	rpc_fault(call, 500, "dst blocklist support disabled");
+}
+
+static const struct rpc_command commands[] = {
+	{ "dns.lookup", run_lookup, "Looks a name up.", "A|AAAA name", true },
+	{ "dns.delete_all", run_delete_all, "Empties the DNS caches of all processes." },
+	{ "dns.delete_all_force", run_delete_all, "Empties the DNS caches of all processes." },
+	{ "dns.view", run_not_shared, "Not offered: caches belong to processes." },
+	{ "dns.debug", run_not_shared, "Not offered: caches belong to processes." },
+	{ "dns.debug_all", run_not_shared, "Not offered: caches belong to processes." },
+	{ "dns.mem_info", run_not_shared, "Not offered: caches belong to processes." },
+	{ "dns.add_a", run_not_shared, "Not offered: caches belong to processes.", "name ttl address flags" },
+	{ "dns.add_aaaa", run_not_shared, "Not offered: caches belong to processes.", "name ttl address flags" },
+	{ "dns.add_srv", run_not_shared, "Not offered: caches belong to processes.",
+	  "name ttl priority weight port target flags" },
+	{ "dns.delete_a", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_aaaa", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_cname", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_ebl", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_naptr", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_ptr", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_srv", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dns.delete_txt", run_not_shared, "Not offered: caches belong to processes.", "name" },
+	{ "dst_blocklist.add", run_no_blocklist, "Not offered: there is no blocklist.", "address" },
+	{ "dst_blocklist.debug", run_no_blocklist, "Not offered: there is no blocklist." },
+	{ "dst_blocklist.delete_all", run_no_blocklist, "Not offered: there is no blocklist." },
+	{ "dst_blocklist.mem_info", run_no_blocklist, "Not offered: there is no blocklist." },
+	{ "dst_blocklist.view", run_no_blocklist, "Not offered: there is no blocklist." },
+};
+
+const struct rpc_table core_commands_dns = ROWS(commands);
