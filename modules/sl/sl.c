@@ -13,14 +13,20 @@ static struct {
 	struct span default_reason;
 	bool bind_tm;
 	int64_t rich_redirect;
-} settings = { .default_code = 500, .default_reason = SPAN("Internal Server Error"), .bind_tm = true };
+} settings = { .default_code = 500,
+	       .default_reason = SPAN("Internal Server Error"),
+	       .bind_tm = true };
 static const struct field setting_fields[] = {
-	FIELD(settings, default_code, "status when the script's is no number", .min = 300, .max = 699, .is_live = true),
+	FIELD(settings, default_code, "status when the script's is no number", .min = 300,
+	      .max = 699, .is_live = true),
 	FIELD(settings, default_reason, "reason that goes with default_code", .is_live = false),
 	FIELD(settings, bind_tm, "send_reply answers by the transaction when there is one"),
-	FIELD(settings, rich_redirect, "accepted: Contacts of redirections carry URI and q only", .max = 3),
-	FIELD_IGNORED("event_callback_fl_ack", "there is no embedded language; use event_route[sl:filtered-ack]"),
-	FIELD_IGNORED("event_callback_lres_sent", "there is no embedded language; use event_route[sl:local-response]"),
+	FIELD(settings, rich_redirect, "accepted: Contacts of redirections carry URI and q only",
+	      .max = 3),
+	FIELD_IGNORED("event_callback_fl_ack",
+		      "there is no embedded language; use event_route[sl:filtered-ack]"),
+	FIELD_IGNORED("event_callback_lres_sent",
+		      "there is no embedded language; use event_route[sl:local-response]"),
 };
 
 static const struct tm_api *tm;
@@ -36,7 +42,8 @@ static void run_event(const char *name, struct message *msg)
 /* A reply repeats these headers (RFC 3261 8.2.6.2): without them it would be as malformed as its request. */
 static bool can_be_answered(const struct message *msg)
 {
-	static const enum sip_header_id needed[] = { HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ };
+	static const enum sip_header_id needed[] = { HEADER_VIA, HEADER_FROM, HEADER_TO,
+						     HEADER_CALL_ID, HEADER_CSEQ };
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!message_header(msg, needed[i]))
 			return false;
@@ -48,7 +55,8 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 	struct message *msg = run->msg;
 	char tag[64];
 	if (!message_is_request(msg) || message_method(msg) == METHOD_ACK) {
-		log_debug("there is no reply to %s", message_is_request(msg) ? "an ACK" : "a reply");
+		log_debug("there is no reply to %s",
+			  message_is_request(msg) ? "an ACK" : "a reply");
 		count_failure();
 		return false;
 	}
@@ -57,8 +65,10 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 		count_failure();
 		return false;
 	}
-	struct local_reply reply = { .request = msg, .code = code, .reason = reason,
-		.with_contacts = code >= 300 && code < 400 };
+	struct local_reply reply = { .request = msg,
+				     .code = code,
+				     .reason = reason,
+				     .with_contacts = code >= 300 && code < 400 };
 	if (code > 100)
 		reply.to_tag = msg->to_tag.at ? msg->to_tag : stateless_to_tag(msg, tag);
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + REPLY_ROOM);
@@ -106,7 +116,8 @@ struct reply_mode_args {
 };
 static const struct field reply_mode_fields[] = {
 	REPLY_FIELDS(reply_mode_args),
-	FIELD(struct reply_mode_args, mode, "1: open no connection, 2: close it after sending", .max = 3),
+	FIELD(struct reply_mode_args, mode, "1: open no connection, 2: close it after sending",
+	      .max = 3),
 };
 SCRIPT_HANDLER(reply_mode)
 
@@ -119,19 +130,26 @@ static const struct field forward_reply_args_fields[] = {
 	FIELD(struct forward_reply_args, reason, "new reason phrase", .optional = true),
 };
 #define forward_with_fields forward_reply_args_fields
-#define forward_with_args forward_reply_args
+#define forward_with_args   forward_reply_args
 SCRIPT_HANDLER(forward_with)
 SCRIPT_HANDLER_PLAIN(sl_reply_error)
 SCRIPT_HANDLER_PLAIN(any_reply_error)
 
-#define WHERE_REQUEST (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_EVENT | ROUTE_LOCAL | ROUTE_BRANCH_FAILURE)
+#define WHERE_REQUEST \
+	(ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_EVENT | ROUTE_LOCAL | ROUTE_BRANCH_FAILURE)
 static const struct script_function functions[] = {
-	FUNCTION("sl_send_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT, "Answers without state; 3xx carries the destinations as Contact."),
-	FUNCTION("send_reply", any_reply, WHERE_REQUEST, "Answers by the transaction when there is one, else without state."),
-	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST, "The same, and says what happens to the connection."),
-	FUNCTION_PLAIN("sl_reply_error", sl_reply_error, IN_REQUEST, "Answers with the last internal error, without state."),
-	FUNCTION_PLAIN("send_reply_error", any_reply_error, WHERE_REQUEST, "Answers with the last internal error."),
-	FUNCTION("sl_forward_reply", forward_with, IN_ANY_REPLY, "Forwards the current reply without state, perhaps with another status."),
+	FUNCTION("sl_send_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT,
+		 "Answers without state; 3xx carries the destinations as Contact."),
+	FUNCTION("send_reply", any_reply, WHERE_REQUEST,
+		 "Answers by the transaction when there is one, else without state."),
+	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST,
+		 "The same, and says what happens to the connection."),
+	FUNCTION_PLAIN("sl_reply_error", sl_reply_error, IN_REQUEST,
+		       "Answers with the last internal error, without state."),
+	FUNCTION_PLAIN("send_reply_error", any_reply_error, WHERE_REQUEST,
+		       "Answers with the last internal error."),
+	FUNCTION("sl_forward_reply", forward_with, IN_ANY_REPLY,
+		 "Forwards the current reply without state, perhaps with another status."),
 };
 
 /* Takes the script's arguments; what cannot be read becomes the defaults. */
@@ -142,7 +160,8 @@ static unsigned read_reply(const struct reply_args *args, struct span *out_reaso
 	*out_reason = args->reason.len ? args->reason : settings.default_reason;
 	if (is_number)
 		return (unsigned)code;
-	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code), (int)settings.default_code);
+	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code),
+		    (int)settings.default_code);
 	*out_reason = settings.default_reason;
 	return (unsigned)settings.default_code;
 }
@@ -172,7 +191,10 @@ static int reply_mode(struct script_run *run, const struct reply_mode_args *args
 }
 
 /* What is said about an internal error: its status and a phrase. */
-static const struct { int error; const char *phrase; } error_phrases[] = {
+static const struct {
+	int error;
+	const char *phrase;
+} error_phrases[] = {
 	{ 400, "Bad Request" },
 	{ 404, "Not Found" },
 	{ 476, "Unresolvable destination" },
@@ -214,13 +236,16 @@ static bool change_status(struct message *msg, const struct forward_reply_args *
 {
 	const struct sip_message_index *index = msg->index;
 	int64_t code;
-	if (!span_to_int64(args->code, &code) || code / 100 != index->status / 100 || index->status < 100) {
-		log_error("the status may only change within its class, %u to %.*s is no such change",
+	if (!span_to_int64(args->code, &code) || code / 100 != index->status / 100 ||
+	    index->status < 100) {
+		log_error(
+			"the status may only change within its class, %u to %.*s is no such change",
 			index->status, SPAN_ARGS(args->code));
 		return false;
 	}
 	uint32_t at = index->reason.at - 4; /* "NNN reason" */
-	struct span reason = args->reason.len ? args->reason : sip_range_span(msg->bytes, index->reason);
+	struct span reason =
+		args->reason.len ? args->reason : sip_range_span(msg->bytes, index->reason);
 	struct span text = arena_printf(msg->arena, "%d %.*s", (int)code, SPAN_ARGS(reason));
 	return text.at && edit_replace(msg, at, index->reason.len + 4, text);
 }

@@ -10,7 +10,10 @@ static counter_id totals[FIXED_COUNT];
 static counter_id by_class[7]; /* [0]: any other */
 static counter_id by_code[ARRAY_SIZE(codes)];
 
-#define COUNT(name_, doc_, id_) { .name = name_, .doc = doc_, .id = id_ }
+#define COUNT(name_, doc_, id_)                       \
+	{                                             \
+		.name = name_, .doc = doc_, .id = id_ \
+	}
 const struct counter_row sl_counters[] = {
 	COUNT("1xx_replies", "provisional replies", &by_class[1]),
 	COUNT("200_replies", "replies 200", &by_code[0]),
@@ -66,7 +69,9 @@ static void stats(struct rpc_call *call)
 	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(sl_counters); i++) {
 		struct span name = span_from(sl_counters[i].name);
-		if (!span_ends_with(name, SPAN_OF("_replies")) || span_starts_with(name, SPAN_OF("sent")) || span_starts_with(name, SPAN_OF("1xx")))
+		if (!span_ends_with(name, SPAN_OF("_replies")) ||
+		    span_starts_with(name, SPAN_OF("sent")) ||
+		    span_starts_with(name, SPAN_OF("1xx")))
 			continue;
 		char text[16];
 		struct writer w = writer_fixed(text, sizeof(text));
@@ -76,5 +81,6 @@ static void stats(struct rpc_call *call)
 }
 
 const struct rpc_command sl_commands[] = {
-	{ "sl.stats", stats, "How many replies were sent without state, by status.", NULL, .returns_array = false },
+	{ "sl.stats", stats, "How many replies were sent without state, by status.", NULL,
+	  .returns_array = false },
 };

@@ -11,5 +11,11 @@ void count_ack(void);
 extern const struct counter_row sl_counters[];
 extern const struct rpc_command sl_commands[];
 #define SL_COUNTER_COUNT 24
-#define SL_COUNTERS { sl_counters, SL_COUNTER_COUNT }
-#define SL_COMMANDS { sl_commands, 1 }
+#define SL_COUNTERS                           \
+	{                                     \
+		sl_counters, SL_COUNTER_COUNT \
+	}
+#define SL_COMMANDS            \
+	{                      \
+		sl_commands, 1 \
+	}

@@ -15,7 +15,8 @@ bool name_from_ids(uint64_t index, uint64_t label, struct tm_name *out_name)
 	uint64_t shards = shard_count(store_set());
 	if (label == 0 || label > UINT32_MAX || index / shards > UINT32_MAX)
 		return false;
-	*out_name = (struct tm_name){ (uint32_t)(index % shards), (uint32_t)(index / shards), (uint32_t)label };
+	*out_name = (struct tm_name){ (uint32_t)(index % shards), (uint32_t)(index / shards),
+				      (uint32_t)label };
 	return true;
 }
 
@@ -39,12 +40,16 @@ bool tx_view(struct script_run *run, struct tm_view *out_view)
 	bool is_matched = context && (context->generation || message_is_request(run->msg));
 	if (!is_matched || !tx_glance(run->msg, &glance))
 		return false;
-	*out_view = (struct tm_view){ .name = context_name(context), .branch = context->branch, .code = context->code,
-		.is_reply_local = context->reply_is_local };
+	*out_view = (struct tm_view){ .name = context_name(context),
+				      .branch = context->branch,
+				      .code = context->code,
+				      .is_reply_local = context->reply_is_local };
 	name_ids(out_view->name, &out_view->index, &out_view->label);
 	if (context->reply)
-		out_view->reason = sip_range_span(context->reply->bytes, context->reply->index->reason);
-	else if (context->reply_is_local && context->code == (unsigned)tm_settings()->reply_408_code)
+		out_view->reason =
+			sip_range_span(context->reply->bytes, context->reply->index->reason);
+	else if (context->reply_is_local &&
+		 context->code == (unsigned)tm_settings()->reply_408_code)
 		out_view->reason = tm_settings()->reply_408_reason;
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	const struct transaction *tx = slot_at(shard, context->index, context->generation);
@@ -61,12 +66,15 @@ bool tx_view(struct script_run *run, struct tm_view *out_view)
 /* ---- working on the transaction of a run -------------------------------------------------------------------- */
 
 /* The context for work on a named transaction: that of the run when it is the same one. */
-static struct tx_context *context_for(struct script_run *run, struct tm_name name, struct tx_context *own)
+static struct tx_context *context_for(struct script_run *run, struct tm_name name,
+				      struct tx_context *own)
 {
 	struct tx_context *current = run ? tx_context(run->msg) : NULL;
 	if (current && context_names(current, name))
 		return current;
-	*own = (struct tx_context){ .shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1 };
+	*own = (struct tx_context){
+		.shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1
+	};
 	return own;
 }
 
@@ -91,7 +99,8 @@ static struct message *api_request(struct script_run *run)
 	if (!tx_enter(context))
 		return NULL;
 	/* Only the holder may borrow from the region. */
-	struct message *request = was_held ? tx_request(context->tx, run->arena, context) : copy_request(context->tx, run->arena);
+	struct message *request = was_held ? tx_request(context->tx, run->arena, context)
+					   : copy_request(context->tx, run->arena);
 	if (!was_held)
 		tx_leave(context);
 	return request;
@@ -109,7 +118,7 @@ static struct message *api_invite(struct script_run *run)
 {
 	struct tx_context invite = { .branch = -1 };
 	if (!message_is_request(run->msg) || message_method(run->msg) != METHOD_CANCEL ||
-		!tx_find(run->msg, METHOD_INVITE, &invite) || !tx_enter(&invite))
+	    !tx_find(run->msg, METHOD_INVITE, &invite) || !tx_enter(&invite))
 		return NULL;
 	struct message *request = copy_request(invite.tx, run->arena);
 	tx_leave(&invite);
@@ -125,8 +134,11 @@ static int api_cancel_branches(struct script_run *run, enum tm_cancel_which whic
 	bool was_held = context->tx;
 	if (!tx_enter(context))
 		return -1;
-	uint32_t own = context->branch >= 0 && context->branch < BRANCHES_MOST ? 1u << context->branch : 0;
-	uint32_t mask = which == TM_CANCEL_ALL ? ALL_BRANCHES : which == TM_CANCEL_THIS ? own : ~own;
+	uint32_t own =
+		context->branch >= 0 && context->branch < BRANCHES_MOST ? 1u << context->branch : 0;
+	uint32_t mask = which == TM_CANCEL_ALL    ? ALL_BRANCHES
+			: which == TM_CANCEL_THIS ? own
+						  : ~own;
 	cancel_branches(context->tx, mask, run->arena);
 	if (!was_held)
 		tx_leave(context);
@@ -161,7 +173,7 @@ static bool work_reply(struct work *work, unsigned code, struct span reason)
 	struct message *request = tx_request(work->context.tx, &work->arena, &own);
 	struct script_run run;
 	return request && script_run_init(&run, request, ROUTE_EVENT, NULL) &&
-		reply_locally(&run, work->context.tx, request, code, reason);
+	       reply_locally(&run, work->context.tx, request, code, reason);
 }
 
 static bool api_cancel_call(struct span call_id, uint32_t cseq, unsigned reply_code)
@@ -239,7 +251,8 @@ static int api_drop(struct script_run *run, unsigned code)
 static int api_reuse_branch(struct script_run *run)
 {
 	struct tx_context *context = tx_context(run->msg);
-	if (!context || !context->tx || context->branch < 0 || context->branch >= context->tx->branch_count)
+	if (!context || !context->tx || context->branch < 0 ||
+	    context->branch >= context->tx->branch_count)
 		return -1;
 	const struct tx_branch *branch = context->tx->branches[context->branch];
 	struct message *msg = run->msg;
@@ -257,7 +270,8 @@ static bool api_is_known(struct script_run *run)
 {
 	const struct tx_context *context = tx_context(run->msg);
 	struct tx_context found = { .branch = -1 };
-	if (!message_is_request(run->msg) || message_method(run->msg) == METHOD_ACK || !context || context->generation)
+	if (!message_is_request(run->msg) || message_method(run->msg) == METHOD_ACK || !context ||
+	    context->generation)
 		return false;
 	return tx_find(run->msg, message_method(run->msg), &found);
 }
@@ -272,7 +286,8 @@ static bool api_ack_local(struct span call_id, uint32_t cseq, struct span header
 	bool is_sent = false;
 	for (unsigned i = 0; i < tx->branch_count && (tx->flags & TX_LOCAL); i++) {
 		const struct tx_branch *branch = tx->branches[i];
-		struct message *reply = branch->reply ? message_thaw(branch->reply, &work.arena) : NULL;
+		struct message *reply =
+			branch->reply ? message_thaw(branch->reply, &work.arena) : NULL;
 		if (reply && branch->code >= 200 && branch->code < 300)
 			is_sent = uac_ack(tx, i, reply, headers, body);
 	}

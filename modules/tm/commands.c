@@ -9,7 +9,8 @@
 static void run_stats(struct rpc_call *call)
 {
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-	int64_t current = (int64_t)shard_set_live(store_set()), in_use = counter_read(tm_counters->in_use);
+	int64_t current = (int64_t)shard_set_live(store_set()),
+		in_use = counter_read(tm_counters->in_use);
 	int64_t local = counter_read(tm_counters->local);
 	static const char *const names[] = { "6xx", "5xx", "4xx", "3xx", "2xx" };
 	rpc_add_int(call, node, "current", current);
@@ -35,7 +36,8 @@ struct listed {
 	int64_t age_s;
 };
 
-static struct span header_line(const struct message *msg, enum sip_header_id id, struct arena *arena)
+static struct span header_line(const struct message *msg, enum sip_header_id id,
+			       struct arena *arena)
 {
 	const struct sip_header *h = message_header(msg, id);
 	return h ? arena_copy(arena, sip_header_line(msg->bytes, h)) : NO_SPAN;
@@ -44,8 +46,10 @@ static struct span header_line(const struct message *msg, enum sip_header_id id,
 static void copy_listed(const struct transaction *tx, struct arena *arena, struct listed *out)
 {
 	struct message *msg = message_thaw(tx->request, arena);
-	*out = (struct listed){ .name = { tx->slot.shard, tx->slot.index, tx->slot.generation }, .flags = tx->flags,
-		.branch_count = tx->branch_count, .age_s = (clock_ms() - tx->created_ms) / 1000 };
+	*out = (struct listed){ .name = { tx->slot.shard, tx->slot.index, tx->slot.generation },
+				.flags = tx->flags,
+				.branch_count = tx->branch_count,
+				.age_s = (clock_ms() - tx->created_ms) / 1000 };
 	if (!msg)
 		return;
 	out->method = arena_copy(arena, message_method_name(msg));
@@ -69,8 +73,10 @@ static void write_listed(struct rpc_call *call, const struct listed *tx)
 	rpc_add_text(call, node, "from", tx->from);
 	rpc_add_text(call, node, "to", tx->to);
 	rpc_add_text(call, node, "callid", tx->call_id);
-	rpc_add_printf(call, node, "cseq", "CSeq: %.*s", SPAN_ARGS(span_slice(tx->cseq, 0, cseq_end)));
-	rpc_add_text(call, node, "uas_request", tx->flags & TX_LOCAL ? SPAN_OF("no") : SPAN_OF("yes"));
+	rpc_add_printf(call, node, "cseq", "CSeq: %.*s",
+		       SPAN_ARGS(span_slice(tx->cseq, 0, cseq_end)));
+	rpc_add_text(call, node, "uas_request",
+		     tx->flags & TX_LOCAL ? SPAN_OF("no") : SPAN_OF("yes"));
 	rpc_add_int(call, node, "tflags", tx->flags);
 	rpc_add_int(call, node, "outgoings", tx->branch_count);
 	rpc_add_int(call, node, "ref_count", 1);
@@ -117,10 +123,12 @@ static void run_hash_stats(struct rpc_call *call)
 /* ---- one transaction ------------------------------------------------------------------------------------------ */
 
 /* callid cseq, where cseq may be followed by the method. */
-static bool read_call(struct rpc_call *call, unsigned first, struct span *out_call_id, uint32_t *out_cseq)
+static bool read_call(struct rpc_call *call, unsigned first, struct span *out_call_id,
+		      uint32_t *out_cseq)
 {
 	struct span cseq;
-	if (!rpc_need_text(call, first, "callid", out_call_id) || !rpc_need_text(call, first + 1, "cseq", &cseq))
+	if (!rpc_need_text(call, first, "callid", out_call_id) ||
+	    !rpc_need_text(call, first + 1, "cseq", &cseq))
 		return false;
 	if (span_to_uint32(span_slice(cseq, 0, span_find(cseq, ' ', 0)), out_cseq))
 		return true;
@@ -147,8 +155,8 @@ static bool read_name(struct rpc_call *call, unsigned at, struct tm_name *out_na
 		return false;
 	size_t colon = span_find(text, ':', 0);
 	if (span_to_int64(span_slice(text, 0, colon), &index) && index >= 0 &&
-		span_to_int64(span_slice(text, colon + 1, text.len), &label) &&
-		name_from_ids((uint64_t)index, (uint64_t)label, out_name))
+	    span_to_int64(span_slice(text, colon + 1, text.len), &label) &&
+	    name_from_ids((uint64_t)index, (uint64_t)label, out_name))
 		return true;
 	rpc_fault(call, 400, "trans_id must be index:label");
 	return false;
@@ -156,8 +164,9 @@ static bool read_name(struct rpc_call *call, unsigned at, struct tm_name *out_na
 
 static bool enter_name(struct rpc_call *call, struct tm_name name, struct tx_context *out_context)
 {
-	*out_context = (struct tx_context){ .shard = name.shard, .index = name.slot, .generation = name.generation,
-		.branch = -1 };
+	*out_context = (struct tx_context){
+		.shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1
+	};
 	if (tx_enter(out_context))
 		return true;
 	rpc_fault(call, 481, "No such transaction");
@@ -173,7 +182,8 @@ static void reply_by(struct rpc_call *call, struct tx_context *context, unsigned
 	int64_t code;
 	struct tx_context own = context_holding(tx);
 	if (!rpc_need_int(call, 0, "code", &code) || !rpc_need_text(call, 1, "reason", &reason) ||
-		!rpc_need_text(call, after, "to_tag", &tag) || !rpc_need_text(call, after + 1, "headers", &headers))
+	    !rpc_need_text(call, after, "to_tag", &tag) ||
+	    !rpc_need_text(call, after + 1, "headers", &headers))
 		return;
 	(void)!rpc_arg_text(call, after + 2, &body);
 	struct message *request = code >= 100 && code <= 699 ? tx_request(tx, arena, &own) : NULL;
@@ -185,8 +195,10 @@ static void reply_by(struct rpc_call *call, struct tx_context *context, unsigned
 	if (tag.len && !span_equal(tag, SPAN_OF(".")))
 		request->to_tag = tag;
 	if (headers.len && !span_equal(headers, SPAN_OF(".")))
-		message_add_reply_line(request, span_ends_with(headers, SPAN_OF("\n")) ? headers :
-			arena_printf(arena, "%.*s\r\n", SPAN_ARGS(headers)));
+		message_add_reply_line(
+			request, span_ends_with(headers, SPAN_OF("\n"))
+					 ? headers
+					 : arena_printf(arena, "%.*s\r\n", SPAN_ARGS(headers)));
 	if (body.len)
 		message_set_reply_body(request, body, NO_SPAN);
 	if (!reply_locally(&run, tx, request, (unsigned)code, reason))
@@ -255,29 +267,47 @@ static void run_retransmit_callid(struct rpc_call *call)
 }
 
 #define UAC_ARGS "method ruri nexthop|. socket|. headers [body]"
-#define UAC_ROW(suffix, run, text) { "tm.t_uac_" suffix, run, text, UAC_ARGS, .returns_array = false }
+#define UAC_ROW(suffix, run, text)                                              \
+	{                                                                       \
+		"tm.t_uac_" suffix, run, text, UAC_ARGS, .returns_array = false \
+	}
 const struct rpc_command tm_commands[] = {
-	{ "tm.stats", run_stats, "Shows counts of transactions and replies.", NULL, .returns_array = false },
+	{ "tm.stats", run_stats, "Shows counts of transactions and replies.", NULL,
+	  .returns_array = false },
 	{ "tm.list", run_list, "Shows all transactions.", NULL, .returns_array = true },
-	{ "tm.clean", run_clean, "Nothing to do: what is over frees itself.", NULL, .returns_array = false },
-	{ "tm.hash_stats", run_hash_stats, "Shows the memory of transactions.", NULL, .returns_array = false },
+	{ "tm.clean", run_clean, "Nothing to do: what is over frees itself.", NULL,
+	  .returns_array = false },
+	{ "tm.hash_stats", run_hash_stats, "Shows the memory of transactions.", NULL,
+	  .returns_array = false },
 	{ "tm.cancel", run_cancel, "Cancels an INVITE.", "callid cseq", .returns_array = false },
-	{ "tm.reply", run_reply, "Answers a request.", "code reason index:label to_tag headers|. [body]", .returns_array = false },
-	{ "tm.reply_callid", run_reply_callid, "Answers a request.", "code reason callid cseq to_tag headers|. [body]", .returns_array = false },
-	{ "tm.retransmit_reply", run_retransmit, "Sends the last reply again.", "index:label", .returns_array = false },
-	{ "tm.retransmit_reply_callid", run_retransmit_callid, "Sends the last reply again.", "callid cseq", .returns_array = false },
+	{ "tm.reply", run_reply, "Answers a request.",
+	  "code reason index:label to_tag headers|. [body]", .returns_array = false },
+	{ "tm.reply_callid", run_reply_callid, "Answers a request.",
+	  "code reason callid cseq to_tag headers|. [body]", .returns_array = false },
+	{ "tm.retransmit_reply", run_retransmit, "Sends the last reply again.", "index:label",
+	  .returns_array = false },
+	{ "tm.retransmit_reply_callid", run_retransmit_callid, "Sends the last reply again.",
+	  "callid cseq", .returns_array = false },
 	UAC_ROW("start", uac_command_start, "Sends a request of our own and does not wait."),
 	UAC_ROW("start_hex", uac_command_start_hex, "The same; the body is hexadecimal."),
-	UAC_ROW("start_noack", uac_command_start_noack, "The same; a 2xx to INVITE gets no ACK from us."),
-	UAC_ROW("start_noack_hex", uac_command_start_noack_hex, "The same; the body is hexadecimal."),
-	UAC_ROW("wait", uac_command_wait, "Sends a request of our own and answers with its final reply."),
+	UAC_ROW("start_noack", uac_command_start_noack,
+		"The same; a 2xx to INVITE gets no ACK from us."),
+	UAC_ROW("start_noack_hex", uac_command_start_noack_hex,
+		"The same; the body is hexadecimal."),
+	UAC_ROW("wait", uac_command_wait,
+		"Sends a request of our own and answers with its final reply."),
 	UAC_ROW("wait_hex", uac_command_wait_hex, "The same; the body is hexadecimal."),
-	UAC_ROW("wait_noack", uac_command_wait_noack, "The same; a 2xx to INVITE gets no ACK from us."),
+	UAC_ROW("wait_noack", uac_command_wait_noack,
+		"The same; a 2xx to INVITE gets no ACK from us."),
 	UAC_ROW("wait_noack_hex", uac_command_wait_noack_hex, "The same; the body is hexadecimal."),
-	UAC_ROW("wait_block", uac_command_block, "Sends a request of our own and answers with the code of its final reply."),
+	UAC_ROW("wait_block", uac_command_block,
+		"Sends a request of our own and answers with the code of its final reply."),
 	UAC_ROW("wait_block_hex", uac_command_block_hex, "The same; the body is hexadecimal."),
-	UAC_ROW("wait_block_noack", uac_command_block_noack, "The same; a 2xx to INVITE gets no ACK from us."),
-	UAC_ROW("wait_block_noack_hex", uac_command_block_noack_hex, "The same; the body is hexadecimal."),
-	{ "tm.t_uac_attrs", uac_command_attrs, "Sends a request of our own, with attributes.", "attrs " UAC_ARGS, .returns_array = false },
+	UAC_ROW("wait_block_noack", uac_command_block_noack,
+		"The same; a 2xx to INVITE gets no ACK from us."),
+	UAC_ROW("wait_block_noack_hex", uac_command_block_noack_hex,
+		"The same; the body is hexadecimal."),
+	{ "tm.t_uac_attrs", uac_command_attrs, "Sends a request of our own, with attributes.",
+	  "attrs " UAC_ARGS, .returns_array = false },
 };
 _Static_assert(ARRAY_SIZE(tm_commands) == TM_COMMAND_COUNT, "adapt TM_COMMAND_COUNT");

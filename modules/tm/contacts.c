@@ -5,11 +5,14 @@
 
 #include "modules/tm/transaction.h"
 
-#define SET_MOST (MESSAGE_MAX_BRANCHES + 1)
+#define SET_MOST  (MESSAGE_MAX_BRANCHES + 1)
 #define RUN_EMPTY (-2)
 
 /* The members of one contact in the XAVP. */
-#define TEXT_MEMBERS(X) X(uri, "uri") X(dst_uri, "dst_uri") X(path, "path") X(instance, "instance") X(ruid, "ruid") X(location_ua, "location_ua")
+#define TEXT_MEMBERS(X)                                                               \
+	X(uri, "uri")                                                                 \
+	X(dst_uri, "dst_uri") X(path, "path") X(instance, "instance") X(ruid, "ruid") \
+		X(location_ua, "location_ua")
 
 static bool same_branch(const struct branch *a, const struct branch *b)
 {
@@ -78,7 +81,8 @@ static bool push_number(struct attributes *all, struct xavp *node, const char *n
 }
 
 /* Nodes are pushed in front, so the last contact goes first. */
-static bool push_contact(struct message *msg, struct span list, const struct branch *branch, bool ends_group)
+static bool push_contact(struct message *msg, struct span list, const struct branch *branch,
+			 bool ends_group)
 {
 	struct attributes *all = &msg->attributes;
 	struct xavp *node = xavp_push(all, &all->xavps, list, (struct value){ .kind = VALUE_NULL });
@@ -86,21 +90,27 @@ static bool push_contact(struct message *msg, struct span list, const struct bra
 		return false;
 	node->has_children = true;
 	bool ok = true;
-#define PUSH_TEXT(member, name) \
-	if (branch->member.len) \
-		ok = ok && xavp_push(all, &node->children, SPAN_OF(name), VALUE_OF_TEXT(branch->member));
+#define PUSH_TEXT(member, name)                                           \
+	if (branch->member.len)                                           \
+		ok = ok && xavp_push(all, &node->children, SPAN_OF(name), \
+				     VALUE_OF_TEXT(branch->member));
 	TEXT_MEMBERS(PUSH_TEXT)
 #undef PUSH_TEXT
 	if (branch->socket)
-		ok = ok && xavp_push(all, &node->children, SPAN_OF("sock"), VALUE_OF_TEXT(branch->socket->text));
-	ok = ok && push_number(all, node, "q", branch->q) && push_number(all, node, "branch_flags", branch->flags) &&
-		push_number(all, node, "q_flag", ends_group);
+		ok = ok && xavp_push(all, &node->children, SPAN_OF("sock"),
+				     VALUE_OF_TEXT(branch->socket->text));
+	ok = ok && push_number(all, node, "q", branch->q) &&
+	     push_number(all, node, "branch_flags", branch->flags) &&
+	     push_number(all, node, "q_flag", ends_group);
 	return ok;
 }
 
-struct load_args { int64_t mode; };
-static const struct field t_load_contacts_fields[] = {
-	FIELD(struct load_args, mode, "0: by q, 1: by chance, weighted with q", .optional = true, .max = 1) };
+struct load_args {
+	int64_t mode;
+};
+static const struct field t_load_contacts_fields[] = { FIELD(
+	struct load_args, mode, "0: by q, 1: by chance, weighted with q", .optional = true,
+	.max = 1) };
 #define t_load_contacts_args load_args
 SCRIPT_HANDLER(t_load_contacts)
 
@@ -150,7 +160,8 @@ static int64_t child_number(struct xavp *node, const char *name)
 static struct branch read_contact(struct xavp *node)
 {
 	struct end_point socket;
-	struct branch branch = { .q = (int32_t)child_number(node, "q"), .flags = (uint32_t)child_number(node, "branch_flags") };
+	struct branch branch = { .q = (int32_t)child_number(node, "q"),
+				 .flags = (uint32_t)child_number(node, "branch_flags") };
 #define READ_TEXT(member, name) branch.member = child_text(node, name);
 	TEXT_MEMBERS(READ_TEXT)
 #undef READ_TEXT
@@ -203,7 +214,8 @@ static int t_next_contacts(struct script_run *run)
 	if (!xavp_find(msg->attributes.xavps, list, 0, false)) {
 		/* Nothing was loaded because the set was one group: that one counts once. */
 		const struct tx_context *context = tx_context(msg);
-		return context && !context->generation && run->kind == ROUTE_REQUEST ? 1 : RUN_EMPTY;
+		return context && !context->generation && run->kind == ROUTE_REQUEST ? 1
+										     : RUN_EMPTY;
 	}
 	message_clear_branches(msg);
 	while (!ends_group && (node = xavp_find(msg->attributes.xavps, list, 0, false))) {
@@ -228,7 +240,8 @@ static int t_next_contact_flow(struct script_run *run)
 	struct message *msg = run->msg;
 	struct span list = tm_settings()->contact_flows_avp;
 	const struct tx_context *context = tx_context(msg);
-	if (!list.len || !context || !context->tx || context->branch < 0 || context->branch >= context->tx->branch_count)
+	if (!list.len || !context || !context->tx || context->branch < 0 ||
+	    context->branch >= context->tx->branch_count)
 		return -1;
 	struct span instance = context->tx->branches[context->branch]->instance;
 	for (unsigned i = 0;; i++) {
@@ -246,7 +259,9 @@ static int t_next_contact_flow(struct script_run *run)
 
 /* ---- destinations for another transaction ------------------------------------------------------------------------ */
 
-struct append_args { int64_t index, label; };
+struct append_args {
+	int64_t index, label;
+};
 static const struct field t_cell_append_branches_fields[] = {
 	FIELD(struct append_args, index, "$T(id_index) of the transaction"),
 	FIELD(struct append_args, label, "its $T(id_label)"),
@@ -260,20 +275,28 @@ static int t_cell_append_branches(struct script_run *run, const struct append_ar
 	struct message *msg = run->msg;
 	if (!name_from_ids((uint64_t)args->index, (uint64_t)args->label, &name))
 		return -1;
-	struct tx_context context = { .shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1 };
+	struct tx_context context = {
+		.shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1
+	};
 	if (!tx_enter(&context))
 		return -1;
 	struct transaction *tx = context.tx;
-	struct message *request = tx->server == SERVER_PROCEEDING && !(tx->flags & TX_CANCELLED) ?
-		tx_request(tx, run->arena, &context) : NULL;
+	struct message *request = tx->server == SERVER_PROCEEDING && !(tx->flags & TX_CANCELLED)
+					  ? tx_request(tx, run->arena, &context)
+					  : NULL;
 	struct script_run other;
 	bool any_sent = false;
 	if (request && script_run_init(&other, request, ROUTE_EVENT, NULL)) {
 		message_clear_branches(request);
-		any_sent = set_main(request, &(struct branch){ .uri = message_uri(msg), .dst_uri = msg->target.dst_uri,
-			.path = msg->target.path, .ruid = msg->target.ruid, .instance = msg->target.instance,
-			.flags = msg->target.flags, .socket = msg->target.socket, .q = msg->target.q }) &&
-			relay_one(&other, tx, NULL, NULL);
+		any_sent = set_main(request, &(struct branch){ .uri = message_uri(msg),
+							       .dst_uri = msg->target.dst_uri,
+							       .path = msg->target.path,
+							       .ruid = msg->target.ruid,
+							       .instance = msg->target.instance,
+							       .flags = msg->target.flags,
+							       .socket = msg->target.socket,
+							       .q = msg->target.q }) &&
+			   relay_one(&other, tx, NULL, NULL);
 		for (unsigned i = 0; i < msg->branch_count; i++)
 			any_sent = relay_one(&other, tx, &msg->branches[i], NULL) || any_sent;
 		if (any_sent)
@@ -285,9 +308,13 @@ static int t_cell_append_branches(struct script_run *run, const struct append_ar
 
 #define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
 static const struct script_function functions[] = {
-	FUNCTION("t_load_contacts", t_load_contacts, ON_RELAY, "Puts the destinations into an XAVP, best first."),
-	FUNCTION_PLAIN("t_next_contacts", t_next_contacts, ON_RELAY, "Takes the next group of equal q; -2 when none is left."),
-	FUNCTION_PLAIN("t_next_contact_flow", t_next_contact_flow, ON_RELAY, "Takes another flow of the failed branch's instance; -2 when none is left."),
-	FUNCTION("t_cell_append_branches", t_cell_append_branches, ON_RELAY, "Sends another transaction to the destinations of this message."),
+	FUNCTION("t_load_contacts", t_load_contacts, ON_RELAY,
+		 "Puts the destinations into an XAVP, best first."),
+	FUNCTION_PLAIN("t_next_contacts", t_next_contacts, ON_RELAY,
+		       "Takes the next group of equal q; -2 when none is left."),
+	FUNCTION_PLAIN("t_next_contact_flow", t_next_contact_flow, ON_RELAY,
+		       "Takes another flow of the failed branch's instance; -2 when none is left."),
+	FUNCTION("t_cell_append_branches", t_cell_append_branches, ON_RELAY,
+		 "Sends another transaction to the destinations of this message."),
 };
 const struct function_table tm_contact_table = ROWS(functions);

@@ -3,7 +3,10 @@
  * (other server), with RFC 6026 and, where a proxy is concerned, 4320. */
 #include "modules/tm/machine.h"
 
-#define STAY(state) { state, DO_NOTHING }
+#define STAY(state)               \
+	{                         \
+		state, DO_NOTHING \
+	}
 
 static const struct machine_step clients[MACHINE_KINDS][CLIENT_STATES][CLIENT_EVENTS] = {
 	[MACHINE_INVITE] = {
@@ -176,12 +179,14 @@ static const struct machine_step servers[MACHINE_KINDS][SERVER_STATES][SERVER_EV
 	},
 };
 
-struct machine_step client_step(enum machine_kind kind, enum client_state state, enum client_event event)
+struct machine_step client_step(enum machine_kind kind, enum client_state state,
+				enum client_event event)
 {
 	return clients[kind][state][event];
 }
 
-struct machine_step server_step(enum machine_kind kind, enum server_state state, enum server_event event)
+struct machine_step server_step(enum machine_kind kind, enum server_state state,
+				enum server_event event)
 {
 	return servers[kind][state][event];
 }

@@ -6,7 +6,7 @@
 #include "modules/tm/transaction.h"
 
 #define NAMES_MOST 1024
-#define NAME_MOST 120
+#define NAME_MOST  120
 
 struct name {
 	uint32_t len;
@@ -18,7 +18,7 @@ static struct names {
 	struct lock lock;
 	_Atomic uint32_t count;
 	struct name list[NAMES_MOST];
-} *names;
+} * names;
 
 bool names_prepare(void)
 {
@@ -40,7 +40,8 @@ static uint16_t find(struct span text, uint32_t hash, uint32_t from)
 static uint16_t add(struct span text, uint32_t hash)
 {
 	if (lock_take(&names->lock) == LOCK_OWNER_DIED)
-		lock_mark_consistent(&names->lock); /* the count is stored last, so nothing is half done */
+		lock_mark_consistent(
+			&names->lock); /* the count is stored last, so nothing is half done */
 	uint16_t number = find(text, hash, 0);
 	uint32_t count = names->count;
 	if (!number && count < NAMES_MOST) {

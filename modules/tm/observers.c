@@ -23,7 +23,8 @@ bool observe(unsigned events, uint32_t flag_mask, tm_observer observer)
 
 static bool wants(const struct observer *observer, const struct transaction *tx, unsigned event)
 {
-	return (observer->events & event) && (!observer->flag_mask || (observer->flag_mask & tx->message_flags));
+	return (observer->events & event) &&
+	       (!observer->flag_mask || (observer->flag_mask & tx->message_flags));
 }
 
 bool is_observed(const struct transaction *tx, unsigned event)
@@ -34,14 +35,21 @@ bool is_observed(const struct transaction *tx, unsigned event)
 	return false;
 }
 
-void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
-	unsigned code, struct span reason, const struct branch *branch)
+void tell_observers(struct transaction *tx, enum tm_event event, struct message *request,
+		    struct message *reply, unsigned code, struct span reason,
+		    const struct branch *branch)
 {
 	struct script_run run;
 	if (!is_observed(tx, event) || !script_run_init(&run, request, ROUTE_EVENT, NULL))
 		return;
-	const struct tm_event_info info = { .event = event, .run = &run, .request = request, .reply = reply,
-		.code = code, .reason = reason, .is_cancelled = tx->flags & TX_CANCELLED, .branch = branch };
+	const struct tm_event_info info = { .event = event,
+					    .run = &run,
+					    .request = request,
+					    .reply = reply,
+					    .code = code,
+					    .reason = reason,
+					    .is_cancelled = tx->flags & TX_CANCELLED,
+					    .branch = branch };
 	for (unsigned i = 0; i < observers.count; i++)
 		if (wants(&observers.list[i], tx, event))
 			observers.list[i].call(&info);
@@ -49,7 +57,7 @@ void tell_observers(struct transaction *tx, enum tm_event event, struct message 
 }
 
 void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
-	struct span reason, struct arena *arena, const struct tx_branch *branch)
+		struct span reason, struct arena *arena, const struct tx_branch *branch)
 {
 	if (!is_observed(tx, event))
 		return;

@@ -50,12 +50,13 @@ static struct span place(char **end, struct span text)
 }
 
 /* Makes branch number tx->branch_count: one block with everything that is remembered of it. */
-static struct tx_branch *branch_add(struct transaction *tx, const struct message *msg, struct span request)
+static struct tx_branch *branch_add(struct transaction *tx, const struct message *msg,
+				    struct span request)
 {
 	const struct branch *target = &msg->target;
 	struct span uri = message_uri(msg);
-	size_t size = sizeof(struct tx_branch) + request.len + uri.len + target->dst_uri.len + target->path.len +
-		target->ruid.len + target->instance.len;
+	size_t size = sizeof(struct tx_branch) + request.len + uri.len + target->dst_uri.len +
+		      target->path.len + target->ruid.len + target->instance.len;
 	struct shard *shard = tx_lock(tx);
 	struct tx_branch *branch = region_alloc(shard, &tx->slot, size);
 	if (branch) {
@@ -133,7 +134,8 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 	return true;
 }
 
-static bool find_target(struct message *msg, const struct send_target *forced, struct end_point *out_to)
+static bool find_target(struct message *msg, const struct send_target *forced,
+			struct end_point *out_to)
 {
 	struct located located;
 	if (forced && forced->to.family) {
@@ -169,7 +171,7 @@ static struct edit *copy_edits(struct arena *arena, const struct edit *edits)
 }
 
 bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
-	const struct send_target *forced)
+	       const struct send_target *forced)
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
@@ -187,7 +189,8 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 		msg->edits = copy_edits(msg->arena, kept_edits);
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
-	bool is_sent = run_branch_route(run, tx, msg) && find_target(msg, forced, &to) && branch_start(tx, msg, &to);
+	bool is_sent = run_branch_route(run, tx, msg) && find_target(msg, forced, &to) &&
+		       branch_start(tx, msg, &to);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
 	msg->target = kept_target;
@@ -197,7 +200,8 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 
 bool relay_nowhere(struct transaction *tx, const struct message *msg)
 {
-	struct tx_branch *branch = tx->branch_count < BRANCHES_MOST ? branch_add(tx, msg, SPAN_OF("")) : NULL;
+	struct tx_branch *branch =
+		tx->branch_count < BRANCHES_MOST ? branch_add(tx, msg, SPAN_OF("")) : NULL;
 	if (!branch)
 		return false;
 	branch->state = CLIENT_CALLING;
@@ -216,7 +220,7 @@ static bool same_destination(const struct branch *a, struct span uri, const stru
 static bool main_counts(const struct message *msg, const struct tx_context *context)
 {
 	if (context->main_is_used && msg->target.uri.at == context->seen_uri &&
-		msg->target.dst_uri.at == context->seen_dst)
+	    msg->target.dst_uri.at == context->seen_dst)
 		return false;
 	for (unsigned i = 0; i < msg->branch_count; i++)
 		if (same_destination(&msg->branches[i], message_uri(msg), &msg->target))
@@ -233,7 +237,8 @@ static void drop_replies_of_old_legs(struct transaction *tx)
 		tx->branches[i]->is_dropped = true;
 }
 
-bool relay_branches(struct script_run *run, struct transaction *tx, const struct send_target *forced)
+bool relay_branches(struct script_run *run, struct transaction *tx,
+		    const struct send_target *forced)
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
@@ -268,7 +273,7 @@ bool relay_branches(struct script_run *run, struct transaction *tx, const struct
 
 /* Copies the headers that a CANCEL or ACK shares with its INVITE. */
 static void write_shared_headers(struct writer *w, struct message *sent, const char *method,
-	struct span to)
+				 struct span to)
 {
 	uint32_t cseq = 0;
 	const struct sip_header *via = message_header(sent, HEADER_VIA);
@@ -277,7 +282,8 @@ static void write_shared_headers(struct writer *w, struct message *sent, const c
 		cseq = 0;
 	writer_printf(w, "%s %.*s SIP/2.0\r\n", method, SPAN_ARGS(uri));
 	writer_span(w, sip_header_line(sent->bytes, via));
-	for (const struct sip_header *h = message_header(sent, HEADER_ROUTE); h; h = message_next_header(sent, h))
+	for (const struct sip_header *h = message_header(sent, HEADER_ROUTE); h;
+	     h = message_next_header(sent, h))
 		writer_span(w, sip_header_line(sent->bytes, h));
 	writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_FROM)));
 	writer_span(w, to);
@@ -290,8 +296,9 @@ struct message *branch_request(const struct tx_branch *branch, struct arena *are
 	const struct received nobody = { 0 };
 	const char *reason;
 	struct message *sent = message_parse(arena, branch->request, &nobody, &reason);
-	bool is_whole = sent && message_header(sent, HEADER_VIA) && message_header(sent, HEADER_FROM) &&
-		message_header(sent, HEADER_TO) && message_header(sent, HEADER_CALL_ID);
+	bool is_whole = sent && message_header(sent, HEADER_VIA) &&
+			message_header(sent, HEADER_FROM) && message_header(sent, HEADER_TO) &&
+			message_header(sent, HEADER_CALL_ID);
 	return is_whole ? sent : NULL;
 }
 
@@ -301,7 +308,8 @@ static void write_extra_headers(struct writer *w, const struct message *sent)
 	struct span prefix = tm_settings()->ac_extra_hdrs;
 	for (unsigned i = 0; prefix.len && i < sent->index->header_count; i++) {
 		const struct sip_header *h = &sent->index->headers[i];
-		if (h->id == HEADER_OTHER && span_starts_with_nocase(sip_header_name(sent->bytes, h), prefix))
+		if (h->id == HEADER_OTHER &&
+		    span_starts_with_nocase(sip_header_name(sent->bytes, h), prefix))
 			writer_span(w, sip_header_line(sent->bytes, h));
 	}
 }
@@ -312,7 +320,8 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 	if (!sent)
 		return;
 	struct writer w = writer_in_arena(arena, 1024);
-	write_shared_headers(&w, sent, "CANCEL", sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
+	write_shared_headers(&w, sent, "CANCEL",
+			     sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
 	writer_span(&w, bytes_span(tx->cancel_reason));
 	write_extra_headers(&w, sent);
 	writer_span(&w, render_options()->user_agent_line);
@@ -326,7 +335,8 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 		branch->cancel_ms = clock_ms() + tx->retr1_ms;
 	}
 	/* A callee that does not answer the CANCEL is not waited for beyond 64*T1 (RFC 3261 9.1). */
-	branch->expires_ms = clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
+	branch->expires_ms =
+		clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
 	branch_send(branch, writer_result(&w));
 }
 
@@ -342,7 +352,10 @@ void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena
 		if (branch->state == CLIENT_PROCEEDING || tm_settings()->cancel_b_method == 2) {
 			cancel_branch(tx, branch, arena);
 		} else if (tm_settings()->cancel_b_method == 0) {
-			branch->state = client_step(MACHINE_INVITE, (enum client_state)branch->state, CLIENT_GIVES_UP).next;
+			branch->state =
+				client_step(MACHINE_INVITE, (enum client_state)branch->state,
+					    CLIENT_GIVES_UP)
+					.next;
 			branch->retransmit_ms = branch->expires_ms = 0;
 			branch->code = 487;
 			branch->is_local = true;

@@ -33,7 +33,8 @@ static void note_final(struct transaction *tx, unsigned actions, bool is_local)
 /* What is sent upstream counts, and moves the server transaction. False: not now. */
 static bool upstream_step(struct transaction *tx, unsigned code, bool is_local)
 {
-	struct machine_step step = server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
+	struct machine_step step =
+		server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
 	if (step.actions & DO_REFUSE)
 		return false;
 	tx->server = step.next;
@@ -80,13 +81,18 @@ static void relay_upstream(struct transaction *tx, struct message *reply)
 		tell_about(tx, event, reply, code, reply_reason(reply), reply->arena, NULL);
 }
 
-struct span render_reply_to(struct message *request, unsigned code, struct span reason, struct span extra)
+struct span render_reply_to(struct message *request, unsigned code, struct span reason,
+			    struct span extra)
 {
 	char tag[64];
-	struct local_reply reply = { .request = request, .code = code, .reason = reason, .extra_lines = extra,
-		.with_contacts = code >= 300 && code < 400 };
+	struct local_reply reply = { .request = request,
+				     .code = code,
+				     .reason = reason,
+				     .extra_lines = extra,
+				     .with_contacts = code >= 300 && code < 400 };
 	if (code > 100)
-		reply.to_tag = request->to_tag.at ? request->to_tag : stateless_to_tag(request, tag);
+		reply.to_tag =
+			request->to_tag.at ? request->to_tag : stateless_to_tag(request, tag);
 	struct writer w = writer_in_arena(request->arena, request->bytes.len + 512);
 	render_local_reply(&w, &reply);
 	return w.failed ? NO_SPAN : writer_result(&w);
@@ -99,8 +105,8 @@ static void run_local_response(struct message *request)
 		script_run_event("tm:local-response", request, NULL, NULL);
 }
 
-bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request, unsigned code,
-	struct span reason)
+bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request,
+		   unsigned code, struct span reason)
 {
 	if (tx->flags & TX_LOCAL)
 		return false;
@@ -154,7 +160,8 @@ static int pick_winner(const struct transaction *tx)
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		const struct tx_branch *branch = tx->branches[i];
 		int rank = reply_rank(tx, branch);
-		if (branch->code >= 300 && !branch->is_dropped && branch_is_done(branch) && rank < best_rank) {
+		if (branch->code >= 300 && !branch->is_dropped && branch_is_done(branch) &&
+		    rank < best_rank) {
 			best_rank = rank;
 			best = (int)i;
 		}
@@ -164,7 +171,10 @@ static int pick_winner(const struct transaction *tx)
 
 static struct span local_reason(unsigned code)
 {
-	static const struct { unsigned code; struct span reason; } known[] = {
+	static const struct {
+		unsigned code;
+		struct span reason;
+	} known[] = {
 		{ 477, SPAN("Unfortunately error on sending to next hop occurred (477/TM)") },
 		{ 478, SPAN("Unresolvable destination (478/TM)") },
 		{ 487, SPAN("Request Terminated") },
@@ -198,7 +208,8 @@ static void aggregate_challenges(struct transaction *tx, unsigned winner, struct
 	}
 }
 
-static void forward_winner(struct transaction *tx, unsigned winner, struct message *reply, struct arena *arena)
+static void forward_winner(struct transaction *tx, unsigned winner, struct message *reply,
+			   struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
 	if (tx->flags & TX_LOCAL) {
@@ -212,7 +223,8 @@ static void forward_winner(struct transaction *tx, unsigned winner, struct messa
 	/* 503 means "this server"; upstream it would mean us (16.7, 6.). */
 	bool is_remapped = branch->code == 503 && tm_settings()->remap_503_500;
 	if (reply && !is_remapped) {
-		if (tm_settings()->aggregate_challenges && (branch->code == 401 || branch->code == 407))
+		if (tm_settings()->aggregate_challenges &&
+		    (branch->code == 401 || branch->code == 407))
 			aggregate_challenges(tx, winner, reply);
 		relay_upstream(tx, reply);
 		return;
@@ -232,7 +244,8 @@ static void forward_winner(struct transaction *tx, unsigned winner, struct messa
 }
 
 /* Prepares the stored request for a route that may send it elsewhere. */
-static struct message *request_for_route(struct transaction *tx, struct tx_context *context, struct arena *arena)
+static struct message *request_for_route(struct transaction *tx, struct tx_context *context,
+					 struct arena *arena)
 {
 	struct message *request = tx_request(tx, arena, context);
 	if (!request)
@@ -267,11 +280,13 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 		script_run_route(&run, route);
 	fiber_set_local(outer);
 	tx_keep_state(tx, request);
-	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 || (tx->flags & TX_SUSPENDED);
+	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 ||
+	       (tx->flags & TX_SUSPENDED);
 }
 
 /* `reply`: as it came, or NULL when it has to be fetched. */
-static void tell_failure(struct transaction *tx, unsigned winner, struct message *reply, struct arena *arena)
+static void tell_failure(struct transaction *tx, unsigned winner, struct message *reply,
+			 struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
 	if (!is_observed(tx, TM_FAILED))
@@ -306,7 +321,8 @@ void finish_branches(struct transaction *tx, struct arena *arena)
 	struct message *request = tx->branch_count ? tx_request(tx, arena, &context) : NULL;
 	struct script_run run;
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
-		reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code, tm_settings()->reply_408_reason);
+		reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code,
+			      tm_settings()->reply_408_reason);
 }
 
 void tx_resume(struct tx_context *context, struct span route_text, struct arena *arena)
@@ -316,7 +332,8 @@ void tx_resume(struct tx_context *context, struct span route_text, struct arena 
 	if (!(tx->flags & TX_SUSPENDED))
 		return;
 	tx->flags &= ~(uint32_t)TX_SUSPENDED;
-	tx->life_ends_ms = tx->created_ms + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
+	tx->life_ends_ms =
+		tx->created_ms + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 	struct tx_context own = context_holding(tx);
 	struct message *request = tx_request(tx, arena, &own);
 	if (!request || !script_run_init(&run, request, ROUTE_REQUEST, NULL))
@@ -345,7 +362,8 @@ void tx_resume(struct tx_context *context, struct span route_text, struct arena 
 /* ---- a reply comes ------------------------------------------------------------------------------------------------- */
 
 /* False when the route dropped the reply. */
-static bool run_reply_route(struct transaction *tx, struct tx_context *context, struct message *reply)
+static bool run_reply_route(struct transaction *tx, struct tx_context *context,
+			    struct message *reply)
 {
 	const struct tx_branch *branch = tx->branches[context->branch];
 	const uint16_t armed[] = { branch->on_reply, tx->on_reply };
@@ -358,7 +376,8 @@ static bool run_reply_route(struct transaction *tx, struct tx_context *context, 
 		uint32_t route = script_route(run.image, ROUTE_TM_REPLY, route_name(armed[i]));
 		if (!route)
 			continue;
-		if (tx->attributes.at && !attributes_thaw(bytes_span(tx->attributes), reply->arena, &reply->attributes))
+		if (tx->attributes.at &&
+		    !attributes_thaw(bytes_span(tx->attributes), reply->arena, &reply->attributes))
 			continue;
 		reply->flags = tx->message_flags;
 		reply->script_flags = tx->script_flags;
@@ -403,11 +422,12 @@ static void keep_reason(struct transaction *tx, unsigned code)
 		return;
 	char line[96];
 	int len = snprintf(line, sizeof(line), "Reason: SIP;cause=%u%s\r\n", code,
-		code == 200 ? ";text=\"Call completed elsewhere\"" : "");
+			   code == 200 ? ";text=\"Call completed elsewhere\"" : "");
 	tx_keep(tx, &tx->cancel_reason, span_make(line, (size_t)len));
 }
 
-void branch_failed(struct transaction *tx, unsigned number, struct message *reply, struct arena *arena)
+void branch_failed(struct transaction *tx, unsigned number, struct message *reply,
+		   struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[number];
 	struct span reason = reply ? reply_reason(reply) : local_reason(branch->code);
@@ -421,13 +441,14 @@ static bool ends_all(const struct transaction *tx, unsigned code)
 	return code >= 600 && !(tx->flags & TX_DISABLE_6XX) && !tm_settings()->disable_6xx_block;
 }
 
-static void take_provisional(struct transaction *tx, struct tx_branch *branch, struct message *reply, bool was_calling)
+static void take_provisional(struct transaction *tx, struct tx_branch *branch,
+			     struct message *reply, bool was_calling)
 {
 	unsigned code = reply->index->status;
 	if (!(tx->flags & TX_INVITE))
 		branch->interval_ms = tx->retr2_ms; /* RFC 3261 17.1.2.2 */
 	else if (!branch->cancel.at &&
-		(was_calling || tm_settings()->restart_fr_on_each_reply || code > branch->code))
+		 (was_calling || tm_settings()->restart_fr_on_each_reply || code > branch->code))
 		branch->expires_ms = clock_ms() + tx->fr_inv_ms;
 	branch->was_replied = true;
 	branch->code = (uint16_t)code;
@@ -476,7 +497,8 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	unsigned code = reply->index->status;
 	bool was_calling = branch->state == CLIENT_CALLING;
 	bool was_done = branch_is_done(branch);
-	struct machine_step step = client_step(tx_kind(tx), (enum client_state)branch->state, client_event_of(code));
+	struct machine_step step =
+		client_step(tx_kind(tx), (enum client_state)branch->state, client_event_of(code));
 	branch->state = step.next;
 	if (step.actions & DO_STOP)
 		branch->retransmit_ms = 0;
@@ -489,7 +511,8 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	if (code < 200) {
 		take_provisional(tx, branch, reply, was_calling);
 		bool is_kept = run_reply_route(tx, context, reply);
-		if (code > 100 && is_kept && tx->server == SERVER_PROCEEDING && !(tx->flags & TX_LOCAL))
+		if (code > 100 && is_kept && tx->server == SERVER_PROCEEDING &&
+		    !(tx->flags & TX_LOCAL))
 			relay_upstream(tx, reply);
 		return;
 	}
@@ -542,10 +565,8 @@ static bool is_copied(const struct transaction *tx, const struct sip_header *h)
 	case HEADER_CONTACT:
 	case HEADER_CONTENT_LENGTH:
 	case HEADER_CONTENT_TYPE:
-	case HEADER_USER_AGENT:
-		return false;
-	default:
-		return tm_settings()->headers_mode & 1;
+	case HEADER_USER_AGENT: return false;
+	default: return tm_settings()->headers_mode & 1;
 	}
 }
 

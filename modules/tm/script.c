@@ -3,11 +3,24 @@
 #include "core/net/locate.h"
 #include "modules/tm/transaction.h"
 
-struct name_args { struct span name; };
-struct number_args { int64_t number; };
-struct destination_args { struct span host; int64_t port; };
-struct reply_args { struct span code; struct span reason; };
-struct proxy_args { struct span proxy; int64_t flags; };
+struct name_args {
+	struct span name;
+};
+struct number_args {
+	int64_t number;
+};
+struct destination_args {
+	struct span host;
+	int64_t port;
+};
+struct reply_args {
+	struct span code;
+	struct span reason;
+};
+struct proxy_args {
+	struct span proxy;
+	int64_t flags;
+};
 
 static bool is_cancel(const struct message *msg)
 {
@@ -27,7 +40,7 @@ static int create_with_100(struct message *msg, struct tx_context *context)
 {
 	struct span trying = NO_SPAN;
 	bool wants_100 = message_method(msg) == METHOD_INVITE && tm_settings()->auto_inv_100 &&
-		!(context->early_flags & TX_NO_100);
+			 !(context->early_flags & TX_NO_100);
 	if (wants_100)
 		trying = render_reply_to(msg, 100, tm_settings()->auto_inv_100_reason, NO_SPAN);
 	int made = tx_create(msg, context, trying);
@@ -47,7 +60,8 @@ static int enter_or_create(struct script_run *run, struct tx_context *context, b
 		return tx_enter(context) ? 1 : -1;
 	if (!message_is_request(run->msg) || is_ack(run->msg))
 		return -1;
-	return with_100 ? create_with_100(run->msg, context) : tx_create(run->msg, context, NO_SPAN);
+	return with_100 ? create_with_100(run->msg, context)
+			: tx_create(run->msg, context, NO_SPAN);
 }
 
 int create_current(struct script_run *run)
@@ -89,8 +103,8 @@ static int relay_cancel(struct script_run *run)
 }
 
 /* Forwards with the lease held. */
-static bool relay_held(struct script_run *run, struct tx_context *context, const struct send_target *forced,
-	bool is_frozen_now)
+static bool relay_held(struct script_run *run, struct tx_context *context,
+		       const struct send_target *forced, bool is_frozen_now)
 {
 	struct message *msg = run->msg;
 	struct transaction *tx = context->tx;
@@ -162,19 +176,20 @@ static int t_newtran(struct script_run *run)
 	return create_current(run);
 }
 
-#define DESTINATION_FIELDS \
-	FIELD(struct destination_args, host, "host or address instead of the request's own destination", .optional = true), \
-	FIELD(struct destination_args, port, "its port", .optional = true, .max = 65535)
+#define DESTINATION_FIELDS                                                                   \
+	FIELD(struct destination_args, host,                                                 \
+	      "host or address instead of the request's own destination", .optional = true), \
+		FIELD(struct destination_args, port, "its port", .optional = true, .max = 65535)
 static const struct field destination_fields[] = { DESTINATION_FIELDS };
-#define t_relay_args destination_args
-#define t_relay_fields destination_fields
-#define t_relay_to_udp_args destination_args
-#define t_relay_to_udp_fields destination_fields
-#define t_relay_to_tcp_args destination_args
-#define t_relay_to_tcp_fields destination_fields
-#define t_relay_to_tls_args destination_args
-#define t_relay_to_tls_fields destination_fields
-#define t_relay_to_sctp_args destination_args
+#define t_relay_args           destination_args
+#define t_relay_fields         destination_fields
+#define t_relay_to_udp_args    destination_args
+#define t_relay_to_udp_fields  destination_fields
+#define t_relay_to_tcp_args    destination_args
+#define t_relay_to_tcp_fields  destination_fields
+#define t_relay_to_tls_args    destination_args
+#define t_relay_to_tls_fields  destination_fields
+#define t_relay_to_sctp_args   destination_args
 #define t_relay_to_sctp_fields destination_fields
 SCRIPT_HANDLER(t_relay)
 SCRIPT_HANDLER(t_relay_to_udp)
@@ -182,13 +197,16 @@ SCRIPT_HANDLER(t_relay_to_tcp)
 SCRIPT_HANDLER(t_relay_to_tls)
 SCRIPT_HANDLER(t_relay_to_sctp)
 
-static int relay_to(struct script_run *run, const struct destination_args *args, enum transport transport)
+static int relay_to(struct script_run *run, const struct destination_args *args,
+		    enum transport transport)
 {
 	struct send_target forced = { .to = { .transport = (uint8_t)transport } };
 	struct located located;
 	if (!args->host.len)
 		return relay_current(run, transport != TRANSPORT_NONE ? &forced : NULL);
-	enum transport used = transport != TRANSPORT_NONE ? transport : (enum transport)run->msg->from.source.transport;
+	enum transport used = transport != TRANSPORT_NONE
+				      ? transport
+				      : (enum transport)run->msg->from.source.transport;
 	if (!locate_host(args->host, (uint16_t)args->port, used, &located)) {
 		run->msg->last_error = 478;
 		log_error("cannot resolve %.*s", SPAN_ARGS(args->host));
@@ -227,22 +245,26 @@ static int t_relay_to_sctp(struct script_run *run, const struct destination_args
  * argument may stand alone. */
 static const struct field proxy_fields[] = {
 	FIELD(struct proxy_args, proxy, "proto:host:port, or flags", .optional = true),
-	FIELD(struct proxy_args, flags, "1: no 100, 2: no error reply, 4: no DNS failover", .optional = true),
+	FIELD(struct proxy_args, flags, "1: no 100, 2: no error reply, 4: no DNS failover",
+	      .optional = true),
 };
-#define t_relay_to_args proxy_args
+#define t_relay_to_args   proxy_args
 #define t_relay_to_fields proxy_fields
 SCRIPT_HANDLER(t_relay_to)
 
-static bool parse_proxy(struct span text, enum transport *out_transport, struct destination_args *out)
+static bool parse_proxy(struct span text, enum transport *out_transport,
+			struct destination_args *out)
 {
 	int64_t port = 0;
 	size_t colon = span_find(text, ':', 0);
-	enum transport transport = colon < text.len ? transport_from_span(span_slice(text, 0, colon)) : TRANSPORT_NONE;
+	enum transport transport =
+		colon < text.len ? transport_from_span(span_slice(text, 0, colon)) : TRANSPORT_NONE;
 	if (transport != TRANSPORT_NONE)
 		text = span_slice(text, colon + 1, text.len);
 	size_t bracket = text.len && text.at[0] == '[' ? span_find(text, ']', 0) : 0;
 	colon = span_find(text, ':', bracket);
-	if (colon < text.len && (!span_to_int64(span_slice(text, colon + 1, text.len), &port) || port < 0 || port > 65535))
+	if (colon < text.len && (!span_to_int64(span_slice(text, colon + 1, text.len), &port) ||
+				 port < 0 || port > 65535))
 		return false;
 	*out_transport = transport;
 	*out = (struct destination_args){ span_slice(text, 0, colon), port };
@@ -266,16 +288,20 @@ static int t_relay_to(struct script_run *run, const struct proxy_args *args)
 		log_error("\"%.*s\" is no proxy; write proto:host:port", SPAN_ARGS(proxy));
 		return -1;
 	}
-	context->early_flags |= (flags & 1 ? TX_NO_100 : 0) | (flags & 2 ? TX_NO_INTERNAL_REPLY : 0) |
-		(flags & 4 ? TX_NO_FAILOVER : 0);
+	context->early_flags |= (flags & 1 ? TX_NO_100 : 0) |
+				(flags & 2 ? TX_NO_INTERNAL_REPLY : 0) |
+				(flags & 4 ? TX_NO_FAILOVER : 0);
 	return relay_to(run, &to, transport);
 }
 
 /* ---- copies that nobody waits for ----------------------------------------------------------------------- */
 
-struct replicate_args { struct span uri; };
-static const struct field t_replicate_fields[] = {
-	FIELD(struct replicate_args, uri, "where the copy goes: a URI, or host[:port]", .optional = true) };
+struct replicate_args {
+	struct span uri;
+};
+static const struct field t_replicate_fields[] = { FIELD(
+	struct replicate_args, uri, "where the copy goes: a URI, or host[:port]",
+	.optional = true) };
 #define t_replicate_args replicate_args
 SCRIPT_HANDLER(t_replicate)
 
@@ -296,11 +322,15 @@ static int t_replicate(struct script_run *run, const struct replicate_args *args
 	return relay_current(run, NULL);
 }
 
-struct replicate_to_args { struct span host; int64_t port; };
+struct replicate_to_args {
+	struct span host;
+	int64_t port;
+};
 static const struct field replicate_to_fields[] = {
 	FIELD(struct replicate_to_args, host, "where the copy goes"),
-	FIELD(struct replicate_to_args, port, "its port", .optional = true, .max = 65535) };
-#define t_replicate_to_udp_args replicate_to_args
+	FIELD(struct replicate_to_args, port, "its port", .optional = true, .max = 65535)
+};
+#define t_replicate_to_udp_args   replicate_to_args
 #define t_replicate_to_udp_fields replicate_to_fields
 SCRIPT_HANDLER(t_replicate_to_udp)
 
@@ -320,9 +350,9 @@ static const struct field reply_fields[] = {
 	FIELD(struct reply_args, code, "status code"),
 	FIELD(struct reply_args, reason, "reason phrase"),
 };
-#define t_reply_args reply_args
-#define t_reply_fields reply_fields
-#define t_send_reply_args reply_args
+#define t_reply_args        reply_args
+#define t_reply_fields      reply_fields
+#define t_send_reply_args   reply_args
 #define t_send_reply_fields reply_fields
 SCRIPT_HANDLER(t_reply)
 SCRIPT_HANDLER(t_send_reply)
@@ -336,7 +366,8 @@ static unsigned read_reply(const struct reply_args *args, struct span *out_reaso
 	*out_reason = args->reason.len ? args->reason : tm_settings()->default_reason;
 	if (span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699)
 		return (unsigned)code;
-	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code), (int)tm_settings()->default_code);
+	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code),
+		    (int)tm_settings()->default_code);
 	*out_reason = tm_settings()->default_reason;
 	return (unsigned)tm_settings()->default_code;
 }
@@ -362,7 +393,8 @@ static int t_reply_error(struct script_run *run)
 {
 	int error = run->msg->last_error;
 	unsigned code = error >= 400 && error <= 699 ? (unsigned)error : 500;
-	struct span reason = arena_printf(run->arena, "I'm terribly sorry, server error occurred (%d/TM)", error ? error : 1);
+	struct span reason = arena_printf(
+		run->arena, "I'm terribly sorry, server error occurred (%d/TM)", error ? error : 1);
 	return reply_current(run, code, reason) ? 1 : -1;
 }
 
@@ -398,7 +430,8 @@ int suspend_current(struct script_run *run)
 			tx_refreeze(tx, run->msg);
 		tx_keep_state(tx, run->msg);
 		tx->flags |= TX_SUSPENDED;
-		tx->life_ends_ms = clock_ms() + tx->fr_ms; /* whoever goes on with it sets it back */
+		tx->life_ends_ms =
+			clock_ms() + tx->fr_ms; /* whoever goes on with it sets it back */
 		context->relayed = true;
 	}
 	if (!was_held)
@@ -408,8 +441,9 @@ int suspend_current(struct script_run *run)
 
 bool resume_named(struct tm_name name, struct span route)
 {
-	struct tx_context context = { .shard = name.shard, .index = name.slot, .generation = name.generation,
-		.branch = -1 };
+	struct tx_context context = {
+		.shard = name.shard, .index = name.slot, .generation = name.generation, .branch = -1
+	};
 	struct arena arena;
 	if (!tx_enter(&context))
 		return false;
@@ -427,7 +461,8 @@ bool resume_named(struct tm_name name, struct span route)
 
 enum armed_kind { ARM_FAILURE, ARM_REPLY, ARM_BRANCH, ARM_BRANCH_FAILURE };
 
-static uint16_t *armed_place(struct transaction *tx, struct tx_context *context, enum armed_kind kind)
+static uint16_t *armed_place(struct transaction *tx, struct tx_context *context,
+			     enum armed_kind kind)
 {
 	switch (kind) {
 	case ARM_FAILURE: return tx ? &tx->on_failure : &context->on_failure;
@@ -461,19 +496,22 @@ static int arm_route(struct script_run *run, enum armed_kind kind, struct span n
 	return 1;
 }
 
-#define t_on_failure_args name_args
-#define t_on_reply_args name_args
-#define t_on_branch_args name_args
+#define t_on_failure_args        name_args
+#define t_on_reply_args          name_args
+#define t_on_branch_args         name_args
 #define t_on_branch_failure_args name_args
-static const struct field t_on_failure_fields[] = {
-	FIELD(struct name_args, name, "name of a failure_route, \"0\" clears", .route_kind = ROUTE_FAILURE) };
-static const struct field t_on_reply_fields[] = {
-	FIELD(struct name_args, name, "name of an onreply_route, \"0\" clears", .route_kind = ROUTE_TM_REPLY) };
-static const struct field t_on_branch_fields[] = {
-	FIELD(struct name_args, name, "name of a branch_route, \"0\" clears", .route_kind = ROUTE_BRANCH) };
-static const struct field t_on_branch_failure_fields[] = {
-	FIELD(struct name_args, name, "NAME of event_route[tm:branch-failure:NAME], \"0\" clears",
-		.route_kind = ROUTE_BRANCH_FAILURE) };
+static const struct field t_on_failure_fields[] = { FIELD(struct name_args, name,
+							  "name of a failure_route, \"0\" clears",
+							  .route_kind = ROUTE_FAILURE) };
+static const struct field t_on_reply_fields[] = { FIELD(struct name_args, name,
+							"name of an onreply_route, \"0\" clears",
+							.route_kind = ROUTE_TM_REPLY) };
+static const struct field t_on_branch_fields[] = { FIELD(struct name_args, name,
+							 "name of a branch_route, \"0\" clears",
+							 .route_kind = ROUTE_BRANCH) };
+static const struct field t_on_branch_failure_fields[] = { FIELD(
+	struct name_args, name, "NAME of event_route[tm:branch-failure:NAME], \"0\" clears",
+	.route_kind = ROUTE_BRANCH_FAILURE) };
 SCRIPT_HANDLER(t_on_failure)
 SCRIPT_HANDLER(t_on_reply)
 SCRIPT_HANDLER(t_on_branch)
@@ -556,37 +594,52 @@ static int t_msg_apply_changes(struct script_run *run)
 	return message_apply_edits(run->msg) ? 1 : -1;
 }
 
-#define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
+#define ON_RELAY   (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
 #define NOT_ONSEND IN_ALL_BUT_ONSEND
 
 static const struct script_function functions[] = {
-	FUNCTION("t_relay", t_relay, ON_RELAY, "Forwards the request by a transaction; false when nothing could be sent."),
+	FUNCTION("t_relay", t_relay, ON_RELAY,
+		 "Forwards the request by a transaction; false when nothing could be sent."),
 	FUNCTION("t_relay_to_udp", t_relay_to_udp, ON_RELAY, "The same over UDP."),
 	FUNCTION("t_relay_to_tcp", t_relay_to_tcp, ON_RELAY, "The same over TCP."),
 	FUNCTION("t_relay_to_tls", t_relay_to_tls, ON_RELAY, "The same over TLS."),
 	FUNCTION("t_relay_to_sctp", t_relay_to_sctp, ON_RELAY, "The same over SCTP."),
 	FUNCTION("t_relay_to", t_relay_to, ON_RELAY, "Forwards to a proxy, with flags."),
-	FUNCTION("t_relay_to_proxy", t_relay_to, ON_RELAY, "The same; the proxy may contain variables."),
+	FUNCTION("t_relay_to_proxy", t_relay_to, ON_RELAY,
+		 "The same; the proxy may contain variables."),
 	FUNCTION("t_forward_nonack", t_relay, ON_RELAY, "The same as t_relay()."),
 	FUNCTION("t_forward_nonack_udp", t_relay_to_udp, ON_RELAY, "The same as t_relay_to_udp()."),
 	FUNCTION("t_forward_nonack_tcp", t_relay_to_tcp, ON_RELAY, "The same as t_relay_to_tcp()."),
 	FUNCTION("t_forward_nonack_tls", t_relay_to_tls, ON_RELAY, "The same as t_relay_to_tls()."),
-	FUNCTION("t_forward_nonack_sctp", t_relay_to_sctp, ON_RELAY, "The same as t_relay_to_sctp()."),
-	FUNCTION("t_replicate", t_replicate, ON_RELAY, "Sends a copy elsewhere; replies to it go nowhere."),
-	FUNCTION("t_replicate_udp", t_replicate_to_udp, ON_RELAY, "The same to a host and port over UDP."),
+	FUNCTION("t_forward_nonack_sctp", t_relay_to_sctp, ON_RELAY,
+		 "The same as t_relay_to_sctp()."),
+	FUNCTION("t_replicate", t_replicate, ON_RELAY,
+		 "Sends a copy elsewhere; replies to it go nowhere."),
+	FUNCTION("t_replicate_udp", t_replicate_to_udp, ON_RELAY,
+		 "The same to a host and port over UDP."),
 	FUNCTION_PLAIN("t_newtran", t_newtran, ON_RELAY, "Makes a transaction without forwarding."),
-	FUNCTION("t_reply", t_reply, NOT_ONSEND, "Answers by the transaction; 3xx carries the destinations as Contact."),
-	FUNCTION("t_send_reply", t_send_reply, NOT_ONSEND, "Makes a transaction when there is none, and answers."),
-	FUNCTION_PLAIN("t_reply_error", t_reply_error, NOT_ONSEND, "Answers with the last internal error."),
-	FUNCTION_PLAIN("t_retransmit_reply", t_retransmit_reply, NOT_ONSEND, "Sends the last reply again."),
+	FUNCTION("t_reply", t_reply, NOT_ONSEND,
+		 "Answers by the transaction; 3xx carries the destinations as Contact."),
+	FUNCTION("t_send_reply", t_send_reply, NOT_ONSEND,
+		 "Makes a transaction when there is none, and answers."),
+	FUNCTION_PLAIN("t_reply_error", t_reply_error, NOT_ONSEND,
+		       "Answers with the last internal error."),
+	FUNCTION_PLAIN("t_retransmit_reply", t_retransmit_reply, NOT_ONSEND,
+		       "Sends the last reply again."),
 	FUNCTION("t_on_failure", t_on_failure, NOT_ONSEND, "Arms a failure_route."),
-	FUNCTION("t_on_reply", t_on_reply, NOT_ONSEND, "Arms an onreply_route: in a branch_route for this branch only."),
+	FUNCTION("t_on_reply", t_on_reply, NOT_ONSEND,
+		 "Arms an onreply_route: in a branch_route for this branch only."),
 	FUNCTION("t_on_branch", t_on_branch, NOT_ONSEND, "Arms a branch_route."),
-	FUNCTION("t_on_branch_failure", t_on_branch_failure, NOT_ONSEND, "Arms event_route[tm:branch-failure:NAME]."),
-	FUNCTION_PLAIN("t_relay_cancel", t_relay_cancel, ROUTE_REQUEST, "Cancels the INVITE and ends the script; true when there is none."),
-	FUNCTION_PLAIN("t_release", t_release, NOT_ONSEND, "Ends a transaction that was not forwarded."),
-	FUNCTION_PLAIN("t_save_lumps", t_save_lumps, ROUTE_REQUEST, "Lets failure routes see the request as it is now."),
+	FUNCTION("t_on_branch_failure", t_on_branch_failure, NOT_ONSEND,
+		 "Arms event_route[tm:branch-failure:NAME]."),
+	FUNCTION_PLAIN("t_relay_cancel", t_relay_cancel, ROUTE_REQUEST,
+		       "Cancels the INVITE and ends the script; true when there is none."),
+	FUNCTION_PLAIN("t_release", t_release, NOT_ONSEND,
+		       "Ends a transaction that was not forwarded."),
+	FUNCTION_PLAIN("t_save_lumps", t_save_lumps, ROUTE_REQUEST,
+		       "Lets failure routes see the request as it is now."),
 	FUNCTION_PLAIN("t_clean", t_clean, IN_ANY, "True: what is over frees itself."),
-	FUNCTION_PLAIN("t_msg_apply_changes", t_msg_apply_changes, ROUTE_BRANCH, "Applies the edits to this branch only."),
+	FUNCTION_PLAIN("t_msg_apply_changes", t_msg_apply_changes, ROUTE_BRANCH,
+		       "Applies the edits to this branch only."),
 };
 const struct function_table tm_function_table = ROWS(functions);

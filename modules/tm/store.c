@@ -3,9 +3,9 @@
 #include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
-#define SHARDS 128
+#define SHARDS        128
 #define LEASE_POLL_MS 1
-#define LEASE_TRIES 10000
+#define LEASE_TRIES   10000
 
 static void on_lost(void *slot)
 {
@@ -17,7 +17,8 @@ static const struct shard_type transaction_type = {
 	.name = "tm",
 	.slot_size = sizeof(struct transaction),
 	.timer_count = 1,
-	.timer_grace_ms = 1000, /* a worker that dies over a tick does not take the deadline with it */
+	.timer_grace_ms =
+		1000, /* a worker that dies over a tick does not take the deadline with it */
 	.on_lost = on_lost,
 };
 
@@ -71,8 +72,8 @@ struct tx_context context_holding(struct transaction *tx)
 
 bool context_names(const struct tx_context *context, struct tm_name name)
 {
-	return context->generation && context->generation == name.generation && context->shard == name.shard &&
-		context->index == name.slot;
+	return context->generation && context->generation == name.generation &&
+	       context->shard == name.shard && context->index == name.slot;
 }
 
 /* ---- lease ---------------------------------------------------------------------------------------------- */
@@ -80,7 +81,8 @@ bool context_names(const struct tx_context *context, struct tm_name name)
 /* Nobody has it, or the process that has it is not the one that took it. Lock held. */
 bool lease_is_free(const struct transaction *tx)
 {
-	return tx->lease_owner == 0 || tx->lease_incarnation != process_incarnation(tx->lease_owner - 1);
+	return tx->lease_owner == 0 ||
+	       tx->lease_incarnation != process_incarnation(tx->lease_owner - 1);
 }
 
 static void lease_take(struct transaction *tx)
@@ -142,8 +144,10 @@ static void work_off_reply(struct tx_context *context, struct queued *queued)
 	const char *reason;
 	struct message *reply = NULL;
 	if (event) {
-		struct span bytes = arena_copy(&event->arena, span_make(queued->bytes, queued->len));
-		reply = bytes.at ? message_parse(&event->arena, bytes, &queued->from, &reason) : NULL;
+		struct span bytes =
+			arena_copy(&event->arena, span_make(queued->bytes, queued->len));
+		reply = bytes.at ? message_parse(&event->arena, bytes, &queued->from, &reason)
+				 : NULL;
 	}
 	struct tx_context *own = reply ? tx_context(reply) : NULL;
 	if (own) {
@@ -234,7 +238,8 @@ static struct tx_key request_key(struct message *msg)
 		parts[1] = hash_span(message_original_uri(msg));
 		parts[2] = hash_span(via->whole);
 	}
-	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq), hash_bytes(parts, sizeof(parts)) };
+	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq),
+			      hash_bytes(parts, sizeof(parts)) };
 	if (context) {
 		context->key = key;
 		context->has_key = true;
@@ -259,8 +264,8 @@ static uint32_t tag_hash(struct message *msg)
 static struct transaction *find_confirmed(struct shard *shard, struct tx_key key, uint32_t from_tag)
 {
 	struct transaction *tx = slot_first(shard, key.hash);
-	while (tx && (tx->method != METHOD_INVITE || tx->from_tag != from_tag || tx->code < 200 || tx->code >= 300 ||
-			     (tx->flags & TX_LOCAL)))
+	while (tx && (tx->method != METHOD_INVITE || tx->from_tag != from_tag || tx->code < 200 ||
+		      tx->code >= 300 || (tx->flags & TX_LOCAL)))
 		tx = slot_next(shard, &tx->slot);
 	return tx;
 }
@@ -280,7 +285,8 @@ bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_contex
 	return tx != NULL;
 }
 
-bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method, struct tx_context *out_context)
+bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method,
+		  struct tx_context *out_context)
 {
 	uint64_t hash = call_hash(call_id, cseq);
 	struct shard *shard = shard_lock(store.set, hash);
@@ -300,15 +306,20 @@ bool tx_glance(struct message *msg, struct tx_glance *out)
 		return false;
 	if (!context->generation) {
 		unsigned number;
-		if (message_is_request(msg) ? !tx_find(msg, message_method(msg), context) :
-					      !tx_from_via(message_top_via(msg)->branch, context, &number))
+		if (message_is_request(msg)
+			    ? !tx_find(msg, message_method(msg), context)
+			    : !tx_from_via(message_top_via(msg)->branch, context, &number))
 			return false;
 	}
 	struct shard *shard = shard_lock_number(store.set, context->shard);
 	const struct transaction *tx = slot_at(shard, context->index, context->generation);
 	if (tx) {
-		*out = (struct tx_glance){ .flags = tx->flags, .code = tx->code, .branch_count = tx->branch_count,
-			.on_failure = tx->on_failure, .on_reply = tx->on_reply, .on_branch = tx->on_branch };
+		*out = (struct tx_glance){ .flags = tx->flags,
+					   .code = tx->code,
+					   .branch_count = tx->branch_count,
+					   .on_failure = tx->on_failure,
+					   .on_reply = tx->on_reply,
+					   .on_branch = tx->on_branch };
 		for (unsigned i = 0; i < tx->branch_count; i++) {
 			const struct tx_branch *branch = tx->branches[i];
 			out->branches[i].code = branch->code;
@@ -368,19 +379,22 @@ static void take_context_wishes(struct transaction *tx, const struct tx_context 
 	tx->fr_inv_ms = context->fr_inv_ms ? context->fr_inv_ms : (uint32_t)settings->fr_inv_timer;
 	tx->retr1_ms = context->retr1_ms ? context->retr1_ms : (uint32_t)settings->retr_timer1;
 	tx->retr2_ms = context->retr2_ms ? context->retr2_ms : (uint32_t)settings->retr_timer2;
-	tx->inv_life_ms = context->inv_life_ms ? context->inv_life_ms : (uint32_t)settings->max_inv_lifetime;
-	tx->noninv_life_ms = context->noninv_life_ms ? context->noninv_life_ms : (uint32_t)settings->max_noninv_lifetime;
+	tx->inv_life_ms =
+		context->inv_life_ms ? context->inv_life_ms : (uint32_t)settings->max_inv_lifetime;
+	tx->noninv_life_ms = context->noninv_life_ms ? context->noninv_life_ms
+						     : (uint32_t)settings->max_noninv_lifetime;
 	tx->flags |= context->early_flags;
 	tx->on_failure = context->on_failure;
 	tx->on_reply = context->on_reply;
 	tx->on_branch = context->on_branch;
 	tx->on_branch_failure = context->on_branch_failure;
-	tx->life_ends_ms = clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
+	tx->life_ends_ms =
+		clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 }
 
 /* Lock held. NULL: no memory. */
-static struct transaction *make(struct shard *shard, struct tx_key key, const struct message *msg, size_t size,
-	const struct tx_context *context)
+static struct transaction *make(struct shard *shard, struct tx_key key, const struct message *msg,
+				size_t size, const struct tx_context *context)
 {
 	uint32_t method = message_method(msg);
 	struct transaction *tx = slot_new(shard, key.hash);
@@ -432,7 +446,8 @@ int tx_create(struct message *msg, struct tx_context *context, struct span first
 		tx->flags |= TX_IN_SCRIPT;
 		tx->from_tag = tag;
 		tx->upstream = upstream;
-		struct span copy = first_reply.at ? region_copy(shard, &tx->slot, first_reply) : first_reply;
+		struct span copy =
+			first_reply.at ? region_copy(shard, &tx->slot, first_reply) : first_reply;
 		tx->reply = (struct bytes){ (char *)(uintptr_t)copy.at, (uint32_t)copy.len };
 		slot_publish(shard, &tx->slot);
 	}
@@ -481,7 +496,8 @@ void tx_finish(struct transaction *tx)
 	counter_add(tm_counters->in_use, -1);
 }
 
-struct message *tx_request(struct transaction *tx, struct arena *arena, const struct tx_context *context)
+struct message *tx_request(struct transaction *tx, struct arena *arena,
+			   const struct tx_context *context)
 {
 	struct message *msg = message_thaw(tx->request, arena);
 	struct tx_context *copy = msg ? tx_context(msg) : NULL;
@@ -496,7 +512,8 @@ struct message *tx_request(struct transaction *tx, struct arena *arena, const st
 	copy->seen_uri = msg->target.uri.at;
 	copy->seen_dst = msg->target.dst_uri.at;
 	copy->main_is_used = true;
-	if (tx->attributes.at && !attributes_thaw(bytes_span(tx->attributes), arena, &msg->attributes))
+	if (tx->attributes.at &&
+	    !attributes_thaw(bytes_span(tx->attributes), arena, &msg->attributes))
 		return NULL;
 	return msg;
 }
@@ -541,8 +558,9 @@ void request_ended(struct message *msg)
 		struct script_run run;
 		bool wants_reply = context->relay_failed && !(tx->flags & TX_NO_INTERNAL_REPLY);
 		if (wants_reply && script_run_init(&run, msg, ROUTE_EVENT, NULL))
-			reply_locally(&run, tx, msg, msg->last_error >= 400 ? (unsigned)msg->last_error : 500,
-				SPAN_OF("Server error"));
+			reply_locally(&run, tx, msg,
+				      msg->last_error >= 400 ? (unsigned)msg->last_error : 500,
+				      SPAN_OF("Server error"));
 		tx_finish(tx);
 	}
 	tx_leave(context);
@@ -595,10 +613,11 @@ bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *o
 		return false;
 	struct span rest = span_slice(branch, 7, branch.len);
 	if (!take_hex(&rest, &shard) || !take_hex(&rest, &index) || !take_hex(&rest, &generation) ||
-		!take_hex(&rest, &check) || !take_hex(&rest, &number) || rest.at)
+	    !take_hex(&rest, &check) || !take_hex(&rest, &number) || rest.at)
 		return false;
-	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX || number >= BRANCHES_MOST ||
-		check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation))
+	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX ||
+	    number >= BRANCHES_MOST ||
+	    check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation))
 		return false;
 	out_context->shard = (uint32_t)shard;
 	out_context->index = (uint32_t)index;
@@ -610,7 +629,8 @@ bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *o
 /* ---- claims: before the script --------------------------------------------------------------------------------- */
 
 /* Copies the stored reply so that it can be sent without the lock. */
-static struct span copy_reply(const struct transaction *tx, struct arena *arena, struct send_target *out_target)
+static struct span copy_reply(const struct transaction *tx, struct arena *arena,
+			      struct send_target *out_target)
 {
 	*out_target = tx->upstream;
 	return arena_copy(arena, bytes_span(tx->reply));
@@ -633,7 +653,8 @@ static enum claim_result claim_ack(struct message *msg, struct tx_key key)
 	if (context)
 		context_refer(&invite, tx);
 	if (is_mine) {
-		struct machine_step step = server_step(MACHINE_INVITE, (enum server_state)tx->server, SERVER_HEARS_ACK);
+		struct machine_step step = server_step(
+			MACHINE_INVITE, (enum server_state)tx->server, SERVER_HEARS_ACK);
 		tx->server = step.next;
 		if (step.actions & DO_STOP) {
 			tx->reply_retransmit_ms = 0;
@@ -654,7 +675,7 @@ static enum claim_result claim_ack(struct message *msg, struct tx_key key)
 static bool is_orphan(const struct transaction *tx)
 {
 	return (tx->flags & TX_IN_SCRIPT) && tx->branch_count == 0 && tx->code < 200 &&
-		tx->maker_incarnation != process_incarnation(tx->maker);
+	       tx->maker_incarnation != process_incarnation(tx->maker);
 }
 
 enum claim_result claim_request(struct message *msg)
@@ -672,7 +693,8 @@ enum claim_result claim_request(struct message *msg)
 		tx = NULL;
 	}
 	if (tx && tx->reply.len &&
-		(server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_HEARS_AGAIN).actions & DO_SEND))
+	    (server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_HEARS_AGAIN).actions &
+	     DO_SEND))
 		again = copy_reply(tx, msg->arena, &target);
 	shard_unlock(shard);
 	if (again.at) {

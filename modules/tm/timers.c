@@ -4,7 +4,7 @@
 #include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
-#define BATCH 64
+#define BATCH        64
 #define IDLE_TICK_MS 40
 
 static bool is_due(int64_t deadline_ms)
@@ -24,7 +24,8 @@ static void branch_time_out(struct transaction *tx, unsigned number, struct aren
 	bool was_proceeding = branch->state == CLIENT_PROCEEDING;
 	if (was_proceeding)
 		cancel_branches(tx, 1u << number, arena);
-	branch->state = client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_TIMES_OUT).next;
+	branch->state =
+		client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_TIMES_OUT).next;
 	branch->retransmit_ms = branch->expires_ms = 0;
 	branch->timed_out = true;
 	branch->is_local = true;
@@ -57,10 +58,13 @@ static bool tick_branch(struct transaction *tx, unsigned number, struct arena *a
 		return true;
 	}
 	if (is_due(branch->retransmit_ms)) {
-		uint16_t actions = client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_REPEATS).actions;
+		uint16_t actions =
+			client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_REPEATS)
+				.actions;
 		if (actions & DO_SEND)
 			branch_send(branch, branch->request);
-		branch->interval_ms = actions & DO_SLOW ? tx->retr2_ms : next_interval(tx, branch->interval_ms);
+		branch->interval_ms =
+			actions & DO_SLOW ? tx->retr2_ms : next_interval(tx, branch->interval_ms);
 		branch->retransmit_ms = actions & DO_SEND ? clock_ms() + branch->interval_ms : 0;
 	}
 	return false;
@@ -71,7 +75,8 @@ static void tick_reply(struct transaction *tx)
 	if (!is_due(tx->reply_retransmit_ms))
 		return;
 	if (is_due(tx->wait_ends_ms)) {
-		tx->server = server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_WAITED).next;
+		tx->server =
+			server_step(tx_kind(tx), (enum server_state)tx->server, SERVER_WAITED).next;
 		tx->reply_retransmit_ms = 0;
 		return;
 	}
@@ -151,8 +156,10 @@ static bool tick_shard(unsigned number)
 			tx->flags |= TX_TICK_PENDING;
 			continue;
 		}
-		contexts[count++] = (struct tx_context){ .shard = number, .index = due[i].index,
-			.generation = due[i].generation, .branch = -1 };
+		contexts[count++] = (struct tx_context){ .shard = number,
+							 .index = due[i].index,
+							 .generation = due[i].generation,
+							 .branch = -1 };
 	}
 	shard_unlock(shard);
 	for (unsigned i = 0; i < count; i++)
@@ -170,7 +177,8 @@ static int64_t tick_hook(void)
 	if (now < next_ms)
 		return next_ms;
 	next_ms = now + IDLE_TICK_MS;
-	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set()); number += worker_count()) {
+	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set());
+	     number += worker_count()) {
 		while (shard_next_deadline(store_set(), number) <= now && tick_shard(number))
 			;
 		int64_t deadline = shard_next_deadline(store_set(), number);

@@ -10,25 +10,26 @@
 #define TM_API_VERSION 1
 
 enum tm_event {
-	TM_REPLY_OUT = 1 << 0,      /* a final reply goes upstream, received or our own */
-	TM_BRANCH_FAILED = 1 << 1,  /* a branch got a negative final reply or timed out */
-	TM_ACK_IN = 1 << 2,         /* an ACK to a 2xx passes (RFC 3261 13.2.2.4) */
+	TM_REPLY_OUT = 1 << 0, /* a final reply goes upstream, received or our own */
+	TM_BRANCH_FAILED = 1 << 1, /* a branch got a negative final reply or timed out */
+	TM_ACK_IN = 1 << 2, /* an ACK to a 2xx passes (RFC 3261 13.2.2.4) */
 	TM_PROVISIONAL_OUT = 1 << 3,
-	TM_REQUEST_IN = 1 << 4,     /* made for a received request */
-	TM_CANCEL_IN = 1 << 5,      /* the caller cancelled */
-	TM_FAILED = 1 << 6,         /* all branches failed; the best reply, before failure_route sees it */
+	TM_REQUEST_IN = 1 << 4, /* made for a received request */
+	TM_CANCEL_IN = 1 << 5, /* the caller cancelled */
+	TM_FAILED = 1 << 6, /* all branches failed; the best reply, before failure_route sees it */
 };
 
 /* What an observer gets; everything is borrowed for the call. */
 struct tm_event_info {
 	enum tm_event event;
-	struct script_run *run;       /* of kind ROUTE_EVENT over the stored request, for templates */
-	struct message *request;      /* as it was relayed: rewritten URI, flags, attributes */
-	struct message *reply;        /* NULL when it was made here (t_reply, timeout); the ACK or CANCEL itself */
+	struct script_run *run; /* of kind ROUTE_EVENT over the stored request, for templates */
+	struct message *request; /* as it was relayed: rewritten URI, flags, attributes */
+	struct message *
+		reply; /* NULL when it was made here (t_reply, timeout); the ACK or CANCEL itself */
 	unsigned code;
 	struct span reason;
 	bool is_cancelled;
-	const struct branch *branch;  /* BRANCH_FAILED: where it had been sent */
+	const struct branch *branch; /* BRANCH_FAILED: where it had been sent */
 };
 typedef void (*tm_observer)(const struct tm_event_info *info);
 
@@ -41,10 +42,10 @@ struct tm_name {
 /* The final outcome of a local request; borrowed for the call. */
 struct tm_uac_result {
 	struct tm_name name;
-	unsigned code;         /* 408 after a timeout */
+	unsigned code; /* 408 after a timeout */
 	struct span reason;
 	struct message *reply; /* NULL when nothing was received */
-	const void *data;      /* the caller's bytes */
+	const void *data; /* the caller's bytes */
 	size_t data_len;
 };
 typedef void (*tm_uac_done)(const struct tm_uac_result *result);
@@ -53,15 +54,15 @@ typedef void (*tm_uac_done)(const struct tm_uac_result *result);
 struct tm_uac {
 	struct span method;
 	struct span uri;
-	struct span next_hop;  /* URI; absent: the URI */
-	struct span from, to;  /* values of the headers without tag */
+	struct span next_hop; /* URI; absent: the URI */
+	struct span from, to; /* values of the headers without tag */
 	struct span from_tag, to_tag;
 	struct span call_id;
-	uint32_t cseq;         /* 0: 10 */
-	struct span headers;   /* complete lines */
+	uint32_t cseq; /* 0: 10 */
+	struct span headers; /* complete lines */
 	struct span body;
 	const struct listener *socket;
-	bool no_ack;           /* somebody else makes the ACK to a 2xx */
+	bool no_ack; /* somebody else makes the ACK to a 2xx */
 	uint32_t fr_ms, fr_inv_ms; /* 0: settings */
 	/* Called in some worker with the final reply (for INVITE with each 2xx). A function of the core or of a
 	 * module, which is at the same address in every process; NULL: nobody waits. `data` is copied. */
@@ -73,14 +74,14 @@ struct tm_uac {
 /* What a script run sees of the transaction. */
 struct tm_view {
 	struct tm_name name;
-	uint64_t index, label;  /* $T(id_index), $T(id_label) */
-	int branch;             /* $T_branch_idx */
+	uint64_t index, label; /* $T(id_index), $T(id_label) */
+	int branch; /* $T_branch_idx */
 	unsigned branch_count;
-	unsigned sent_code;     /* last reply sent upstream; 0: none */
-	unsigned code;          /* reply in context: of a reply route, the winner of a failure route */
+	unsigned sent_code; /* last reply sent upstream; 0: none */
+	unsigned code; /* reply in context: of a reply route, the winner of a failure route */
 	struct span reason;
 	unsigned last_received; /* of the branch in context */
-	struct span ruid;       /* location record of the branch in context */
+	struct span ruid; /* location record of the branch in context */
 	uint32_t branch_flags;
 	struct span branch_uri;
 	bool is_reply_local;
@@ -125,5 +126,6 @@ struct tm_api {
 	int (*reuse_branch)(struct script_run *run);
 	/* Has another process made a transaction for this very request meanwhile? */
 	bool (*is_known)(struct script_run *run);
-	bool (*ack_local)(struct span call_id, uint32_t cseq, struct span headers, struct span body);
+	bool (*ack_local)(struct span call_id, uint32_t cseq, struct span headers,
+			  struct span body);
 };

@@ -8,9 +8,9 @@
 #include "modules/tm/tm_api.h"
 
 #define BRANCHES_MOST 32
-#define ALL_BRANCHES UINT32_MAX
-#define TIMER 0 /* the one timer of a transaction: its earliest deadline */
-#define NO_SPAN ((struct span){ NULL, 0 })
+#define ALL_BRANCHES  UINT32_MAX
+#define TIMER         0 /* the one timer of a transaction: its earliest deadline */
+#define NO_SPAN       ((struct span){ NULL, 0 })
 
 /* Bytes in the transaction's region. */
 struct bytes {
@@ -24,25 +24,25 @@ static inline struct span bytes_span(struct bytes b)
 
 /* One block of the region: the struct, then the texts that its spans point to. */
 struct tx_branch {
-	struct span request;     /* as sent */
+	struct span request; /* as sent */
 	struct span uri, dst_uri, path, ruid, instance;
-	struct bytes cancel;     /* CANCEL as sent; absent: none */
+	struct bytes cancel; /* CANCEL as sent; absent: none */
 	struct end_point to;
 	const struct listener *from;
-	void *reply;             /* frozen final reply, NULL when there is none or it is our own */
-	int64_t retransmit_ms;   /* next repetition; 0: none */
-	int64_t expires_ms;      /* fr_timer or fr_inv_timer; 0: none */
-	int64_t cancel_ms;       /* next repetition of CANCEL; 0: none */
+	void *reply; /* frozen final reply, NULL when there is none or it is our own */
+	int64_t retransmit_ms; /* next repetition; 0: none */
+	int64_t expires_ms; /* fr_timer or fr_inv_timer; 0: none */
+	int64_t cancel_ms; /* next repetition of CANCEL; 0: none */
 	uint32_t interval_ms, cancel_interval_ms;
 	uint32_t flags;
-	uint16_t on_reply;       /* route armed in branch_route */
-	uint16_t code;           /* last provisional or the final one; 0: nothing heard */
-	uint8_t state;           /* enum client_state */
-	bool is_local;           /* the final code was made here (408, 487 …) */
+	uint16_t on_reply; /* route armed in branch_route */
+	uint16_t code; /* last provisional or the final one; 0: nothing heard */
+	uint8_t state; /* enum client_state */
+	bool is_local; /* the final code was made here (408, 487 …) */
 	bool timed_out;
-	bool was_replied;        /* something was heard */
-	bool cancel_wanted;      /* as soon as a provisional comes */
-	bool is_dropped;         /* its reply is not considered any more */
+	bool was_replied; /* something was heard */
+	bool cancel_wanted; /* as soon as a provisional comes */
+	bool is_dropped; /* its reply is not considered any more */
 };
 static inline bool branch_is_done(const struct tx_branch *branch)
 {
@@ -59,21 +59,21 @@ struct queued {
 
 enum tx_flag {
 	TX_INVITE = 1 << 0,
-	TX_LOCAL = 1 << 1,          /* made here (UAC) */
+	TX_LOCAL = 1 << 1, /* made here (UAC) */
 	TX_CANCELLED = 1 << 2,
 	TX_NO_100 = 1 << 3,
 	TX_DISABLE_6XX = 1 << 4,
 	TX_SUSPENDED = 1 << 5,
 	TX_NO_INTERNAL_REPLY = 1 << 6,
-	TX_RELAYED = 1 << 7,        /* has or had branches */
-	TX_WAITING = 1 << 8,        /* only absorbs what comes late */
-	TX_TICK_PENDING = 1 << 9,   /* a timer fired while somebody held the lease */
+	TX_RELAYED = 1 << 7, /* has or had branches */
+	TX_WAITING = 1 << 8, /* only absorbs what comes late */
+	TX_TICK_PENDING = 1 << 9, /* a timer fired while somebody held the lease */
 	TX_NO_CANCEL_REASON = 1 << 10,
 	TX_REPLIES_SILENTLY = 1 << 11, /* t_replicate: nothing goes upstream */
 	TX_LIFETIME_OVER = 1 << 12,
-	TX_IN_SCRIPT = 1 << 13,     /* its first script run goes on */
-	TX_LOCAL_ANSWER = 1 << 14,  /* the final reply was made here */
-	TX_NO_ACK = 1 << 15,        /* local INVITE: somebody else makes the ACK to a 2xx */
+	TX_IN_SCRIPT = 1 << 13, /* its first script run goes on */
+	TX_LOCAL_ANSWER = 1 << 14, /* the final reply was made here */
+	TX_NO_ACK = 1 << 15, /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
 };
@@ -81,34 +81,36 @@ enum tx_flag {
 struct transaction {
 	struct slot slot;
 	int64_t created_ms;
-	uint32_t lease_owner;       /* process number + 1; 0: free */
+	uint32_t lease_owner; /* process number + 1; 0: free */
 	uint32_t lease_incarnation;
-	uint32_t maker;             /* process in which the first script run goes on */
+	uint32_t maker; /* process in which the first script run goes on */
 	uint32_t maker_incarnation;
-	uint32_t flags;             /* enum tx_flag */
-	uint32_t message_flags;     /* setflag bits, for observers */
+	uint32_t flags; /* enum tx_flag */
+	uint32_t message_flags; /* setflag bits, for observers */
 	uint32_t script_flags;
 	uint32_t method;
-	uint16_t code;              /* last code sent upstream, 0 none */
-	uint8_t server;             /* enum server_state */
+	uint16_t code; /* last code sent upstream, 0 none */
+	uint8_t server; /* enum server_state */
 	uint8_t branch_count;
-	uint8_t first_leg;          /* first branch of the newest serial leg */
+	uint8_t first_leg; /* first branch of the newest serial leg */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
-	void *request;              /* frozen */
-	uint64_t check;             /* of top Via branch and sent-by, for matching */
-	uint32_t from_tag;          /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
-	struct bytes reply;         /* last reply sent upstream */
+	void *request; /* frozen */
+	uint64_t check; /* of top Via branch and sent-by, for matching */
+	uint32_t from_tag; /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
+	struct bytes reply; /* last reply sent upstream */
 	struct send_target upstream;
-	struct bytes attributes;    /* frozen attributes as the last route left them; absent: as frozen */
+	struct bytes
+		attributes; /* frozen attributes as the last route left them; absent: as frozen */
 	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
 	struct tx_branch *branches[BRANCHES_MOST]; /* each a block of the region */
 	struct queued *queue;
 	int64_t reply_retransmit_ms;
-	int64_t life_ends_ms;       /* max_inv_lifetime, max_noninv_lifetime */
-	int64_t wait_ends_ms;       /* wt_timer, 0: not finished */
+	int64_t life_ends_ms; /* max_inv_lifetime, max_noninv_lifetime */
+	int64_t wait_ends_ms; /* wt_timer, 0: not finished */
 	uint32_t reply_interval_ms;
-	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms, noninv_life_ms; /* per transaction */
-	tm_uac_done done;           /* TX_LOCAL */
+	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms,
+		noninv_life_ms; /* per transaction */
+	tm_uac_done done; /* TX_LOCAL */
 	struct bytes done_data;
 };
 static inline enum machine_kind tx_kind(const struct transaction *tx)
@@ -117,46 +119,52 @@ static inline enum machine_kind tx_kind(const struct transaction *tx)
 }
 
 struct tx_key {
-	uint64_t hash;  /* Call-ID and CSeq number: INVITE, its CANCEL and its ACK share it */
+	uint64_t hash; /* Call-ID and CSeq number: INVITE, its CANCEL and its ACK share it */
 	uint64_t check; /* top Via branch and sent-by */
 };
 
 /* The current transaction of a message that is worked on. */
 struct tx_context {
-	struct transaction *tx;       /* NULL unless this fiber holds the lease */
+	struct transaction *tx; /* NULL unless this fiber holds the lease */
 	uint32_t shard, index, generation;
 	bool is_creator;
 	bool has_key;
 	struct tx_key key;
-	int branch;                   /* of the reply or branch route being run, -1 none */
-	unsigned code;                /* of the reply being looked at */
+	int branch; /* of the reply or branch route being run, -1 none */
+	unsigned code; /* of the reply being looked at */
 	bool reply_is_local;
-	struct message *reply;        /* failure_route: winning reply; NULL: local */
+	struct message *reply; /* failure_route: winning reply; NULL: local */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* armed before there is one */
 	uint16_t branch_on_reply;
-	bool replied;                 /* a final reply was sent in this route */
-	bool relayed;                 /* branches were added in this route */
+	bool replied; /* a final reply was sent in this route */
+	bool relayed; /* branches were added in this route */
 	bool relay_failed;
 	const char *seen_uri, *seen_dst; /* the destination that was used up already */
 	bool main_is_used;
-	uint32_t kept_flags;          /* as the transaction has them */
+	uint32_t kept_flags; /* as the transaction has them */
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms, noninv_life_ms;
-	uint32_t early_flags;         /* TX_* wished before there is a transaction */
+	uint32_t early_flags; /* TX_* wished before there is a transaction */
 };
 
 struct tm_settings {
-	int64_t fr_timer, fr_inv_timer, max_inv_lifetime, max_noninv_lifetime, wt_timer, retr_timer1, retr_timer2;
-	int64_t cancel_b_method, failure_reply_mode, faked_reply_prio, unmatched_cancel, reply_408_code;
+	int64_t fr_timer, fr_inv_timer, max_inv_lifetime, max_noninv_lifetime, wt_timer,
+		retr_timer1, retr_timer2;
+	int64_t cancel_b_method, failure_reply_mode, faked_reply_prio, unmatched_cancel,
+		reply_408_code;
 	int64_t default_code, headers_mode, relay_100;
-	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason, e2e_cancel_reason;
-	bool remap_503_500, noisy_ctimer, restart_fr_on_each_reply, delayed_reply, failure_exec_mode;
-	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply, contacts_avp, contact_flows_avp;
+	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
+		e2e_cancel_reason;
+	bool remap_503_500, noisy_ctimer, restart_fr_on_each_reply, delayed_reply,
+		failure_exec_mode;
+	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply,
+		contacts_avp, contact_flows_avp;
 	struct span ac_extra_hdrs, failover_reply_codes, xavp_contact;
 };
 const struct tm_settings *tm_settings(void);
 
 struct tm_counters {
-	counter_id uas, uac, by_class[7], in_use, active, rpl_received, rpl_absorbed, rpl_relayed, rpl_generated, rpl_sent;
+	counter_id uas, uac, by_class[7], in_use, active, rpl_received, rpl_absorbed, rpl_relayed,
+		rpl_generated, rpl_sent;
 	counter_id created, freed, waiting, local;
 };
 extern struct tm_counters *const tm_counters;
@@ -194,14 +202,16 @@ struct transaction *tx_create_local(struct message *msg, struct tx_context *cont
 /* Finds the INVITE that a CANCEL or ACK belongs to (method INVITE), or the request's own. */
 bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_context);
 /* Finds the newest INVITE, or with `any_method` any request, of a call. */
-bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method, struct tx_context *out_context);
+bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method,
+		  struct tx_context *out_context);
 /* Ends the active life: from now on it only absorbs, until wt_timer. Lease held. */
 void tx_finish(struct transaction *tx);
 /* Copies into the region. Replaces and frees `*place`. False: memory is out. Lease held. */
 bool tx_keep(struct transaction *tx, struct bytes *place, struct span text);
 void *tx_freeze(struct transaction *tx, const struct message *msg);
 /* The stored request as a working message with this context attached; NULL: no memory. */
-struct message *tx_request(struct transaction *tx, struct arena *arena, const struct tx_context *context);
+struct message *tx_request(struct transaction *tx, struct arena *arena,
+			   const struct tx_context *context);
 /* Stores the request again, as the route that relayed it left it. Lease held. */
 void tx_refreeze(struct transaction *tx, struct message *msg);
 /* Keeps attributes and flags that a route changed. */
@@ -220,19 +230,23 @@ struct tx_glance {
 	uint16_t code;
 	unsigned branch_count;
 	uint16_t on_failure, on_reply, on_branch;
-	struct { uint16_t code; bool is_done, timed_out, was_replied; } branches[BRANCHES_MOST];
+	struct {
+		uint16_t code;
+		bool is_done, timed_out, was_replied;
+	} branches[BRANCHES_MOST];
 };
 /* The transaction of a message, its own or what it is looked up to be; false: none. */
 bool tx_glance(struct message *msg, struct tx_glance *out);
 
 /* ---- relay.c: sending requests ------------------------------------------------------------------------ */
 /* Forwards to the message's destinations as new branches: true when at least one was sent. */
-bool relay_branches(struct script_run *run, struct transaction *tx, const struct send_target *forced);
+bool relay_branches(struct script_run *run, struct transaction *tx,
+		    const struct send_target *forced);
 /* Adds a branch that fails at once, by its timer (failure_exec_mode). */
 bool relay_nowhere(struct transaction *tx, const struct message *msg);
 /* Sends what msg->target says as a new branch. */
 bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
-	const struct send_target *forced);
+	       const struct send_target *forced);
 void branch_send(const struct tx_branch *branch, struct span bytes);
 /* Sends CANCEL to pending branches, those with a bit in `which`. */
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena);
@@ -242,16 +256,18 @@ struct message *branch_request(const struct tx_branch *branch, struct arena *are
 /* ---- reply.c: replies that come, and what goes upstream ------------------------------------------------- */
 void reply_received(struct tx_context *context, struct message *reply);
 /* A local reply upstream. Lease held. */
-bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request, unsigned code,
-	struct span reason);
+bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request,
+		   unsigned code, struct span reason);
 /* The text of a local reply, in the request's arena; absent: too large. */
-struct span render_reply_to(struct message *request, unsigned code, struct span reason, struct span extra);
+struct span render_reply_to(struct message *request, unsigned code, struct span reason,
+			    struct span extra);
 /* Sends finished bytes upstream and keeps them. Lease held. */
 bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local);
 /* All branches are done: failure_route, then the best reply. Lease held. */
 void finish_branches(struct transaction *tx, struct arena *arena);
 /* A branch has failed for good, by a reply or without one. Lease held. */
-void branch_failed(struct transaction *tx, unsigned number, struct message *reply, struct arena *arena);
+void branch_failed(struct transaction *tx, unsigned number, struct message *reply,
+		   struct arena *arena);
 /* The route on_sl_reply for a reply without transaction: true when it ends there. */
 bool stray_reply_ends(struct message *reply);
 /* What the caller's CANCEL does. Lease held. `cancel` may be NULL. */
@@ -263,11 +279,12 @@ void tx_resume(struct tx_context *context, struct span route, struct arena *aren
 /* ---- observers.c ------------------------------------------------------------------------------------------ */
 bool observe(unsigned events, uint32_t flag_mask, tm_observer observer);
 bool is_observed(const struct transaction *tx, unsigned event);
-void tell_observers(struct transaction *tx, enum tm_event event, struct message *request, struct message *reply,
-	unsigned code, struct span reason, const struct branch *branch);
+void tell_observers(struct transaction *tx, enum tm_event event, struct message *request,
+		    struct message *reply, unsigned code, struct span reason,
+		    const struct branch *branch);
 /* Thaws the request only when somebody listens. */
 void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
-	struct span reason, struct arena *arena, const struct tx_branch *branch);
+		struct span reason, struct arena *arena, const struct tx_branch *branch);
 
 /* ---- timers.c ---------------------------------------------------------------------------------------------- */
 void tx_tick(struct transaction *tx, struct arena *arena);
@@ -279,8 +296,10 @@ bool uac_start(const struct tm_uac *uac, struct tm_name *out_name);
  * False: malformed. */
 bool uac_read_headers(struct span lines, struct tm_uac *uac, struct writer *others);
 /* The final reply of a local request; `reply` NULL: none came. Lease held. */
-bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers, struct span body);
-void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code, struct arena *arena);
+bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers,
+	     struct span body);
+void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code,
+		  struct arena *arena);
 
 /* ---- calls.c: what is asked of transactions by name or call ---------------------------------------------------- */
 void name_ids(struct tm_name name, uint64_t *out_index, uint64_t *out_label);
@@ -291,7 +310,8 @@ extern const struct rpc_command tm_commands[];
 #define TM_COMMAND_COUNT 22
 
 /* ---- script.c, contacts.c, settings of one transaction: functions ------------------------------------------------- */
-extern const struct function_table tm_function_table, tm_question_table, tm_contact_table, tm_uac_table;
+extern const struct function_table tm_function_table, tm_question_table, tm_contact_table,
+	tm_uac_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
 int create_current(struct script_run *run);
 bool reply_current(struct script_run *run, unsigned code, struct span reason);

@@ -10,7 +10,8 @@
 /* ---- the text of the request ------------------------------------------------------------------------------ */
 
 /* "sip:a@b" becomes "<sip:a@b>"; what is a name-addr already stays. */
-static void write_address(struct writer *w, const char *header, struct span value, struct span uri, struct span tag)
+static void write_address(struct writer *w, const char *header, struct span value, struct span uri,
+			  struct span tag)
 {
 	struct span text = value.len ? value : uri;
 	bool has_brackets = span_find(text, '<', 0) < text.len;
@@ -23,15 +24,18 @@ static void write_address(struct writer *w, const char *header, struct span valu
 static void write_request(struct writer *w, const struct tm_uac *uac)
 {
 	char tag[24], call_id[40];
-	struct writer drawn_tag = writer_fixed(tag, sizeof(tag)), drawn_id = writer_fixed(call_id, sizeof(call_id));
+	struct writer drawn_tag = writer_fixed(tag, sizeof(tag)),
+		      drawn_id = writer_fixed(call_id, sizeof(call_id));
 	writer_hex(&drawn_tag, random_uint64(), 16);
 	writer_hex(&drawn_id, random_uint64(), 16);
 	writer_hex(&drawn_id, random_uint64(), 16);
 	writer_printf(w, "%.*s %.*s SIP/2.0\r\n", SPAN_ARGS(uac->method), SPAN_ARGS(uac->uri));
 	write_address(w, "To", uac->to, uac->uri, uac->to_tag);
-	write_address(w, "From", uac->from, uac->uri, uac->from_tag.len ? uac->from_tag : writer_result(&drawn_tag));
+	write_address(w, "From", uac->from, uac->uri,
+		      uac->from_tag.len ? uac->from_tag : writer_result(&drawn_tag));
 	writer_printf(w, "CSeq: %u %.*s\r\n", uac->cseq ? uac->cseq : 10, SPAN_ARGS(uac->method));
-	writer_printf(w, "Call-ID: %.*s\r\n", SPAN_ARGS(uac->call_id.len ? uac->call_id : writer_result(&drawn_id)));
+	writer_printf(w, "Call-ID: %.*s\r\n",
+		      SPAN_ARGS(uac->call_id.len ? uac->call_id : writer_result(&drawn_id)));
 	writer_literal(w, "Max-Forwards: 70\r\n");
 	writer_printf(w, "Content-Length: %zu\r\n", uac->body.len);
 	writer_span(w, render_options()->user_agent_line);
@@ -48,9 +52,11 @@ static struct message *make_request(const struct tm_uac *uac, struct arena *aren
 	const char *reason = NULL;
 	struct writer w = writer_in_arena(arena, 1024 + uac->body.len);
 	write_request(&w, uac);
-	struct message *msg = w.failed ? NULL : message_parse(arena, writer_result(&w), &nobody, &reason);
+	struct message *msg =
+		w.failed ? NULL : message_parse(arena, writer_result(&w), &nobody, &reason);
 	if (!msg || !message_is_request(msg)) {
-		log_error("a local %.*s cannot be made: %s", SPAN_ARGS(uac->method), reason ? reason : "no memory");
+		log_error("a local %.*s cannot be made: %s", SPAN_ARGS(uac->method),
+			  reason ? reason : "no memory");
 		return NULL;
 	}
 	msg->notes |= NOTE_LOCAL;
@@ -87,9 +93,12 @@ static bool send_without_state(struct message *msg)
 	struct writer drawn = writer_fixed(branch, sizeof(branch));
 	writer_literal(&drawn, "z9hG4bK");
 	writer_hex(&drawn, random_uint64(), 16);
-	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = located.targets[0],
-		.from = msg->target.socket ? msg->target.socket : listener_for(&located.targets[0]),
-		.via_branch = writer_result(&drawn) };
+	struct outgoing out = { .msg = msg,
+				.branch = &msg->target,
+				.to = located.targets[0],
+				.from = msg->target.socket ? msg->target.socket
+							   : listener_for(&located.targets[0]),
+				.via_branch = writer_result(&drawn) };
 	if (!out.from)
 		return false;
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
@@ -117,7 +126,8 @@ static bool send_request(const struct tm_uac *uac, struct message *msg, struct t
 	if (!tx)
 		return false;
 	tx->done = uac->done;
-	bool is_kept = !uac->data_len || tx_keep(tx, &tx->done_data, span_make(uac->data, uac->data_len));
+	bool is_kept =
+		!uac->data_len || tx_keep(tx, &tx->done_data, span_make(uac->data, uac->data_len));
 	bool is_sent = is_kept && relay_one(&run, tx, NULL, NULL);
 	if (!is_sent) {
 		tx->done = NULL;
@@ -145,8 +155,9 @@ static bool start_here(const struct tm_uac *uac, struct tm_name *out_name)
 
 static struct span *const *texts_of(struct tm_uac *uac, struct span *out_list[11])
 {
-	struct span *const list[] = { &uac->method, &uac->uri, &uac->next_hop, &uac->from, &uac->to, &uac->from_tag,
-		&uac->to_tag, &uac->call_id, &uac->headers, &uac->body };
+	struct span *const list[] = { &uac->method,  &uac->uri,      &uac->next_hop, &uac->from,
+				      &uac->to,      &uac->from_tag, &uac->to_tag,   &uac->call_id,
+				      &uac->headers, &uac->body };
 	memcpy(out_list, list, sizeof(list));
 	out_list[10] = NULL;
 	return out_list;
@@ -156,8 +167,10 @@ static void start_order_on_fiber(void *arg)
 {
 	struct tm_uac *uac = arg;
 	if (!start_here(uac, NULL) && uac->done)
-		uac->done(&(struct tm_uac_result){ .code = 500, .reason = SPAN("Not Sent"), .data = uac->data,
-			.data_len = uac->data_len });
+		uac->done(&(struct tm_uac_result){ .code = 500,
+						   .reason = SPAN("Not Sent"),
+						   .data = uac->data,
+						   .data_len = uac->data_len });
 	shm_run_free(uac);
 	send_flush();
 }
@@ -218,15 +231,18 @@ bool uac_start(const struct tm_uac *uac, struct tm_name *out_name)
 static unsigned collect_routes(struct message *reply, struct name_addr out_routes[ROUTES_MOST])
 {
 	unsigned count = 0;
-	for (const struct sip_header *h = message_header(reply, HEADER_RECORD_ROUTE); h; h = message_next_header(reply, h)) {
+	for (const struct sip_header *h = message_header(reply, HEADER_RECORD_ROUTE); h;
+	     h = message_next_header(reply, h)) {
 		struct span rest = message_header_value(reply, h);
-		while (count < ROUTES_MOST && name_addr_next(&rest, &out_routes[count]) == LIST_ITEM)
+		while (count < ROUTES_MOST &&
+		       name_addr_next(&rest, &out_routes[count]) == LIST_ITEM)
 			count++;
 	}
 	return count;
 }
 
-bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers, struct span body)
+bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers,
+	     struct span body)
 {
 	const struct tx_branch *branch = tx->branches[number];
 	struct message *sent = branch_request(branch, reply->arena);
@@ -245,8 +261,11 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	struct span next_hop = count ? routes[count - 1].uri : uri;
 	/* From and To have their tags already. */
 	struct writer w = writer_in_arena(reply->arena, 1024);
-	writer_printf(&w, "ACK %.*s SIP/2.0\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u ACK\r\n",
-		SPAN_ARGS(uri), SPAN_ARGS(message_value(sent, HEADER_FROM)), SPAN_ARGS(message_value(reply, HEADER_TO)),
+	writer_printf(
+		&w,
+		"ACK %.*s SIP/2.0\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u ACK\r\n",
+		SPAN_ARGS(uri), SPAN_ARGS(message_value(sent, HEADER_FROM)),
+		SPAN_ARGS(message_value(reply, HEADER_TO)),
 		SPAN_ARGS(message_value(sent, HEADER_CALL_ID)), cseq);
 	writer_literal(&w, "Max-Forwards: 70\r\n");
 	writer_span(&w, writer_result(&lines));
@@ -256,7 +275,8 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	writer_span(&w, body);
 	const struct received nobody = { 0 };
 	const char *reason;
-	struct message *msg = w.failed ? NULL : message_parse(reply->arena, writer_result(&w), &nobody, &reason);
+	struct message *msg =
+		w.failed ? NULL : message_parse(reply->arena, writer_result(&w), &nobody, &reason);
 	if (!msg || !message_set_dst_uri(msg, next_hop))
 		return false;
 	msg->notes |= NOTE_LOCAL;
@@ -269,11 +289,13 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	return true;
 }
 
-void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code, struct arena *arena)
+void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code,
+		  struct arena *arena)
 {
 	bool is_first = tx->server == SERVER_PROCEEDING;
 	if (is_first) {
-		tx->server = code < 300 && (tx->flags & TX_INVITE) ? SERVER_ACCEPTED : SERVER_COMPLETED;
+		tx->server =
+			code < 300 && (tx->flags & TX_INVITE) ? SERVER_ACCEPTED : SERVER_COMPLETED;
 		tx->code = (uint16_t)code;
 		counter_inc(tm_counters->by_class[code / 100]);
 		tx_finish(tx);
@@ -285,9 +307,15 @@ void uac_finished(struct transaction *tx, unsigned number, struct message *reply
 		tx->branches[number]->reply = tx_freeze(tx, reply);
 	if (!tx->done || (!is_first && !(tx->flags & TX_INVITE)))
 		return;
-	struct span reason = reply ? sip_range_span(reply->bytes, reply->index->reason) : tm_settings()->reply_408_reason;
-	const struct tm_uac_result result = { .name = { tx->slot.shard, tx->slot.index, tx->slot.generation },
-		.code = code, .reason = reason, .reply = reply, .data = tx->done_data.at, .data_len = tx->done_data.len };
+	struct span reason = reply ? sip_range_span(reply->bytes, reply->index->reason)
+				   : tm_settings()->reply_408_reason;
+	const struct tm_uac_result result = { .name = { tx->slot.shard, tx->slot.index,
+							tx->slot.generation },
+					      .code = code,
+					      .reason = reason,
+					      .reply = reply,
+					      .data = tx->done_data.at,
+					      .data_len = tx->done_data.len };
 	(void)arena;
 	tx->done(&result);
 }

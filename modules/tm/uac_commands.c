@@ -37,8 +37,10 @@ static void deliver(const void *data, size_t len)
 		return;
 	memcpy(&answer, data, sizeof(answer));
 	uint32_t number = answer->ticket.number;
-	struct rpc_call *call = number < WAITING_MOST && waiting[number].serial == answer->ticket.serial ?
-		waiting[number].call : NULL;
+	struct rpc_call *call =
+		number < WAITING_MOST && waiting[number].serial == answer->ticket.serial
+			? waiting[number].call
+			: NULL;
 	if (call) {
 		struct span reason = span_make(answer->text, answer->reason_len);
 		waiting[number].call = NULL;
@@ -49,7 +51,9 @@ static void deliver(const void *data, size_t len)
 		} else {
 			rpc_add_int(call, NULL, NULL, answer->code);
 			rpc_add_text(call, NULL, NULL, reason);
-			rpc_add_text(call, NULL, NULL, span_make(answer->text + answer->reason_len, answer->headers_len));
+			rpc_add_text(
+				call, NULL, NULL,
+				span_make(answer->text + answer->reason_len, answer->headers_len));
 		}
 		rpc_finish(call);
 	}
@@ -66,11 +70,14 @@ static void answered(const struct tm_uac_result *result)
 	memcpy(&ticket, result->data, sizeof(ticket));
 	if (result->reply)
 		headers = span_make(result->reply->bytes.at + result->reply->index->headers_at,
-			result->reply->index->headers_end - result->reply->index->headers_at);
-	struct answer *answer = shm_run_alloc(sizeof(*answer) + result->reason.len + headers.len, "reply of a local request");
+				    result->reply->index->headers_end -
+					    result->reply->index->headers_at);
+	struct answer *answer = shm_run_alloc(sizeof(*answer) + result->reason.len + headers.len,
+					      "reply of a local request");
 	if (!answer)
 		return;
-	*answer = (struct answer){ ticket, result->code, (uint32_t)result->reason.len, (uint32_t)headers.len };
+	*answer = (struct answer){ ticket, result->code, (uint32_t)result->reason.len,
+				   (uint32_t)headers.len };
 	if (result->reason.len)
 		memcpy(answer->text, result->reason.at, result->reason.len);
 	if (headers.len)
@@ -122,9 +129,11 @@ static bool read_order(struct rpc_call *call, unsigned first, unsigned how, stru
 	struct end_point address;
 	struct sip_uri uri;
 	struct writer others = writer_in_arena(rpc_arena(call), 512);
-	if (!rpc_need_text(call, first, "method", &uac->method) || !rpc_need_text(call, first + 1, "ruri", &uac->uri) ||
-		!rpc_need_text(call, first + 2, "nexthop", &next_hop) || !rpc_need_text(call, first + 3, "socket", &socket) ||
-		!rpc_need_text(call, first + 4, "headers", &headers))
+	if (!rpc_need_text(call, first, "method", &uac->method) ||
+	    !rpc_need_text(call, first + 1, "ruri", &uac->uri) ||
+	    !rpc_need_text(call, first + 2, "nexthop", &next_hop) ||
+	    !rpc_need_text(call, first + 3, "socket", &socket) ||
+	    !rpc_need_text(call, first + 4, "headers", &headers))
 		return false;
 	(void)!rpc_arg_text(call, first + 5, &uac->body);
 	if (!uri_parse(uac->uri, &uri)) {
@@ -135,7 +144,8 @@ static bool read_order(struct rpc_call *call, unsigned first, unsigned how, stru
 		rpc_fault(call, 400, "Invalid next-hop uri \"%.*s\"", SPAN_ARGS(next_hop));
 		return false;
 	}
-	if (is_given(socket) && (!end_point_parse(socket, &address) || !(uac->socket = listener_find(&address)))) {
+	if (is_given(socket) &&
+	    (!end_point_parse(socket, &address) || !(uac->socket = listener_find(&address)))) {
 		rpc_fault(call, 404, "Local socket not found");
 		return false;
 	}
@@ -187,10 +197,10 @@ static void run_uac(struct rpc_call *call, enum mode mode, unsigned how)
 		run_order(call, mode, &uac);
 }
 
-#define UAC_COMMAND(name, mode, how)                  \
+#define UAC_COMMAND(name, mode, how)                   \
 	void uac_command_##name(struct rpc_call *call) \
-	{                                             \
-		run_uac(call, mode, how);             \
+	{                                              \
+		run_uac(call, mode, how);              \
 	}
 UAC_COMMAND(start, MODE_START, 0)
 UAC_COMMAND(start_hex, MODE_START, HOW_HEX)
@@ -220,8 +230,9 @@ void uac_command_attrs(struct rpc_call *call)
 		uint32_t number = 0;
 		bool is_number = span_to_uint32(value, &number);
 		if (span_equal(name, SPAN_OF("mode")))
-			mode = span_equal(value, SPAN_OF("wait")) ? MODE_WAIT :
-				span_equal(value, SPAN_OF("block")) ? MODE_BLOCK : MODE_START;
+			mode = span_equal(value, SPAN_OF("wait"))    ? MODE_WAIT
+			       : span_equal(value, SPAN_OF("block")) ? MODE_BLOCK
+								     : MODE_START;
 		else if (span_equal(name, SPAN_OF("cbflags")))
 			uac.no_ack = span_equal(value, SPAN_OF("noack"));
 		else if (span_equal(name, SPAN_OF("fr_timer")) && is_number)
@@ -229,7 +240,8 @@ void uac_command_attrs(struct rpc_call *call)
 		else if (span_equal(name, SPAN_OF("fr_inv_timer")) && is_number)
 			uac.fr_inv_ms = number;
 		else if (name.len && !span_equal(name, SPAN_OF("rpflags"))) {
-			rpc_fault(call, 400, "no such attribute, or a wrong value: %.*s", SPAN_ARGS(item));
+			rpc_fault(call, 400, "no such attribute, or a wrong value: %.*s",
+				  SPAN_ARGS(item));
 			return;
 		}
 	}

@@ -39,8 +39,7 @@ bool uac_read_headers(struct span lines, struct tm_uac *uac, struct writer *othe
 			uac->cseq = cseq.number;
 			break;
 		case HEADER_CONTENT_LENGTH:
-		case HEADER_MAX_FORWARDS:
-			break;
+		case HEADER_MAX_FORWARDS: break;
 		default:
 			writer_span(others, text);
 			writer_literal(others, "\r\n");
@@ -52,7 +51,9 @@ bool uac_read_headers(struct span lines, struct tm_uac *uac, struct writer *othe
 	return !others->failed;
 }
 
-struct send_args { struct span method, uri, next_hop, socket, headers, body; };
+struct send_args {
+	struct span method, uri, next_hop, socket, headers, body;
+};
 static const struct field t_uac_send_fields[] = {
 	FIELD(struct send_args, method, "method; with a dot behind it a 2xx to INVITE gets no ACK"),
 	FIELD(struct send_args, uri, "Request-URI"),
@@ -66,14 +67,18 @@ SCRIPT_HANDLER(t_uac_send)
 
 static int t_uac_send(struct script_run *run, const struct send_args *args)
 {
-	struct tm_uac uac = { .method = args->method, .uri = args->uri, .next_hop = args->next_hop, .body = args->body };
+	struct tm_uac uac = { .method = args->method,
+			      .uri = args->uri,
+			      .next_hop = args->next_hop,
+			      .body = args->body };
 	struct writer others = writer_in_arena(run->arena, 512);
 	struct end_point socket;
 	if (span_ends_with(uac.method, SPAN_OF("."))) {
 		uac.method.len--;
 		uac.no_ack = true;
 	}
-	if (args->socket.len && (!end_point_parse(args->socket, &socket) || !(uac.socket = listener_find(&socket)))) {
+	if (args->socket.len &&
+	    (!end_point_parse(args->socket, &socket) || !(uac.socket = listener_find(&socket)))) {
 		log_error("there is no socket %.*s", SPAN_ARGS(args->socket));
 		return -1;
 	}
