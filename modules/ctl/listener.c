@@ -10,7 +10,7 @@
 #include "modules/ctl/ctl.h"
 
 #define DEFAULT_PORT 2049
-#define BACKLOG 64
+#define BACKLOG 256
 
 static const struct {
 	const char *prefix;

@@ -99,26 +99,21 @@ static bool input_fill(struct input *input, size_t len)
 	return true;
 }
 
-/* Reads one frame; false when the connection is at its end. On BAD the header is a made-up one. */
+/* Makes the input begin with a whole frame, or says that it does not begin with one; false when the
+ * connection is at its end. Frames that came already are not waited for. */
 static bool read_frame(struct input *input, struct binrpc_header *header, enum binrpc_result *out_result)
 {
-	do {
-		if (!input_fill(input, input->len > 2 ? input->len + 1 : 2))
-			return false;
+	for (;;) {
 		*out_result = binrpc_header_read(span_make(input->bytes, input->len), header);
-	} while (*out_result == BINRPC_MORE);
-	if (*out_result == BINRPC_OK && header->body_len > BINRPC_REQUEST_MAX)
-		*out_result = BINRPC_BAD;
-	return *out_result == BINRPC_BAD || input_fill(input, header->header_len + (size_t)header->body_len);
-}
-
-/* Whole frames that came already are answered without waiting for more bytes. */
-static bool next_frame(struct input *input, struct binrpc_header *header, enum binrpc_result *out_result)
-{
-	*out_result = binrpc_header_read(span_make(input->bytes, input->len), header);
-	if (*out_result == BINRPC_OK && header->body_len <= BINRPC_REQUEST_MAX)
-		return input_fill(input, header->header_len + (size_t)header->body_len);
-	return read_frame(input, header, out_result);
+		if (*out_result == BINRPC_OK && header->body_len > BINRPC_REQUEST_MAX)
+			*out_result = BINRPC_BAD;
+		if (*out_result == BINRPC_BAD)
+			return true;
+		if (*out_result == BINRPC_OK)
+			return input_fill(input, header->header_len + (size_t)header->body_len);
+		if (!input_fill(input, input->len + 1))
+			return false;
+	}
 }
 
 static bool serve_frame(struct input *input)
@@ -126,7 +121,7 @@ static bool serve_frame(struct input *input)
 	struct binrpc_header header = { .cookie_len = 1 };
 	enum binrpc_result result;
 	struct arena arena;
-	if (!next_frame(input, &header, &result))
+	if (!read_frame(input, &header, &result))
 		return false;
 	arena_init(&arena, 64u << 10, ANSWER_MAX);
 	size_t whole = result == BINRPC_OK ? header.header_len + (size_t)header.body_len : 0;

@@ -139,9 +139,15 @@ def raw(server):
         yield client
 
 
-def test_requests_may_come_byte_by_byte(raw):
-    for byte in frame(ECHO):
-        raw.send(bytes([byte]))
+def test_requests_may_come_byte_by_byte(raw, server):
+    """Between two bytes another client is answered, so that each byte is read alone."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.connect(ctl(server))
+        other.settimeout(10)
+        for byte in frame(ECHO):
+            raw.send(bytes([byte]))
+            other.send(frame(ECHO))
+            assert read(other, len(ANSWER)) == ANSWER
     assert read(raw, len(ANSWER)) == ANSWER
 
 
@@ -179,8 +185,8 @@ def test_many_clients_are_served(server):
     try:
         for _ in range(100):
             clients.append(socket.socket(socket.AF_UNIX))
-            clients[-1].settimeout(10)
             clients[-1].connect(ctl(server))
+            clients[-1].settimeout(10)
         for client in clients:
             client.send(frame(ECHO))
         for client in clients:
