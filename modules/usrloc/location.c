@@ -308,6 +308,8 @@ static bool copy_out(const struct binding *binding, struct arena *arena, struct 
 	out->reg_id = binding->reg_id;
 	out->server_id = binding->server_id;
 	out->connection = binding->connection;
+	out->domain = location_domain_name(binding->domain);
+	out->hash = aor_hash(binding->domain, out->aor);
 	return true;
 }
 
@@ -341,6 +343,19 @@ unsigned location_get(unsigned domain, struct span aor, struct arena *arena, str
 	shard_unlock(shard);
 	*out_contacts = contacts;
 	return copied;
+}
+
+bool location_get_ruid(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
+	struct usrloc_contact *out_contact)
+{
+	bool is_found = false;
+	struct shard *shard = shard_lock(store.set, hash);
+	for (struct binding *binding = slot_first(shard, hash); binding && !is_found;
+		binding = slot_next(shard, &binding->slot))
+		is_found = binding->domain == domain && !binding_is_over(binding) &&
+			span_equal(binding_text(binding, TEXT_RUID), ruid) && copy_out(binding, arena, out_contact);
+	shard_unlock(shard);
+	return is_found;
 }
 
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid)
@@ -426,6 +441,15 @@ static unsigned count_after(struct binding *const *found, unsigned found_count, 
 	return only_these ? count : live + added - gone;
 }
 
+/* Refreshing and removing is always allowed, also when the limit was lowered meanwhile. */
+static bool adds_bindings(const struct usrloc_change *changes, const struct plan *plans, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!changes[i].remove && !plans[i].target)
+			return true;
+	return false;
+}
+
 static bool is_planned(const struct binding *binding, const struct plan *plans, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -468,7 +492,8 @@ enum usrloc_result location_apply(unsigned domain, struct span aor, const struct
 	unsigned before = collect(shard, domain, aor, found);
 	enum usrloc_result result = make_plans(found, before, changes, count, plans);
 	unsigned most = max_contacts && max_contacts < USRLOC_CONTACTS_MOST ? max_contacts : USRLOC_CONTACTS_MOST;
-	if (result == USRLOC_OK && count_after(found, before, changes, plans, count, only_these) > most)
+	if (result == USRLOC_OK && adds_bindings(changes, plans, count) &&
+		count_after(found, before, changes, plans, count, only_these) > most)
 		result = USRLOC_TOO_MANY;
 	if (result == USRLOC_OK)
 		result = carry_out(shard, domain, aor, changes, plans, count, &outcome);

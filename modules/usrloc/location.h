@@ -27,6 +27,8 @@ struct span location_domain_name(unsigned domain);
 unsigned location_get(unsigned domain, struct span aor, struct arena *arena, struct usrloc_contact **out_contacts);
 enum usrloc_result location_apply(unsigned domain, struct span aor, const struct usrloc_change *changes,
 	unsigned count, unsigned max_contacts, bool only_these, struct usrloc_outcome *out_outcome);
+bool location_get_ruid(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
+	struct usrloc_contact *out_contact);
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid);
 /* Copies one shard's bindings of a domain, ordered by address-of-record; 0 when it has none. */
 unsigned location_shard_count(void);

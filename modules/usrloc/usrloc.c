@@ -55,9 +55,40 @@ static bool by_time(void)
 	return settings.desc_time_order;
 }
 
+static int nat_flag(void)
+{
+	return (int)settings.nat_bflag;
+}
+
+/* Expired bindings whose event routes run now: other modules have events of the same kind, so a
+ * run's event is ours only when it points into one of these. Routes may wait, so there can be
+ * several at once. */
+struct expired_batch {
+	struct expired_batch *next;
+	const struct usrloc_contact *contacts;
+	unsigned count;
+};
+static struct expired_batch *batches;
+
 static const struct usrloc_contact *expired(const struct script_run *run)
 {
-	return run->kind == ROUTE_EVENT ? run->event : NULL;
+	const struct usrloc_contact *event = run->event;
+	for (const struct expired_batch *batch = batches; batch; batch = batch->next)
+		if (event >= batch->contacts && event < batch->contacts + batch->count)
+			return event;
+	return NULL;
+}
+
+static void run_expired_routes(struct usrloc_contact *contacts, unsigned count)
+{
+	struct expired_batch batch = { .next = batches, .contacts = contacts, .count = count };
+	batches = &batch;
+	for (unsigned i = 0; i < count; i++)
+		script_run_event("usrloc:contact-expired", NULL, &contacts[i], NULL);
+	struct expired_batch **link = &batches;
+	while (*link != &batch)
+		link = &(*link)->next;
+	*link = batch.next;
 }
 
 /* ---- expiry: each worker serves its own shards -------------------------------------------------------- */
@@ -69,15 +100,14 @@ static int64_t expire_period(void)
 
 static void expire(void)
 {
-	struct usrloc_contact contacts[EXPIRE_BATCH];
 	unsigned count;
 	do {
 		struct datagram *event = datagram_take();
 		if (!event)
 			return; /* too busy: the next second will do */
-		count = location_expire(&event->arena, contacts, EXPIRE_BATCH);
-		for (unsigned i = 0; i < count; i++)
-			script_run_event("usrloc:contact-expired", NULL, &contacts[i], NULL);
+		struct usrloc_contact *contacts = ARENA_ARRAY(&event->arena, struct usrloc_contact, EXPIRE_BATCH);
+		count = contacts ? location_expire(&event->arena, contacts, EXPIRE_BATCH) : 0;
+		run_expired_routes(contacts, count);
 		datagram_release(event);
 	} while (count == EXPIRE_BATCH);
 }
@@ -108,6 +138,7 @@ static bool prepare(struct diagnostics *diagnostics)
 static const struct usrloc_api api = {
 	.domain = location_domain, .get = location_get, .apply = location_apply, .remove = location_remove,
 	.uses_domain = uses_domain, .by_time = by_time, .expired = expired,
+	.get_ruid = location_get_ruid, .hash_id = location_hash_id, .nat_flag = nat_flag,
 };
 static const struct module_interface offers[] = { { "usrloc", USRLOC_API_VERSION, &api } };
 static const struct module_timer timers[] = { { "expire bindings", expire_period, expire, true } };

@@ -24,11 +24,14 @@ struct usrloc_contact {
 	int64_t modified_wall_s;
 	int32_t q;              /* thousandths or Q_UNSPECIFIED */
 	uint32_t cseq;
-	uint32_t flags, cflags; /* branch flags, and flags of this module */
+	uint32_t flags, cflags; /* flags of this module, and the branch flags of the REGISTER */
 	uint32_t methods;       /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
 	uint32_t reg_id;
 	uint32_t server_id;
 	uint32_t connection;
+	/* Only in what usrloc gives, not in what it takes: */
+	struct span domain;     /* lives as long as the server */
+	uint64_t hash;          /* of domain and address-of-record, for get_ruid */
 };
 #define USRLOC_PERMANENT INT64_MAX
 #define USRLOC_ANY_METHOD UINT32_MAX
@@ -65,5 +68,11 @@ struct usrloc_api {
 	bool (*by_time)(void);          /* desc_time_order */
 	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
 	const struct usrloc_contact *(*expired)(const struct script_run *run);
+	/* The live binding with this ruid, found by the hash that its address-of-record has (temporary
+	 * GRUUs); false when there is none. */
+	bool (*get_ruid)(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
+		struct usrloc_contact *out_contact);
+	uint32_t (*hash_id)(unsigned domain, struct span aor); /* what ul.dump shows */
+	int (*nat_flag)(void); /* the branch flag nat_bflag, -1: none */
 };
 #define USRLOC_NO_DOMAIN UINT32_MAX
