@@ -147,7 +147,7 @@ bool via_wants_rport(const struct message *msg, const struct sip_via *via)
 
 static bool via_wants_received(const struct message *msg, const struct sip_via *via)
 {
-	return via_wants_rport(msg, via) || !via_names_source(via, &msg->from.source);
+	return via->rport != RPORT_ABSENT || !via_names_source(via, &msg->from.source);
 }
 
 /* Notes in the top Via where the request really came from (RFC 3261 18.2.1, RFC 3581 4). */

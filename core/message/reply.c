@@ -43,7 +43,7 @@ static void write_via(struct writer *w, const struct local_reply *reply, const s
 	writer_bytes(w, at, (size_t)(via_end - at));
 	if (wants_rport && !top->rport_whole.at)
 		writer_printf(w, ";rport=%u", request->from.source.port);
-	if ((wants_rport || !names_source) && !top->received_whole.at) {
+	if ((top->rport != RPORT_ABSENT || !names_source) && !top->received_whole.at) {
 		writer_literal(w, ";received=");
 		end_point_write_ip(w, &request->from.source);
 	}

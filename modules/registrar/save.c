@@ -160,8 +160,7 @@ static enum register_error read_contact(struct script_run *run, const struct reg
 	out->contact = common->contact;
 	out->contact.contact = address->uri;
 	out->contact.instance = params.instance;
-	bool uses_reg_id = registration->uses_outbound || registrar_settings->regid_mode || registrar_settings->gruu_enabled;
-	out->contact.reg_id = uses_reg_id && params.instance.len ? params.reg_id : 0;
+	out->contact.reg_id = params.instance.len ? params.reg_id : 0;
 	out->contact.methods = params.has_methods ? params.methods : USRLOC_ANY_METHOD;
 	out->contact.expires_s = expires;
 	out->contact.q = params.q != CONTACT_NO_Q ? params.q :

@@ -276,19 +276,32 @@ static void write_shared_headers(struct writer *w, struct message *sent, const c
 				 struct span to)
 {
 	uint32_t cseq = 0;
-	const struct sip_header *via = message_header(sent, HEADER_VIA);
-	struct span uri = message_original_uri(sent);
 	if (!message_cseq(sent, &cseq))
 		cseq = 0;
-	writer_printf(w, "%s %.*s SIP/2.0\r\n", method, SPAN_ARGS(uri));
-	writer_span(w, sip_header_line(sent->bytes, via));
-	for (const struct sip_header *h = message_header(sent, HEADER_ROUTE); h;
-	     h = message_next_header(sent, h))
-		writer_span(w, sip_header_line(sent->bytes, h));
-	writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_FROM)));
-	writer_span(w, to);
-	writer_span(w, sip_header_line(sent->bytes, message_header(sent, HEADER_CALL_ID)));
-	writer_printf(w, "CSeq: %u %s\r\nMax-Forwards: 70\r\n", cseq, method);
+	writer_printf(w, "%s %.*s SIP/2.0\r\n", method, SPAN_ARGS(message_original_uri(sent)));
+	for (unsigned i = 0; i < sent->index->header_count; i++) {
+		const struct sip_header *h = &sent->index->headers[i];
+		switch (h->id) {
+		case HEADER_VIA:
+			if (h == message_header(sent, HEADER_VIA))
+				writer_span(w, sip_header_line(sent->bytes, h));
+			break;
+		case HEADER_TO:
+			writer_span(w, to);
+			break;
+		case HEADER_CSEQ:
+			writer_printf(w, "CSeq: %u %s\r\n", cseq, method);
+			break;
+		case HEADER_ROUTE:
+		case HEADER_MAX_FORWARDS:
+		case HEADER_FROM:
+		case HEADER_CALL_ID:
+			writer_span(w, sip_header_line(sent->bytes, h));
+			break;
+		default:
+			break;
+		}
+	}
 }
 
 struct message *branch_request(const struct tx_branch *branch, struct arena *arena)
@@ -322,10 +335,10 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 	struct writer w = writer_in_arena(arena, 1024);
 	write_shared_headers(&w, sent, "CANCEL",
 			     sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
-	writer_span(&w, bytes_span(tx->cancel_reason));
 	write_extra_headers(&w, sent);
-	writer_span(&w, render_options()->user_agent_line);
-	writer_literal(&w, "Content-Length: 0\r\n\r\n");
+	writer_literal(&w, "Content-Length: 0\r\n");
+	writer_span(&w, bytes_span(tx->cancel_reason));
+	writer_literal(&w, "\r\n");
 	if (w.failed || !tx_keep(tx, &branch->cancel, writer_result(&w)))
 		return;
 	branch->cancel_wanted = false;
@@ -375,7 +388,6 @@ void send_branch_ack(struct transaction *tx, unsigned number, struct message *re
 	struct writer w = writer_in_arena(reply->arena, 1024);
 	write_shared_headers(&w, sent, "ACK", sip_header_line(reply->bytes, to));
 	write_extra_headers(&w, sent);
-	writer_span(&w, render_options()->user_agent_line);
 	writer_literal(&w, "Content-Length: 0\r\n\r\n");
 	const struct send_target target = { .to = branch->to, .from = branch->from };
 	if (!w.failed)

@@ -53,6 +53,22 @@ static int create_with_100(struct message *msg, struct tx_context *context)
 	return made;
 }
 
+/* The same for a transaction that t_newtran() made: as long as the script only thinks, nothing is
+ * said; once it relays, the caller is told to wait. */
+static void send_100_late(struct transaction *tx, struct message *msg)
+{
+	bool wants_100 = message_method(msg) == METHOD_INVITE && tm_settings()->auto_inv_100 && tx->code == 0 &&
+			 !(tx->flags & TX_NO_100);
+	struct span trying = wants_100 ?
+		render_reply_to(msg, 100, tm_settings()->auto_inv_100_reason, NO_SPAN) : NO_SPAN;
+	if (!trying.at || !tx_keep(tx, &tx->reply, trying))
+		return;
+	tx->code = 100;
+	send_bytes(&tx->upstream, trying, true);
+	counter_inc(tm_counters->rpl_sent);
+	counter_inc(tm_counters->rpl_generated);
+}
+
 /* The transaction of the run's request, made when there is none, with its lease: as tx_create. */
 static int enter_or_create(struct script_run *run, struct tx_context *context, bool with_100)
 {
@@ -70,7 +86,7 @@ int create_current(struct script_run *run)
 	if (!context)
 		return -1;
 	bool was_held = context->tx;
-	int made = enter_or_create(run, context, true);
+	int made = enter_or_create(run, context, false);
 	if (made == 1 && !was_held)
 		tx_leave(context);
 	return made;
@@ -146,6 +162,8 @@ int relay_current(struct script_run *run, const struct send_target *forced)
 	int made = enter_or_create(run, context, true);
 	if (made <= 0)
 		return made; /* 0: a repetition that another process works on */
+	if (was_made && run->kind == ROUTE_REQUEST)
+		send_100_late(context->tx, msg);
 	bool is_sent = relay_held(run, context, forced, !was_made);
 	if (!was_held)
 		tx_leave(context);
