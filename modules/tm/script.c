@@ -92,6 +92,16 @@ int create_current(struct script_run *run)
 	return made;
 }
 
+/* Has every branch of the INVITE its final reply? Only looked at: the answer to a CANCEL says so. */
+static bool invite_is_over(const struct tx_context *invite)
+{
+	struct shard *shard = shard_lock_number(store_set(), invite->shard);
+	const struct transaction *tx = slot_at(shard, invite->index, invite->generation);
+	bool is_over = !tx || (tx->branch_count && all_done(tx));
+	shard_unlock(shard);
+	return is_over;
+}
+
 /* A CANCEL ends the branches of its INVITE and is answered here (RFC 3261 9.2, 16.10); -2: there is no
  * such INVITE. */
 static int relay_cancel(struct script_run *run)
@@ -108,7 +118,9 @@ static int relay_cancel(struct script_run *run)
 	}
 	int made = tx_create(run->msg, own, NO_SPAN);
 	if (made == 1) {
-		own->replied = reply_locally(run, own->tx, run->msg, 200, SPAN_OF("canceling"));
+		struct span reason = invite_is_over(&invite) ? SPAN_OF("ok -- no more pending branches") :
+							       SPAN_OF("canceling");
+		own->replied = reply_locally(run, own->tx, run->msg, 200, reason);
 		tx_leave(own);
 	}
 	if (made != 0 && tx_enter(&invite)) {

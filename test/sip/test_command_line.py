@@ -157,7 +157,7 @@ def test_hangup_reloads_the_script(start_server, agent):
 @pytest.mark.viaduct_only("the peer does not reload its script")
 def test_reload_of_a_bad_script_changes_nothing(start_server, agent):
     server = start_server(GOOD)
-    server.allow("rror")
+    server.allow("rror", "not reloaded", "ERROR")
     alice = agent("alice", server=server)
     with open(server.config, "a") as config:
         config.write("nonsense\n")
