@@ -231,7 +231,9 @@ static int unregister(struct script_run *run, const struct unregister_args *args
 	struct span aor = address_key(run->arena, args->uri);
 	if (!aor.len)
 		return LOOKUP_NO_METHOD;
-	return usrloc()->remove(usrloc()->domain(args->domain), aor, args->ruid) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	/* Having nothing to remove is no failure. */
+	usrloc()->remove(usrloc()->domain(args->domain), aor, args->ruid);
+	return SCRIPT_TRUE;
 }
 
 struct reg_from_user_args { struct span domain, uri; int64_t mode; };

@@ -62,6 +62,35 @@ EXTRA = [("Subject", "one two"), ("X-Multi", "first"), ("X-Multi", "second"), ("
          ("Route", "<sip:192.0.2.50;lr>")]
 
 
+# Statements whose wire difference is another than the peer's, and how.
+KNOWN = {
+    'include_hf_value("Supported", "path");':
+        'the value joins the last header of that name',
+    'set_body("x", "application/sdp");':
+        'a new Content-Length stands where the type is set',
+    'set_advertised_address("192.0.2.70"); record_route();':
+        'Record-Route shows the advertised address too',
+    'append_time_to_request();':
+        'the place of Date among the headers',
+    'msg_set_buffer("x");':
+        'a buffer that is no SIP message is refused',
+    'sl_send_reply("$cs", "Code From Variable"); exit;':
+        'the reason of an unusable code is not used',
+    'set_reply_body("hello", "text/plain"); sl_send_reply("200", "OK"); exit;':
+        'the place of Content-Type in replies',
+    'set_reply_body("hello $fU", "text/plain"); append_to_reply("X-New: 1\\r\\n"); sl_send_reply("200", "OK"); exit;':
+        'the place of Content-Type in replies',
+    'sl_send_reply("700", "Out Of Range"); exit;':
+        'a code outside 100-699 becomes 500',
+    'sl_send_reply("200", ""); exit;':
+        'an empty reason becomes the default one',
+    '$du = "sip:127.0.0.1:1;transport=tcp"; if (!t_relay()) sl_reply_error(); exit;':
+        'the number in the text of an internal error',
+    '$ru = "sip:x@[bad"; if (!t_relay()) sl_reply_error(); exit;':
+        'a malformed URI is told as one that cannot be resolved',
+}
+
+
 def exchange(server, kind, number):
     """What row `number` makes of the message; None when nothing comes."""
     alice = Agent("alice", server=server.address, prefix="edit", domain="example.org")
@@ -138,7 +167,10 @@ def test_edits(kind, program, start_server):
     server.allow(".*")
     wrong = []
     for (statement, expected), got in zip(cases, results(server, kind, [d for _, d in cases])):
-        if got != expected:
+        if program == "viaduct" and statement in KNOWN:
+            if got == expected:
+                wrong.append(statement + " no longer differs: remove it from KNOWN")
+        elif got != expected:
             wrong += [statement, "  expected:"] + ["    " + line for line in expected or []]
             wrong += ["  came:"] + ["    " + line for line in got]
     if wrong:
