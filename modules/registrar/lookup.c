@@ -16,14 +16,17 @@ static bool method_fits(const struct message *msg, const struct usrloc_contact *
 	return contact->methods & message_method(msg);
 }
 
-/* RFC 5627: a GRUU names one instance; false when this binding is not it. */
+static bool is_temporary_gruu(const struct sip_uri *uri)
+{
+	return uri->gr.at && uri->gr.len == 0;
+}
+
+/* RFC 5627: a public GRUU names one instance; false when this binding is not it. */
 static bool gruu_fits(const struct sip_uri *uri, const struct usrloc_contact *contact)
 {
 	struct span instance = contact->instance;
-	if (!uri->gr.at)
+	if (!uri->gr.len)
 		return true;
-	if (!uri->gr.len) /* temporary: the user part names the record */
-		return contact->ruid.len && span_starts_with(uri->user, contact->ruid);
 	if (instance.len > 2 && instance.at[0] == '<')
 		instance = span_slice(instance, 1, instance.len - 2);
 	return span_equal(instance, uri->gr);
@@ -33,34 +36,53 @@ static bool flags_fit(const struct message *msg, const struct usrloc_contact *co
 {
 	int64_t wanted;
 	return !(registrar_settings->lookup_filter_mode & 1) || !config_number(msg, SPAN_OF("rlf_bflags"), &wanted) ||
-	       (contact->cflags & (uint32_t)wanted) == (uint32_t)wanted;
+	       contact->cflags & (uint32_t)wanted;
 }
 
-static void to_branch(struct arena *arena, const struct usrloc_contact *contact, struct branch *out)
+/* The Path of a binding and its first URI; with path_check_local without this server's own entry. */
+static struct span path_to_follow(struct span path, struct span *out_first)
 {
-	struct span rest = contact->path;
+	struct span rest = path, none = { NULL, 0 };
 	struct name_addr first;
+	struct sip_uri uri;
+	if (!path.len || name_addr_next(&rest, &first) != LIST_ITEM)
+		return none;
+	bool is_own = registrar_settings->path_check_local && uri_parse(first.uri, &uri) &&
+		is_myself(uri.host, uri_port(&uri), TRANSPORT_NONE);
+	if (is_own) {
+		path = span_trim(rest);
+		while (path.len && (path.at[0] == ',' || ascii_is_space(path.at[0])))
+			path = span_slice(path, 1, path.len);
+		if (!path.len || name_addr_next(&rest, &first) != LIST_ITEM)
+			return none;
+	}
+	*out_first = first.uri;
+	return path;
+}
+
+static void to_branch(const struct usrloc_contact *contact, struct branch *out)
+{
 	*out = (struct branch){ .uri = contact->contact, .q = contact->q, .flags = contact->cflags,
-		.ruid = contact->ruid, .instance = contact->instance, .location_ua = contact->user_agent,
+		.ruid = contact->ruid, .instance = contact->instance,
+		.location_ua = contact->user_agent.len ? contact->user_agent : SPAN_OF("n/a"),
 		.socket = contact->socket, .connection = contact->connection, .reg_id = contact->reg_id };
 	/* The request first goes where the Path begins, else where the phone was seen. */
-	if (contact->path.len) {
-		out->path = contact->path;
-		if (name_addr_next(&rest, &first) == LIST_ITEM)
-			out->dst_uri = first.uri;
-	} else if (contact->received.len) {
+	out->path = path_to_follow(contact->path, &out->dst_uri);
+	if (!out->path.len && contact->received.len)
 		out->dst_uri = contact->received;
-	}
 }
 
-/* Puts a binding's details where scripts find them: $xavp(ulrcd=>ruid) and so on. */
+/* Puts a binding's details where scripts find them: $xavp(ulrcd=>ruid) and so on; those of a later
+ * binding go on top in the same XAVP. */
 static void keep_record(struct message *msg, const struct usrloc_contact *contact)
 {
 	struct span root_name = registrar_settings->xavp_rcd;
 	unsigned mask = (unsigned)registrar_settings->xavp_rcd_mask;
 	if (!root_name.len)
 		return;
-	struct xavp *root = xavp_push(&msg->attributes, &msg->attributes.xavps, root_name, (struct value){ 0 });
+	struct xavp *root = xavp_find(msg->attributes.xavps, root_name, 0, false);
+	if (!root)
+		root = xavp_push(&msg->attributes, &msg->attributes.xavps, root_name, (struct value){ 0 });
 	if (!root)
 		return;
 	root->has_children = true;
@@ -75,18 +97,45 @@ static void keep_record(struct message *msg, const struct usrloc_contact *contac
 		xavp_push(&msg->attributes, &root->children, SPAN_OF("expires"), VALUE_OF_INT(contact->expires_s));
 }
 
+/* A temporary GRUU has the user part RUID "-" HASH (answer.c). False: it is none of ours. */
+static bool find_temporary(struct script_run *run, unsigned domain, struct span user,
+	struct usrloc_contact **out_contacts, unsigned *out_count)
+{
+	uint64_t hash = 0;
+	size_t dash = user.len;
+	while (dash > 0 && user.at[dash - 1] != '-')
+		dash--;
+	struct span digits = span_slice(user, dash, user.len);
+	if (dash < 2 || !digits.len || digits.len > 16)
+		return false;
+	for (size_t i = 0; i < digits.len; i++) {
+		int digit = ascii_hex_value(digits.at[i]);
+		if (digit < 0)
+			return false;
+		hash = hash << 4 | (uint64_t)digit;
+	}
+	*out_contacts = ARENA_NEW(run->arena, struct usrloc_contact);
+	if (!*out_contacts)
+		return false;
+	*out_count = usrloc()->get_ruid(domain, hash, span_slice(user, 0, dash - 1), run->arena, *out_contacts);
+	return true;
+}
+
 /* The bindings that serve the request, best first. */
 static enum lookup_result find(struct script_run *run, struct span domain, struct span uri_text,
 	struct usrloc_contact **out_contacts, unsigned *out_count)
 {
 	struct sip_uri uri;
-	struct usrloc_contact *all;
+	struct usrloc_contact *all = NULL;
 	struct span text = uri_text.len ? uri_text : message_uri(run->msg);
 	struct span aor = address_key(run->arena, text);
-	unsigned number = usrloc()->domain(domain), kept = 0, refused = 0;
+	unsigned number = usrloc()->domain(domain), kept = 0, refused = 0, count = 0;
 	if (!aor.len || !uri_parse(text, &uri) || number == USRLOC_NO_DOMAIN)
 		return LOOKUP_ERROR;
-	unsigned count = usrloc()->get(number, aor, run->arena, &all);
+	if (!is_temporary_gruu(&uri))
+		count = usrloc()->get(number, aor, run->arena, &all);
+	else if (!find_temporary(run, number, uri.user, &all, &count))
+		return LOOKUP_ERROR;
 	for (unsigned i = 0; i < count; i++) {
 		if (!gruu_fits(&uri, &all[i]) || !flags_fit(run->msg, &all[i]))
 			continue;
@@ -113,12 +162,11 @@ static int append_from(struct script_run *run, const struct usrloc_contact *cont
 {
 	for (unsigned i = from; i < count; i++) {
 		struct branch branch;
-		to_branch(run->arena, &contacts[i], &branch);
+		to_branch(&contacts[i], &branch);
 		if (!message_add_branch(run->msg, &branch)) {
 			log_debug("not all bindings fit into the destination set (max_branches)");
 			break;
 		}
-		keep_record(run->msg, &contacts[i]);
 	}
 	return SCRIPT_TRUE;
 }
@@ -131,7 +179,7 @@ static int lookup(struct script_run *run, const struct domain_args *args)
 	enum lookup_result result = find(run, args->domain, args->uri, &contacts, &count);
 	if (result != LOOKUP_FOUND)
 		return result;
-	to_branch(run->arena, &contacts[0], &first);
+	to_branch(&contacts[0], &first);
 	if (!message_set_uri(run->msg, first.uri))
 		return LOOKUP_ERROR;
 	first.uri = run->msg->target.uri;
@@ -156,27 +204,31 @@ static const struct field one_domain_fields[] = {
 	FIELD(struct one_domain_args, domain, "domain (table) of the location service", .literal = true) };
 SCRIPT_HANDLER_OF(lookup_branches, one_domain)
 
-/* Every branch whose URI is ours is replaced by its bindings. */
+/* Has the branch nothing but its URI? Others were made by somebody who knows where they go. */
+static bool is_bare(const struct branch *branch)
+{
+	return !branch->dst_uri.len && !branch->path.len && !branch->socket && !branch->ruid.len && !branch->flags;
+}
+
+/* The Request-URI and every bare branch are replaced by their bindings. */
 static int lookup_branches(struct script_run *run, const struct one_domain_args *args)
 {
 	struct message *msg = run->msg;
 	unsigned before = msg->branch_count;
-	struct branch kept[MESSAGE_MAX_BRANCHES];
 	const struct domain_args main = { .domain = args->domain };
 	int result = lookup(run, &main);
-	if (before)
-		memcpy(kept, msg->branches, before * sizeof(kept[0]));
 	for (unsigned i = 0; i < before; i++) {
 		struct usrloc_contact *contacts;
 		struct branch first;
-		struct sip_uri uri;
 		unsigned count;
-		if (!uri_parse(kept[i].uri, &uri) || !is_myself(uri.host, uri.port, TRANSPORT_NONE) ||
-			find(run, args->domain, kept[i].uri, &contacts, &count) != LOOKUP_FOUND)
+		if (!is_bare(&msg->branches[i]) ||
+			find(run, args->domain, msg->branches[i].uri, &contacts, &count) != LOOKUP_FOUND)
 			continue;
-		to_branch(run->arena, &contacts[0], &first);
+		to_branch(&contacts[0], &first);
 		msg->branches[i] = first;
-		append_from(run, contacts, 1, count);
+		keep_record(msg, &contacts[0]);
+		if (registrar_settings->append_branches)
+			append_from(run, contacts, 1, count);
 		result = SCRIPT_TRUE;
 	}
 	return result;
@@ -184,7 +236,7 @@ static int lookup_branches(struct script_run *run, const struct one_domain_args 
 
 static const struct field registered_fields[] = {
 	FIELD(struct registered_args, domain, "domain (table) of the location service", .literal = true),
-	FIELD(struct registered_args, uri, "address-of-record; without it the Request-URI", .optional = true),
+	FIELD(struct registered_args, uri, "address-of-record; without it the Request-URI, in replies the URI of To", .optional = true),
 	FIELD(struct registered_args, match, "bits: 1 Call-ID, 2 received, 4 contact", .optional = true, .max = 7),
 	FIELD(struct registered_args, action, "1 keep XAVP, 2 no record details", .optional = true, .max = 3),
 };
@@ -204,7 +256,8 @@ static bool binding_matches(const struct message *msg, const struct usrloc_conta
 
 static int registered(struct script_run *run, const struct registered_args *args)
 {
-	struct span uri = args->uri.len ? args->uri : message_uri(run->msg), aor = address_key(run->arena, uri);
+	struct span own = message_is_request(run->msg) ? message_uri(run->msg) : message_to_uri(run->msg);
+	struct span aor = address_key(run->arena, args->uri.len ? args->uri : own);
 	struct usrloc_contact *contacts;
 	if (!aor.len)
 		return SCRIPT_FALSE;
@@ -225,15 +278,16 @@ static const struct field unregister_fields[] = {
 	FIELD(struct unregister_args, ruid, "one binding only", .optional = true),
 };
 SCRIPT_HANDLER(unregister)
+enum { UNREGISTER_NOT_FOUND = -3 };
 
 static int unregister(struct script_run *run, const struct unregister_args *args)
 {
 	struct span aor = address_key(run->arena, args->uri);
 	if (!aor.len)
-		return LOOKUP_NO_METHOD;
-	/* Having nothing to remove is no failure. */
-	usrloc()->remove(usrloc()->domain(args->domain), aor, args->ruid);
-	return SCRIPT_TRUE;
+		return SCRIPT_FALSE;
+	/* Nothing to remove is no failure, unless one binding was named. */
+	unsigned removed = usrloc()->remove(usrloc()->domain(args->domain), aor, args->ruid);
+	return args->ruid.len && !removed ? UNREGISTER_NOT_FOUND : SCRIPT_TRUE;
 }
 
 struct reg_from_user_args { struct span domain, uri; int64_t mode; };

@@ -5,7 +5,7 @@
 
 struct profile {
 	struct profile *next;
-	struct span name, aor, domain;
+	struct span name;
 	struct usrloc_contact *contacts;
 	unsigned count;
 };
@@ -59,7 +59,27 @@ static void set_text(struct value *out, struct span text)
 	*out = text.at ? VALUE_OF_TEXT(text) : (struct value){ .kind = VALUE_NULL };
 }
 
-static void contact_value(const struct usrloc_contact *c, enum attribute attribute, struct value *out)
+/* Texts that phones need not send are empty, not null. */
+static struct span or_empty(struct span text)
+{
+	return text.at ? text : SPAN_OF("");
+}
+
+/* "udp:host:port": the bound address, or with sock_mode the advertised one. */
+static struct span socket_text(struct script_run *run, const struct listener *socket)
+{
+	if (!socket)
+		return (struct span){ NULL, 0 };
+	return registrar_settings->sock_mode ? arena_printf(run->arena, "%s:%.*s",
+		transport_name_lower(socket->address.transport), SPAN_ARGS(socket->host_port)) : socket->text;
+}
+
+static int64_t expires_wall_s(const struct usrloc_contact *contact)
+{
+	return contact->expires_s == USRLOC_PERMANENT ? 0 : clock_wall_s() + contact->expires_s;
+}
+
+static void contact_value(struct script_run *run, const struct usrloc_contact *c, enum attribute attribute, struct value *out)
 {
 	switch (attribute) {
 	case ATTR_AOR: set_text(out, c->aor); break;
@@ -67,22 +87,22 @@ static void contact_value(const struct usrloc_contact *c, enum attribute attribu
 	case ATTR_AORHASH: *out = VALUE_OF_INT(c->hash & 0x7fffffff); break;
 	case ATTR_COUNT: *out = VALUE_OF_INT(1); break;
 	case ATTR_ADDR: set_text(out, c->contact); break;
-	case ATTR_PATH: set_text(out, c->path); break;
-	case ATTR_RECEIVED: set_text(out, c->received); break;
-	case ATTR_EXPIRES: *out = VALUE_OF_INT(c->expires_s == USRLOC_PERMANENT ? 0 : c->expires_s); break;
+	case ATTR_PATH: set_text(out, or_empty(c->path)); break;
+	case ATTR_RECEIVED: set_text(out, or_empty(c->received)); break;
+	case ATTR_EXPIRES: *out = VALUE_OF_INT(expires_wall_s(c)); break;
 	case ATTR_CALLID: set_text(out, c->call_id); break;
 	case ATTR_REGID: *out = VALUE_OF_INT(c->reg_id); break;
 	case ATTR_Q: *out = VALUE_OF_INT(c->q); break;
 	case ATTR_CSEQ: *out = VALUE_OF_INT(c->cseq); break;
 	case ATTR_FLAGS: *out = VALUE_OF_INT(c->flags); break;
 	case ATTR_CFLAGS: *out = VALUE_OF_INT(c->cflags); break;
-	case ATTR_USER_AGENT: set_text(out, c->user_agent); break;
-	case ATTR_SOCKET: set_text(out, c->socket ? c->socket->text : (struct span){ NULL, 0 }); break;
+	case ATTR_USER_AGENT: set_text(out, c->user_agent.len ? c->user_agent : SPAN_OF("n/a")); break;
+	case ATTR_SOCKET: set_text(out, socket_text(run, c->socket)); break;
 	case ATTR_MODIFIED: *out = VALUE_OF_INT(c->modified_wall_s); break;
-	case ATTR_METHODS: *out = VALUE_OF_INT((int32_t)c->methods); break;
+	case ATTR_METHODS: *out = VALUE_OF_INT(c->methods); break;
 	case ATTR_RUID: set_text(out, c->ruid); break;
 	case ATTR_INSTANCE: set_text(out, c->instance); break;
-	case ATTR_CONID: *out = VALUE_OF_INT(c->connection); break;
+	case ATTR_CONID: *out = c->connection ? VALUE_OF_INT(c->connection) : (struct value){ 0 }; break;
 	case ATTR_SERVER_ID: *out = VALUE_OF_INT(c->server_id); break;
 	}
 }
@@ -103,7 +123,7 @@ bool profile_get(struct script_run *run, const struct variable_ref *ref, struct 
 	bool is_all = false;
 	*out = (struct value){ .kind = VALUE_NULL };
 	if (span_equal(name->profile, SPAN_OF("exp")) && usrloc()->expired(run)) {
-		contact_value(usrloc()->expired(run), name->attribute, out);
+		contact_value(run, usrloc()->expired(run), name->attribute, out);
 		return true;
 	}
 	const struct profile *profile = find_profile(run->msg, name->profile);
@@ -116,7 +136,7 @@ bool profile_get(struct script_run *run, const struct variable_ref *ref, struct 
 	if (variable_index(run, ref, &index, &is_all) && index < 0)
 		index += (int)profile->count;
 	if (index >= 0 && index < (int)profile->count)
-		contact_value(&profile->contacts[index], name->attribute, out);
+		contact_value(run, &profile->contacts[index], name->attribute, out);
 	return true;
 }
 
@@ -139,33 +159,38 @@ SCRIPT_HANDLER_OF(reg_fetch_contacts, fetch)
 SCRIPT_HANDLER_OF(reg_free_contacts, free)
 SCRIPT_HANDLER_OF(lookup_xavp, xavp)
 
+static void forget_profile(struct registrar_notes *notes, struct span name)
+{
+	for (struct profile **link = &notes->profiles; *link; link = &(*link)->next)
+		if (span_equal((*link)->name, name)) {
+			*link = (*link)->next;
+			return;
+		}
+}
+
 static int reg_fetch_contacts(struct script_run *run, const struct fetch_args *args)
 {
 	struct span aor = address_key(run->arena, args->uri);
 	struct registrar_notes *notes = registrar_notes(run->msg);
-	struct profile *profile = find_profile(run->msg, args->profile);
-	if (!aor.len || !notes)
+	struct profile *profile = ARENA_NEW(run->arena, struct profile);
+	if (!notes || !profile)
 		return SCRIPT_FALSE;
-	if (!profile) {
-		profile = ARENA_NEW(run->arena, struct profile);
-		if (!profile)
-			return SCRIPT_FALSE;
-		profile->name = arena_copy(run->arena, args->profile);
-		profile->next = notes->profiles;
-		notes->profiles = profile;
-	}
-	profile->count = usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &profile->contacts);
-	return profile->count ? SCRIPT_TRUE : SCRIPT_FALSE;
+	forget_profile(notes, args->profile);
+	profile->name = arena_copy(run->arena, args->profile);
+	if (aor.len)
+		profile->count = usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &profile->contacts);
+	if (!profile->count)
+		return SCRIPT_FALSE;
+	profile->next = notes->profiles;
+	notes->profiles = profile;
+	return SCRIPT_TRUE;
 }
 
 static int reg_free_contacts(struct script_run *run, const struct free_args *args)
 {
 	struct registrar_notes *notes = registrar_notes(run->msg);
-	for (struct profile **link = notes ? &notes->profiles : NULL; link && *link; link = &(*link)->next)
-		if (span_equal((*link)->name, args->profile)) {
-			*link = (*link)->next;
-			break;
-		}
+	if (notes)
+		forget_profile(notes, args->profile);
 	return SCRIPT_TRUE;
 }
 
@@ -190,7 +215,7 @@ static int lookup_xavp(struct script_run *run, const struct xavp_args *args)
 		node->has_children = true;
 		for (size_t j = 0; j < ARRAY_SIZE(attributes); j++) {
 			struct value value = { .kind = VALUE_NULL };
-			contact_value(&contacts[i - 1], attributes[j].attribute, &value);
+			contact_value(run, &contacts[i - 1], attributes[j].attribute, &value);
 			if (value.kind != VALUE_NULL)
 				xavp_push(all, &node->children, span_from(attributes[j].name), value);
 		}

@@ -3,7 +3,7 @@
 #include "modules/registrar/registrar.h"
 
 static struct registrar_settings settings = {
-	.default_expires = 3600, .min_expires = 60, .append_branches = 1, .received_param = SPAN("received"),
+	.default_expires = 3600, .min_expires = 60, .default_q = Q_UNSPECIFIED, .append_branches = 1, .received_param = SPAN("received"),
 	.sock_flag = -1, .path_mode = 2, .gruu_enabled = 1, .contact_max_size = 512,
 };
 const struct registrar_settings *const registrar_settings = &settings;
@@ -35,12 +35,6 @@ struct registrar_notes *registrar_notes(struct message *msg)
 	return msg->slots[notes_slot];
 }
 
-static const char *note_default_q(struct span text, int64_t number)
-{
-	settings.default_q_is_set = number >= 0;
-	return NULL;
-}
-
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
 static const struct field setting_fields[] = {
 	SET(default_expires, "seconds when the phone tells none", .min = 1, .max = 31536000, .is_live = true),
@@ -49,7 +43,7 @@ static const struct field setting_fields[] = {
 	SET(min_expires, "fewest seconds", .max = 31536000, .is_live = true),
 	SET(min_expires_mode, "0 raise to the fewest, 1 answer 423", .max = 1),
 	SET(max_expires, "most seconds, 0: no limit", .max = 31536000, .is_live = true),
-	SET(default_q, "q in thousandths when the phone tells none; negative: unset", .min = -1, .max = 1000, .accept = note_default_q),
+	SET(default_q, "q in thousandths when the phone tells none; negative: unset", .min = -1, .max = 1000, .is_live = true),
 	SET(realm_prefix, "prefix that is cut off the domain"),
 	SET(append_branches, "lookup() adds further bindings as branches", .max = 1, .is_live = true),
 	SET(case_sensitive, "users Alice and alice differ", .max = 1, .is_live = true),
@@ -58,17 +52,17 @@ static const struct field setting_fields[] = {
 	SET(max_contacts, "most bindings of a user, 0: no limit", .max = 256, .is_live = true),
 	SET(retry_after, "Retry-After of 5xx answers in seconds, 0: none", .max = 86400, .is_live = true),
 	SET(sock_flag, "message flag that makes sock_hdr_name count", .min = -1, .max = 31),
-	SET(sock_hdr_name, "header that names the socket"), SET(sock_mode, "accepted: sockets are kept by themselves", .max = 1),
+	SET(sock_hdr_name, "header that names the socket"), SET(sock_mode, "1: $ulc shows the advertised address of the socket", .max = 1),
 	SET(method_filtering, "lookup() minds the methods that a phone allows", .max = 1),
 	SET(use_path, "keep Path (RFC 3327)", .max = 1),
 	SET(path_mode, "0 keep always, 1 tell those who support it, 2 refuse others", .max = 2),
 	SET(path_use_received, "address from the first Path entry", .max = 1),
-	SET(path_check_local, "accepted: own Path entries are resolved by loose routing", .max = 1),
+	SET(path_check_local, "lookup() skips the first Path entry when it is this server", .max = 1),
 	SET(xavp_cfg, "XAVP with options for one message"), SET(xavp_rcd, "XAVP that takes record details"),
 	SET(xavp_rcd_mask, "details to leave out: 1 ruid, 2 contact, 4 expires, 8 received, 16 path", .max = 31),
 	SET(gruu_enabled, "public and temporary GRUUs (RFC 5627)", .max = 1),
 	SET(outbound_mode, "0 no outbound, 1 when the phone supports it, 2 needed", .max = 2),
-	SET(regid_mode, "1: reg-id counts without outbound", .max = 1), SET(flow_timer, "Flow-Timer in seconds", .max = 86400),
+	SET(regid_mode, "accepted: reg-id counts beside an instance, with and without outbound", .max = 1), SET(flow_timer, "Flow-Timer in seconds", .max = 86400),
 	SET(contact_max_size, "bytes of the longest Contact URI", .min = 32, .max = 65000),
 	SET(lookup_filter_mode, "bits: 1 branch flags, 2 live connections", .max = 3),
 	FIELD_IGNORED("use_expired_contacts", "expired bindings are gone at once"),
@@ -100,8 +94,6 @@ SCRIPT_HANDLER_PLAIN(reg_send_reply)
 static int save(struct script_run *run, const struct save_args *args)
 {
 	int64_t flags = 0;
-	if (!message_is_request(run->msg))
-		return SCRIPT_FALSE;
 	if (args->flags.len && !span_to_int64_any_base(args->flags, &flags)) {
 		log_error("save: \"%.*s\" is no number", SPAN_ARGS(args->flags));
 		return SCRIPT_FALSE;
@@ -112,7 +104,15 @@ static int save(struct script_run *run, const struct save_args *args)
 static int reg_send_reply(struct script_run *run)
 {
 	struct registrar_notes *notes = registrar_notes(run->msg);
-	return notes && notes->registration && answer_send(run, notes->registration) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	struct registration *registration = notes ? notes->registration : NULL;
+	if (!registration) {
+		log_error("there was no save() before");
+		return SCRIPT_FALSE;
+	}
+	if (!registration->is_prepared && !answer_prepare(run, registration))
+		return SCRIPT_FALSE;
+	registration->is_prepared = true;
+	return answer_send(run, registration) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 struct header_args { struct span name; };
@@ -128,8 +128,8 @@ static int add_sock_hdr(struct script_run *run, const struct add_sock_hdr_args *
 }
 
 static const struct script_function functions[] = {
-	FUNCTION("save", save, ROUTE_REQUEST | ROUTE_TM_REPLY, "Serves a REGISTER: 1 inserted, 2 updated, 3 deleted, 4 listed."),
-	FUNCTION_PLAIN("reg_send_reply", reg_send_reply, ROUTE_REQUEST, "Sends the answer that save() with flag 0x02 did not."),
+	FUNCTION("save", save, ROUTE_REQUEST | ROUTE_FAILURE | IN_ANY_REPLY, "Serves a REGISTER: 1 inserted, 2 updated, 3 deleted, 4 listed."),
+	FUNCTION_PLAIN("reg_send_reply", reg_send_reply, ROUTE_REQUEST | ROUTE_FAILURE, "Sends the answer that save() with flag 0x02 did not."),
 	FUNCTION("add_sock_hdr", add_sock_hdr, ROUTE_REQUEST, "Adds a header with the socket that received the request."),
 };
 

@@ -10,7 +10,6 @@ struct registrar_settings {
 	int64_t default_expires, default_expires_range, expires_range;
 	int64_t min_expires, min_expires_mode, max_expires;
 	int64_t default_q;
-	bool default_q_is_set;
 	struct span realm_prefix;
 	int64_t append_branches, case_sensitive;
 	struct span received_avp, received_param;
@@ -78,6 +77,7 @@ struct registration {
 	uint32_t required;
 	bool uses_outbound;    /* the procedures of RFC 5626 are followed */
 	struct span path;      /* as received */
+	bool is_prepared;      /* the reply's header lines are in the request's reply lines */
 	enum register_error error;
 };
 /* Adds the header lines of the reply to the request's reply lines; false when memory is exhausted. */

@@ -3,8 +3,6 @@
 #include "modules/registrar/registrar.h"
 #include "parser/values.h"
 
-#define CHANGES_MOST USRLOC_CONTACTS_MOST
-
 /* What the whole request says, the same for all of its contacts. */
 struct common {
 	struct usrloc_contact contact; /* call_id, cseq, user_agent, received, path, socket, flags */
@@ -23,18 +21,28 @@ static int64_t spread(int64_t expires_s, int64_t percent, unsigned flags)
 	return expires_s - (range > 0 ? (int64_t)random_below((uint32_t)range + 1) : 0);
 }
 
+/* What the phone tells: the parameter of the contact, else the header. A value that is no number
+ * counts as none. */
+static bool told_expires(const struct common *common, const struct name_addr *address, uint32_t *out_expires)
+{
+	struct param param;
+	if (name_addr_param(address, SPAN_OF("expires"), &param))
+		return expires_parse(param.value, out_expires);
+	*out_expires = common->expires_s;
+	return common->has_expires;
+}
+
 /* Seconds for one contact; 0 removes it. False: too brief (min_expires_mode 1). */
 static bool choose_expires(const struct message *msg, const struct common *common,
-	const struct contact_params *params, unsigned flags, int64_t *out_expires)
+	const struct name_addr *address, unsigned flags, int64_t *out_expires)
 {
 	const struct registrar_settings *settings = registrar_settings;
-	int64_t expires = 0, told;
-	if (config_number(msg, SPAN_OF("expires"), &told))
-		expires = told;
-	else if (params->has_expires)
-		expires = spread(params->expires_s, settings->expires_range, flags);
-	else if (common->has_expires)
-		expires = spread(common->expires_s, settings->expires_range, flags);
+	int64_t expires = 0;
+	uint32_t told;
+	if (config_number(msg, SPAN_OF("expires"), &expires))
+		expires = expires < 0 ? 0 : expires;
+	else if (told_expires(common, address, &told))
+		expires = spread(told, settings->expires_range, flags);
 	else
 		expires = spread(settings->default_expires, settings->default_expires_range, flags);
 	*out_expires = expires;
@@ -114,9 +122,20 @@ static const struct listener *read_socket(struct script_run *run)
 		(run->msg->flags & (1u << registrar_settings->sock_flag));
 	if (!named.len && by_flag)
 		named = message_header_value(run->msg, message_header_named(run->msg, registrar_settings->sock_hdr_name));
-	if (named.len && end_point_parse(named, &end) && listener_find(&end))
-		return listener_find(&end);
-	return run->msg->from.listener;
+	const struct listener *found = named.len && end_point_parse(named, &end) ? listener_find(&end) : NULL;
+	if (named.len && !found)
+		log_error("\"%.*s\" is no socket of ours; the one that received the request is kept", SPAN_ARGS(named));
+	return found ? found : run->msg->from.listener;
+}
+
+/* Without a methods parameter Allow tells what the phone understands. */
+static uint32_t allowed_methods(const struct message *msg)
+{
+	uint32_t all = 0, some;
+	for (const struct sip_header *h = message_header(msg, HEADER_ALLOW); h; h = message_next_header(msg, h))
+		if (method_list_parse(message_header_value(msg, h), &some))
+			all |= some;
+	return all ? all : USRLOC_ANY_METHOD;
 }
 
 static enum register_error read_common(struct script_run *run, const struct registration *registration,
@@ -130,10 +149,13 @@ static enum register_error read_common(struct script_run *run, const struct regi
 		return REGISTER_BAD_REQUEST;
 	out->contact.user_agent = message_value(msg, HEADER_USER_AGENT);
 	out->contact.path = registration->path;
+	out->contact.methods = allowed_methods(msg);
 	out->contact.received = read_received(run, registration);
 	out->contact.socket = read_socket(run);
 	out->contact.connection = msg->from.connection;
 	out->contact.cflags = msg->target.flags;
+	if (out->contact.received.len && registrar_settings->path_use_received && usrloc()->nat_flag() >= 0)
+		out->contact.cflags |= 1u << usrloc()->nat_flag();
 	/* A malformed value counts as the default (RFC 3261 20.19). */
 	out->has_expires = expires.at && expires_parse(expires, &out->expires_s);
 	if (out->contact.received.len > (size_t)registrar_settings->contact_max_size)
@@ -148,75 +170,116 @@ static enum register_error read_contact(struct script_run *run, const struct reg
 {
 	struct contact_params params;
 	struct sip_uri uri;
+	struct param param;
+	int32_t parsed_q;
 	int64_t expires, q;
 	if (!uri_parse(address->uri, &uri))
 		return REGISTER_BAD_CONTACT;
-	if (!contact_params_parse(address, &params))
+	if (name_addr_param(address, SPAN_OF("q"), &param) && !q_parse(param.value, &parsed_q))
 		return REGISTER_BAD_Q;
+	if (!contact_params_parse(address, &params))
+		return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID : REGISTER_BAD_CONTACT;
 	if (address->uri.len > (size_t)registrar_settings->contact_max_size)
 		return REGISTER_TOO_LONG;
-	if (!choose_expires(run->msg, common, &params, registration->flags, &expires))
+	if (!choose_expires(run->msg, common, address, registration->flags, &expires))
 		return REGISTER_TOO_BRIEF;
 	out->contact = common->contact;
 	out->contact.contact = address->uri;
+	/* reg-id has a meaning beside an instance only (RFC 5626 4.2). */
 	out->contact.instance = params.instance;
 	out->contact.reg_id = params.instance.len ? params.reg_id : 0;
-	out->contact.methods = params.has_methods ? params.methods : USRLOC_ANY_METHOD;
+	if (params.has_methods)
+		out->contact.methods = params.methods;
 	out->contact.expires_s = expires;
-	out->contact.q = params.q != CONTACT_NO_Q ? params.q :
-		registrar_settings->default_q >= 0 && registrar_settings->default_q_is_set ?
-		(int32_t)registrar_settings->default_q : Q_UNSPECIFIED;
-	if (config_number(run->msg, SPAN_OF("q"), &q))
+	out->contact.q = params.q != CONTACT_NO_Q ? params.q : (int32_t)registrar_settings->default_q;
+	if (config_number(run->msg, SPAN_OF("q"), &q) && q >= 0 && q <= 1000)
 		out->contact.q = (int32_t)q;
 	out->remove = expires == 0;
 	return REGISTER_OK;
 }
 
-/* Without a methods parameter Allow tells what the phone understands. */
-static uint32_t allowed_methods(const struct message *msg)
+/* The contacts of a request as changes. */
+struct changes {
+	struct usrloc_change *rows;
+	unsigned count, room;
+	bool is_star;
+};
+
+/* Does an earlier contact of the same request name the same binding? The first one counts: the second
+ * has no higher CSeq (RFC 3261 10.3, 7.). */
+static bool is_named_before(const struct changes *changes, const struct usrloc_contact *contact)
 {
-	uint32_t all = 0, some;
-	for (const struct sip_header *h = message_header(msg, HEADER_ALLOW); h; h = message_next_header(msg, h))
-		if (method_list_parse(message_header_value(msg, h), &some))
-			all |= some;
-	return all ? all : USRLOC_ANY_METHOD;
+	for (unsigned i = 0; i < changes->count; i++) {
+		const struct usrloc_contact *earlier = &changes->rows[i].contact;
+		bool is_same = contact->instance.len ?
+			span_equal(earlier->instance, contact->instance) && earlier->reg_id == contact->reg_id :
+			uri_text_equal(earlier->contact, contact->contact);
+		if (is_same)
+			return true;
+	}
+	return false;
+}
+
+static bool make_room(struct changes *changes, struct arena *arena)
+{
+	if (changes->count < changes->room)
+		return true;
+	unsigned room = changes->room ? changes->room * 4 : 4;
+	changes->rows = arena_grow(arena, changes->rows, changes->room * sizeof(*changes->rows),
+		room * sizeof(*changes->rows));
+	changes->room = room;
+	return changes->rows != NULL;
+}
+
+static enum register_error add_contact(struct script_run *run, const struct registration *registration,
+	const struct common *common, const struct name_addr *address, struct changes *changes)
+{
+	if (address->is_star || changes->is_star) {
+		bool is_alone = address->is_star && !changes->is_star && changes->count == 0;
+		changes->is_star = true;
+		return is_alone ? REGISTER_OK : REGISTER_STAR_MIXED;
+	}
+	if (changes->count == USRLOC_CONTACTS_MOST)
+		return REGISTER_TOO_MANY;
+	if (!make_room(changes, run->arena))
+		return REGISTER_NO_MEMORY;
+	struct usrloc_change *change = &changes->rows[changes->count];
+	enum register_error error = read_contact(run, registration, common, address, change);
+	if (error != REGISTER_OK || is_named_before(changes, &change->contact))
+		return error;
+	changes->count++;
+	return REGISTER_OK;
 }
 
 static enum register_error read_contacts(struct script_run *run, const struct registration *registration,
-	const struct common *common, struct usrloc_change *changes, unsigned *out_count, bool *out_star)
+	const struct common *common, struct changes *changes)
 {
-	unsigned count = 0;
-	uint32_t methods = registrar_settings->method_filtering ? allowed_methods(run->msg) : USRLOC_ANY_METHOD;
-	*out_star = false;
+	enum register_error error = REGISTER_OK;
 	for (const struct sip_header *h = message_header(run->msg, HEADER_CONTACT); h; h = message_next_header(run->msg, h)) {
 		struct span rest = sip_unfold(run->arena, message_header_value(run->msg, h));
 		struct name_addr address;
-		enum list_result result;
-		while ((result = name_addr_next(&rest, &address)) == LIST_ITEM) {
-			enum register_error error;
-			if (address.is_star) {
-				*out_star = true;
-				count++;
-				continue;
-			}
-			if (count == CHANGES_MOST)
-				return REGISTER_TOO_MANY;
-			error = read_contact(run, registration, common, &address, &changes[count]);
-			if (error != REGISTER_OK)
-				return error;
-			if (changes[count].contact.methods == USRLOC_ANY_METHOD)
-				changes[count].contact.methods = methods;
-			count++;
-		}
+		enum list_result result = rest.at ? LIST_END : LIST_BAD;
+		while (rest.at && error == REGISTER_OK && (result = name_addr_next(&rest, &address)) == LIST_ITEM)
+			error = add_contact(run, registration, common, &address, changes);
+		if (error != REGISTER_OK)
+			return error;
 		if (result == LIST_BAD)
 			return REGISTER_BAD_CONTACT;
 	}
-	*out_count = count;
-	if (*out_star && count > 1)
-		return REGISTER_STAR_MIXED;
-	if (*out_star && (!common->has_expires || common->expires_s != 0))
-		return REGISTER_STAR_EXPIRES;
-	return REGISTER_OK;
+	bool removes_all = common->has_expires && common->expires_s == 0;
+	return changes->is_star && !removes_all ? REGISTER_STAR_EXPIRES : REGISTER_OK;
+}
+
+/* save() with flag 0x04: the last contact that is added replaces all others. True when there is one. */
+static bool keep_last_only(struct changes *changes)
+{
+	for (unsigned i = changes->count; i > 0; i--)
+		if (!changes->rows[i - 1].remove) {
+			changes->rows[0] = changes->rows[i - 1];
+			changes->count = 1;
+			return true;
+		}
+	return false;
 }
 
 /* ---- changing ------------------------------------------------------------------------------------------------- */
@@ -245,37 +308,60 @@ static enum register_error remove_all(struct script_run *run, const struct regis
 	return REGISTER_OK;
 }
 
+/* The first proxy must keep the flow (RFC 5626 6): it tells by "ob" in its Path. */
+static enum register_error check_first_hop(struct script_run *run, const struct registration *registration,
+	const struct changes *changes)
+{
+	struct span rest = registration->path;
+	struct name_addr address;
+	struct sip_uri uri;
+	bool has_ob = false, has_reg_id = false;
+	for (unsigned i = 0; i < changes->count; i++)
+		has_reg_id |= changes->rows[i].contact.reg_id != 0;
+	if (!registration->uses_outbound || !has_reg_id || !message_second_via(run->msg))
+		return REGISTER_OK;
+	/* The last entry is that of the first proxy on the way. */
+	while (rest.len && name_addr_next(&rest, &address) == LIST_ITEM)
+		has_ob = uri_parse(address.uri, &uri) && uri.ob.at;
+	return has_ob ? REGISTER_OK : REGISTER_OUTBOUND_FIRST_HOP;
+}
+
+static enum register_error apply(struct script_run *run, const struct registration *registration,
+	struct changes *changes, enum save_result *out_result)
+{
+	struct usrloc_outcome outcome = { 0 };
+	int64_t most = registrar_settings->max_contacts;
+	if (config_number(run->msg, SPAN_OF("max_contacts"), &most) && most < 0)
+		most = 0;
+	bool only_these = registration->flags & SAVE_ONE_CONTACT && keep_last_only(changes);
+	enum register_error error = to_error(usrloc()->apply(registration->domain, registration->aor, changes->rows,
+		changes->count, (unsigned)most, only_these, &outcome));
+	/* What flag 0x04 pushed out is not what the phone asked to remove. */
+	if (outcome.removed && !only_these)
+		*out_result = SAVE_DELETED;
+	else
+		*out_result = outcome.updated && !outcome.inserted ? SAVE_UPDATED : SAVE_INSERTED;
+	return error;
+}
+
 static enum register_error change(struct script_run *run, struct registration *registration,
 	enum save_result *out_result)
 {
 	struct common common;
-	struct usrloc_outcome outcome = { 0 };
-	unsigned count = 0;
-	bool is_star;
-	int64_t most = registrar_settings->max_contacts, told;
-	struct usrloc_change *changes = ARENA_ARRAY(run->arena, struct usrloc_change, CHANGES_MOST);
-	enum register_error error = changes ? read_path(run, registration) : REGISTER_NO_MEMORY;
+	struct changes changes = { 0 };
+	enum register_error error = read_path(run, registration);
 	if (error == REGISTER_OK)
 		error = read_common(run, registration, &common);
 	if (error == REGISTER_OK)
-		error = read_contacts(run, registration, &common, changes, &count, &is_star);
+		error = read_contacts(run, registration, &common, &changes);
+	if (error == REGISTER_OK)
+		error = check_first_hop(run, registration, &changes);
 	if (error != REGISTER_OK)
 		return error;
-	*out_result = SAVE_LISTED;
-	if (count == 0)
-		return REGISTER_OK;
-	*out_result = SAVE_DELETED;
-	if (is_star)
+	*out_result = changes.is_star ? SAVE_DELETED : SAVE_LISTED;
+	if (changes.is_star)
 		return remove_all(run, registration, &common);
-	if (config_number(run->msg, SPAN_OF("max_contacts"), &told))
-		most = told;
-	error = to_error(usrloc()->apply(registration->domain, registration->aor, changes, count, (unsigned)most,
-		registration->flags & SAVE_ONE_CONTACT, &outcome));
-	if (outcome.inserted)
-		*out_result = SAVE_INSERTED;
-	else if (outcome.updated || !changes[0].remove)
-		*out_result = SAVE_UPDATED;
-	return error;
+	return changes.count ? apply(run, registration, &changes, out_result) : REGISTER_OK;
 }
 
 /* RFC 5626 6: what the phone wants and what we are set to do must fit. */
@@ -288,6 +374,19 @@ static enum register_error check_outbound(struct registration *registration)
 		return REGISTER_OUTBOUND_NEEDED;
 	registration->uses_outbound = is_supported;
 	return REGISTER_OK;
+}
+
+/* Where a reply to a REGISTER passes, nothing is answered. */
+static bool answer_if_wanted(struct script_run *run, struct registration *registration)
+{
+	bool is_silent = registration->flags & SAVE_NO_REPLY || !message_is_request(run->msg);
+	bool wants_headers = !is_silent || registration->flags & SAVE_REPLY_HEADERS;
+	if (!message_is_request(run->msg))
+		return true;
+	registration->is_prepared = wants_headers && answer_prepare(run, registration);
+	if (wants_headers && !registration->is_prepared)
+		return false;
+	return is_silent || answer_send(run, registration);
 }
 
 enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags, struct span uri)
@@ -307,10 +406,7 @@ enum save_result save_registration(struct script_run *run, struct span domain, u
 	if (registration->error == REGISTER_OK)
 		registration->error = change(run, registration, &result);
 	count_registration(registration->error == REGISTER_OK);
-	bool wants_headers = !(flags & SAVE_NO_REPLY) || (flags & SAVE_REPLY_HEADERS);
-	if (wants_headers && !answer_prepare(run, registration))
-		return SAVE_ERROR;
-	if (!(flags & SAVE_NO_REPLY) && !answer_send(run, registration))
+	if (!answer_if_wanted(run, registration))
 		return SAVE_ERROR;
 	if (registration->error == REGISTER_TOO_MANY)
 		return SAVE_TOO_MANY;
