@@ -217,3 +217,15 @@ def test_own_path_entry_is_skipped(agent, start_server):
     phone.register(contact="<sip:a@192.0.2.1>",
                    headers=[("Path", own), ("X-Seen", "sip:198.51.100.7:99")])
     assert ask(phone, "lookup")["X-To"].startswith("sip:a@192.0.2.1|sip:198.51.100.7:99|")
+
+
+def test_script_hears_of_expired_bindings(agent, start_server):
+    server = start_server(config(registrar__min_expires=0, usrloc__timer_interval=1) + """
+event_route[usrloc:contact-expired] {
+	xlog("L_NOTICE", "gone: $ulc(exp=>aor) $ulc(exp=>addr) $ulc(exp=>domain)\\n");
+}
+""")
+    phone = agent("phone", server=server)
+    phone.register(contact="<sip:a@192.0.2.1>", expires=1)
+    server.wait_log(r"gone: %s sip:a@192.0.2.1 location" % phone.user)
+    assert result(ask(phone, "lookup")) == -1

@@ -39,7 +39,7 @@ def config(**settings):
 CONFIG = config()
 ALLOWED = ["invalid cseq for aor", "too many contacts", "check_contacts", "calc_contact_q", "pack_ci",
            "insert_contacts", "parse_contact", "test_max_contacts", "outbound", "Outbound", "path",
-           "do_parse_rr_body", "parse_message"]
+           "do_parse_rr_body", "parse_message", "skip_uri", "contact_parser"]
 INSTANCE = '+sip.instance="<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>"'
 
 
