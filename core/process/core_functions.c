@@ -397,6 +397,35 @@ static int send_raw(struct script_run *run, const struct send_raw_args *args)
 	return send_bytes(&target, run->msg->bytes, false) == SEND_OK ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
+/* Stream transports come with a later release: there is no connection to alias, and UDP is the only
+ * protocol to try. Scripts that ask are told so by the result. */
+struct optional_number_args { int64_t number; };
+static const struct field optional_number_fields[] = {
+	FIELD(struct optional_number_args, number, "port", .optional = true, .max = 65535) };
+SCRIPT_HANDLER_OF(add_tcp_alias, optional_number)
+SCRIPT_HANDLER_OF(udp_mtu_try_proto, text)
+
+static int add_tcp_alias(struct script_run *run, const struct optional_number_args *args)
+{
+	return SCRIPT_FALSE;
+}
+
+static int udp_mtu_try_proto(struct script_run *run, const struct text_args *args)
+{
+	return span_equal_nocase(args->text, SPAN_OF("UDP")) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* error("code", "text"): logs what the script thinks is wrong. */
+struct error_args { struct span code, text; };
+static const struct field error_fields[] = {
+	FIELD(struct error_args, code, "what kind of error"), FIELD(struct error_args, text, "what is wrong") };
+SCRIPT_HANDLER(error)
+static int error(struct script_run *run, const struct error_args *args)
+{
+	log_error("the script reports %.*s: %.*s", SPAN_ARGS(args->code), SPAN_ARGS(args->text));
+	return SCRIPT_TRUE;
+}
+
 /* ---- log, exec -------------------------------------------------------------------------------------------- */
 
 struct log_args { struct span level; struct span text; };
@@ -487,6 +516,10 @@ static const struct script_function functions[] = {
 	FUNCTION("send", send_raw, IN_ANY, "Sends the message as received to ip:port."),
 	FUNCTION("log", log_plain, IN_ANY, "Logs a constant text as an error."),
 	FUNCTION("log", log_level, IN_ANY, "Logs a constant text with a level."),
+	FUNCTION_OF("add_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "Aliases a stream connection; false over UDP."),
+	FUNCTION_OF("force_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "The same as add_tcp_alias()."),
+	FUNCTION_OF("udp_mtu_try_proto", udp_mtu_try_proto, text, IN_ANY, "Protocol for large requests; only UDP is there."),
+	FUNCTION("error", error, IN_ANY, "Logs an error of the script."),
 	FUNCTION("exec", exec, IN_ANY, "Runs a shell command and waits for it."),
 };
 
