@@ -11,6 +11,7 @@
 
 static int own_threshold = LOG_LEVEL_INFO - 1;
 static int *threshold = &own_threshold;
+static int *common_threshold = &own_threshold; /* of all processes, once it is shared */
 int *const *const log_threshold_address = &threshold;
 
 static struct {
@@ -109,18 +110,29 @@ void log_process(int index)
 
 void log_set_threshold(int level)
 {
-	*threshold = level;
+	*common_threshold = level;
 }
 
 int log_get_threshold(void)
 {
-	return *threshold;
+	return *common_threshold;
+}
+
+void log_set_own_threshold(int level)
+{
+	own_threshold = level;
+	threshold = &own_threshold;
+}
+
+void log_reset_own_threshold(void)
+{
+	threshold = common_threshold;
 }
 
 void log_share(int *shared)
 {
 	*shared = *threshold;
-	threshold = shared;
+	threshold = common_threshold = shared;
 }
 
 void log_set_prefix_source(struct span (*source)(void))

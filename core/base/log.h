@@ -76,6 +76,9 @@ void log_configure(const struct log_options *options);
 void log_process(int index);
 void log_set_threshold(int level);
 int log_get_threshold(void);
+/* A threshold of this process alone (kex: setdebug), until log_reset_own_threshold. */
+void log_set_own_threshold(int level);
+void log_reset_own_threshold(void);
 /* Moves the threshold into shared memory so that RPC can change it in all processes. */
 void log_share(int *threshold);
 /* Text put before every line (core parameter log_prefix): asked when a line is written, so that

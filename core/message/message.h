@@ -81,6 +81,9 @@ enum message_note { /* bits of message.notes */
 	NOTE_URI_CHANGED = 1u << 10,
 	NOTE_ROUTED_BY_DIALOG = 1u << 11, /* loose_route routed it */
 	NOTE_FORCE_SOCKET_KEEP = 1u << 12,
+	NOTE_VIA_SERVER_ID = 1u << 13,    /* our Via gets ;srvid=, … */
+	NOTE_VIA_PARAMS = 1u << 14,       /* … the members of the XAVP xavp_via_params, … */
+	NOTE_VIA_ADDRESS = 1u << 15,      /* … address and port of the XAVP xavp_via_fields (corex) */
 	NOTE_TRAILING_BYTES = 1u << 20,   /* the datagram was longer than Content-Length says */
 };
 
@@ -99,6 +102,8 @@ struct message {
 	unsigned branch_count;
 	uint32_t flags;        /* setflag; $mf */
 	uint32_t script_flags; /* setsflag; $sf */
+	uint64_t extended_flags; /* corex: setxflag */
+	uint32_t internal_flags; /* corex: msg_iflag_set */
 	uint32_t notes;        /* enum message_note */
 	struct span advertised_host; /* set_advertised_address; absent: the listener's */
 	uint16_t advertised_port;

@@ -111,21 +111,72 @@ static void write_headers_and_body(struct writer *w, const struct message *msg, 
 
 /* ---- requests -------------------------------------------------------------------------------------- */
 
-static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out)
+/* A member of an XAVP as text; absent when there is none. */
+static struct span xavp_member(const struct message *msg, struct span list, struct span name)
+{
+	const struct xavp *node = list.len ? xavp_find(msg->attributes.xavps, list, 0, false) : NULL;
+	const struct xavp *member = node ? xavp_find(node->children, name, 0, false) : NULL;
+	if (!member || member->value.kind == VALUE_NULL)
+		return (struct span){ NULL, 0 };
+	return member->value.kind == VALUE_TEXT ? member->value.text :
+		arena_printf(msg->arena, "%lld", (long long)member->value.number);
+}
+
+/* What the script wants behind the branch parameter of our Via (corex: via_add_srvid,
+ * via_add_xavp_params): ";srvid=1;name=value". */
+static struct span own_via_params(const struct message *msg)
+{
+	const struct render_options *options = render_options();
+	const struct xavp *list = NULL;
+	struct writer w = writer_in_arena(msg->arena, 128);
+	if (!(msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS)))
+		return SPAN_OF("");
+	if ((msg->notes & NOTE_VIA_SERVER_ID) && options->server_id)
+		writer_printf(&w, ";srvid=%lld", (long long)options->server_id);
+	if ((msg->notes & NOTE_VIA_PARAMS) && options->via_params_xavp.len)
+		list = xavp_find(msg->attributes.xavps, options->via_params_xavp, 0, false);
+	for (const struct xavp *member = list ? list->children : NULL; member; member = member->next) {
+		writer_printf(&w, ";%.*s", SPAN_ARGS(member->name));
+		if (member->value.kind == VALUE_INT)
+			writer_printf(&w, "=%lld", (long long)member->value.number);
+		else if (member->value.kind == VALUE_TEXT && member->value.text.len)
+			writer_printf(&w, "=%.*s", SPAN_ARGS(member->value.text));
+	}
+	return w.failed ? SPAN_OF("") : writer_result(&w);
+}
+
+/* "SIP/2.0/UDP host:port;branch=" with what the script wants instead of the socket's address. */
+static void write_via_start(struct writer *text, const struct outgoing *out)
+{
+	const struct message *msg = out->msg;
+	struct span host = msg->advertised_host, port = { NULL, 0 };
+	if (msg->notes & NOTE_VIA_ADDRESS) {
+		struct span own = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("address"));
+		host = own.len ? own : host;
+		port = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("port"));
+	}
+	if (!host.len && !port.len && !msg->advertised_port) {
+		writer_span(text, out->from->via_prefix);
+		return;
+	}
+	writer_printf(text, "SIP/2.0/%s %.*s:", transport_name((enum transport)out->from->address.transport),
+		SPAN_ARGS(host.len ? host : out->from->host));
+	if (port.len)
+		writer_span(text, port);
+	else
+		writer_uint(text, msg->advertised_port ? msg->advertised_port : out->from->address.port);
+	writer_literal(text, ";branch=");
+}
+
+static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out, struct span params)
 {
 	const struct message *msg = out->msg;
 	const struct sip_header *via = message_header(msg, HEADER_VIA);
 	size_t start = text->len;
 	writer_literal(text, "Via: ");
-	if (msg->advertised_host.len || msg->advertised_port) {
-		writer_printf(text, "SIP/2.0/%s %.*s:%u;branch=",
-			transport_name((enum transport)out->from->address.transport),
-			SPAN_ARGS(msg->advertised_host.len ? msg->advertised_host : out->from->host),
-			msg->advertised_port ? msg->advertised_port : out->from->address.port);
-	} else {
-		writer_span(text, out->from->via_prefix);
-	}
+	write_via_start(text, out);
 	writer_span(text, out->via_branch);
+	writer_span(text, params);
 	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
 		writer_literal(text, ";rport");
 	writer_literal(text, "\r\n");
@@ -193,17 +244,18 @@ void render_request(struct writer *w, const struct outgoing *out)
 	const struct branch *branch = out->branch ? out->branch : &msg->target;
 	struct own_edits own = { .count = 0 };
 	/* The texts of our own edits must not move while they are collected. */
-	char buffer[512];
+	char buffer[1280];
 	size_t room = sizeof(buffer);
 	char *space = buffer;
-	size_t wanted = branch->path.len + out->via_branch.len + 512;
+	struct span via_params = own_via_params(msg);
+	size_t wanted = branch->path.len + out->via_branch.len + via_params.len + 1024;
 	if (wanted > room) {
 		space = arena_alloc(msg->arena, wanted);
 		room = space ? wanted : 0;
 	}
 	struct writer text = writer_fixed(space ? space : buffer, room);
 	if (out->via_branch.at) {
-		add_own_via(&own, &text, out);
+		add_own_via(&own, &text, out, via_params);
 		add_received(&own, &text, (struct message *)(uintptr_t)msg);
 		add_path(&own, &text, out);
 	}

@@ -76,6 +76,8 @@ static const struct field fields[] = {
 	SET(max_while_loops, "rounds of a while loop; 0: no limit", .max = 1000000000),
 	SET(max_recursive_level, "depth of route calls", .min = 1, .max = 10000),
 	SET(return_mode, "1: any non-zero return value is true"),
+	SET(xavp_via_params, "XAVP whose members via_add_xavp_params() puts into our Via"),
+	SET(xavp_via_fields, "XAVP whose address and port via_use_xavp_fields() puts into our Via"),
 
 	NO_TCP("tcp_connection_lifetime"), NO_TCP("tcp_connect_timeout"), NO_TCP("tcp_send_timeout"),
 	NO_TCP("tcp_max_connections"), NO_TCP("tcp_no_connect"), NO_TCP("tcp_source_ipv4"), NO_TCP("tcp_source_ipv6"),
@@ -144,7 +146,6 @@ static const struct field fields[] = {
 	NO_NEED("stun_refresh_interval", "the module stun comes later"),
 	NO_NEED("verbose_startup", "start-up says what matters"), NO_NEED("version_table", "the table is called version"),
 	NO_NEED("rpc_exec_delta", "reloads do not disturb traffic"), NO_NEED("received_route_mode", "event routes cover it"),
-	NO_NEED("xavp_via_params", "Via parameters cannot be added yet"), NO_NEED("xavp_via_fields", "Via fields cannot be changed yet"),
 	NO_NEED("xavp_via_reply_params", "Via parameters cannot be added yet"),
 	NO_NEED("cfgengine", "routes are in the native language"),
 	NO_NEED("kemi.onsend_route_callback", "routes are in the native language"),
@@ -374,6 +375,8 @@ void core_settings_apply(void)
 		.server_line = header_line(settings.server_header, "Server"),
 		.user_agent_line = header_line(settings.user_agent_header, "User-Agent"),
 		.sip_warning = settings.sip_warning,
+		.server_id = settings.server_id,
+		.via_params_xavp = settings.xavp_via_params, .via_fields_xavp = settings.xavp_via_fields,
 	};
 	struct script_limits limits = {
 		.max_while_loops = (int)settings.max_while_loops,

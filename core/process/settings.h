@@ -28,6 +28,7 @@ struct core_settings {
 	/* script */
 	int64_t max_while_loops, max_recursive_level;
 	bool return_mode;
+	struct span xavp_via_params, xavp_via_fields;
 };
 
 const struct core_settings *core_settings(void);
