@@ -164,8 +164,7 @@ bool config_custom_share(void)
 	for (unsigned i = 0; cells && i < names.custom_count; i++) {
 		struct config_custom *custom = &names.customs[i];
 		custom->cell = &cells[i];
-		if (custom->value.kind == VALUE_TEXT)
-			custom->copies[0] = (char *)(uintptr_t)custom->value.text.at;
+		custom->initial = custom->value;
 	}
 	return cells != NULL;
 }

@@ -26,6 +26,7 @@ bool config_custom_change(struct span group, struct span name, const struct valu
 struct config_custom {
 	struct span group, name, description;
 	struct value value;
+	struct value initial; /* as configured */
 	/* private: the shared value, how much of it this process has seen, texts it replaced */
 	struct custom_cell *cell;
 	uint32_t seen;
