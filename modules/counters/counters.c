@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* counters: counts that the script keeps, and the cnt.* commands over all counts. */
+#include <stdlib.h>
+
 #include "core/module/module.h"
 
 #define DECLARED_MOST 256
@@ -23,6 +25,8 @@ static const char *declare(struct span text, int64_t number)
 	size_t dot = span_find(name, '.', 0);
 	struct declared *added = &settings.declared[settings.count++];
 	added->doc = span_trim(span_slice(text, blank, text.len));
+	if (!added->doc.len)
+		added->doc = SPAN_OF("custom script counter.");
 	added->group = dot < name.len ? span_slice(name, 0, dot) : (struct span){ NULL, 0 };
 	added->name = dot < name.len ? span_slice(name, dot + 1, name.len) : name;
 	return NULL;
@@ -108,8 +112,15 @@ static counter_id need_counter(struct rpc_call *call)
 	return id;
 }
 
+static void run_get_vars(struct rpc_call *call);
+
+/* A group alone asks for all of it. */
 static void run_get(struct rpc_call *call)
 {
+	if (rpc_arg_count(call) == 1) {
+		run_get_vars(call);
+		return;
+	}
 	counter_id id = need_counter(call);
 	if (id != COUNTER_NONE)
 		rpc_add_int(call, NULL, NULL, counter_read(id));
@@ -130,38 +141,54 @@ static void run_help(struct rpc_call *call)
 		rpc_add_text(call, NULL, NULL, span_from(info.doc));
 }
 
-static void run_groups(struct rpc_call *call)
+static int compare_names(const void *left, const void *right)
 {
-	for (const char *group = counter_next_group(NULL); group; group = counter_next_group(group))
-		rpc_add_text(call, NULL, NULL, span_from(group));
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* Names, or with a struct names and values, of one group. */
-static void list_group(struct rpc_call *call, struct rpc_node *node)
+static void run_groups(struct rpc_call *call)
 {
-	struct span group;
-	counter_id id = COUNTER_NONE;
-	if (!rpc_need_text(call, 0, "group", &group))
-		return;
-	while ((id = counter_next(id, group)) != COUNTER_NONE) {
-		struct counter_info info;
-		if (!counter_describe(id, &info))
-			continue;
+	static const char *list[COUNTERS_MOST];
+	unsigned count = 0;
+	for (const char *group = counter_next_group(NULL); group && count < COUNTERS_MOST;
+		group = counter_next_group(group))
+		list[count++] = group;
+	qsort(list, count, sizeof(list[0]), compare_names);
+	for (unsigned i = 0; i < count; i++)
+		rpc_add_text(call, NULL, NULL, span_from(list[i]));
+}
+
+/* Names, or with a struct names and values, of one group, sorted. */
+static void list_group(struct rpc_call *call, struct span group, struct rpc_node *node)
+{
+	static const char *list[COUNTERS_MOST];
+	struct counter_info info;
+	unsigned count = 0;
+	for (counter_id id = counter_next(COUNTER_NONE, group); id != COUNTER_NONE && count < COUNTERS_MOST;
+		id = counter_next(id, group))
+		if (counter_describe(id, &info))
+			list[count++] = info.name;
+	qsort(list, count, sizeof(list[0]), compare_names);
+	for (unsigned i = 0; i < count; i++) {
 		if (node)
-			rpc_add_int(call, node, info.name, counter_read(id));
+			rpc_add_int(call, node, list[i], counter_read(counter_find(group, span_from(list[i]))));
 		else
-			rpc_add_text(call, NULL, NULL, span_from(info.name));
+			rpc_add_text(call, NULL, NULL, span_from(list[i]));
 	}
 }
 
 static void run_list(struct rpc_call *call)
 {
-	list_group(call, NULL);
+	struct span group;
+	if (rpc_need_text(call, 0, "group", &group))
+		list_group(call, group, NULL);
 }
 
 static void run_get_vars(struct rpc_call *call)
 {
-	list_group(call, rpc_add_struct(call, NULL, NULL));
+	struct span group;
+	if (rpc_need_text(call, 0, "group", &group))
+		list_group(call, group, rpc_add_struct(call, NULL, NULL));
 }
 
 static const struct rpc_command commands[] = {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The commands for statistics, memory and module parameters. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "core/module/live.h"
 #include "core/module/loader.h"
 #include "core/process/process.h"
 #include "modules/kex/kex.h"
@@ -39,25 +41,47 @@ static bool is_selected(const struct selection *selection, const struct counter_
 typedef void (*counter_action)(struct rpc_call *call, struct rpc_node *node, counter_id id,
 	const struct counter_info *info);
 
-/* Calls `action` for every counter that an argument names, in the order of the arguments. */
-static void for_selected(struct rpc_call *call, struct rpc_node *node, counter_action action)
+struct listed {
+	counter_id id;
+	struct counter_info info;
+};
+
+static int compare_listed(const void *left, const void *right)
+{
+	const struct listed *a = left, *b = right;
+	int order = strcmp(a->info.group, b->info.group);
+	return order ? order : strcmp(a->info.name, b->info.name);
+}
+
+/* Calls `action` for every counter that an argument names, sorted by group and name. */
+static void act_on(struct rpc_call *call, struct rpc_node *node, struct span text, counter_action action)
+{
+	static struct listed list[COUNTERS_MOST];
+	const struct selection selection = parse_selection(text);
+	unsigned count = 0;
+	for (counter_id id = counter_next(COUNTER_NONE, selection.group); id != COUNTER_NONE && count < COUNTERS_MOST;
+		id = counter_next(id, selection.group)) {
+		list[count].id = id;
+		if (counter_describe(id, &list[count].info) && is_selected(&selection, &list[count].info))
+			count++;
+	}
+	qsort(list, count, sizeof(list[0]), compare_listed);
+	for (unsigned i = 0; i < count; i++)
+		action(call, node, list[i].id, &list[i].info);
+}
+
+/* Goes through the arguments in their order; without any there is a fault. */
+static void for_selected(struct rpc_call *call, const char *fault, bool in_struct, counter_action action)
 {
 	struct span text;
 	if (!rpc_arg_count(call)) {
-		rpc_fault(call, 400, "expected: all, group:, group:name or name");
+		rpc_fault(call, 400, "%s", fault);
 		return;
 	}
-	for (unsigned i = 0; i < rpc_arg_count(call); i++) {
-		if (!rpc_arg_text(call, i, &text))
-			continue;
-		struct selection selection = parse_selection(text);
-		counter_id id = COUNTER_NONE;
-		while ((id = counter_next(id, selection.group)) != COUNTER_NONE) {
-			struct counter_info info;
-			if (counter_describe(id, &info) && is_selected(&selection, &info))
-				action(call, node, id, &info);
-		}
-	}
+	struct rpc_node *node = in_struct ? rpc_add_struct(call, NULL, NULL) : NULL;
+	for (unsigned i = 0; i < rpc_arg_count(call); i++)
+		if (rpc_arg_text(call, i, &text))
+			act_on(call, node, text, action);
 }
 
 static void print_counter(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
@@ -87,35 +111,33 @@ static void reset_counter(struct rpc_call *call, struct rpc_node *node, counter_
 
 static void clear_counter(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
 {
-	int64_t before = counter_read(id);
-	bool is_reset = counter_reset(id);
-	rpc_add_printf(call, NULL, NULL, "%s:%s = %s (%lld)", info->group, info->name, is_reset ? "0" : "no reset",
-		(long long)before);
+	rpc_add_printf(call, NULL, NULL, "%s:%s = %lld", info->group, info->name, (long long)counter_read(id));
+	counter_reset(id);
 }
 
 static void run_get_statistics(struct rpc_call *call)
 {
-	for_selected(call, NULL, print_counter);
+	for_selected(call, "Please provide which stats to retrieve", false, print_counter);
 }
 
 static void run_fetch(struct rpc_call *call)
 {
-	for_selected(call, rpc_add_struct(call, NULL, NULL), add_counter_text);
+	for_selected(call, "Please provide which stats to retrieve", true, add_counter_text);
 }
 
 static void run_fetchn(struct rpc_call *call)
 {
-	for_selected(call, rpc_add_struct(call, NULL, NULL), add_counter_number);
+	for_selected(call, "Please provide which stats to retrieve", true, add_counter_number);
 }
 
 static void run_reset(struct rpc_call *call)
 {
-	for_selected(call, NULL, reset_counter);
+	for_selected(call, "Please provide stats name", false, reset_counter);
 }
 
 static void run_clear(struct rpc_call *call)
 {
-	for_selected(call, NULL, clear_counter);
+	for_selected(call, "Please provide stats name", false, clear_counter);
 }
 
 /* ---- memory of processes ------------------------------------------------------------------------------------ */
@@ -135,29 +157,80 @@ static int64_t private_bytes(pid_t pid)
 	return (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
 }
 
+static int64_t rank_of(const struct role *role)
+{
+	return role->kind == ROLE_WORKER ? (int64_t)role->number + 1 : role->kind == ROLE_SUPERVISOR ? 0 : -2;
+}
+
+static void add_process(struct rpc_call *call, unsigned index)
+{
+	const struct role *role = role_at(index);
+	int64_t used = private_bytes(role->pid);
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_int(call, node, "entry", index);
+	rpc_add_int(call, node, "pid", role->pid);
+	rpc_add_int(call, node, "rank", rank_of(role));
+	rpc_add_int(call, node, "used", used);
+	rpc_add_int(call, node, "free", 0);
+	rpc_add_int(call, node, "real_used", used);
+	rpc_add_int(call, node, "total_size", used);
+	rpc_add_int(call, node, "total_frags", 0);
+	rpc_add_text(call, node, "desc", span_from(role->name));
+}
+
+enum process_filter { FILTER_PID, FILTER_RANK, FILTER_INDEX, FILTER_WRONG };
+static const char *const filter_names[] = { "pid", "rank", "index" };
+static const char *const filter_faults[] = { "No such pid", "No such rank", "No such index" };
+
+static enum process_filter filter_from(struct span name)
+{
+	for (unsigned i = 0; i < FILTER_WRONG; i++)
+		if (span_equal(name, span_from(filter_names[i])))
+			return (enum process_filter)i;
+	return FILTER_WRONG;
+}
+
+static bool process_matches(unsigned index, enum process_filter filter, int64_t wanted)
+{
+	const struct role *role = role_at(index);
+	switch (filter) {
+	case FILTER_PID: return role->pid == wanted;
+	case FILTER_RANK: return rank_of(role) == wanted;
+	case FILTER_INDEX: return (int64_t)index == wanted;
+	case FILTER_WRONG: break;
+	}
+	return false;
+}
+
 static void run_pkg_stats(struct rpc_call *call)
 {
 	struct span by;
-	int64_t wanted = -1;
-	if (rpc_arg_count(call) == 2 && rpc_arg_text(call, 0, &by) && !rpc_need_int(call, 1, "number", &wanted))
+	int64_t wanted;
+	bool has_any = false, is_filtered = rpc_arg_text(call, 0, &by);
+	enum process_filter filter = is_filtered ? filter_from(by) : FILTER_WRONG;
+	if (is_filtered && filter == FILTER_WRONG) {
+		rpc_fault(call, 500, "Invalid filter type");
 		return;
-	bool by_pid = wanted >= 0 && span_equal(by, SPAN_OF("pid"));
-	for (unsigned i = 0; i < role_count(); i++) {
-		const struct role *role = role_at(i);
-		if (wanted >= 0 && (by_pid ? role->pid != wanted : (int64_t)i != wanted))
-			continue;
-		int64_t used = private_bytes(role->pid);
-		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-		rpc_add_int(call, node, "entry", i);
-		rpc_add_int(call, node, "pid", role->pid);
-		rpc_add_int(call, node, "rank", role->kind == ROLE_WORKER ? (int64_t)role->number + 1 : 0);
-		rpc_add_int(call, node, "used", used);
-		rpc_add_int(call, node, "free", 0);
-		rpc_add_int(call, node, "real_used", used);
-		rpc_add_int(call, node, "total_size", used);
-		rpc_add_int(call, node, "total_frags", 0);
-		rpc_add_text(call, node, "desc", span_from(role->name));
 	}
+	if (is_filtered && !rpc_arg_int(call, 1, &wanted)) {
+		rpc_fault(call, 500, "One more parameter expected");
+		return;
+	}
+	for (unsigned i = 0; i < role_count(); i++) {
+		if (is_filtered && !process_matches(i, filter, wanted))
+			continue;
+		add_process(call, i);
+		has_any = true;
+	}
+	if (!has_any && is_filtered)
+		rpc_fault(call, 500, "%s", filter_faults[filter]);
+}
+
+static void run_pkg_info(struct rpc_call *call)
+{
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_text(call, node, "name", SPAN_OF("malloc"));
+	rpc_add_int(call, node, "size", private_bytes(getpid()));
 }
 
 /* ---- module parameters ---------------------------------------------------------------------------------------- */
@@ -194,6 +267,20 @@ static void run_modparam_gets(struct rpc_call *call)
 		rpc_fault(call, 400, "Parameter has another type");
 }
 
+/* Only what is declared live can change without a restart. */
+static void run_modparam_setn(struct rpc_call *call)
+{
+	const struct module *module;
+	const struct field *field = find_setting(call, &module);
+	struct value value = { .kind = VALUE_INT };
+	if (!field || !rpc_need_int(call, 2, "value", &value.number))
+		return;
+	const struct live_setting *setting = live_find(span_from(module->name), span_from(field->name));
+	const char *wrong = setting ? live_set(setting, &value, rpc_arena(call)) : "this parameter needs a restart";
+	if (wrong)
+		rpc_fault(call, 400, "%s", wrong);
+}
+
 static void run_modparam_list(struct rpc_call *call)
 {
 	struct span wanted = { NULL, 0 };
@@ -223,7 +310,7 @@ static void run_udp4_raw_info(struct rpc_call *call)
 {
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 	rpc_add_int(call, node, "udp4_raw", 0);
-	rpc_add_int(call, node, "udp4_raw_mtu", 0);
+	rpc_add_int(call, node, "udp4_raw_mtu", 1500);
 	rpc_add_int(call, node, "udp4_raw_ttl", -1);
 }
 
@@ -239,12 +326,15 @@ const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
 	{ "stats.reset_statistics", run_reset, "Sets counts to 0.", "all | group: | group:name | name …", true },
 	{ "stats.clear_statistics", run_clear, "Shows counts, then sets them to 0.", "all | group: | group:name | name …", true },
 	{ "pkg.stats", run_pkg_stats, "Shows the private memory of processes.", "[pid|rank|index N]", true },
+	{ "pkg.info", run_pkg_info, "Shows what manages private memory." },
 	{ "modparam.getn", run_modparam_getn, "Shows a numeric module parameter.", "module parameter" },
 	{ "modparam.gets", run_modparam_gets, "Shows a text module parameter.", "module parameter" },
+	{ "modparam.setn", run_modparam_setn, "Changes a numeric module parameter.", "module parameter number" },
 	{ "modparam.list", run_modparam_list, "Lists module parameters.", "[module]", true },
 	{ "core.flags", run_flags, "Shows what was built in." },
 	{ "core.tcp_options", run_tcp_options, "Shows options of stream transports." },
 	{ "core.udp4_raw_info", run_udp4_raw_info, "Shows options of raw sockets." },
 	{ "mod.stats", run_mod_stats, "Not offered.", "module shm|pkg" },
 	{ "mod.mem_stats", run_mod_stats, "Not offered.", "module shm|pkg" },
+	{ "mod.mem_statsx", run_mod_stats, "Not offered.", "module shm|pkg" },
 };

@@ -120,9 +120,13 @@ static bool uri_is_local(struct span text, bool with_port)
 	return is_myself(uri.host, with_port && uri.has_port ? uri.port : 0, (enum transport)uri.transport);
 }
 
+/* A URI, or "host[:port]" alone. */
 static int uri_is_myself(struct script_run *run, const struct uri_is_myself_args *args)
 {
-	return uri_is_local(args->text, true) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	struct span text = args->text;
+	if (!span_starts_with_nocase(text, SPAN_OF("sip:")) && !span_starts_with_nocase(text, SPAN_OF("sips:")))
+		text = arena_printf(run->arena, "sip:%.*s", SPAN_ARGS(text));
+	return uri_is_local(text, true) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static int is_myhost(struct script_run *run, const struct is_myhost_args *args)
@@ -166,13 +170,13 @@ static int setdebug(struct script_run *run, const struct setdebug_args *args)
 	int level;
 	if (!log_level_from_name(args->level, &level))
 		return SCRIPT_FALSE;
-	log_set_threshold(level);
+	log_set_own_threshold(level);
 	return SCRIPT_TRUE;
 }
 
 static int resetdebug(struct script_run *run)
 {
-	log_set_threshold((int)core_setting_int("debug"));
+	log_reset_own_threshold();
 	return SCRIPT_TRUE;
 }
 
@@ -189,8 +193,8 @@ static const struct script_function functions[] = {
 	FUNCTION("km_append_branch", km_append_branch, ROUTE_REQUEST | ROUTE_FAILURE, "Adds a destination; use append_branch()."),
 	FUNCTION("pv_printf", pv_printf, IN_ANY, "Writes text with variables into a variable."),
 	FUNCTION("avp_printf", pv_printf, IN_ANY, "The same as pv_printf()."),
-	FUNCTION("setdebug", setdebug, IN_ANY, "Sets the log level."),
-	FUNCTION_PLAIN("resetdebug", resetdebug, IN_ANY, "Goes back to the configured log level."),
+	FUNCTION("setdebug", setdebug, IN_ANY, "Sets the log level of this worker."),
+	FUNCTION_PLAIN("resetdebug", resetdebug, IN_ANY, "Goes back to the log level of all."),
 };
 
 MODULE_EXPORT const struct module module_exports = {
