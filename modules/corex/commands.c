@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The corex.* and shm.* commands. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/module/live.h"
+#include "core/process/process.h"
 #include "core/shm/map.h"
 #include "modules/corex/corex.h"
 
@@ -56,6 +61,12 @@ static void run_debug(struct rpc_call *call)
 		return;
 	node = rpc_add_struct(call, NULL, NULL);
 	rpc_add_int(call, node, "old", log_get_threshold());
+	const struct live_setting *setting = live_find(SPAN_OF("core"), SPAN_OF("debug"));
+	const char *wrong = setting ? live_set(setting, &VALUE_OF_INT(level), rpc_arena(call)) : NULL;
+	if (wrong) {
+		rpc_fault(call, 400, "%s", wrong);
+		return;
+	}
 	log_set_threshold((int)level);
 	rpc_add_int(call, node, "new", log_get_threshold());
 }
@@ -99,6 +110,70 @@ static void run_shm_report(struct rpc_call *call)
 	}
 }
 
+/* ---- reports that go to the log ------------------------------------------------------------------------ */
+
+static void log_shards(void)
+{
+	for (struct shard_set *set = shard_set_next(NULL); set; set = shard_set_next(set)) {
+		struct shard_usage usage;
+		shard_set_usage(set, &usage);
+		log_notice("shm: %s: %llu live, %llu bytes in slots, %llu in regions, %llu in pages", shard_set_name(set),
+			(unsigned long long)usage.live, (unsigned long long)usage.slot_bytes,
+			(unsigned long long)usage.region_bytes, (unsigned long long)usage.page_bytes);
+	}
+}
+
+static void log_usage(void)
+{
+	struct shm_usage usage;
+	shm_get_usage(&usage);
+	log_notice("shm: total %llu, used %llu, real used %llu, free %llu, most used %llu, fragments %llu",
+		(unsigned long long)usage.total, (unsigned long long)usage.used, (unsigned long long)usage.real_used,
+		(unsigned long long)usage.free, (unsigned long long)usage.max_used, (unsigned long long)usage.fragments);
+}
+
+static void run_shm_status(struct rpc_call *call)
+{
+	(void)call;
+	log_usage();
+	log_shards();
+}
+
+/* Resident private bytes of a process, from /proc. */
+static int64_t private_bytes(pid_t pid)
+{
+	char path[64];
+	long total = 0, resident = 0, shared = 0;
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld %ld %ld", &total, &resident, &shared) != 3)
+		resident = shared = 0;
+	fclose(file);
+	return (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
+}
+
+/* Which processes: "pid N" or "idx N"; what they hold is what the system says. */
+static void run_pkg_summary(struct rpc_call *call)
+{
+	struct span selector;
+	int64_t wanted;
+	if (!rpc_arg_text(call, 0, &selector) || !rpc_arg_int(call, 1, &wanted)) {
+		rpc_fault(call, 400, "Selector and value not provided");
+		return;
+	}
+	bool by_pid = span_equal(selector, SPAN_OF("pid"));
+	if (!by_pid && !span_equal(selector, SPAN_OF("idx"))) {
+		rpc_fault(call, 400, "Invalid selector, expected pid or idx");
+		return;
+	}
+	for (unsigned i = 0; i < role_count(); i++)
+		if (by_pid ? role_at(i)->pid == wanted : (int64_t)i == wanted)
+			log_notice("pkg: process %u (%d, %s) holds %lld private bytes", i, (int)role_at(i)->pid, role_at(i)->name,
+				(long long)private_bytes(role_at(i)->pid));
+}
+
 const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
 	{ "corex.list_sockets", run_list_sockets, "Lists the listen addresses.", NULL, true },
 	{ "corex.list_aliases", run_list_aliases, "Lists the names that are ours.", NULL, true },
@@ -106,5 +181,10 @@ const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
 	{ "shm.stats", run_shm_stats, "Shows the shared memory." },
 	{ "corex.shm.stats", run_shm_stats, "Shows the shared memory." },
 	{ "shm.info", run_shm_info, "Shows what manages the shared memory." },
+	{ "corex.shm.info", run_shm_info, "Shows what manages the shared memory." },
+	{ "corex.shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL, true },
+	{ "corex.shm_status", run_shm_status, "Logs the state of the shared memory." },
+	{ "corex.shm_summary", run_shm_status, "Logs what is in the shared memory." },
+	{ "corex.pkg_summary", run_pkg_summary, "Logs the private memory of a process.", "pid|idx number" },
 	{ "shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL, true },
 };

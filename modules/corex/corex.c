@@ -43,7 +43,9 @@ static int append_branch(struct script_run *run, const struct append_branch_args
 
 /* ---- raw sending ----------------------------------------------------------------------------------------- */
 
-static bool send_to(struct script_run *run, struct span place, const struct listener *from, struct span bytes)
+/* `transport` NONE: what the place says. */
+static bool send_by(struct script_run *run, struct span place, const struct listener *from,
+	enum transport transport, struct span bytes)
 {
 	struct located located;
 	struct sip_uri uri;
@@ -54,7 +56,20 @@ static bool send_to(struct script_run *run, struct span place, const struct list
 		return false;
 	}
 	struct send_target target = { .to = located.targets[0], .from = from };
-	return send_bytes(&target, bytes, true) == SEND_OK;
+	if (transport != TRANSPORT_NONE)
+		target.to.transport = transport;
+	if (from && (from->address.transport != target.to.transport || from->address.family != target.to.family))
+		target.from = NULL;
+	enum send_result result = send_bytes(&target, bytes, true);
+	if (result == SEND_NO_SOCKET)
+		log_error("no listen address can send by %s to \"%.*s\"",
+			transport_name((enum transport)target.to.transport), SPAN_ARGS(place));
+	return result == SEND_OK;
+}
+
+static bool send_to(struct script_run *run, struct span place, const struct listener *from, struct span bytes)
+{
+	return send_by(run, place, from, TRANSPORT_NONE, bytes);
 }
 
 static const struct field place_fields[] = {
@@ -66,18 +81,31 @@ static const struct field sendx_fields[] = {
 	FIELD(struct datax_args, data, "what to send") };
 #define send_udp_args text_args
 #define send_udp_fields place_fields
+#define send_tcp_args text_args
+#define send_tcp_fields place_fields
 #define send_data_args data_args
 #define sendx_args datax_args
 SCRIPT_HANDLER(send_udp)
+SCRIPT_HANDLER(send_tcp)
 SCRIPT_HANDLER(send_data)
 SCRIPT_HANDLER(sendx)
 
+static bool resend(struct script_run *run, struct span place, enum transport transport)
+{
+	const struct message *msg = run->msg;
+	if (!place.len)
+		place = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
+	return send_by(run, place, msg->target.socket, transport, msg->bytes);
+}
+
 static int send_udp(struct script_run *run, const struct send_udp_args *args)
 {
-	struct span place = args->text;
-	if (!place.len)
-		place = run->msg->target.dst_uri.at ? run->msg->target.dst_uri : message_uri(run->msg);
-	return send_to(run, place, run->msg->target.socket, run->msg->bytes) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return resend(run, args->text, TRANSPORT_UDP) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int send_tcp(struct script_run *run, const struct send_tcp_args *args)
+{
+	return resend(run, args->text, TRANSPORT_TCP) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static int send_data(struct script_run *run, const struct send_data_args *args)
@@ -182,16 +210,7 @@ static int is_faked_msg(struct script_run *run)
 	return run->msg->notes & NOTE_FAKED ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-/* ---- extended flags: 64 bits beside $mf, kept with the message ------------------------------------------------ */
-
-static unsigned xflag_slot;
-
-static uint64_t *xflags(struct message *msg)
-{
-	if (!msg->slots[xflag_slot])
-		msg->slots[xflag_slot] = ARENA_NEW(msg->arena, uint64_t);
-	return msg->slots[xflag_slot];
-}
+/* ---- extended flags: 64 bits beside $mf, kept with message and transaction ------------------------------------------------ */
 
 static const struct field xflag_fields[] = { FIELD(struct number_args, number, "flag 0-63", .max = 63) };
 #define setxflag_args number_args
@@ -206,24 +225,150 @@ SCRIPT_HANDLER(isxflagset)
 
 static int setxflag(struct script_run *run, const struct setxflag_args *args)
 {
-	uint64_t *flags = xflags(run->msg);
-	if (flags)
-		*flags |= (uint64_t)1 << args->number;
-	return flags ? SCRIPT_TRUE : SCRIPT_FALSE;
+	run->msg->extended_flags |= (uint64_t)1 << args->number;
+	return SCRIPT_TRUE;
 }
 
 static int resetxflag(struct script_run *run, const struct resetxflag_args *args)
 {
-	uint64_t *flags = xflags(run->msg);
-	if (flags)
-		*flags &= ~((uint64_t)1 << args->number);
-	return flags ? SCRIPT_TRUE : SCRIPT_FALSE;
+	run->msg->extended_flags &= ~((uint64_t)1 << args->number);
+	return SCRIPT_TRUE;
 }
 
 static int isxflagset(struct script_run *run, const struct isxflagset_args *args)
 {
-	const uint64_t *flags = xflags(run->msg);
-	return flags && (*flags >> args->number & 1) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return run->msg->extended_flags >> args->number & 1 ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- internal flags: other modules' notes on a message ---------------------------------------------------------- */
+
+#define msg_iflag_set_args text_args
+#define msg_iflag_set_fields text_fields
+#define msg_iflag_reset_args text_args
+#define msg_iflag_reset_fields text_fields
+#define msg_iflag_is_set_args text_args
+#define msg_iflag_is_set_fields text_fields
+SCRIPT_HANDLER(msg_iflag_set)
+SCRIPT_HANDLER(msg_iflag_reset)
+SCRIPT_HANDLER(msg_iflag_is_set)
+
+/* A name's bit, or the number of a bit; 0 with a log line when it is neither. */
+static uint32_t internal_flag(struct span name)
+{
+	static const char *const names[] = { "USE_UAC_FROM", "USE_UAC_TO", "UAC_AUTH", "MSG_APPLY_CHANGES" };
+	uint32_t number;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (span_equal_nocase(name, span_from(names[i])))
+			return 1u << i;
+	if (span_to_uint32(name, &number) && number < 32)
+		return 1u << number;
+	log_error("there is no internal flag \"%.*s\"", SPAN_ARGS(name));
+	return 0;
+}
+
+static int msg_iflag_set(struct script_run *run, const struct msg_iflag_set_args *args)
+{
+	uint32_t flag = internal_flag(args->text);
+	run->msg->internal_flags |= flag;
+	return flag ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int msg_iflag_reset(struct script_run *run, const struct msg_iflag_reset_args *args)
+{
+	uint32_t flag = internal_flag(args->text);
+	run->msg->internal_flags &= ~flag;
+	return flag ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int msg_iflag_is_set(struct script_run *run, const struct msg_iflag_is_set_args *args)
+{
+	return run->msg->internal_flags & internal_flag(args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* ---- our Via ------------------------------------------------------------------------------------------------------ */
+
+static const struct field switch_fields[] = { FIELD(struct number_args, number, "1: yes, 0: no") };
+#define via_add_srvid_args number_args
+#define via_add_srvid_fields switch_fields
+#define via_add_xavp_params_args number_args
+#define via_add_xavp_params_fields switch_fields
+#define via_use_xavp_fields_args number_args
+#define via_use_xavp_fields_fields switch_fields
+SCRIPT_HANDLER(via_add_srvid)
+SCRIPT_HANDLER(via_add_xavp_params)
+SCRIPT_HANDLER(via_use_xavp_fields)
+
+static int switch_note(struct script_run *run, uint32_t note, int64_t number)
+{
+	run->msg->notes = number & 1 ? run->msg->notes | note : run->msg->notes & ~note;
+	return SCRIPT_TRUE;
+}
+
+static int via_add_srvid(struct script_run *run, const struct via_add_srvid_args *args)
+{
+	return switch_note(run, NOTE_VIA_SERVER_ID, args->number);
+}
+
+static int via_add_xavp_params(struct script_run *run, const struct via_add_xavp_params_args *args)
+{
+	return switch_note(run, NOTE_VIA_PARAMS, args->number);
+}
+
+static int via_use_xavp_fields(struct script_run *run, const struct via_use_xavp_fields_args *args)
+{
+	return switch_note(run, NOTE_VIA_ADDRESS, args->number);
+}
+
+/* ---- forwarding with our Via alone ------------------------------------------------------------------------------- */
+
+struct uac_args { int64_t branch; };
+struct uac_uri_args { struct span uri; int64_t branch; };
+static const struct field uac_fields[] = {
+	FIELD(struct uac_args, branch, "number of the branch, default 0", .optional = true, .max = 31) };
+static const struct field uac_uri_fields[] = {
+	FIELD(struct uac_uri_args, uri, "SIP URI of the receiver"),
+	FIELD(struct uac_uri_args, branch, "number of the branch, default 0", .optional = true, .max = 31),
+};
+#define forward_uac_args uac_args
+#define forward_uac_fields uac_fields
+#define forward_uac_uri_args uac_uri_args
+#define forward_uac_uri_fields uac_uri_fields
+SCRIPT_HANDLER(forward_uac)
+SCRIPT_HANDLER(forward_uac_uri)
+
+#define EDIT_TAG_NO_VIA 0xc0e0 /* undone before the handler returns */
+
+static bool forward_alone(struct script_run *run, struct span uri, int64_t branch)
+{
+	struct message *msg = run->msg;
+	const struct branch kept = msg->target;
+	bool is_sent = message_is_request(msg);
+	if (branch > (int64_t)msg->branch_count)
+		return false;
+	if (branch)
+		msg->target = msg->branches[branch - 1];
+	if (uri.len)
+		msg->target.dst_uri = uri;
+	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+		struct edit *edit = edit_remove_header(msg, h);
+		if (edit)
+			edit->tag = EDIT_TAG_NO_VIA;
+		is_sent = is_sent && edit;
+	}
+	is_sent = is_sent && forward_request(run, msg);
+	edit_undo(msg, EDIT_TAG_NO_VIA);
+	msg->target = kept;
+	return is_sent;
+}
+
+static int forward_uac(struct script_run *run, const struct forward_uac_args *args)
+{
+	return forward_alone(run, (struct span){ NULL, 0 }, args->branch) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int forward_uac_uri(struct script_run *run, const struct forward_uac_uri_args *args)
+{
+	return forward_alone(run, args->uri, args->branch) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
@@ -318,7 +463,6 @@ static bool is_subdomain(struct span host, uint16_t port, enum transport transpo
 
 static bool prepare(struct diagnostics *diagnostics)
 {
-	xflag_slot = message_slot("corex");
 	if (subdomain_count)
 		myself_register(is_subdomain);
 	return true;
@@ -334,9 +478,75 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("nio_msg_avp", "raw packets cannot be changed yet"),
 };
 
+/* ---- $lsock(m/value/field): m is n (by name) or l (by address) ------------------------------------------------------- */
+
+enum lsock_field { LSOCK_LISTEN, LSOCK_NAME, LSOCK_ADVERTISE, LSOCK_INDEX };
+struct lsock_question {
+	bool by_name;
+	struct span value;
+	enum lsock_field field;
+};
+
+static bool parse_lsock(struct span text, struct lsock_question *out)
+{
+	struct span match, value, field;
+	if (!span_split(&text, '/', &match) || !span_split(&text, '/', &value) || !span_split(&text, '/', &field))
+		return false;
+	if (match.len != 1 || !strchr("nNlL", match.at[0]) || !value.len || !field.len || text.at)
+		return false;
+	static const char letters[] = "lnai"; /* in the order of enum lsock_field */
+	const char *letter = memchr(letters, ascii_lower(field.at[0]), sizeof(letters) - 1);
+	if (letter)
+		out->field = (enum lsock_field)(letter - letters);
+	out->by_name = ascii_lower(match.at[0]) == 'n';
+	out->value = value;
+	return letter != NULL;
+}
+
+static bool get_lsock(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	struct lsock_question question;
+	struct end_point address;
+	if (!parse_lsock(variable_inner_text(run, ref), &question)) {
+		log_error("$lsock expects n/NAME/field or l/ADDRESS/field with listen, name, advertise or index");
+		return false;
+	}
+	const struct listener *listener = NULL;
+	if (question.by_name)
+		listener = listener_by_name(question.value);
+	else if (end_point_parse(question.value, &address))
+		listener = listener_find(&address);
+	if (!listener)
+		return true;
+	bool is_advertised = listener->advertised_host.at || listener->advertised_port;
+	switch (question.field) {
+	case LSOCK_LISTEN:
+		*out = VALUE_OF_TEXT(listener->text);
+		break;
+	case LSOCK_NAME:
+		if (listener->name.at)
+			*out = VALUE_OF_TEXT(listener->name);
+		break;
+	case LSOCK_ADVERTISE:
+		if (is_advertised)
+			*out = VALUE_OF_TEXT(arena_printf(run->arena, "%s:%.*s",
+				transport_name_lower((enum transport)listener->address.transport), SPAN_ARGS(listener->host_port)));
+		break;
+	case LSOCK_INDEX:
+		*out = VALUE_OF_INT(listener->index);
+		break;
+	}
+	return true;
+}
+
+static const struct variable_row variables[] = {
+	{ "lsock", INNER_NAME, get_lsock, .doc = "A listen address: n/NAME/field or l/ADDRESS/field; fields listen, name, advertise, index." },
+};
+
 static const struct script_function functions[] = {
 	FUNCTION("append_branch", append_branch, ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE, "Adds a destination."),
 	FUNCTION("send_udp", send_udp, IN_ANY, "Sends the message as received."),
+	FUNCTION("send_tcp", send_tcp, IN_ANY, "Sends the message as received, by TCP."),
 	FUNCTION("send_data", send_data, IN_ANY, "Sends any data to the address of a SIP URI."),
 	FUNCTION("sendx", sendx, IN_ANY, "Sends any data from a listen address."),
 	FUNCTION("set_send_socket", set_send_socket, IN_ANY, "Sends from this listen address."),
@@ -349,6 +559,14 @@ static const struct script_function functions[] = {
 	FUNCTION("setxflag", setxflag, IN_ANY, "Sets an extended flag."),
 	FUNCTION("resetxflag", resetxflag, IN_ANY, "Clears an extended flag."),
 	FUNCTION("isxflagset", isxflagset, IN_ANY, "Is the extended flag set?"),
+	FUNCTION("msg_iflag_set", msg_iflag_set, IN_ANY, "Sets an internal flag."),
+	FUNCTION("msg_iflag_reset", msg_iflag_reset, IN_ANY, "Clears an internal flag."),
+	FUNCTION("msg_iflag_is_set", msg_iflag_is_set, IN_ANY, "Is the internal flag set?"),
+	FUNCTION("via_add_srvid", via_add_srvid, IN_ANY, "Puts server_id into our Via, or not."),
+	FUNCTION("via_add_xavp_params", via_add_xavp_params, IN_ANY, "Puts members of an XAVP into our Via, or not."),
+	FUNCTION("via_use_xavp_fields", via_use_xavp_fields, IN_ANY, "Takes the address of our Via from an XAVP, or not."),
+	FUNCTION("forward_uac", forward_uac, IN_REQUEST, "Forwards the request with our Via alone."),
+	FUNCTION("forward_uac_uri", forward_uac_uri, IN_REQUEST, "Forwards the request with our Via alone to a URI."),
 	FUNCTION("file_read", file_read, IN_ANY, "Reads a file into a variable."),
 	FUNCTION("file_write", file_write, IN_ANY, "Writes text into a file."),
 	FUNCTION_PLAIN("forward_reply", forward_reply_now, IN_ANY_REPLY, "Forwards the reply now, without state."),
@@ -360,6 +578,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.doc = "Destinations, raw sending, sockets and flags beyond the language itself.",
 	.settings = { NULL, FIELDS(setting_fields) },
 	.functions = ROWS(functions),
+	.variables = ROWS(variables),
 	.commands = { corex_commands, COREX_COMMAND_COUNT },
 	.prepare = prepare,
 };

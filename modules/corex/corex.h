@@ -4,5 +4,5 @@
 
 #include "core/module/module.h"
 
-#define COREX_COMMAND_COUNT 7
+#define COREX_COMMAND_COUNT 12
 extern const struct rpc_command corex_commands[COREX_COMMAND_COUNT];
