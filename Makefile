@@ -54,7 +54,8 @@ ifeq ($(BUILD),release)
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
 CFLAGS_ALL = -std=gnu2x $(MODE_CFLAGS) $(HARDENING) $(WARNINGS) -D_GNU_SOURCE -I. -I$(O)/generated \
-	-DVIADUCT_VERSION='"$(VERSION)"' $(CFLAGS)
+	-DVIADUCT_VERSION='"$(VERSION)"' -DVIADUCT_MODULES_DIR='"$(MODULES_DIR)"' \
+	-DVIADUCT_MODULES_BESIDE='"$(patsubst $(prefix)/%,%,$(MODULES_DIR))"' $(CFLAGS)
 LDFLAGS_ALL = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS = -lpcre2-8 -lcrypto -lcares -lresolv -lpthread -ldl -lm
 

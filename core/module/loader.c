@@ -18,6 +18,9 @@
 #ifndef VIADUCT_MODULES_DIR
 #define VIADUCT_MODULES_DIR "/usr/lib/viaduct/modules"
 #endif
+#ifndef VIADUCT_MODULES_BESIDE
+#define VIADUCT_MODULES_BESIDE "lib/viaduct/modules" /* below the prefix that the program is in */
+#endif
 
 /* Where a setting was given, so that `prepare` can point at it. */
 struct setting_place {
@@ -90,17 +93,21 @@ static bool file_in(struct span directory, struct span name, char *out_path, siz
 	return access(out_path, R_OK) == 0;
 }
 
-/* Beside the running program (a build directory), else where `make install` puts modules. */
+/* Beside the running program (a build directory), below the same prefix (an installation that was
+ * moved), else where `make install` puts modules. */
 static bool file_in_default(struct span name, char *out_path, size_t size)
 {
-	char program[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 10);
+	static const char *const places[] = { "modules", "../" VIADUCT_MODULES_BESIDE };
+	char program[PATH_MAX], place[PATH_MAX + 128];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	if (len > 0) {
 		program[len] = '\0';
-		char beside[PATH_MAX + 16];
-		snprintf(beside, sizeof(beside), "%s/modules", dirname(program));
-		if (file_in(span_from(beside), name, out_path, size))
-			return true;
+		const char *directory = dirname(program);
+		for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+			snprintf(place, sizeof(place), "%s/%s", directory, places[i]);
+			if (file_in(span_from(place), name, out_path, size))
+				return true;
+		}
 	}
 	return file_in(SPAN_OF(VIADUCT_MODULES_DIR), name, out_path, size);
 }
