@@ -40,6 +40,10 @@ int role_run(unsigned index);
 /* Collects the claims of all modules; before the first fork. */
 void receive_prepare(void);
 void counters_prepare(void);
+/* Statistics by method, class and code, and of the shared memory. */
+void statistics_prepare(void);
+void statistics_count_request(const struct message *msg);
+void statistics_count_reply(const struct message *msg);
 void forward_prepare(void);
 
 /* Reads the configuration file again and publishes its routes; all in a child, so that nothing is

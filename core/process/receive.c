@@ -13,17 +13,8 @@ static unsigned claim_count;
 
 static struct {
 	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
-	counter_id by_method[10];
 	counter_id unsupported, overloaded;
 } counters;
-
-static const struct { const char *name; uint32_t method; } counted_methods[] = {
-	{ "rcv_requests_invite", METHOD_INVITE }, { "rcv_requests_cancel", METHOD_CANCEL },
-	{ "rcv_requests_ack", METHOD_ACK }, { "rcv_requests_bye", METHOD_BYE },
-	{ "rcv_requests_info", METHOD_INFO }, { "rcv_requests_register", METHOD_REGISTER },
-	{ "rcv_requests_subscribe", METHOD_SUBSCRIBE }, { "rcv_requests_notify", METHOD_NOTIFY },
-	{ "rcv_requests_message", METHOD_MESSAGE }, { "rcv_requests_options", METHOD_OPTIONS },
-};
 
 void counters_prepare(void)
 {
@@ -36,8 +27,7 @@ void counters_prepare(void)
 	counters.dropped_replies = counter_register("core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
 	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
 	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
-	for (size_t i = 0; i < ARRAY_SIZE(counted_methods); i++)
-		counters.by_method[i] = counter_register("core", counted_methods[i].name, "requests with this method", COUNTER_COUNT);
+	statistics_prepare();
 }
 
 static int compare_claims(const void *left, const void *right)
@@ -79,12 +69,9 @@ static bool run_main_route(struct message *msg, enum route_kind kind)
 
 static void count_request(const struct message *msg)
 {
-	uint32_t method = message_method(msg);
 	counter_inc(counters.requests);
-	for (size_t i = 0; i < ARRAY_SIZE(counted_methods); i++)
-		if (counted_methods[i].method == method)
-			counter_inc(counters.by_method[i]);
-	if (method == METHOD_OTHER)
+	statistics_count_request(msg);
+	if (message_method(msg) == METHOD_OTHER)
 		counter_inc(counters.unsupported);
 }
 
@@ -107,6 +94,7 @@ static void receive_request(struct message *msg)
 static void receive_reply(struct message *msg)
 {
 	counter_inc(counters.replies);
+	statistics_count_reply(msg);
 	if (!run_main_route(msg, ROUTE_REPLY)) {
 		counter_inc(counters.dropped_replies);
 		return;

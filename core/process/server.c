@@ -72,8 +72,7 @@ static bool on_global_param(void *owner, struct span name, const struct config_v
 
 static bool on_listen(void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics)
 {
-	/* Addresses of the command line replace those of the file. */
-	return server.options.listen_count || core_listen(listen, diagnostics);
+	return core_listen(listen, diagnostics);
 }
 
 static bool on_alias(void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics)

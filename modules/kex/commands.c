@@ -14,7 +14,7 @@
 /* Which counters an argument names: "all", "group:", "group:name" or "name". */
 struct selection {
 	struct span group; /* absent: any */
-	struct span name;  /* absent: all of the group */
+	struct span name; /* absent: all of the group */
 };
 
 static struct selection parse_selection(struct span text)
@@ -25,11 +25,13 @@ static struct selection parse_selection(struct span text)
 	if (colon == text.len) {
 		size_t dot = span_find(text, '.', 0);
 		if (dot < text.len)
-			return (struct selection){ span_slice(text, 0, dot), span_slice(text, dot + 1, text.len) };
+			return (struct selection){ span_slice(text, 0, dot),
+						   span_slice(text, dot + 1, text.len) };
 		return (struct selection){ { NULL, 0 }, text };
 	}
 	struct span name = span_slice(text, colon + 1, text.len);
-	return (struct selection){ span_slice(text, 0, colon), name.len ? name : (struct span){ NULL, 0 } };
+	return (struct selection){ span_slice(text, 0, colon),
+				   name.len ? name : (struct span){ NULL, 0 } };
 }
 
 static bool is_selected(const struct selection *selection, const struct counter_info *info)
@@ -39,7 +41,7 @@ static bool is_selected(const struct selection *selection, const struct counter_
 }
 
 typedef void (*counter_action)(struct rpc_call *call, struct rpc_node *node, counter_id id,
-	const struct counter_info *info);
+			       const struct counter_info *info);
 
 struct listed {
 	counter_id id;
@@ -54,15 +56,17 @@ static int compare_listed(const void *left, const void *right)
 }
 
 /* Calls `action` for every counter that an argument names, sorted by group and name. */
-static void act_on(struct rpc_call *call, struct rpc_node *node, struct span text, counter_action action)
+static void act_on(struct rpc_call *call, struct rpc_node *node, struct span text,
+		   counter_action action)
 {
 	static struct listed list[COUNTERS_MOST];
 	const struct selection selection = parse_selection(text);
 	unsigned count = 0;
-	for (counter_id id = counter_next(COUNTER_NONE, selection.group); id != COUNTER_NONE && count < COUNTERS_MOST;
-		id = counter_next(id, selection.group)) {
+	for (counter_id id = counter_next(COUNTER_NONE, selection.group);
+	     id != COUNTER_NONE && count < COUNTERS_MOST; id = counter_next(id, selection.group)) {
 		list[count].id = id;
-		if (counter_describe(id, &list[count].info) && is_selected(&selection, &list[count].info))
+		if (counter_describe(id, &list[count].info) &&
+		    is_selected(&selection, &list[count].info))
 			count++;
 	}
 	qsort(list, count, sizeof(list[0]), compare_listed);
@@ -71,7 +75,8 @@ static void act_on(struct rpc_call *call, struct rpc_node *node, struct span tex
 }
 
 /* Goes through the arguments in their order; without any there is a fault. */
-static void for_selected(struct rpc_call *call, const char *fault, bool in_struct, counter_action action)
+static void for_selected(struct rpc_call *call, const char *fault, bool in_struct,
+			 counter_action action)
 {
 	struct span text;
 	if (!rpc_arg_count(call)) {
@@ -84,12 +89,15 @@ static void for_selected(struct rpc_call *call, const char *fault, bool in_struc
 			act_on(call, node, text, action);
 }
 
-static void print_counter(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
+static void print_counter(struct rpc_call *call, struct rpc_node *node, counter_id id,
+			  const struct counter_info *info)
 {
-	rpc_add_printf(call, NULL, NULL, "%s:%s = %lld", info->group, info->name, (long long)counter_read(id));
+	rpc_add_printf(call, NULL, NULL, "%s:%s = %lld", info->group, info->name,
+		       (long long)counter_read(id));
 }
 
-static void add_counter_text(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
+static void add_counter_text(struct rpc_call *call, struct rpc_node *node, counter_id id,
+			     const struct counter_info *info)
 {
 	char name[192];
 	snprintf(name, sizeof(name), "%s.%s", info->group, info->name);
@@ -97,22 +105,31 @@ static void add_counter_text(struct rpc_call *call, struct rpc_node *node, count
 }
 
 static void add_counter_number(struct rpc_call *call, struct rpc_node *node, counter_id id,
-	const struct counter_info *info)
+			       const struct counter_info *info)
 {
 	char name[192];
 	snprintf(name, sizeof(name), "%s.%s", info->group, info->name);
 	rpc_add_int(call, node, name, counter_read(id));
 }
 
-static void reset_counter(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
+static void reset_counter(struct rpc_call *call, struct rpc_node *node, counter_id id,
+			  const struct counter_info *info)
 {
 	counter_reset(id);
 }
 
-static void clear_counter(struct rpc_call *call, struct rpc_node *node, counter_id id, const struct counter_info *info)
+static void clear_counter(struct rpc_call *call, struct rpc_node *node, counter_id id,
+			  const struct counter_info *info)
 {
-	rpc_add_printf(call, NULL, NULL, "%s:%s = %lld", info->group, info->name, (long long)counter_read(id));
+	int64_t before = counter_read(id);
 	counter_reset(id);
+	int64_t now = counter_read(id);
+	if (now == before)
+		rpc_add_printf(call, NULL, NULL, "%s:%s = %lld", info->group, info->name,
+			       (long long)now);
+	else
+		rpc_add_printf(call, NULL, NULL, "%s:%s = %lld (%lld)", info->group, info->name,
+			       (long long)now, (long long)before);
 }
 
 static void run_get_statistics(struct rpc_call *call)
@@ -159,7 +176,9 @@ static int64_t private_bytes(pid_t pid)
 
 static int64_t rank_of(const struct role *role)
 {
-	return role->kind == ROLE_WORKER ? (int64_t)role->number + 1 : role->kind == ROLE_SUPERVISOR ? 0 : -2;
+	return role->kind == ROLE_WORKER       ? (int64_t)role->number + 1
+	       : role->kind == ROLE_SUPERVISOR ? 0
+					       : -2;
 }
 
 static void add_process(struct rpc_call *call, unsigned index)
@@ -238,10 +257,12 @@ static void run_pkg_info(struct rpc_call *call)
 static const struct field *find_setting(struct rpc_call *call, const struct module **out_module)
 {
 	struct span module, name;
-	if (!rpc_need_text(call, 0, "module", &module) || !rpc_need_text(call, 1, "parameter", &name))
+	if (!rpc_need_text(call, 0, "module", &module) ||
+	    !rpc_need_text(call, 1, "parameter", &name))
 		return NULL;
 	*out_module = loader_find(module);
-	const struct field *field = *out_module ? field_find((*out_module)->settings.fields, name) : NULL;
+	const struct field *field =
+		*out_module ? field_find((*out_module)->settings.fields, name) : NULL;
 	if (!field)
 		rpc_fault(call, 404, *out_module ? "Parameter not found" : "Module not found");
 	return field;
@@ -275,8 +296,10 @@ static void run_modparam_setn(struct rpc_call *call)
 	struct value value = { .kind = VALUE_INT };
 	if (!field || !rpc_need_int(call, 2, "value", &value.number))
 		return;
-	const struct live_setting *setting = live_find(span_from(module->name), span_from(field->name));
-	const char *wrong = setting ? live_set(setting, &value, rpc_arena(call)) : "this parameter needs a restart";
+	const struct live_setting *setting =
+		live_find(span_from(module->name), span_from(field->name));
+	const char *wrong = setting ? live_set(setting, &value, rpc_arena(call))
+				    : "this parameter needs a restart";
 	if (wrong)
 		rpc_fault(call, 400, "%s", wrong);
 }
@@ -290,7 +313,8 @@ static void run_modparam_list(struct rpc_call *call)
 		if (is_one && !span_equal(wanted, span_from(module->name)))
 			continue;
 		for (uint32_t j = 0; j < module->settings.fields.count; j++)
-			rpc_add_printf(call, NULL, NULL, "%s: %s", module->name, module->settings.fields.rows[j].name);
+			rpc_add_printf(call, NULL, NULL, "%s: %s", module->name,
+				       module->settings.fields.rows[j].name);
 	}
 }
 
@@ -316,20 +340,31 @@ static void run_udp4_raw_info(struct rpc_call *call)
 
 static void run_mod_stats(struct rpc_call *call)
 {
-	rpc_fault(call, 500, "modules have no memory of their own to account for; see core.shmmem and pkg.stats");
+	rpc_fault(
+		call, 500,
+		"modules have no memory of their own to account for; see core.shmmem and pkg.stats");
 }
 
 const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
-	{ "stats.get_statistics", run_get_statistics, "Shows statistics as lines.", "all | group: | group:name | name …", true },
-	{ "stats.fetch", run_fetch, "Shows statistics as a structure of texts.", "all | group: | group:name | name …" },
-	{ "stats.fetchn", run_fetchn, "Shows statistics as a structure of numbers.", "all | group: | group:name | name …" },
-	{ "stats.reset_statistics", run_reset, "Sets counts to 0.", "all | group: | group:name | name …", true },
-	{ "stats.clear_statistics", run_clear, "Shows counts, then sets them to 0.", "all | group: | group:name | name …", true },
-	{ "pkg.stats", run_pkg_stats, "Shows the private memory of processes.", "[pid|rank|index N]", true },
+	{ "stats.get_statistics", run_get_statistics, "Shows statistics as lines.",
+	  "all | group: | group:name | name …", true },
+	{ "stats.fetch", run_fetch, "Shows statistics as a structure of texts.",
+	  "all | group: | group:name | name …" },
+	{ "stats.fetchn", run_fetchn, "Shows statistics as a structure of numbers.",
+	  "all | group: | group:name | name …" },
+	{ "stats.reset_statistics", run_reset, "Sets counts to 0.",
+	  "all | group: | group:name | name …", true },
+	{ "stats.clear_statistics", run_clear, "Shows counts, then sets them to 0.",
+	  "all | group: | group:name | name …", true },
+	{ "pkg.stats", run_pkg_stats, "Shows the private memory of processes.",
+	  "[pid|rank|index N]", true },
 	{ "pkg.info", run_pkg_info, "Shows what manages private memory." },
-	{ "modparam.getn", run_modparam_getn, "Shows a numeric module parameter.", "module parameter" },
-	{ "modparam.gets", run_modparam_gets, "Shows a text module parameter.", "module parameter" },
-	{ "modparam.setn", run_modparam_setn, "Changes a numeric module parameter.", "module parameter number" },
+	{ "modparam.getn", run_modparam_getn, "Shows a numeric module parameter.",
+	  "module parameter" },
+	{ "modparam.gets", run_modparam_gets, "Shows a text module parameter.",
+	  "module parameter" },
+	{ "modparam.setn", run_modparam_setn, "Changes a numeric module parameter.",
+	  "module parameter number" },
 	{ "modparam.list", run_modparam_list, "Lists module parameters.", "[module]", true },
 	{ "core.flags", run_flags, "Shows what was built in." },
 	{ "core.tcp_options", run_tcp_options, "Shows options of stream transports." },

@@ -6,21 +6,32 @@
 #include "modules/kex/kex.h"
 #include "parser/uri.h"
 
-struct flag_args { int64_t flag; };
-struct branch_flag_args { int64_t flag, branch; };
-struct text_args { struct span text; };
-struct level_args { struct span level; };
-struct print_args { const struct variable_ref *variable; const struct text_template *text; };
+struct flag_args {
+	int64_t flag;
+};
+struct branch_flag_args {
+	int64_t flag, branch;
+};
+struct text_args {
+	struct span text;
+};
+struct level_args {
+	struct span level;
+};
+struct print_args {
+	const struct variable_ref *variable;
+	const struct text_template *text;
+};
 
 /* ---- script flags ($sf) ----------------------------------------------------------------------------- */
 
-static const struct field flag_fields[] = {
-	FIELD(struct flag_args, flag, "flag 0-31 or its name", .max = 31, .flag_kind = FLAG_KIND_MESSAGE) };
-#define setsflag_args flag_args
-#define setsflag_fields flag_fields
-#define resetsflag_args flag_args
+static const struct field flag_fields[] = { FIELD(struct flag_args, flag, "flag 0-31 or its name",
+						  .max = 31, .flag_kind = FLAG_KIND_MESSAGE) };
+#define setsflag_args     flag_args
+#define setsflag_fields   flag_fields
+#define resetsflag_args   flag_args
 #define resetsflag_fields flag_fields
-#define issflagset_args flag_args
+#define issflagset_args   flag_args
 #define issflagset_fields flag_fields
 SCRIPT_HANDLER(setsflag)
 SCRIPT_HANDLER(resetsflag)
@@ -46,14 +57,16 @@ static int issflagset(struct script_run *run, const struct issflagset_args *args
 /* ---- branch flags ($bf) ------------------------------------------------------------------------------ */
 
 static const struct field branch_flag_fields[] = {
-	FIELD(struct branch_flag_args, flag, "flag 0-31 or its name", .max = 31, .flag_kind = FLAG_KIND_MESSAGE),
-	FIELD(struct branch_flag_args, branch, "number of the branch, default 0", .optional = true, .max = 31),
+	FIELD(struct branch_flag_args, flag, "flag 0-31 or its name", .max = 31,
+	      .flag_kind = FLAG_KIND_MESSAGE),
+	FIELD(struct branch_flag_args, branch, "number of the branch, default 0", .optional = true,
+	      .max = 31),
 };
-#define setbflag_args branch_flag_args
-#define setbflag_fields branch_flag_fields
-#define resetbflag_args branch_flag_args
+#define setbflag_args     branch_flag_args
+#define setbflag_fields   branch_flag_fields
+#define resetbflag_args   branch_flag_args
 #define resetbflag_fields branch_flag_fields
-#define isbflagset_args branch_flag_args
+#define isbflagset_args   branch_flag_args
 #define isbflagset_fields branch_flag_fields
 SCRIPT_HANDLER(setbflag)
 SCRIPT_HANDLER(resetbflag)
@@ -91,16 +104,17 @@ static int isbflagset(struct script_run *run, const struct isbflagset_args *args
 
 /* ---- destinations and local names --------------------------------------------------------------------- */
 
-static const struct field text_fields[] = { FIELD(struct text_args, text, "URI, may contain variables") };
-static const struct field optional_text_fields[] = {
-	FIELD(struct text_args, text, "URI; without it the Request-URI", .optional = true) };
-#define setdsturi_args text_args
-#define setdsturi_fields text_fields
-#define uri_is_myself_args text_args
-#define uri_is_myself_fields text_fields
-#define is_myhost_args text_args
-#define is_myhost_fields text_fields
-#define km_append_branch_args text_args
+static const struct field text_fields[] = { FIELD(struct text_args, text,
+						  "URI, may contain variables") };
+static const struct field optional_text_fields[] = { FIELD(
+	struct text_args, text, "URI; without it the Request-URI", .optional = true) };
+#define setdsturi_args          text_args
+#define setdsturi_fields        text_fields
+#define uri_is_myself_args      text_args
+#define uri_is_myself_fields    text_fields
+#define is_myhost_args          text_args
+#define is_myhost_fields        text_fields
+#define km_append_branch_args   text_args
 #define km_append_branch_fields optional_text_fields
 SCRIPT_HANDLER(setdsturi)
 SCRIPT_HANDLER(uri_is_myself)
@@ -117,14 +131,16 @@ static bool uri_is_local(struct span text, bool with_port)
 	struct sip_uri uri;
 	if (!uri_parse(text, &uri) || !uri_is_sip(&uri))
 		return false;
-	return is_myself(uri.host, with_port && uri.has_port ? uri.port : 0, (enum transport)uri.transport);
+	return is_myself(uri.host, with_port && uri.has_port ? uri.port : 0,
+			 (enum transport)uri.transport);
 }
 
 /* A URI, or "host[:port]" alone. */
 static int uri_is_myself(struct script_run *run, const struct uri_is_myself_args *args)
 {
 	struct span text = args->text;
-	if (!span_starts_with_nocase(text, SPAN_OF("sip:")) && !span_starts_with_nocase(text, SPAN_OF("sips:")))
+	if (!span_starts_with_nocase(text, SPAN_OF("sip:")) &&
+	    !span_starts_with_nocase(text, SPAN_OF("sips:")))
 		text = arena_printf(run->arena, "sip:%.*s", SPAN_ARGS(text));
 	return uri_is_local(text, true) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -160,7 +176,7 @@ static int pv_printf(struct script_run *run, const struct pv_printf_args *args)
 }
 
 static const struct field level_fields[] = { FIELD(struct level_args, level, "-5 … 3 or a name") };
-#define setdebug_args level_args
+#define setdebug_args   level_args
 #define setdebug_fields level_fields
 SCRIPT_HANDLER(setdebug)
 SCRIPT_HANDLER_PLAIN(resetdebug)
@@ -190,7 +206,8 @@ static const struct script_function functions[] = {
 	FUNCTION("setdsturi", setdsturi, IN_ANY, "Sets the next hop ($du)."),
 	FUNCTION("is_myself", uri_is_myself, IN_ANY, "Is the URI local?"),
 	FUNCTION("is_myhost", is_myhost, IN_ANY, "Is the host local, whatever the port?"),
-	FUNCTION("km_append_branch", km_append_branch, ROUTE_REQUEST | ROUTE_FAILURE, "Adds a destination; use append_branch()."),
+	FUNCTION("km_append_branch", km_append_branch, ROUTE_REQUEST | ROUTE_FAILURE,
+		 "Adds a destination; use append_branch()."),
 	FUNCTION("pv_printf", pv_printf, IN_ANY, "Writes text with variables into a variable."),
 	FUNCTION("avp_printf", pv_printf, IN_ANY, "The same as pv_printf()."),
 	FUNCTION("setdebug", setdebug, IN_ANY, "Sets the log level of this worker."),
