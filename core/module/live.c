@@ -18,7 +18,10 @@ struct cell {
 	uint32_t version; /* grows with each change; 0: as configured */
 	uint32_t shown;
 	int64_t number;
-	struct { uint32_t len; char text[LIVE_TEXT_MAX]; } halves[2];
+	struct {
+		uint32_t len;
+		char text[LIVE_TEXT_MAX];
+	} halves[2];
 };
 
 struct shared_values {
@@ -30,7 +33,8 @@ struct shared_values {
 /* What this process knows of a setting. */
 struct known {
 	uint32_t version;
-	char *copies[2]; /* texts that replaced the configured one: the newest and the one before it */
+	char *copies
+		[2]; /* texts that replaced the configured one: the newest and the one before it */
 };
 
 static struct {
@@ -46,10 +50,11 @@ void live_add(const char *group, void *object, struct field_table fields)
 	for (uint32_t i = 0; i < fields.count; i++) {
 		const struct field *field = &fields.rows[i];
 		bool can_change = field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL ||
-			field->kind == FIELD_KIND_TEXT;
+				  field->kind == FIELD_KIND_TEXT;
 		if (field->is_live && can_change && state.count < LIVE_MOST)
-			state.settings[state.count++] =
-				(struct live_setting){ .group = group, .field = field, .object = object };
+			state.settings[state.count++] = (struct live_setting){ .group = group,
+									       .field = field,
+									       .object = object };
 	}
 }
 
@@ -84,7 +89,7 @@ const struct live_setting *live_find(struct span group, struct span name)
 {
 	for (unsigned i = 0; i < state.count; i++)
 		if (span_equal(span_from(state.settings[i].group), group) &&
-			span_equal(span_from(state.settings[i].field->name), name))
+		    span_equal(span_from(state.settings[i].field->name), name))
 			return &state.settings[i];
 	return NULL;
 }
@@ -104,7 +109,8 @@ struct value live_get(const struct live_setting *setting)
 
 /* ---- changing in this process --------------------------------------------------------------------------- */
 
-const char *live_check(const struct live_setting *setting, const struct value *value, struct arena *arena)
+const char *live_check(const struct live_setting *setting, const struct value *value,
+		       struct arena *arena)
 {
 	if (live_is_text(setting)) {
 		if (value->kind == VALUE_INT)
@@ -161,8 +167,8 @@ static const char *store_number(unsigned index, int64_t number, struct arena *ar
 
 static const char *store(unsigned index, const struct value *value, struct arena *arena)
 {
-	return live_is_text(&state.settings[index]) ? store_text(index, value->text, arena) :
-		store_number(index, value->number, arena);
+	return live_is_text(&state.settings[index]) ? store_text(index, value->text, arena)
+						    : store_number(index, value->number, arena);
 }
 
 /* ---- all processes ---------------------------------------------------------------------------------------- */
@@ -192,7 +198,8 @@ static void publish(unsigned index, const struct value *value)
 	lock_release(&state.shared->lock);
 }
 
-const char *live_set(const struct live_setting *setting, const struct value *value, struct arena *arena)
+const char *live_set(const struct live_setting *setting, const struct value *value,
+		     struct arena *arena)
 {
 	unsigned index = (unsigned)(setting - state.settings);
 	const char *wrong = live_check(setting, value, arena);
@@ -231,8 +238,8 @@ void live_poll(void)
 		struct value value;
 		const char *wrong = fetch(i, text, &value) ? store(i, &value, &arena) : NULL;
 		if (wrong)
-			log_error("%s.%s: the new value is not taken over: %s", state.settings[i].group,
-				state.settings[i].field->name, wrong);
+			log_error("%s.%s: the new value is not taken over: %s",
+				  state.settings[i].group, state.settings[i].field->name, wrong);
 	}
 	arena_free(&arena);
 }

@@ -32,8 +32,10 @@ bool live_is_text(const struct live_setting *setting);
 struct value live_get(const struct live_setting *setting);
 /* NULL, or a sentence (static or in `arena`) that says why the value would be refused: kind, range,
  * length. The row's `accept` is not asked. */
-const char *live_check(const struct live_setting *setting, const struct value *value, struct arena *arena);
+const char *live_check(const struct live_setting *setting, const struct value *value,
+		       struct arena *arena);
 /* Changes it here at once and in the other processes soon. NULL, or why it is refused. */
-const char *live_set(const struct live_setting *setting, const struct value *value, struct arena *arena);
+const char *live_set(const struct live_setting *setting, const struct value *value,
+		     struct arena *arena);
 /* Forgets everything: tests. */
 void live_free(void);

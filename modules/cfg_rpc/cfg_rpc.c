@@ -13,22 +13,27 @@ static void run_list(struct rpc_call *call)
 	for (unsigned i = 0; setting_at(i, &setting); i++) {
 		struct span group = setting_group(&setting), name = setting_name(&setting);
 		if (!is_one || span_equal(wanted, group))
-			rpc_add_printf(call, NULL, NULL, "%.*s: %.*s", SPAN_ARGS(group), SPAN_ARGS(name));
+			rpc_add_printf(call, NULL, NULL, "%.*s: %.*s", SPAN_ARGS(group),
+				       SPAN_ARGS(name));
 	}
 }
 
 /* Unset texts are shown as tools know them. */
-static void add_value(struct rpc_call *call, struct rpc_node *node, const char *name, const struct value *value)
+static void add_value(struct rpc_call *call, struct rpc_node *node, const char *name,
+		      const struct value *value)
 {
 	if (value->kind == VALUE_INT)
 		rpc_add_int(call, node, name, value->number);
 	else
-		rpc_add_text(call, node, name, value->kind == VALUE_TEXT ? value->text : SPAN_OF("<null string>"));
+		rpc_add_text(call, node, name,
+			     value->kind == VALUE_TEXT ? value->text : SPAN_OF("<null string>"));
 }
 
-static struct value value_at(struct rpc_call *call, const struct place *place, const struct setting *setting)
+static struct value value_at(struct rpc_call *call, const struct place *place,
+			     const struct setting *setting)
 {
-	return place->has_instance ? instance_value(place, setting, rpc_arena(call)) : setting_value(setting);
+	return place->has_instance ? instance_value(place, setting, rpc_arena(call))
+				   : setting_value(setting);
 }
 
 static void get_group(struct rpc_call *call, const struct place *place)
@@ -70,14 +75,17 @@ static bool need_existing_place(struct rpc_call *call, const char *what, struct 
 }
 
 /* The second argument: a setting of the group. */
-static bool need_setting(struct rpc_call *call, const struct place *place, const char *what, struct setting *out)
+static bool need_setting(struct rpc_call *call, const struct place *place, const char *what,
+			 struct setting *out)
 {
 	struct span name;
 	if (!rpc_need_text(call, 1, "variable", &name))
 		return false;
 	if (setting_find(place->group, name, out))
 		return true;
-	rpc_fault(call, 400, "Failed to %s: there is no %.*s.%.*s, or it needs a restart; cfg.list shows what can change",
+	rpc_fault(
+		call, 400,
+		"Failed to %s: there is no %.*s.%.*s, or it needs a restart; cfg.list shows what can change",
 		what, SPAN_ARGS(place->group), SPAN_ARGS(name));
 	return false;
 }
@@ -100,25 +108,28 @@ static void run_help(struct rpc_call *call)
 {
 	struct place place;
 	struct setting setting;
-	if (!need_place(call, &place) || !need_setting(call, &place, "get the variable description", &setting))
+	if (!need_place(call, &place) ||
+	    !need_setting(call, &place, "get the variable description", &setting))
 		return;
 	rpc_add_text(call, NULL, NULL, setting_doc(&setting));
-	rpc_add_printf(call, NULL, NULL, "(parameter type is %s)", setting_is_text(&setting) ? "string" : "integer");
+	rpc_add_printf(call, NULL, NULL, "(parameter type is %s)",
+		       setting_is_text(&setting) ? "string" : "integer");
 }
 
 /* ---- changing -------------------------------------------------------------------------------------------- */
 
 /* Arguments group, variable, value; the value takes the kind of the setting. */
-static bool need_change(struct rpc_call *call, struct place *place, struct setting *setting, struct value *out)
+static bool need_change(struct rpc_call *call, struct place *place, struct setting *setting,
+			struct value *out)
 {
 	struct value value = { .kind = VALUE_INT };
 	if (!need_existing_place(call, "set the variable", place) ||
-		!need_setting(call, place, "set the variable", setting))
+	    !need_setting(call, place, "set the variable", setting))
 		return false;
 	if (setting_is_text(setting))
 		value.kind = VALUE_TEXT;
-	if (value.kind == VALUE_TEXT ? !rpc_need_text(call, 2, "value", &value.text) :
-		!rpc_need_int(call, 2, "value", &value.number))
+	if (value.kind == VALUE_TEXT ? !rpc_need_text(call, 2, "value", &value.text)
+				     : !rpc_need_int(call, 2, "value", &value.number))
 		return false;
 	const char *wrong = setting_check(setting, &value, rpc_arena(call));
 	if (wrong)
@@ -127,11 +138,11 @@ static bool need_change(struct rpc_call *call, struct place *place, struct setti
 	return !wrong;
 }
 
-static const char *change(struct rpc_call *call, const struct place *place, const struct setting *setting,
-	const struct value *value)
+static const char *change(struct rpc_call *call, const struct place *place,
+			  const struct setting *setting, const struct value *value)
 {
-	return place->has_instance ? instance_change(place, setting, value) :
-		setting_change(setting, value, rpc_arena(call));
+	return place->has_instance ? instance_change(place, setting, value)
+				   : setting_change(setting, value, rpc_arena(call));
 }
 
 static void run_set_now(struct rpc_call *call)
@@ -242,8 +253,9 @@ static void run_del_delayed(struct rpc_call *call)
 
 static struct place place_of(const struct staged *staged)
 {
-	return (struct place){ .group = setting_group(&staged->setting), .has_instance = staged->has_instance,
-		.instance = staged->instance };
+	return (struct place){ .group = setting_group(&staged->setting),
+			       .has_instance = staged->has_instance,
+			       .instance = staged->instance };
 }
 
 static void run_commit(struct rpc_call *call)
@@ -277,9 +289,11 @@ static void run_diff(struct rpc_call *call)
 		struct place place = place_of(&staged);
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 		const struct value old = value_at(call, &place, &staged.setting);
-		const struct value now = staged.is_removal ? setting_value(&staged.setting) : staged.value;
+		const struct value now =
+			staged.is_removal ? setting_value(&staged.setting) : staged.value;
 		if (place.has_instance)
-			rpc_add_printf(call, node, "group name", "%.*s[%u]", SPAN_ARGS(place.group), place.instance);
+			rpc_add_printf(call, node, "group name", "%.*s[%u]", SPAN_ARGS(place.group),
+				       place.instance);
 		else
 			rpc_add_text(call, node, "group name", place.group);
 		rpc_add_text(call, node, "variable name", setting_name(&staged.setting));
@@ -298,16 +312,22 @@ static const struct rpc_command commands[] = {
 	{ "cfg.sets", run_set_now, "Changes a setting now.", "group variable text" },
 	{ "cfg.set_now_string", run_set_now, "Changes a setting now.", "group variable text" },
 	{ "cfg.reset", run_reset, "Takes a group back to what the file says.", "group" },
-	{ "cfg.del", run_del, "Takes a setting of an instance back to the group's value.", "group[id] variable" },
-	{ "cfg.set_delayed", run_set_delayed, "Notes a change for cfg.commit.", "group variable value" },
-	{ "cfg.set_delayed_int", run_set_delayed, "Notes a change for cfg.commit.", "group variable number" },
-	{ "cfg.set_delayed_string", run_set_delayed, "Notes a change for cfg.commit.", "group variable text" },
-	{ "cfg.del_delayed", run_del_delayed, "Notes a cfg.del for cfg.commit.", "group[id] variable" },
+	{ "cfg.del", run_del, "Takes a setting of an instance back to the group's value.",
+	  "group[id] variable" },
+	{ "cfg.set_delayed", run_set_delayed, "Notes a change for cfg.commit.",
+	  "group variable value" },
+	{ "cfg.set_delayed_int", run_set_delayed, "Notes a change for cfg.commit.",
+	  "group variable number" },
+	{ "cfg.set_delayed_string", run_set_delayed, "Notes a change for cfg.commit.",
+	  "group variable text" },
+	{ "cfg.del_delayed", run_del_delayed, "Notes a cfg.del for cfg.commit.",
+	  "group[id] variable" },
 	{ "cfg.commit", run_commit, "Makes the noted changes." },
 	{ "cfg.rollback", run_rollback, "Forgets the noted changes." },
 	{ "cfg.diff", run_diff, "Shows the noted changes.", NULL, true },
 	{ "cfg.add_group_inst", run_add_instance, "Adds an instance of a group.", "group[id]" },
-	{ "cfg.del_group_inst", run_remove_instance, "Removes an instance of a group.", "group[id]" },
+	{ "cfg.del_group_inst", run_remove_instance, "Removes an instance of a group.",
+	  "group[id]" },
 };
 
 static bool prepare(struct diagnostics *diagnostics)

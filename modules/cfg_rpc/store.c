@@ -6,10 +6,10 @@
 #include "core/shm/lock.h"
 #include "core/shm/map.h"
 
-#define INSTANCES_MOST 64
+#define INSTANCES_MOST  64
 #define OWN_VALUES_MOST 256
-#define STAGED_MOST 128
-#define GROUP_MAX 64
+#define STAGED_MOST     128
+#define GROUP_MAX       64
 
 struct kept_value {
 	uint32_t kind; /* enum value_kind */
@@ -45,7 +45,7 @@ static struct shared {
 	struct own_value_row values[OWN_VALUES_MOST];
 	uint32_t staged_count;
 	struct staged_row staged[STAGED_MOST];
-} *shared;
+} * shared;
 
 bool store_prepare(void)
 {
@@ -76,7 +76,8 @@ static bool keep_value(struct kept_value *kept, const struct value *value)
 static struct value recall_value(const struct kept_value *kept, struct arena *arena)
 {
 	if (kept->kind != VALUE_TEXT)
-		return (struct value){ .kind = (enum value_kind)kept->kind, .number = kept->number };
+		return (struct value){ .kind = (enum value_kind)kept->kind,
+				       .number = kept->number };
 	struct span text = arena_printf(arena, "%.*s", (int)kept->len, kept->text);
 	return VALUE_OF_TEXT(text);
 }
@@ -106,7 +107,8 @@ bool setting_find(struct span group, struct span name, struct setting *out)
 {
 	struct setting setting;
 	for (unsigned i = 0; setting_at(i, &setting); i++)
-		if (span_equal(setting_group(&setting), group) && span_equal(setting_name(&setting), name)) {
+		if (span_equal(setting_group(&setting), group) &&
+		    span_equal(setting_name(&setting), name)) {
 			*out = setting;
 			return true;
 		}
@@ -139,7 +141,8 @@ struct span setting_doc(const struct setting *setting)
 
 bool setting_is_text(const struct setting *setting)
 {
-	return setting->live ? live_is_text(setting->live) : setting->custom->initial.kind == VALUE_TEXT;
+	return setting->live ? live_is_text(setting->live)
+			     : setting->custom->initial.kind == VALUE_TEXT;
 }
 
 struct value setting_value(const struct setting *setting)
@@ -152,7 +155,8 @@ struct value setting_initial(const struct setting *setting)
 	return setting->live ? setting->live->initial : setting->custom->initial;
 }
 
-const char *setting_check(const struct setting *setting, const struct value *value, struct arena *arena)
+const char *setting_check(const struct setting *setting, const struct value *value,
+			  struct arena *arena)
 {
 	if (setting->live)
 		return live_check(setting->live, value, arena);
@@ -162,11 +166,13 @@ const char *setting_check(const struct setting *setting, const struct value *val
 /* The log's threshold is more than its setting. */
 static void follow_debug(const struct setting *setting, const struct value *value)
 {
-	if (span_equal(setting_group(setting), SPAN_OF("core")) && span_equal(setting_name(setting), SPAN_OF("debug")))
+	if (span_equal(setting_group(setting), SPAN_OF("core")) &&
+	    span_equal(setting_name(setting), SPAN_OF("debug")))
 		log_set_threshold((int)value->number);
 }
 
-const char *setting_change(const struct setting *setting, const struct value *value, struct arena *arena)
+const char *setting_change(const struct setting *setting, const struct value *value,
+			   struct arena *arena)
 {
 	const char *wrong = setting_check(setting, value, arena);
 	if (wrong)
@@ -180,10 +186,11 @@ const char *setting_change(const struct setting *setting, const struct value *va
 	follow_debug(setting, value);
 	struct span group = setting_group(setting), name = setting_name(setting);
 	if (value->kind == VALUE_INT)
-		log_info("%.*s.%.*s has been changed to %lld", SPAN_ARGS(group), SPAN_ARGS(name), (long long)value->number);
+		log_info("%.*s.%.*s has been changed to %lld", SPAN_ARGS(group), SPAN_ARGS(name),
+			 (long long)value->number);
 	else
-		log_info("%.*s.%.*s has been changed to \"%.*s\"", SPAN_ARGS(group), SPAN_ARGS(name),
-			SPAN_ARGS(value->text));
+		log_info("%.*s.%.*s has been changed to \"%.*s\"", SPAN_ARGS(group),
+			 SPAN_ARGS(name), SPAN_ARGS(value->text));
 	return NULL;
 }
 
@@ -197,7 +204,8 @@ bool place_parse(struct span text, struct place *out)
 		return text.len > 0;
 	out->has_instance = true;
 	return bracket > 0 && text.at[text.len - 1] == ']' && bracket + 2 < text.len &&
-		span_to_uint32(span_slice(text, bracket + 1, text.len - bracket - 2), &out->instance);
+	       span_to_uint32(span_slice(text, bracket + 1, text.len - bracket - 2),
+			      &out->instance);
 }
 
 /* ---- instances ------------------------------------------------------------------------------------------ */
@@ -208,7 +216,7 @@ static uint32_t find_instance(const struct place *place)
 	for (uint32_t i = 0; i < INSTANCES_MOST; i++) {
 		const struct instance_row *row = &shared->instances[i];
 		if (row->used && row->id == place->instance &&
-			span_equal(span_make(row->group, row->group_len), place->group))
+		    span_equal(span_make(row->group, row->group_len), place->group))
 			return i;
 	}
 	return INSTANCES_MOST;
@@ -282,7 +290,8 @@ bool instance_remove(const struct place *place)
 	return instance < INSTANCES_MOST;
 }
 
-struct value instance_value(const struct place *place, const struct setting *setting, struct arena *arena)
+struct value instance_value(const struct place *place, const struct setting *setting,
+			    struct arena *arena)
 {
 	struct kept_value kept;
 	take_lock();
@@ -311,7 +320,8 @@ static const char *set_own_value(uint32_t instance, unsigned setting, const stru
 	return row->used ? NULL : "the text is too long";
 }
 
-const char *instance_change(const struct place *place, const struct setting *setting, const struct value *value)
+const char *instance_change(const struct place *place, const struct setting *setting,
+			    const struct value *value)
 {
 	take_lock();
 	const char *wrong = set_own_value(find_instance(place), setting->index, value);
@@ -333,11 +343,13 @@ void instance_forget(const struct place *place, const struct setting *setting)
 
 /* ---- changes that wait -------------------------------------------------------------------------------------- */
 
-const char *staged_add(const struct place *place, const struct setting *setting, const struct value *value)
+const char *staged_add(const struct place *place, const struct setting *setting,
+		       const struct value *value)
 {
 	const char *wrong = NULL;
 	take_lock();
-	struct staged_row *row = shared->staged_count < STAGED_MOST ? &shared->staged[shared->staged_count] : NULL;
+	struct staged_row *row =
+		shared->staged_count < STAGED_MOST ? &shared->staged[shared->staged_count] : NULL;
 	if (!row) {
 		wrong = "too many changes wait; commit or roll back";
 	} else {
@@ -367,7 +379,8 @@ bool staged_at(unsigned index, struct arena *arena, struct staged *out)
 	out->has_instance = row.has_instance;
 	out->is_removal = row.is_removal;
 	out->instance = row.instance;
-	out->value = row.is_removal ? (struct value){ .kind = VALUE_NULL } : recall_value(&row.value, arena);
+	out->value = row.is_removal ? (struct value){ .kind = VALUE_NULL }
+				    : recall_value(&row.value, arena);
 	return true;
 }
 

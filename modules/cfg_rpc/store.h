@@ -26,9 +26,11 @@ bool setting_is_text(const struct setting *setting);
 struct value setting_value(const struct setting *setting);
 struct value setting_initial(const struct setting *setting);
 /* NULL, or a sentence that says why the value would be refused. */
-const char *setting_check(const struct setting *setting, const struct value *value, struct arena *arena);
+const char *setting_check(const struct setting *setting, const struct value *value,
+			  struct arena *arena);
 /* Changes it in all processes; NULL, or why it is refused. */
-const char *setting_change(const struct setting *setting, const struct value *value, struct arena *arena);
+const char *setting_change(const struct setting *setting, const struct value *value,
+			   struct arena *arena);
 bool setting_group_exists(struct span group);
 
 /* "group" or "group[id]". */
@@ -48,9 +50,11 @@ bool instance_exists(const struct place *place);
 const char *instance_add(const struct place *place);
 bool instance_remove(const struct place *place);
 /* Text is copied into `arena`. */
-struct value instance_value(const struct place *place, const struct setting *setting, struct arena *arena);
+struct value instance_value(const struct place *place, const struct setting *setting,
+			    struct arena *arena);
 /* NULL, or why not. */
-const char *instance_change(const struct place *place, const struct setting *setting, const struct value *value);
+const char *instance_change(const struct place *place, const struct setting *setting,
+			    const struct value *value);
 /* Goes back to the group's values: one setting, or all with NULL. */
 void instance_forget(const struct place *place, const struct setting *setting);
 
@@ -62,7 +66,8 @@ struct staged {
 	struct value value;
 };
 /* NULL, or why not. */
-const char *staged_add(const struct place *place, const struct setting *setting, const struct value *value);
+const char *staged_add(const struct place *place, const struct setting *setting,
+		       const struct value *value);
 /* The index-th change, texts copied into `arena`; false past the end. */
 bool staged_at(unsigned index, struct arena *arena, struct staged *out);
 void staged_clear(void);

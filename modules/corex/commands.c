@@ -21,14 +21,17 @@ static void run_list_sockets(struct rpc_call *call)
 		struct writer w = writer_fixed(address, sizeof(address));
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 		end_point_write_ip(&w, &listener->address);
-		rpc_add_text(call, node, "PROTO", span_from(transport_name_lower((enum transport)listener->address.transport)));
+		rpc_add_text(call, node, "PROTO",
+			     span_from(transport_name_lower(
+				     (enum transport)listener->address.transport)));
 		rpc_add_text(call, node, "NAME", writer_result(&w));
 		struct rpc_node *list = rpc_add_struct(call, node, "ADDRLIST");
 		rpc_add_text(call, list, "ADDR", writer_result(&w));
 		rpc_add_printf(call, node, "PORT", "%u", listener->address.port);
 		rpc_add_text(call, node, "MCAST", SPAN_OF("no"));
 		rpc_add_text(call, node, "MHOMED", SPAN_OF("no"));
-		rpc_add_text(call, node, "VIRTUAL", listener->is_virtual ? SPAN_OF("yes") : SPAN_OF("no"));
+		rpc_add_text(call, node, "VIRTUAL",
+			     listener->is_virtual ? SPAN_OF("yes") : SPAN_OF("no"));
 		rpc_add_text(call, node, "SOCKNAME", or_dash(listener->name));
 		rpc_add_text(call, node, "ADVERTISE", or_dash(listener->advertised_host));
 	}
@@ -37,7 +40,8 @@ static void run_list_sockets(struct rpc_call *call)
 static void run_list_aliases(struct rpc_call *call)
 {
 	for (unsigned i = 0; i < alias_count(); i++) {
-		struct span rest = alias_text(i), proto = SPAN("*"), address = SPAN(""), port = SPAN("*");
+		struct span rest = alias_text(i), proto = SPAN("*"), address = SPAN(""),
+			    port = SPAN("*");
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 		span_split(&rest, ':', &proto);
 		span_split(&rest, ':', &address);
@@ -62,7 +66,8 @@ static void run_debug(struct rpc_call *call)
 	node = rpc_add_struct(call, NULL, NULL);
 	rpc_add_int(call, node, "old", log_get_threshold());
 	const struct live_setting *setting = live_find(SPAN_OF("core"), SPAN_OF("debug"));
-	const char *wrong = setting ? live_set(setting, &VALUE_OF_INT(level), rpc_arena(call)) : NULL;
+	const char *wrong =
+		setting ? live_set(setting, &VALUE_OF_INT(level), rpc_arena(call)) : NULL;
 	if (wrong) {
 		rpc_fault(call, 400, "%s", wrong);
 		return;
@@ -117,9 +122,12 @@ static void log_shards(void)
 	for (struct shard_set *set = shard_set_next(NULL); set; set = shard_set_next(set)) {
 		struct shard_usage usage;
 		shard_set_usage(set, &usage);
-		log_notice("shm: %s: %llu live, %llu bytes in slots, %llu in regions, %llu in pages", shard_set_name(set),
-			(unsigned long long)usage.live, (unsigned long long)usage.slot_bytes,
-			(unsigned long long)usage.region_bytes, (unsigned long long)usage.page_bytes);
+		log_notice(
+			"shm: %s: %llu live, %llu bytes in slots, %llu in regions, %llu in pages",
+			shard_set_name(set), (unsigned long long)usage.live,
+			(unsigned long long)usage.slot_bytes,
+			(unsigned long long)usage.region_bytes,
+			(unsigned long long)usage.page_bytes);
 	}
 }
 
@@ -127,9 +135,11 @@ static void log_usage(void)
 {
 	struct shm_usage usage;
 	shm_get_usage(&usage);
-	log_notice("shm: total %llu, used %llu, real used %llu, free %llu, most used %llu, fragments %llu",
-		(unsigned long long)usage.total, (unsigned long long)usage.used, (unsigned long long)usage.real_used,
-		(unsigned long long)usage.free, (unsigned long long)usage.max_used, (unsigned long long)usage.fragments);
+	log_notice(
+		"shm: total %llu, used %llu, real used %llu, free %llu, most used %llu, fragments %llu",
+		(unsigned long long)usage.total, (unsigned long long)usage.used,
+		(unsigned long long)usage.real_used, (unsigned long long)usage.free,
+		(unsigned long long)usage.max_used, (unsigned long long)usage.fragments);
 }
 
 static void run_shm_status(struct rpc_call *call)
@@ -170,8 +180,9 @@ static void run_pkg_summary(struct rpc_call *call)
 	}
 	for (unsigned i = 0; i < role_count(); i++)
 		if (by_pid ? role_at(i)->pid == wanted : (int64_t)i == wanted)
-			log_notice("pkg: process %u (%d, %s) holds %lld private bytes", i, (int)role_at(i)->pid, role_at(i)->name,
-				(long long)private_bytes(role_at(i)->pid));
+			log_notice("pkg: process %u (%d, %s) holds %lld private bytes", i,
+				   (int)role_at(i)->pid, role_at(i)->name,
+				   (long long)private_bytes(role_at(i)->pid));
 }
 
 const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
@@ -182,9 +193,11 @@ const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
 	{ "corex.shm.stats", run_shm_stats, "Shows the shared memory." },
 	{ "shm.info", run_shm_info, "Shows what manages the shared memory." },
 	{ "corex.shm.info", run_shm_info, "Shows what manages the shared memory." },
-	{ "corex.shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL, true },
+	{ "corex.shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL,
+	  true },
 	{ "corex.shm_status", run_shm_status, "Logs the state of the shared memory." },
 	{ "corex.shm_summary", run_shm_status, "Logs what is in the shared memory." },
-	{ "corex.pkg_summary", run_pkg_summary, "Logs the private memory of a process.", "pid|idx number" },
+	{ "corex.pkg_summary", run_pkg_summary, "Logs the private memory of a process.",
+	  "pid|idx number" },
 	{ "shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL, true },
 };

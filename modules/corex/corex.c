@@ -7,13 +7,28 @@
 #include "core/script/registry.h"
 #include "modules/corex/corex.h"
 
-struct branch_args { struct span uri, q; };
-struct text_args { struct span text; };
-struct data_args { struct span uri, data; };
-struct datax_args { struct span uri, socket, data; };
-struct number_args { int64_t number; };
-struct file_args { struct span path; const struct variable_ref *variable; };
-struct write_args { struct span path, content; };
+struct branch_args {
+	struct span uri, q;
+};
+struct text_args {
+	struct span text;
+};
+struct data_args {
+	struct span uri, data;
+};
+struct datax_args {
+	struct span uri, socket, data;
+};
+struct number_args {
+	int64_t number;
+};
+struct file_args {
+	struct span path;
+	const struct variable_ref *variable;
+};
+struct write_args {
+	struct span path, content;
+};
 
 /* ---- destinations ------------------------------------------------------------------------------------- */
 
@@ -45,12 +60,13 @@ static int append_branch(struct script_run *run, const struct append_branch_args
 
 /* `transport` NONE: what the place says. */
 static bool send_by(struct script_run *run, struct span place, const struct listener *from,
-	enum transport transport, struct span bytes)
+		    enum transport transport, struct span bytes)
 {
 	struct located located;
 	struct sip_uri uri;
-	struct span text = uri_parse(place, &uri) && uri_is_sip(&uri) ? place :
-		arena_printf(run->arena, "sip:%.*s", SPAN_ARGS(place));
+	struct span text = uri_parse(place, &uri) && uri_is_sip(&uri)
+				   ? place
+				   : arena_printf(run->arena, "sip:%.*s", SPAN_ARGS(place));
 	if (!locate_uri(text, &located)) {
 		log_error("cannot resolve \"%.*s\"", SPAN_ARGS(place));
 		return false;
@@ -58,33 +74,42 @@ static bool send_by(struct script_run *run, struct span place, const struct list
 	struct send_target target = { .to = located.targets[0], .from = from };
 	if (transport != TRANSPORT_NONE)
 		target.to.transport = transport;
-	if (from && (from->address.transport != target.to.transport || from->address.family != target.to.family))
+	/* Without a wish it leaves by the socket that the message came to, when that can reach the place. */
+	if (!from)
+		target.from = from = run->msg->from.listener;
+	if (from && (from->address.transport != target.to.transport ||
+		     from->address.family != target.to.family))
 		target.from = NULL;
 	enum send_result result = send_bytes(&target, bytes, true);
 	if (result == SEND_NO_SOCKET)
 		log_error("no listen address can send by %s to \"%.*s\"",
-			transport_name((enum transport)target.to.transport), SPAN_ARGS(place));
+			  transport_name((enum transport)target.to.transport), SPAN_ARGS(place));
 	return result == SEND_OK;
 }
 
-static bool send_to(struct script_run *run, struct span place, const struct listener *from, struct span bytes)
+static bool send_to(struct script_run *run, struct span place, const struct listener *from,
+		    struct span bytes)
 {
 	return send_by(run, place, from, TRANSPORT_NONE, bytes);
 }
 
-static const struct field place_fields[] = {
-	FIELD(struct text_args, text, "host[:port]; without it the Request-URI or $du", .optional = true) };
-static const struct field send_data_fields[] = {
-	FIELD(struct data_args, uri, "SIP URI of the receiver"), FIELD(struct data_args, data, "what to send") };
+static const struct field place_fields[] = { FIELD(struct text_args, text,
+						   "host[:port]; without it the Request-URI or $du",
+						   .optional = true) };
+static const struct field send_data_fields[] = { FIELD(struct data_args, uri,
+						       "SIP URI of the receiver"),
+						 FIELD(struct data_args, data, "what to send") };
 static const struct field sendx_fields[] = {
-	FIELD(struct datax_args, uri, "SIP URI of the receiver"), FIELD(struct datax_args, socket, "proto:ip:port to send from"),
-	FIELD(struct datax_args, data, "what to send") };
-#define send_udp_args text_args
+	FIELD(struct datax_args, uri, "SIP URI of the receiver"),
+	FIELD(struct datax_args, socket, "proto:ip:port to send from"),
+	FIELD(struct datax_args, data, "what to send")
+};
+#define send_udp_args   text_args
 #define send_udp_fields place_fields
-#define send_tcp_args text_args
+#define send_tcp_args   text_args
 #define send_tcp_fields place_fields
-#define send_data_args data_args
-#define sendx_args datax_args
+#define send_data_args  data_args
+#define sendx_args      datax_args
 SCRIPT_HANDLER(send_udp)
 SCRIPT_HANDLER(send_tcp)
 SCRIPT_HANDLER(send_data)
@@ -116,7 +141,8 @@ static int send_data(struct script_run *run, const struct send_data_args *args)
 static const struct listener *find_socket(struct span text)
 {
 	struct end_point address;
-	const struct listener *listener = end_point_parse(text, &address) ? listener_find(&address) : NULL;
+	const struct listener *listener =
+		end_point_parse(text, &address) ? listener_find(&address) : NULL;
 	if (!listener)
 		log_error("%.*s is none of the listen addresses", SPAN_ARGS(text));
 	return listener;
@@ -130,19 +156,20 @@ static int sendx(struct script_run *run, const struct sendx_args *args)
 
 /* ---- sockets and addresses of the message ------------------------------------------------------------------ */
 
-static const struct field text_fields[] = { FIELD(struct text_args, text, "text, may contain variables") };
-#define set_send_socket_args text_args
-#define set_send_socket_fields text_fields
-#define set_send_socket_name_args text_args
+static const struct field text_fields[] = { FIELD(struct text_args, text,
+						  "text, may contain variables") };
+#define set_send_socket_args        text_args
+#define set_send_socket_fields      text_fields
+#define set_send_socket_name_args   text_args
 #define set_send_socket_name_fields text_fields
-#define set_recv_socket_args text_args
-#define set_recv_socket_fields text_fields
-#define set_recv_socket_name_args text_args
+#define set_recv_socket_args        text_args
+#define set_recv_socket_fields      text_fields
+#define set_recv_socket_name_args   text_args
 #define set_recv_socket_name_fields text_fields
-#define set_source_address_args text_args
-#define set_source_address_fields text_fields
-#define is_socket_name_args text_args
-#define is_socket_name_fields text_fields
+#define set_source_address_args     text_args
+#define set_source_address_fields   text_fields
+#define is_socket_name_args         text_args
+#define is_socket_name_fields       text_fields
 SCRIPT_HANDLER(set_send_socket)
 SCRIPT_HANDLER(set_send_socket_name)
 SCRIPT_HANDLER(set_recv_socket)
@@ -172,7 +199,8 @@ static int set_send_socket(struct script_run *run, const struct set_send_socket_
 	return use_send_socket(run, find_socket(args->text));
 }
 
-static int set_send_socket_name(struct script_run *run, const struct set_send_socket_name_args *args)
+static int set_send_socket_name(struct script_run *run,
+				const struct set_send_socket_name_args *args)
 {
 	return use_send_socket(run, listener_by_name(args->text));
 }
@@ -182,7 +210,8 @@ static int set_recv_socket(struct script_run *run, const struct set_recv_socket_
 	return use_recv_socket(run, find_socket(args->text));
 }
 
-static int set_recv_socket_name(struct script_run *run, const struct set_recv_socket_name_args *args)
+static int set_recv_socket_name(struct script_run *run,
+				const struct set_recv_socket_name_args *args)
 {
 	return use_recv_socket(run, listener_by_name(args->text));
 }
@@ -212,12 +241,13 @@ static int is_faked_msg(struct script_run *run)
 
 /* ---- extended flags: 64 bits beside $mf, kept with message and transaction ------------------------------------------------ */
 
-static const struct field xflag_fields[] = { FIELD(struct number_args, number, "flag 0-63", .max = 63) };
-#define setxflag_args number_args
-#define setxflag_fields xflag_fields
-#define resetxflag_args number_args
+static const struct field xflag_fields[] = { FIELD(struct number_args, number, "flag 0-63",
+						   .max = 63) };
+#define setxflag_args     number_args
+#define setxflag_fields   xflag_fields
+#define resetxflag_args   number_args
 #define resetxflag_fields xflag_fields
-#define isxflagset_args number_args
+#define isxflagset_args   number_args
 #define isxflagset_fields xflag_fields
 SCRIPT_HANDLER(setxflag)
 SCRIPT_HANDLER(resetxflag)
@@ -242,11 +272,11 @@ static int isxflagset(struct script_run *run, const struct isxflagset_args *args
 
 /* ---- internal flags: other modules' notes on a message ---------------------------------------------------------- */
 
-#define msg_iflag_set_args text_args
-#define msg_iflag_set_fields text_fields
-#define msg_iflag_reset_args text_args
-#define msg_iflag_reset_fields text_fields
-#define msg_iflag_is_set_args text_args
+#define msg_iflag_set_args      text_args
+#define msg_iflag_set_fields    text_fields
+#define msg_iflag_reset_args    text_args
+#define msg_iflag_reset_fields  text_fields
+#define msg_iflag_is_set_args   text_args
 #define msg_iflag_is_set_fields text_fields
 SCRIPT_HANDLER(msg_iflag_set)
 SCRIPT_HANDLER(msg_iflag_reset)
@@ -255,7 +285,8 @@ SCRIPT_HANDLER(msg_iflag_is_set)
 /* A name's bit, or the number of a bit; 0 with a log line when it is neither. */
 static uint32_t internal_flag(struct span name)
 {
-	static const char *const names[] = { "USE_UAC_FROM", "USE_UAC_TO", "UAC_AUTH", "MSG_APPLY_CHANGES" };
+	static const char *const names[] = { "USE_UAC_FROM", "USE_UAC_TO", "UAC_AUTH",
+					     "MSG_APPLY_CHANGES" };
 	uint32_t number;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (span_equal_nocase(name, span_from(names[i])))
@@ -288,11 +319,11 @@ static int msg_iflag_is_set(struct script_run *run, const struct msg_iflag_is_se
 /* ---- our Via ------------------------------------------------------------------------------------------------------ */
 
 static const struct field switch_fields[] = { FIELD(struct number_args, number, "1: yes, 0: no") };
-#define via_add_srvid_args number_args
-#define via_add_srvid_fields switch_fields
-#define via_add_xavp_params_args number_args
+#define via_add_srvid_args         number_args
+#define via_add_srvid_fields       switch_fields
+#define via_add_xavp_params_args   number_args
 #define via_add_xavp_params_fields switch_fields
-#define via_use_xavp_fields_args number_args
+#define via_use_xavp_fields_args   number_args
 #define via_use_xavp_fields_fields switch_fields
 SCRIPT_HANDLER(via_add_srvid)
 SCRIPT_HANDLER(via_add_xavp_params)
@@ -321,17 +352,23 @@ static int via_use_xavp_fields(struct script_run *run, const struct via_use_xavp
 
 /* ---- forwarding with our Via alone ------------------------------------------------------------------------------- */
 
-struct uac_args { int64_t branch; };
-struct uac_uri_args { struct span uri; int64_t branch; };
-static const struct field uac_fields[] = {
-	FIELD(struct uac_args, branch, "number of the branch, default 0", .optional = true, .max = 31) };
+struct uac_args {
+	int64_t branch;
+};
+struct uac_uri_args {
+	struct span uri;
+	int64_t branch;
+};
+static const struct field uac_fields[] = { FIELD(
+	struct uac_args, branch, "number of the branch, default 0", .optional = true, .max = 31) };
 static const struct field uac_uri_fields[] = {
 	FIELD(struct uac_uri_args, uri, "SIP URI of the receiver"),
-	FIELD(struct uac_uri_args, branch, "number of the branch, default 0", .optional = true, .max = 31),
+	FIELD(struct uac_uri_args, branch, "number of the branch, default 0", .optional = true,
+	      .max = 31),
 };
-#define forward_uac_args uac_args
-#define forward_uac_fields uac_fields
-#define forward_uac_uri_args uac_uri_args
+#define forward_uac_args       uac_args
+#define forward_uac_fields     uac_fields
+#define forward_uac_uri_args   uac_uri_args
 #define forward_uac_uri_fields uac_uri_fields
 SCRIPT_HANDLER(forward_uac)
 SCRIPT_HANDLER(forward_uac_uri)
@@ -349,7 +386,8 @@ static bool forward_alone(struct script_run *run, struct span uri, int64_t branc
 		msg->target = msg->branches[branch - 1];
 	if (uri.len)
 		msg->target.dst_uri = uri;
-	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+	     h = message_next_header(msg, h)) {
 		struct edit *edit = edit_remove_header(msg, h);
 		if (edit)
 			edit->tag = EDIT_TAG_NO_VIA;
@@ -363,7 +401,8 @@ static bool forward_alone(struct script_run *run, struct span uri, int64_t branc
 
 static int forward_uac(struct script_run *run, const struct forward_uac_args *args)
 {
-	return forward_alone(run, (struct span){ NULL, 0 }, args->branch) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return forward_alone(run, (struct span){ NULL, 0 }, args->branch) ? SCRIPT_TRUE
+									  : SCRIPT_FALSE;
 }
 
 static int forward_uac_uri(struct script_run *run, const struct forward_uac_uri_args *args)
@@ -375,11 +414,14 @@ static int forward_uac_uri(struct script_run *run, const struct forward_uac_uri_
 
 #define FILE_MOST (1u << 20)
 
-static const struct field file_read_fields[] = {
-	FIELD(struct file_args, path, "path of the file"), FIELD(struct file_args, variable, "variable that takes the content") };
+static const struct field file_read_fields[] = { FIELD(struct file_args, path, "path of the file"),
+						 FIELD(struct file_args, variable,
+						       "variable that takes the content") };
 static const struct field file_write_fields[] = {
-	FIELD(struct write_args, path, "path of the file"), FIELD(struct write_args, content, "what to write") };
-#define file_read_args file_args
+	FIELD(struct write_args, path, "path of the file"),
+	FIELD(struct write_args, content, "what to write")
+};
+#define file_read_args  file_args
 #define file_write_args write_args
 SCRIPT_HANDLER(file_read)
 SCRIPT_HANDLER(file_write)
@@ -407,7 +449,8 @@ static int file_read(struct script_run *run, const struct file_read_args *args)
 		return SCRIPT_FALSE;
 	fclose(file);
 	const struct value value = VALUE_OF_TEXT(writer_result(&w));
-	return !w.failed && variable_write(run, args->variable, &value) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return !w.failed && variable_write(run, args->variable, &value) ? SCRIPT_TRUE
+									: SCRIPT_FALSE;
 }
 
 static int file_write(struct script_run *run, const struct file_write_args *args)
@@ -424,7 +467,8 @@ static int file_write(struct script_run *run, const struct file_write_args *args
 SCRIPT_HANDLER_PLAIN(forward_reply_now)
 static int forward_reply_now(struct script_run *run)
 {
-	return !message_is_request(run->msg) && forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return !message_is_request(run->msg) && forward_reply(run->msg) ? SCRIPT_TRUE
+									: SCRIPT_FALSE;
 }
 
 /* ---- settings ------------------------------------------------------------------------------------------------------ */
@@ -455,7 +499,7 @@ static bool is_subdomain(struct span host, uint16_t port, enum transport transpo
 		if (span_equal_nocase(host, domain))
 			return true;
 		if (host.len > domain.len && host.at[host.len - domain.len - 1] == '.' &&
-			span_equal_nocase(span_slice(host, host.len - domain.len, domain.len), domain))
+		    span_equal_nocase(span_slice(host, host.len - domain.len, domain.len), domain))
 			return true;
 	}
 	return false;
@@ -469,7 +513,8 @@ static bool prepare(struct diagnostics *diagnostics)
 }
 
 static const struct field setting_fields[] = {
-	FIELD_ACCEPT("alias_subdomains", add_subdomain, "[proto:]domain that is ours with all below it, repeatable"),
+	FIELD_ACCEPT("alias_subdomains", add_subdomain,
+		     "[proto:]domain that is ours with all below it, repeatable"),
 	FIELD_IGNORED("dns_cache", "use the hosts file of the system"),
 	FIELD_IGNORED("dns_file", "use the hosts file of the system"),
 	FIELD_IGNORED("evcb_reply_out", "routes are in the native language"),
@@ -490,7 +535,8 @@ struct lsock_question {
 static bool parse_lsock(struct span text, struct lsock_question *out)
 {
 	struct span match, value, field;
-	if (!span_split(&text, '/', &match) || !span_split(&text, '/', &value) || !span_split(&text, '/', &field))
+	if (!span_split(&text, '/', &match) || !span_split(&text, '/', &value) ||
+	    !span_split(&text, '/', &field))
 		return false;
 	if (match.len != 1 || !strchr("nNlL", match.at[0]) || !value.len || !field.len || text.at)
 		return false;
@@ -508,7 +554,8 @@ static bool get_lsock(struct script_run *run, const struct variable_ref *ref, st
 	struct lsock_question question;
 	struct end_point address;
 	if (!parse_lsock(variable_inner_text(run, ref), &question)) {
-		log_error("$lsock expects n/NAME/field or l/ADDRESS/field with listen, name, advertise or index");
+		log_error(
+			"$lsock expects n/NAME/field or l/ADDRESS/field with listen, name, advertise or index");
 		return false;
 	}
 	const struct listener *listener = NULL;
@@ -520,42 +567,48 @@ static bool get_lsock(struct script_run *run, const struct variable_ref *ref, st
 		return true;
 	bool is_advertised = listener->advertised_host.at || listener->advertised_port;
 	switch (question.field) {
-	case LSOCK_LISTEN:
-		*out = VALUE_OF_TEXT(listener->text);
-		break;
+	case LSOCK_LISTEN: *out = VALUE_OF_TEXT(listener->text); break;
 	case LSOCK_NAME:
 		if (listener->name.at)
 			*out = VALUE_OF_TEXT(listener->name);
 		break;
 	case LSOCK_ADVERTISE:
 		if (is_advertised)
-			*out = VALUE_OF_TEXT(arena_printf(run->arena, "%s:%.*s",
-				transport_name_lower((enum transport)listener->address.transport), SPAN_ARGS(listener->host_port)));
+			*out = VALUE_OF_TEXT(arena_printf(
+				run->arena, "%s:%.*s",
+				transport_name_lower((enum transport)listener->address.transport),
+				SPAN_ARGS(listener->host_port)));
 		break;
-	case LSOCK_INDEX:
-		*out = VALUE_OF_INT(listener->index);
-		break;
+	case LSOCK_INDEX: *out = VALUE_OF_INT(listener->index); break;
 	}
 	return true;
 }
 
 static const struct variable_row variables[] = {
-	{ "lsock", INNER_NAME, get_lsock, .doc = "A listen address: n/NAME/field or l/ADDRESS/field; fields listen, name, advertise, index." },
+	{ "lsock", INNER_NAME, get_lsock,
+	  .doc = "A listen address: n/NAME/field or l/ADDRESS/field; fields listen, name, advertise, index." },
 };
 
 static const struct script_function functions[] = {
-	FUNCTION("append_branch", append_branch, ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE, "Adds a destination."),
+	FUNCTION("append_branch", append_branch,
+		 ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE, "Adds a destination."),
 	FUNCTION("send_udp", send_udp, IN_ANY, "Sends the message as received."),
 	FUNCTION("send_tcp", send_tcp, IN_ANY, "Sends the message as received, by TCP."),
 	FUNCTION("send_data", send_data, IN_ANY, "Sends any data to the address of a SIP URI."),
 	FUNCTION("sendx", sendx, IN_ANY, "Sends any data from a listen address."),
 	FUNCTION("set_send_socket", set_send_socket, IN_ANY, "Sends from this listen address."),
-	FUNCTION("set_send_socket_name", set_send_socket_name, IN_ANY, "Sends from the listen address with this name."),
-	FUNCTION("set_recv_socket", set_recv_socket, IN_ANY, "Treats the message as received on this address."),
-	FUNCTION("set_recv_socket_name", set_recv_socket_name, IN_ANY, "Treats the message as received on this socket."),
-	FUNCTION("set_source_address", set_source_address, IN_ANY, "Treats the message as sent from this address."),
-	FUNCTION("is_socket_name", is_socket_name, IN_ANY, "Is there a listen address with this name?"),
-	FUNCTION_PLAIN("is_faked_msg", is_faked_msg, IN_ANY, "Was the message made by the server itself?"),
+	FUNCTION("set_send_socket_name", set_send_socket_name, IN_ANY,
+		 "Sends from the listen address with this name."),
+	FUNCTION("set_recv_socket", set_recv_socket, IN_ANY,
+		 "Treats the message as received on this address."),
+	FUNCTION("set_recv_socket_name", set_recv_socket_name, IN_ANY,
+		 "Treats the message as received on this socket."),
+	FUNCTION("set_source_address", set_source_address, IN_ANY,
+		 "Treats the message as sent from this address."),
+	FUNCTION("is_socket_name", is_socket_name, IN_ANY,
+		 "Is there a listen address with this name?"),
+	FUNCTION_PLAIN("is_faked_msg", is_faked_msg, IN_ANY,
+		       "Was the message made by the server itself?"),
 	FUNCTION("setxflag", setxflag, IN_ANY, "Sets an extended flag."),
 	FUNCTION("resetxflag", resetxflag, IN_ANY, "Clears an extended flag."),
 	FUNCTION("isxflagset", isxflagset, IN_ANY, "Is the extended flag set?"),
@@ -563,13 +616,18 @@ static const struct script_function functions[] = {
 	FUNCTION("msg_iflag_reset", msg_iflag_reset, IN_ANY, "Clears an internal flag."),
 	FUNCTION("msg_iflag_is_set", msg_iflag_is_set, IN_ANY, "Is the internal flag set?"),
 	FUNCTION("via_add_srvid", via_add_srvid, IN_ANY, "Puts server_id into our Via, or not."),
-	FUNCTION("via_add_xavp_params", via_add_xavp_params, IN_ANY, "Puts members of an XAVP into our Via, or not."),
-	FUNCTION("via_use_xavp_fields", via_use_xavp_fields, IN_ANY, "Takes the address of our Via from an XAVP, or not."),
-	FUNCTION("forward_uac", forward_uac, IN_REQUEST, "Forwards the request with our Via alone."),
-	FUNCTION("forward_uac_uri", forward_uac_uri, IN_REQUEST, "Forwards the request with our Via alone to a URI."),
+	FUNCTION("via_add_xavp_params", via_add_xavp_params, IN_ANY,
+		 "Puts members of an XAVP into our Via, or not."),
+	FUNCTION("via_use_xavp_fields", via_use_xavp_fields, IN_ANY,
+		 "Takes the address of our Via from an XAVP, or not."),
+	FUNCTION("forward_uac", forward_uac, IN_REQUEST,
+		 "Forwards the request with our Via alone."),
+	FUNCTION("forward_uac_uri", forward_uac_uri, IN_REQUEST,
+		 "Forwards the request with our Via alone to a URI."),
 	FUNCTION("file_read", file_read, IN_ANY, "Reads a file into a variable."),
 	FUNCTION("file_write", file_write, IN_ANY, "Writes text into a file."),
-	FUNCTION_PLAIN("forward_reply", forward_reply_now, IN_ANY_REPLY, "Forwards the reply now, without state."),
+	FUNCTION_PLAIN("forward_reply", forward_reply_now, IN_ANY_REPLY,
+		       "Forwards the reply now, without state."),
 };
 
 MODULE_EXPORT const struct module module_exports = {

@@ -8,7 +8,9 @@
 
 static struct {
 	struct span script_cnt_grp_name;
-	struct declared { struct span group, name, doc; } declared[DECLARED_MOST];
+	struct declared {
+		struct span group, name, doc;
+	} declared[DECLARED_MOST];
 	unsigned count;
 } settings = { .script_cnt_grp_name = SPAN("script") };
 
@@ -33,7 +35,8 @@ static const char *declare(struct span text, int64_t number)
 }
 
 static const struct field setting_fields[] = {
-	FIELD_ACCEPT("script_counter", declare, "a counter for the script: [group.]name[ description]"),
+	FIELD_ACCEPT("script_counter", declare,
+		     "a counter for the script: [group.]name[ description]"),
 	FIELD(settings, script_cnt_grp_name, "group of counters that name none"),
 };
 
@@ -41,11 +44,15 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	for (unsigned i = 0; i < settings.count; i++) {
 		const struct declared *d = &settings.declared[i];
-		char *group = arena_string(startup_arena(), d->group.at ? d->group : settings.script_cnt_grp_name);
-		char *name = arena_string(startup_arena(), d->name), *doc = arena_string(startup_arena(), d->doc);
-		if (!group || !name || !doc || counter_register(group, name, doc, COUNTER_COUNT) == COUNTER_NONE) {
+		char *group = arena_string(startup_arena(),
+					   d->group.at ? d->group : settings.script_cnt_grp_name);
+		char *name = arena_string(startup_arena(), d->name),
+		     *doc = arena_string(startup_arena(), d->doc);
+		if (!group || !name || !doc ||
+		    counter_register(group, name, doc, COUNTER_COUNT) == COUNTER_NONE) {
 			diagnostic_add(diagnostics, SEVERITY_ERROR, "too-many-counters",
-				module_setting_position("counters", "script_counter"), "too many counters");
+				       module_setting_position("counters", "script_counter"),
+				       "too many counters");
 			return false;
 		}
 	}
@@ -54,17 +61,22 @@ static bool prepare(struct diagnostics *diagnostics)
 
 /* ---- script ------------------------------------------------------------------------------------------------- */
 
-struct name_args { struct span name; };
-struct add_args { struct span name; int64_t number; };
+struct name_args {
+	struct span name;
+};
+struct add_args {
+	struct span name;
+	int64_t number;
+};
 static const struct field name_fields[] = { FIELD(struct name_args, name, "[group.]name") };
-static const struct field add_fields[] = {
-	FIELD(struct add_args, name, "[group.]name"), FIELD(struct add_args, number, "number to add") };
-#define cnt_inc_args name_args
-#define cnt_inc_fields name_fields
-#define cnt_reset_args name_args
+static const struct field add_fields[] = { FIELD(struct add_args, name, "[group.]name"),
+					   FIELD(struct add_args, number, "number to add") };
+#define cnt_inc_args     name_args
+#define cnt_inc_fields   name_fields
+#define cnt_reset_args   name_args
 #define cnt_reset_fields name_fields
-#define cnt_add_args add_args
-#define cnt_add_fields add_fields
+#define cnt_add_args     add_args
+#define cnt_add_fields   add_fields
 SCRIPT_HANDLER(cnt_inc)
 SCRIPT_HANDLER(cnt_reset)
 SCRIPT_HANDLER(cnt_add)
@@ -72,10 +84,12 @@ SCRIPT_HANDLER(cnt_add)
 static counter_id find(struct span name)
 {
 	size_t dot = span_find(name, '.', 0);
-	counter_id id = dot < name.len ? counter_find(span_slice(name, 0, dot), span_slice(name, dot + 1, name.len)) :
-		counter_find(settings.script_cnt_grp_name, name);
+	counter_id id = dot < name.len ? counter_find(span_slice(name, 0, dot),
+						      span_slice(name, dot + 1, name.len))
+				       : counter_find(settings.script_cnt_grp_name, name);
 	if (id == COUNTER_NONE)
-		log_error("there is no counter \"%.*s\"; declare it with script_counter", SPAN_ARGS(name));
+		log_error("there is no counter \"%.*s\"; declare it with script_counter",
+			  SPAN_ARGS(name));
 	return id;
 }
 
@@ -108,7 +122,8 @@ static counter_id need_counter(struct rpc_call *call)
 		return COUNTER_NONE;
 	counter_id id = counter_find(group, name);
 	if (id == COUNTER_NONE)
-		rpc_fault(call, 400, "non-existent counter %.*s.%.*s", SPAN_ARGS(group), SPAN_ARGS(name));
+		rpc_fault(call, 400, "non-existent counter %.*s.%.*s", SPAN_ARGS(group),
+			  SPAN_ARGS(name));
 	return id;
 }
 
@@ -151,7 +166,7 @@ static void run_groups(struct rpc_call *call)
 	static const char *list[COUNTERS_MOST];
 	unsigned count = 0;
 	for (const char *group = counter_next_group(NULL); group && count < COUNTERS_MOST;
-		group = counter_next_group(group))
+	     group = counter_next_group(group))
 		list[count++] = group;
 	qsort(list, count, sizeof(list[0]), compare_names);
 	for (unsigned i = 0; i < count; i++)
@@ -164,14 +179,15 @@ static void list_group(struct rpc_call *call, struct span group, struct rpc_node
 	static const char *list[COUNTERS_MOST];
 	struct counter_info info;
 	unsigned count = 0;
-	for (counter_id id = counter_next(COUNTER_NONE, group); id != COUNTER_NONE && count < COUNTERS_MOST;
-		id = counter_next(id, group))
+	for (counter_id id = counter_next(COUNTER_NONE, group);
+	     id != COUNTER_NONE && count < COUNTERS_MOST; id = counter_next(id, group))
 		if (counter_describe(id, &info))
 			list[count++] = info.name;
 	qsort(list, count, sizeof(list[0]), compare_names);
 	for (unsigned i = 0; i < count; i++) {
 		if (node)
-			rpc_add_int(call, node, list[i], counter_read(counter_find(group, span_from(list[i]))));
+			rpc_add_int(call, node, list[i],
+				    counter_read(counter_find(group, span_from(list[i]))));
 		else
 			rpc_add_text(call, NULL, NULL, span_from(list[i]));
 	}
