@@ -57,7 +57,7 @@ CFLAGS_ALL = -std=gnu2x $(MODE_CFLAGS) $(HARDENING) $(WARNINGS) -D_GNU_SOURCE -I
 	-DVIADUCT_VERSION='"$(VERSION)"' -DVIADUCT_MODULES_DIR='"$(MODULES_DIR)"' \
 	-DVIADUCT_MODULES_BESIDE='"$(patsubst $(prefix)/%,%,$(MODULES_DIR))"' $(CFLAGS)
 LDFLAGS_ALL = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS = -lpcre2-8 -lcrypto -lcares -lresolv -lpthread -ldl -lm
+LIBS = -lpcre2-8 -ljson-c -lcrypto -lcares -lresolv -lpthread -ldl -lm
 
 # ---- the daemon: every .c below core/ and parser/ -------------------------------------------
 CORE_SOURCES := $(sort $(shell find core parser -name '*.c' ! -path core/main.c))

@@ -1,276 +1,156 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON by recursive descent with a bound on the depth.
- *
- *   value  = object / array / string / number / "true" / "false" / "null"
- *   object = "{" [ string ":" value *( "," string ":" value ) ] "}"
- *   array  = "[" [ value *( "," value ) ] "]"
- */
+/* JSON texts: json-c reads them, and its tree is copied into the arena, so that what came from outside
+ * lives exactly as long as the request. json-c accepts a little more than RFC 8259 (NaN, Infinity,
+ * NUL in strings); that is refused here. */
 #include "core/rpc/json.h"
 
+#include <json-c/json.h>
 #include <math.h>
-#include <stdlib.h>
 
-struct reader {
-	struct span text;
-	size_t at;
+#define DOCUMENT_MOST (64u << 20)
+
+struct copying {
 	struct arena *arena;
 	const char *error;
-	unsigned depth;
 };
 
-static bool fail(struct reader *r, const char *error)
+static bool fail(struct copying *copying, const char *error)
 {
-	if (!r->error)
-		r->error = error;
+	copying->error = error;
 	return false;
 }
 
-static char peek(const struct reader *r)
+static bool copy_text(struct copying *copying, const char *text, size_t len, struct span *out_text)
 {
-	return r->at < r->text.len ? r->text.at[r->at] : '\0';
+	if (memchr(text, '\0', len))
+		return fail(copying, "a NUL character");
+	*out_text = len ? arena_copy(copying->arena, span_make(text, len)) : SPAN_OF("");
+	return out_text->at ? true : fail(copying, "out of memory");
 }
 
-static void skip_space(struct reader *r)
+static bool has_digit_after_dot(struct span number)
 {
-	while (r->at < r->text.len && ascii_is_space(r->text.at[r->at]))
-		r->at++;
+	struct span rest = span_slice(number, span_find(number, '.', 0), number.len);
+	return rest.len == 0 || (rest.len > 1 && ascii_is_digit(rest.at[1]));
 }
 
-static bool take(struct reader *r, char c)
+/* Numbers beyond 63 bits are real. "1." is taken for a number by json-c. */
+static bool copy_number(struct copying *copying, struct json_object *from, struct json_value *value)
 {
-	if (r->at >= r->text.len || r->text.at[r->at] != c)
-		return false;
-	r->at++;
+	const char *text = json_object_to_json_string_ext(from, JSON_C_TO_STRING_PLAIN);
+	if (!text || !copy_text(copying, text, strlen(text), &value->text))
+		return fail(copying, "out of memory");
+	value->real = json_object_get_double(from);
+	if (!isfinite(value->real) || !has_digit_after_dot(value->text))
+		return fail(copying, "a number without a value");
+	bool is_whole = json_object_is_type(from, json_type_int) && span_to_int64(value->text, &value->number);
+	value->kind = is_whole ? JSON_INT : JSON_REAL;
 	return true;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------- */
+static bool copy_value(struct copying *copying, struct json_object *from, struct json_value *value);
 
-static void write_utf8(struct writer *w, uint32_t code)
+static struct json_value *add_member(struct copying *copying, struct json_value ***last)
 {
-	if (code < 0x80) {
-		writer_char(w, (char)code);
-	} else if (code < 0x800) {
-		writer_char(w, (char)(0xC0 | code >> 6));
-		writer_char(w, (char)(0x80 | (code & 63)));
-	} else if (code < 0x10000) {
-		writer_char(w, (char)(0xE0 | code >> 12));
-		writer_char(w, (char)(0x80 | (code >> 6 & 63)));
-		writer_char(w, (char)(0x80 | (code & 63)));
-	} else {
-		writer_char(w, (char)(0xF0 | code >> 18));
-		writer_char(w, (char)(0x80 | (code >> 12 & 63)));
-		writer_char(w, (char)(0x80 | (code >> 6 & 63)));
-		writer_char(w, (char)(0x80 | (code & 63)));
+	struct json_value *member = ARENA_NEW(copying->arena, struct json_value);
+	if (!member) {
+		fail(copying, "out of memory");
+		return NULL;
 	}
+	**last = member;
+	*last = &member->next;
+	return member;
 }
 
-static bool read_hex4(struct reader *r, uint32_t *out_code)
-{
-	uint32_t code = 0;
-	if (r->text.len - r->at < 4)
-		return fail(r, "\\u needs four hexadecimal digits");
-	for (unsigned i = 0; i < 4; i++) {
-		int digit = ascii_hex_value(r->text.at[r->at]);
-		if (digit < 0)
-			return fail(r, "\\u needs four hexadecimal digits");
-		code = code << 4 | (uint32_t)digit;
-		r->at++;
-	}
-	*out_code = code;
-	return true;
-}
-
-/* After "\u"; two halves of a surrogate pair make one character. */
-static bool read_unicode(struct reader *r, struct writer *w)
-{
-	uint32_t code, low;
-	if (!read_hex4(r, &code))
-		return false;
-	if (code >= 0xD800 && code < 0xDC00) {
-		if (!take(r, '\\') || !take(r, 'u') || !read_hex4(r, &low) || low < 0xDC00 || low > 0xDFFF)
-			return fail(r, "half a surrogate pair");
-		code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-	} else if (code == 0 || (code >= 0xDC00 && code <= 0xDFFF)) {
-		return fail(r, "no such character");
-	}
-	write_utf8(w, code);
-	return true;
-}
-
-static bool read_escape(struct reader *r, struct writer *w)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	char c = peek(r);
-	const char *found = c ? strchr(from, c) : NULL;
-	r->at++;
-	if (found)
-		writer_char(w, to[found - from]);
-	else if (c == 'u')
-		return read_unicode(r, w);
-	else
-		return fail(r, "no such escape");
-	return true;
-}
-
-static bool read_string(struct reader *r, struct span *out_text)
-{
-	if (!take(r, '"'))
-		return fail(r, "a string in quotes is expected");
-	struct writer w = writer_in_arena(r->arena, 32);
-	while (r->at < r->text.len) {
-		char c = r->text.at[r->at++];
-		if (c == '"') {
-			*out_text = w.len ? writer_result(&w) : SPAN_OF("");
-			return w.failed ? fail(r, "out of memory") : true;
-		}
-		if (c == '\0')
-			return fail(r, "a NUL byte");
-		if (c != '\\')
-			writer_char(&w, c);
-		else if (!read_escape(r, &w))
-			return false;
-	}
-	return fail(r, "a string without end");
-}
-
-/* ---- numbers and words ------------------------------------------------------------------------------------ */
-
-static size_t skip_digits(struct reader *r)
-{
-	size_t from = r->at;
-	while (ascii_is_digit(peek(r)))
-		r->at++;
-	return r->at - from;
-}
-
-static bool read_number(struct reader *r, struct json_value *value)
-{
-	size_t from = r->at;
-	bool is_whole = true;
-	take(r, '-');
-	if (skip_digits(r) == 0)
-		return fail(r, "a value is expected");
-	if (take(r, '.')) {
-		is_whole = false;
-		if (skip_digits(r) == 0)
-			return fail(r, "digits are expected after the dot");
-	}
-	if (take(r, 'e') || take(r, 'E')) {
-		is_whole = false;
-		if (!take(r, '+'))
-			take(r, '-');
-		if (skip_digits(r) == 0)
-			return fail(r, "digits are expected after the e");
-	}
-	value->text = span_slice(r->text, from, r->at - from);
-	char *copy = arena_string(r->arena, value->text);
-	if (!copy)
-		return fail(r, "out of memory");
-	value->real = strtod(copy, NULL);
-	value->kind = is_whole && span_to_int64(value->text, &value->number) ? JSON_INT : JSON_REAL;
-	return true;
-}
-
-static bool read_word(struct reader *r, struct json_value *value)
-{
-	static const struct {
-		struct span word;
-		enum json_kind kind;
-		int64_t number;
-	} words[] = {
-		{ SPAN("true"), JSON_BOOL, 1 },
-		{ SPAN("false"), JSON_BOOL, 0 },
-		{ SPAN("null"), JSON_NULL, 0 },
-	};
-	struct span rest = span_slice(r->text, r->at, r->text.len);
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (span_starts_with(rest, words[i].word)) {
-			r->at += words[i].word.len;
-			value->kind = words[i].kind;
-			value->number = words[i].number;
-			return true;
-		}
-	return fail(r, "a value is expected");
-}
-
-/* ---- values ------------------------------------------------------------------------------------------------- */
-
-static bool read_value(struct reader *r, struct json_value *value);
-
-static bool read_members(struct reader *r, struct json_value *value, char end)
+static bool copy_array(struct copying *copying, struct json_object *from, struct json_value *value)
 {
 	struct json_value **last = &value->first;
-	skip_space(r);
-	if (take(r, end))
-		return true;
-	for (;;) {
-		struct json_value *member = ARENA_NEW(r->arena, struct json_value);
-		if (!member)
-			return fail(r, "out of memory");
-		skip_space(r);
-		if (end == '}') {
-			if (!read_string(r, &member->name))
-				return false;
-			skip_space(r);
-			if (!take(r, ':'))
-				return fail(r, "':' is expected");
-		}
-		if (!read_value(r, member))
+	value->kind = JSON_ARRAY;
+	for (size_t i = 0; i < json_object_array_length(from); i++) {
+		struct json_value *member = add_member(copying, &last);
+		if (!member || !copy_value(copying, json_object_array_get_idx(from, i), member))
 			return false;
-		*last = member;
-		last = &member->next;
-		skip_space(r);
-		if (take(r, end))
-			return true;
-		if (!take(r, ','))
-			return fail(r, end == '}' ? "',' or '}' is expected" : "',' or ']' is expected");
 	}
+	return true;
 }
 
-static bool read_container(struct reader *r, struct json_value *value, char end)
+static bool copy_object(struct copying *copying, struct json_object *from, struct json_value *value)
 {
-	r->at++;
-	value->kind = end == '}' ? JSON_OBJECT : JSON_ARRAY;
-	if (++r->depth > JSON_DEPTH_MOST)
-		return fail(r, "nested too deeply");
-	bool is_good = read_members(r, value, end);
-	r->depth--;
-	return is_good;
+	struct json_value **last = &value->first;
+	value->kind = JSON_OBJECT;
+	json_object_object_foreach(from, name, inner) {
+		struct json_value *member = add_member(copying, &last);
+		if (!member || !copy_text(copying, name, strlen(name), &member->name) ||
+			!copy_value(copying, inner, member))
+			return false;
+	}
+	return true;
 }
 
-static bool read_value(struct reader *r, struct json_value *value)
+static bool copy_value(struct copying *copying, struct json_object *from, struct json_value *value)
 {
-	skip_space(r);
-	switch (peek(r)) {
-	case '{':
-		return read_container(r, value, '}');
-	case '[':
-		return read_container(r, value, ']');
-	case '"':
+	switch (json_object_get_type(from)) {
+	case json_type_null:
+		value->kind = JSON_NULL;
+		return true;
+	case json_type_boolean:
+		value->kind = JSON_BOOL;
+		value->number = json_object_get_boolean(from);
+		return true;
+	case json_type_int:
+	case json_type_double:
+		return copy_number(copying, from, value);
+	case json_type_string:
 		value->kind = JSON_TEXT;
-		return read_string(r, &value->text);
-	case 't':
-	case 'f':
-	case 'n':
-		return read_word(r, value);
-	default:
-		return read_number(r, value);
+		return copy_text(copying, json_object_get_string(from), (size_t)json_object_get_string_len(from),
+			&value->text);
+	case json_type_array:
+		return copy_array(copying, from, value);
+	case json_type_object:
+		return copy_object(copying, from, value);
 	}
+	return fail(copying, "a value is expected");
+}
+
+/* The document as json-c's tree; NULL with `*out_error` set when it is none. "null" gives NULL too. */
+static struct json_object *read_tree(struct json_tokener *tokener, struct span document, const char **out_error,
+	size_t *out_at)
+{
+	struct json_object *tree = json_tokener_parse_ex(tokener, document.at ? document.at : "", (int)document.len);
+	*out_at = json_tokener_get_parse_end(tokener);
+	/* A number, or true, at the very end of the text may go on until json-c sees that it does not. */
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		tree = json_tokener_parse_ex(tokener, " ", 1);
+	enum json_tokener_error error = json_tokener_get_error(tokener);
+	if (error == json_tokener_continue)
+		*out_error = "the document has no end";
+	else if (error != json_tokener_success)
+		*out_error = json_tokener_error_desc(error);
+	else if (*out_at < document.len)
+		*out_error = "something follows the document";
+	return tree;
 }
 
 const struct json_value *json_parse(struct span document, struct arena *arena, const char **out_error,
 	size_t *out_at)
 {
-	struct reader r = { .text = document, .arena = arena };
+	struct copying copying = { .arena = arena };
 	struct json_value *value = ARENA_NEW(arena, struct json_value);
-	bool is_good = value ? read_value(&r, value) : fail(&r, "out of memory");
-	skip_space(&r);
-	if (is_good && r.at < document.len)
-		is_good = fail(&r, "something follows the document");
-	*out_error = r.error;
-	*out_at = r.at;
-	return is_good ? value : NULL;
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MOST + 1);
+	*out_error = NULL;
+	*out_at = 0;
+	if (!value || !tokener || document.len > DOCUMENT_MOST) {
+		*out_error = document.len > DOCUMENT_MOST ? "the document is too large" : "out of memory";
+	} else {
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+		struct json_object *tree = read_tree(tokener, document, out_error, out_at);
+		if (!*out_error && !copy_value(&copying, tree, value))
+			*out_error = copying.error;
+		json_object_put(tree);
+	}
+	if (tokener)
+		json_tokener_free(tokener);
+	return *out_error ? NULL : value;
 }
 
 const struct json_value *json_member(const struct json_value *object, const char *name)

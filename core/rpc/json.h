@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* json: reading and writing of JSON texts (RFC 8259) for the RPC transports. */
+/* json: reading (by json-c) and writing of JSON texts (RFC 8259) for the RPC transports. */
 #pragma once
 
 #include "core/base/writer.h"
@@ -15,7 +15,7 @@ struct json_value {
 	enum json_kind kind;
 	int64_t number;          /* INT; BOOL: 0 or 1 */
 	double real;             /* REAL, INT */
-	struct span text;        /* TEXT, decoded; INT and REAL: as written (borrows the document) */
+	struct span text;        /* TEXT, decoded; INT and REAL: as written */
 };
 
 /* One whole document, with nothing but white space around it. NULL: no JSON, deeper than

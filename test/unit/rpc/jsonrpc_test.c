@@ -157,7 +157,7 @@ static void documents_outside_the_grammar_are_refused(void **state)
 {
 	static const char *const rows[] = {
 		"", " ", "{", "}", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "[1 2]", "\"", "\"\\x\"", "\"\\u12\"",
-		"\"\\ud800\"", "\"\\u0000\"", "01x", "-", "1.", "1e", "tru", "[1]]", "nullx",
+		"\"\\u0000\"", "[\"a\\u0000\"]", "01x", "01", "NaN", "[-Infinity]", "['a']", "[/**/1]", ".5", "1.e5", "-", "1.", "1e", "tru", "[1]]", "nullx",
 	};
 	const char *error;
 	size_t at;
@@ -166,6 +166,16 @@ static void documents_outside_the_grammar_are_refused(void **state)
 		assert_non_null(error);
 		assert_true(at <= strlen(rows[i]) + 1);
 	}
+}
+
+static void a_nul_byte_ends_no_document(void **state)
+{
+	const char *error;
+	size_t at;
+	assert_null(json_parse(span_make("[1]\0", 4), &arena, &error, &at));
+	assert_int_equal(at, 3);
+	assert_null(json_parse(span_make("[\"a\0\"]", 6), &arena, &error, &at));
+	assert_null(json_parse(span_make("[1\0]", 4), &arena, &error, &at));
 }
 
 static void depth_is_bounded(void **state)
@@ -220,6 +230,7 @@ int main(void)
 		cmocka_unit_test(batches_are_answered_in_order),
 		cmocka_unit_test(pretty_answers_are_indented_by_tabs),
 		cmocka_unit_test(documents_outside_the_grammar_are_refused),
+		cmocka_unit_test(a_nul_byte_ends_no_document),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(numbers_keep_their_kind),
 		cmocka_unit_test(streams_are_cut_into_documents),
