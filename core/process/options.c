@@ -47,6 +47,7 @@ static const char help_text[] =
 	"  -f FILE             configuration file (default " VIADUCT_CONFIG ")\n"
 	"  -c                  check the configuration and exit: 0, or 255 when it is wrong\n"
 	"  --lint              the same as -c\n"
+	"  --cfg-print         print the configuration as it is after #!ifdef and includes, and exit\n"
 	"  --dump-code         with -c: list the compiled script\n"
 	"  --explain CODE      explain a diagnostic, e.g. --explain unknown-route; \"all\" lists them\n"
 	"  -A NAME[=VALUE]     define a name, like #!define in the file\n"
@@ -73,7 +74,7 @@ static const char help_text[] =
 	"  --server-id=N       number of this server in a cluster\n"
 	"  -v, -V, --version   version;  -I  build information;  -h, --help  this text\n"
 	"\n"
-	"Accepted without effect: -a -b -B -K -M -N -O -Q -r -R -S -T -W -x -X --all-errors --atexit --cfg-print\n"
+	"Accepted without effect: -a -b -B -K -M -N -O -Q -r -R -S -T -W -x -X --all-errors --atexit\n"
 	"--log-engine (memory managers, TCP children and the like have no counterpart here).\n";
 
 static void print_version(void)
@@ -124,6 +125,7 @@ static bool take(int flag, const char *value, struct options *o)
 	case 'f': o->config_path = value; return true;
 	case 'c': case LONG_LINT: o->check_only = true; return true;
 	case LONG_DUMP_CODE: o->dump_code = true; return true;
+	case LONG_CFG_PRINT: o->dump_config = true; return true;
 	case LONG_DESCRIBE: o->describe = true; return true;
 	case LONG_EXPLAIN: o->explain = value; return true;
 	case 'A': return define(o, DEFINE_NAME, value);

@@ -59,9 +59,22 @@ static bool on_load_path(void *owner, struct span directories, struct source_pos
 }
 
 static bool on_module_param(void *owner, struct span modules, struct span name, const struct config_value *value,
-	bool evaluate, struct source_position at, struct diagnostics *diagnostics)
+	struct source_position at, struct diagnostics *diagnostics)
 {
 	return loader_set(modules, name, value, at, diagnostics);
+}
+
+/* Variables that need no message (defines, environment, …) have their value already while the
+ * configuration is read; the others see a faked request. */
+static struct span on_evaluate(void *owner, struct span text, struct source_position at,
+	struct diagnostics *diagnostics)
+{
+	struct script_run run;
+	const struct text_template *compiled = template_compile(text, startup_arena(), diagnostics, at);
+	struct message *msg = compiled && !compiled->is_constant ? script_faked_request(startup_arena()) : NULL;
+	if (!msg || !script_run_init(&run, msg, ROUTE_EVENT, NULL))
+		return text;
+	return template_text(&run, compiled);
 }
 
 static bool on_global_param(void *owner, struct span name, const struct config_value *value,
@@ -89,6 +102,7 @@ static bool on_custom_param(void *owner, struct span group, struct span name, co
 
 static const struct config_actions actions = {
 	.load_module = on_load_module, .load_path = on_load_path, .module_param = on_module_param,
+	.evaluate = on_evaluate,
 	.global_param = on_global_param, .listen = on_listen, .alias = on_alias, .custom_param = on_custom_param,
 };
 
@@ -458,6 +472,20 @@ static bool start(const struct image *image)
 	return loader_start();
 }
 
+/* --cfg-print: nothing is acted upon, so that a file prints also where its modules are not installed. */
+static int print_config(void)
+{
+	struct diagnostics diagnostics;
+	struct writer w = writer_in_arena(startup_arena(), 65536);
+	struct script_options options = { .path = server.options.config_path, .defines = server.options.defines,
+		.define_count = server.options.define_count, .quiet_lints = true, .echo = &w };
+	diagnostics_init(&diagnostics, startup_arena());
+	struct script_source *source = script_read(&options, NULL, startup_arena(), &diagnostics);
+	fwrite(w.data, 1, w.len, stdout);
+	print_diagnostics(&diagnostics);
+	return source ? 0 : EXIT_WRONG;
+}
+
 static int explain(const char *code)
 {
 	if (strcmp(code, "all") == 0) {
@@ -527,6 +555,8 @@ int server_main(int count, char **arguments)
 	}
 	if (server.options.explain)
 		return explain(server.options.explain);
+	if (server.options.dump_config)
+		return print_config();
 	if (server.options.module_path)
 		loader_add_directories(span_from(server.options.module_path), true);
 	diagnostics_init(&diagnostics, startup_arena());

@@ -41,9 +41,13 @@ struct config_actions {
 	/* loadpath / mpath: directories separated by ':'. */
 	bool (*load_path)(void *owner, struct span directories, struct source_position at,
 		struct diagnostics *diagnostics);
-	/* `modules` as written: a name, or a regular expression for several ("a|b"). `evaluate`: modparamx. */
+	/* `modules` as written: a name, or a regular expression for several ("a|b"). */
 	bool (*module_param)(void *owner, struct span modules, struct span name,
-		const struct config_value *value, bool evaluate, struct source_position at,
+		const struct config_value *value, struct source_position at,
+		struct diagnostics *diagnostics);
+	/* loadmodulex and modparamx: the text with its variables replaced, as long-lived as the
+	 * configuration. */
+	struct span (*evaluate)(void *owner, struct span text, struct source_position at,
 		struct diagnostics *diagnostics);
 	bool (*global_param)(void *owner, struct span name, const struct config_value *value,
 		struct source_position at, struct diagnostics *diagnostics);
@@ -70,6 +74,7 @@ struct script_options {
 	const struct script_define *defines;
 	unsigned define_count;
 	bool quiet_lints;  /* errors only */
+	struct writer *echo; /* --cfg-print: gets the text that is in force; NULL: nobody wants it */
 };
 
 struct script_source; /* what was read: routes as trees, flags, files */

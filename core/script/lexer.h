@@ -73,6 +73,8 @@ struct lexer {
 	unsigned condition_count;
 	struct asked_name *asked;
 	struct span top_directory;
+	struct writer *echo;     /* --cfg-print */
+	size_t echo_mark;        /* where the last match begins in it */
 
 	/* tokens.c */
 	struct token queue[8];
@@ -88,6 +90,7 @@ struct lexer {
 	int previous;            /* type of the last token */
 	struct token last, last_string;
 	bool after_loadmodule;
+	bool is_evaluated;       /* it was loadmodulex */
 };
 
 /* ---- lex.l ---------------------------------------------------------------------------------- */
@@ -102,6 +105,8 @@ bool lexer_push(struct lexer *lexer, const struct source_file *file, struct defi
 /* ---- preprocess.c --------------------------------------------------------------------------- */
 /* Acts upon a directive line ("#!ifdef X"); false when it is none, so it is a comment. */
 bool preprocess_directive(struct lexer *lexer, struct span line, struct source_position at);
+/* Is the line #!ifdef, #!else and the like, or an include: nothing that stays in force? */
+bool preprocess_is_conditional(struct span line);
 /* Is the text that follows skipped? */
 bool preprocess_is_skipping(const struct lexer *lexer);
 /* include_file / import_file: opens the file and pushes it. */
@@ -135,6 +140,10 @@ void subst_free(struct lexer *lexer);
 /* Evaluates an expression over defined names; false with a sentence in `*out_error`. */
 bool ifexp_evaluate(
 	struct lexer *lexer, struct span text, struct value *out_value, const char **out_error);
+
+/* ---- parser.c: texts of loadmodulex and modparamx with their variables replaced ------------- */
+struct span parser_evaluated(const struct script_source *source, struct span text,
+	struct source_position at, struct diagnostics *diagnostics);
 
 /* ---- tokens.c ------------------------------------------------------------------------------- */
 void tokens_next(struct lexer *lexer, struct token *out_token);

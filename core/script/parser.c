@@ -484,13 +484,29 @@ void parser_load_path(struct parser *parser, struct span path, struct source_pos
 		actions->load_path(actions->owner, path, at, parser->diagnostics);
 }
 
+struct span parser_evaluated(const struct script_source *source, struct span text, struct source_position at,
+	struct diagnostics *diagnostics)
+{
+	static const struct config_actions *known; /* a reload acts upon nothing, but reads the same texts */
+	if (source->actions && source->actions->evaluate)
+		known = source->actions;
+	return known ? known->evaluate(known->owner, text, at, diagnostics) : text;
+}
+
 void parser_modparam(struct parser *parser, struct span modules, struct span name,
-	const struct config_value *value, bool evaluate, struct source_position at)
+	const struct config_value *written, bool evaluate, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
+	struct config_value copy = *written, *value = &copy;
 	if (value->is_word && !value->is_number) {
 		parser_undefined(parser, value->text, value->at);
 		return;
+	}
+	if (evaluate) {
+		modules = parser_evaluated(parser->source, modules, at, parser->diagnostics);
+		name = parser_evaluated(parser->source, name, at, parser->diagnostics);
+		if (value->text.at)
+			value->text = parser_evaluated(parser->source, value->text, value->at, parser->diagnostics);
 	}
 	note_value(parser, "modparam ",
 		arena_printf(parser->arena, "%.*s %.*s", SPAN_ARGS(modules), SPAN_ARGS(name)), value, at);
@@ -502,7 +518,7 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 	}
 	if (actions && actions->module_param)
 		actions->module_param(
-			actions->owner, modules, name, value, evaluate, at, parser->diagnostics);
+			actions->owner, modules, name, value, at, parser->diagnostics);
 }
 
 /* ---- flags ---------------------------------------------------------------------------------- */

@@ -520,20 +520,36 @@ static void begin_named_condition(
 	begin_condition(lexer, (preprocess_find(lexer, name) != NULL) == wanted, name, at);
 }
 
-bool preprocess_directive(struct lexer *lexer, struct span line, struct source_position at)
+/* The word after #! or !!, and what follows it. */
+static struct span directive_word(struct span line, size_t *out_indent, struct span *out_rest)
 {
-	enum directive directive;
-	size_t indent = 0;
+	size_t indent = 0, len = 0;
 	while (indent < line.len && (line.at[indent] == ' ' || line.at[indent] == '\t'))
 		indent++;
 	struct span text = span_slice(line, indent + 2, line.len);
-	size_t len = 0;
 	while (len < text.len && is_name_char(text.at[len]))
 		len++;
-	struct span word = span_slice(text, 0, len);
-	text = span_trim(span_slice(text, len, text.len));
+	*out_indent = indent;
+	*out_rest = span_trim(span_slice(text, len, text.len));
+	return span_slice(text, 0, len);
+}
+
+bool preprocess_is_conditional(struct span line)
+{
+	enum directive directive;
+	struct span rest;
+	size_t indent;
+	return find_directive(directive_word(line, &indent, &rest), &directive) &&
+	       ((directive >= DIRECTIVE_IFDEF && directive <= DIRECTIVE_ENDIF) || directive >= DIRECTIVE_INCLUDE);
+}
+
+bool preprocess_directive(struct lexer *lexer, struct span line, struct source_position at)
+{
+	enum directive directive;
+	size_t indent;
+	struct span text, word = directive_word(line, &indent, &text);
 	at.column += (uint32_t)indent;
-	at.length = (uint32_t)(len + 2);
+	at.length = (uint32_t)(word.len + 2);
 	if (!find_directive(word, &directive)) {
 		if (!preprocess_is_skipping(lexer))
 			lint_directive(lexer, word, at);

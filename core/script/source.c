@@ -46,6 +46,7 @@ struct script_source *script_read(const struct script_options *options,
 	source->actions = actions;
 	source->last_route = &source->routes;
 	source->quiet_lints = options->quiet_lints;
+	parser->lexer.echo = options->echo;
 	parser->arena = parser->lexer.arena = arena;
 	parser->diagnostics = parser->lexer.diagnostics = diagnostics;
 	parser->source = parser->lexer.source = source;

@@ -232,16 +232,21 @@ static bool next_token(struct lexer *lexer, struct token *token)
 		if (token->last_line != token->at.line)
 			lexer->last_string = *token;
 		if (lexer->previous == T_LOADMODULE
-			|| (lexer->previous == '(' && lexer->after_loadmodule))
+			|| (lexer->previous == '(' && lexer->after_loadmodule)) {
+			if (lexer->is_evaluated)
+				token->text = parser_evaluated(lexer->source, token->text, token->at, lexer->diagnostics);
 			define_module(lexer, token);
-		else
+		} else {
 			join_strings(lexer, token);
+		}
 		return true;
 	}
 	if (token->type == T_NAME && (lexer->brace_count == 0 || lexer->in_socket))
 		classify_outer(lexer, token);
 	if (token->type != '(')
 		lexer->after_loadmodule = token->type == T_LOADMODULE;
+	if (token->type == T_LOADMODULE)
+		lexer->is_evaluated = span_ends_with(token->text, SPAN_OF("x"));
 	if (lexer->brace_count > 0 && (token->type == 0 || starts_route(lexer, token))) {
 		report_open_braces(lexer, token);
 		lexer->pending_closes = lexer->brace_count;

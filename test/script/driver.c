@@ -371,10 +371,10 @@ static bool load_path(
 }
 
 static bool module_param(void *owner, struct span modules, struct span name,
-	const struct config_value *value, bool evaluate, struct source_position at,
+	const struct config_value *value, struct source_position at,
 	struct diagnostics *diagnostics)
 {
-	(void)owner; (void)at; (void)diagnostics; (void)evaluate;
+	(void)owner; (void)at; (void)diagnostics;
 	if (is_printing) {
 		printf("modparam %.*s %.*s ", SPAN_ARGS(modules), SPAN_ARGS(name));
 		print_value(value);
@@ -440,8 +440,9 @@ static bool custom_param(void *owner, struct span group, struct span name,
 	return true;
 }
 
-static const struct config_actions actions = { NULL, load_module, load_path, module_param,
-	global_param, do_listen, do_alias, custom_param };
+static const struct config_actions actions = { .load_module = load_module, .load_path = load_path,
+	.module_param = module_param, .global_param = global_param, .listen = do_listen, .alias = do_alias,
+	.custom_param = custom_param };
 
 static void register_all(void)
 {

@@ -164,3 +164,57 @@ def test_reload_of_a_bad_script_changes_nothing(start_server, agent):
     server.process.send_signal(signal.SIGHUP)
     server.wait_log("(?i)error")
     alice.expect_reply(404, alice.send(alice.request("OPTIONS", "sip:x@" + alice.domain)))
+
+
+CONDITIONAL = """#!KAMAILIO
+#!define YES 1
+#!ifdef YES
+debug=2 # kept
+#!ifdef NO
+debug=3
+#!else
+include_file "INCLUDED"
+#!endif
+#!endif
+/* #!ifdef YES */
+request_route {
+\texit; # "YES"
+}
+"""
+PRINTED = """#!KAMAILIO
+#!define YES 1
+debug=2 # kept
+log_name="included"
+/* #!ifdef YES */
+request_route {
+\texit; # "YES"
+}
+"""
+
+
+def test_cfg_print_shows_what_is_in_force(run, tmp_path):
+    included = tmp_path / "included.cfg"
+    included.write_text('#!ifndef YES\nlog_name="no"\n#!else\nlog_name="included"\n#!endif\n')
+    result = run("--cfg-print", "-f", "FILE", text=CONDITIONAL.replace("INCLUDED", str(included)))
+    assert result.returncode == 0
+    assert [line for line in result.stdout.splitlines() if line] == PRINTED.splitlines()
+
+
+def test_x_forms_evaluate_variables(run, tmp_path, monkeypatch):
+    """loadmodulex, modparamx: names and values with variables that are known at start."""
+    monkeypatch.setenv("NAME_OF_MODULE", "xlog")
+    monkeypatch.setenv("LEVEL", "42")
+    text = head() + ('loadmodulex "$env(NAME_OF_MODULE).so"\n#!ifndef MOD_xlog\nnonsense\n#!endif\n'
+                     'modparamx("$env(NAME_OF_MODULE)", "prefix", "<$env(LEVEL)>")\n'
+                     'request_route { xlog("$env(LEVEL)"); }\n')
+    text = text.replace('loadmodule "xlog.so"', "")
+    result = run("-c", "-f", "FILE", text=text)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.viaduct_only("the peer's messages differ")
+def test_x_forms_name_the_bad_variable(run):
+    text = head() + 'modparamx("xlog", "prefix", "$nonsense(x)")\nrequest_route { exit; }\n'
+    result = run("-c", "-f", "FILE", text=text)
+    assert result.returncode == 255
+    assert "$nonsense" in result.stdout
