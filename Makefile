@@ -160,7 +160,11 @@ check:
 lint:
 	@utils/check-floors
 	@utils/check-style
-bench: all
+BENCH_LOAD := $(sort $(wildcard test/bench/generator/*.c))
+$(O)/test/bench/generator/load: $(BENCH_LOAD:%.c=$(O)/%.o)
+	@echo "  link    $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^
+bench: all $(O)/test/bench/generator/load
 	@test/bench/run
 reference: all
 	@utils/make-reference $(O)
