@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/db/driver.h"
 #include "core/module/live.h"
 
 #define MODULES_MOST 256
@@ -171,6 +172,10 @@ bool loader_add(const struct module *module, struct diagnostics *diagnostics, st
 	for (uint32_t i = 0; i < module->events.count; i++)
 		script_register_event(module->name, module->events.rows[i].name, module->events.rows[i].kind);
 	register_counters(module);
+	for (uint32_t i = 0; i < module->offers.count; i++)
+		if (strcmp(module->offers.rows[i].name, DB_DRIVER) == 0 &&
+			module->offers.rows[i].version == DB_DRIVER_VERSION)
+			db_driver_register(module->offers.rows[i].functions);
 	live_add(module->name, module->settings.object, module->settings.fields);
 	if (module->commands.count && !rpc_register(&module->commands))
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "duplicate-command", at,
@@ -374,6 +379,8 @@ bool loader_start(void)
 			log_critical("module %s did not start", loader.ordered[i]->name);
 			return false;
 		}
+	/* Connections of the checks at start are not for the children. */
+	db_close_idle();
 	return true;
 }
 

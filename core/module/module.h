@@ -10,6 +10,7 @@
 #include "core/base/digest.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/db/db.h"
 #include "core/loop/fiber.h"
 #include "core/loop/loop.h"
 #include "core/message/message.h"

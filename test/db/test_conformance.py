@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What every database driver must do (conformance.c), on real databases."""
+import os
+import subprocess
+
+import pytest
+
+from sipua.server import build_dir
+
+
+def conformance(url):
+    program = os.path.join(build_dir(), "test/db/conformance")
+    if not os.path.exists(program):
+        pytest.skip("make tests builds it")
+    done = subprocess.run([program, url], capture_output=True, text=True, timeout=100)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert "[  FAILED  ]" not in text and "[  PASSED  ]" in text, text
+    return text
+
+
+def test_sqlite(tmp_path):
+    (tmp_path / "test.sqlite").touch()
+    conformance("sqlite:///%s/test.sqlite" % tmp_path)
