@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip"))
 
 from sipua import Agent  # noqa: E402
+from sipua.databases import MariaDb, Postgres  # noqa: E402
 from sipua.server import Server, find_program, stop_all  # noqa: E402
 
 
@@ -85,3 +86,23 @@ def agent(request, program):
     yield make
     for one in made:
         one.close()
+
+
+def database_server(kind):
+    if not kind.is_there():
+        pytest.skip("%s is not there" % kind.__name__)
+    server = kind()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """A MariaDB server of this session; mariadb.create("name") gives the URL of an empty database."""
+    yield from database_server(MariaDb)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The same with PostgreSQL."""
+    yield from database_server(Postgres)

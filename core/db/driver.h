@@ -120,6 +120,9 @@ void db_sleep_ms(int64_t delay_ms);
 [[gnu::format(printf, 3, 4)]] enum db_status
 db_fail(struct db_connection *connection, enum db_status status, const char *format, ...);
 int64_t db_now_ms(void);
+/* Starts the time limit of a call anew; the core does it before it calls `run`, `next_row` and
+ * `control`. */
+void db_deadline_start(struct db_connection *connection);
 
 /* What a connection has prepared, by the text of the statement; the least recently used goes. */
 struct db_cache {

@@ -48,8 +48,6 @@ enum db_status db_pool_take(struct db *db, struct db_connection **out);
 void db_pool_put(struct db_connection *connection);
 /* Forgets idle connections that the server has closed. */
 void db_pool_drop_idle(struct db *db);
-/* Starts the time limit of a call. */
-void db_deadline_start(struct db_connection *connection);
 /* Logs the failure of a statement, unless it was just told. */
 void db_tell_failed(struct db *db, const struct db_statement *statement, enum db_status status,
 		    const char *error);

@@ -22,3 +22,12 @@ def conformance(url):
 def test_sqlite(tmp_path):
     (tmp_path / "test.sqlite").touch()
     conformance("sqlite:///%s/test.sqlite" % tmp_path)
+
+
+def test_mariadb(mariadb):
+    conformance(mariadb.create("conformance"))
+
+
+def test_mariadb_by_its_socket(mariadb):
+    mariadb.create("conformance")
+    conformance(mariadb.socket_url("conformance"))

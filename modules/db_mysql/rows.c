@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Values on their way to the server, and the columns that come back, in the library's structs. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "modules/db_mysql/db_mysql.h"
+
+#define CHARSET_BINARY 63
+#define FIRST_TEXT     256
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void write_time(MYSQL_TIME *out, int64_t wall_s)
+{
+	time_t seconds = (time_t)wall_s;
+	struct tm parts = { 0 };
+	localtime_r(&seconds, &parts);
+	*out = (MYSQL_TIME){ .year = (unsigned)parts.tm_year + 1900,
+			     .month = (unsigned)parts.tm_mon + 1,
+			     .day = (unsigned)parts.tm_mday,
+			     .hour = (unsigned)parts.tm_hour,
+			     .minute = (unsigned)parts.tm_min,
+			     .second = (unsigned)parts.tm_sec,
+			     .time_type = MYSQL_TIMESTAMP_DATETIME };
+}
+
+static int64_t read_time(const MYSQL_TIME *time)
+{
+	struct tm parts = { .tm_year = (int)time->year - 1900,
+			    .tm_mon = (int)time->month - 1,
+			    .tm_mday = (int)time->day,
+			    .tm_hour = (int)time->hour,
+			    .tm_min = (int)time->minute,
+			    .tm_sec = (int)time->second,
+			    .tm_isdst = -1 };
+	time_t seconds = time->month ? mktime(&parts) : 0;
+	return seconds == (time_t)-1 ? 0 : (int64_t)seconds;
+}
+
+static void bind_value(MYSQL_BIND *bind, const struct db_value *value, MYSQL_TIME *time)
+{
+	*bind = (MYSQL_BIND){ 0 };
+	switch (value->kind) {
+	case DB_NULL: bind->buffer_type = MYSQL_TYPE_NULL; return;
+	case DB_INT:
+		bind->buffer_type = MYSQL_TYPE_LONGLONG;
+		bind->buffer = (void *)(uintptr_t)&value->number;
+		return;
+	case DB_DOUBLE:
+		bind->buffer_type = MYSQL_TYPE_DOUBLE;
+		bind->buffer = (void *)(uintptr_t)&value->real;
+		return;
+	case DB_TIME:
+		write_time(time, value->number);
+		bind->buffer_type = MYSQL_TYPE_DATETIME;
+		bind->buffer = time;
+		return;
+	case DB_TEXT:
+	case DB_BLOB:
+		bind->buffer_type = value->kind == DB_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
+		bind->buffer = (void *)(uintptr_t)value->text.at;
+		bind->buffer_length = (unsigned long)value->text.len;
+		return;
+	}
+}
+
+bool prepared_bind_values(struct prepared *prepared, const struct db_value *values,
+			  MYSQL_BIND *binds, MYSQL_TIME *times, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		bind_value(&binds[i], &values[i], &times[i]);
+	return count == 0 || mysql_stmt_bind_param(prepared->handle, binds) == 0;
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+static enum db_kind kind_of(const MYSQL_FIELD *field)
+{
+	switch (field->type) {
+	case MYSQL_TYPE_TINY:
+	case MYSQL_TYPE_SHORT:
+	case MYSQL_TYPE_LONG:
+	case MYSQL_TYPE_INT24:
+	case MYSQL_TYPE_LONGLONG:
+	case MYSQL_TYPE_YEAR: return DB_INT;
+	case MYSQL_TYPE_FLOAT:
+	case MYSQL_TYPE_DOUBLE:
+	case MYSQL_TYPE_DECIMAL:
+	case MYSQL_TYPE_NEWDECIMAL: return DB_DOUBLE;
+	case MYSQL_TYPE_DATETIME:
+	case MYSQL_TYPE_TIMESTAMP:
+	case MYSQL_TYPE_DATE: return DB_TIME;
+	case MYSQL_TYPE_BIT:
+	case MYSQL_TYPE_TINY_BLOB:
+	case MYSQL_TYPE_MEDIUM_BLOB:
+	case MYSQL_TYPE_LONG_BLOB:
+	case MYSQL_TYPE_BLOB: return field->charsetnr == CHARSET_BINARY ? DB_BLOB : DB_TEXT;
+	default: return DB_TEXT;
+	}
+}
+
+static bool bind_column(struct prepared_column *column, MYSQL_BIND *bind, const MYSQL_FIELD *field)
+{
+	column->kind = kind_of(field);
+	column->name = span_make(field->name, field->name_length);
+	*bind = (MYSQL_BIND){ .is_null = &column->is_null,
+			      .length = &column->len,
+			      .error = &column->is_cut };
+	switch (column->kind) {
+	case DB_NULL:
+	case DB_INT:
+		bind->buffer_type = MYSQL_TYPE_LONGLONG;
+		bind->buffer = &column->fixed.number;
+		bind->is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
+		return true;
+	case DB_DOUBLE:
+		bind->buffer_type = MYSQL_TYPE_DOUBLE;
+		bind->buffer = &column->fixed.real;
+		return true;
+	case DB_TIME:
+		bind->buffer_type = MYSQL_TYPE_DATETIME;
+		bind->buffer = &column->fixed.time;
+		return true;
+	case DB_TEXT:
+	case DB_BLOB:
+		column->text = malloc(FIRST_TEXT);
+		column->capacity = FIRST_TEXT;
+		bind->buffer_type = column->kind == DB_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
+		bind->buffer = column->text;
+		bind->buffer_length = column->capacity;
+		return column->text != NULL;
+	}
+	return false;
+}
+
+static void free_columns(struct prepared *prepared)
+{
+	for (unsigned i = 0; i < prepared->column_count; i++)
+		free(prepared->columns[i].text);
+	free(prepared->columns);
+	free(prepared->binds);
+	free(prepared->row);
+	free(prepared->names);
+	prepared->columns = NULL;
+	prepared->binds = NULL;
+	prepared->row = NULL;
+	prepared->names = NULL;
+	prepared->column_count = 0;
+}
+
+void prepared_free(struct prepared *prepared)
+{
+	free_columns(prepared);
+	mysql_stmt_close(prepared->handle);
+	free(prepared);
+}
+
+/* Has the table changed since the columns were bound? */
+static bool fits(const struct prepared *prepared, const MYSQL_FIELD *fields, unsigned count)
+{
+	if (prepared->column_count != count || !prepared->columns)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (prepared->columns[i].kind != kind_of(&fields[i]))
+			return false;
+	return true;
+}
+
+bool prepared_bind_columns(struct prepared *prepared)
+{
+	unsigned count = mysql_stmt_field_count(prepared->handle);
+	MYSQL_RES *metadata = mysql_stmt_result_metadata(prepared->handle);
+	bool is_good = metadata != NULL;
+	if (is_good && !fits(prepared, mysql_fetch_fields(metadata), count)) {
+		const MYSQL_FIELD *fields = mysql_fetch_fields(metadata);
+		free_columns(prepared);
+		prepared->columns = calloc(count, sizeof(*prepared->columns));
+		prepared->binds = calloc(count, sizeof(*prepared->binds));
+		prepared->row = calloc(count, sizeof(*prepared->row));
+		prepared->names = calloc(count, sizeof(*prepared->names));
+		is_good = prepared->columns && prepared->binds && prepared->row && prepared->names;
+		if (is_good)
+			prepared->column_count = count;
+		for (unsigned i = 0; is_good && i < count; i++)
+			is_good =
+				bind_column(&prepared->columns[i], &prepared->binds[i], &fields[i]);
+		if (is_good)
+			is_good = mysql_stmt_bind_result(prepared->handle, prepared->binds) == 0;
+	}
+	/* The names are the library's: they are renewed with every execution. */
+	for (unsigned i = 0; is_good && i < count; i++) {
+		const MYSQL_FIELD *field = &prepared->handle->fields[i];
+		prepared->names[i] = span_make(field->name, field->name_length);
+	}
+	if (metadata)
+		mysql_free_result(metadata);
+	return is_good;
+}
+
+/* A text longer than its room: makes room and asks the library again, which has it in memory. */
+static bool read_long(struct prepared *prepared, unsigned index)
+{
+	struct prepared_column *column = &prepared->columns[index];
+	char *larger = realloc(column->text, column->len);
+	if (!larger)
+		return false;
+	column->text = larger;
+	column->capacity = column->len;
+	prepared->binds[index].buffer = larger;
+	prepared->binds[index].buffer_length = column->capacity;
+	if (mysql_stmt_fetch_column(prepared->handle, &prepared->binds[index], index, 0) != 0)
+		return false;
+	return mysql_stmt_bind_result(prepared->handle, prepared->binds) == 0;
+}
+
+static struct db_value value_of(const struct prepared_column *column)
+{
+	if (column->is_null)
+		return db_null();
+	switch (column->kind) {
+	case DB_NULL: return db_null();
+	case DB_INT: return db_int(column->fixed.number);
+	case DB_DOUBLE: return db_double(column->fixed.real);
+	case DB_TIME: return db_time(read_time(&column->fixed.time));
+	case DB_TEXT: return db_text(span_make(column->text, column->len));
+	case DB_BLOB: return db_blob(span_make(column->text, column->len));
+	}
+	return db_null();
+}
+
+const struct db_value *prepared_row(struct prepared *prepared)
+{
+	for (unsigned i = 0; i < prepared->column_count; i++) {
+		struct prepared_column *column = &prepared->columns[i];
+		if (column->text && !column->is_null && column->len > column->capacity &&
+		    !read_long(prepared, i))
+			return NULL;
+		prepared->row[i] = value_of(column);
+	}
+	return prepared->row;
+}

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Throw-away database servers: the real MariaDB and PostgreSQL on a loopback address of their own.
+
+A data directory is made once and kept below var/ as a template; a server starts from a copy of it,
+so that starting takes about a second. Root lends the servers an account of their own.
+"""
+import fcntl
+import glob
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from .server import ROOT, free_address
+
+START_SECONDS = 30
+PASSWORD = "throw-away"
+
+
+def find(name, *patterns):
+    """The path of a program, also of one that is in no PATH."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    for pattern in patterns:
+        found = found or (sorted(glob.glob(os.path.join(pattern, name))) or [None])[-1]
+    return found
+
+
+def account(*names):
+    """Who runs the server: None (us) unless we are root."""
+    if os.getuid() != 0:
+        return None
+    for name in names + ("nobody",):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            pass
+    return None
+
+
+def give(path, user):
+    """Gives a directory and everything below it to the account."""
+    if user:
+        for folder, _, files in os.walk(path):
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            for name in files:
+                os.chown(os.path.join(folder, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+class Database:
+    """What the two have in common. `address` is (host, port); `socket_path` a local socket."""
+    accounts = ()
+    create_options = ""
+    scheme = None
+
+    def __init__(self):
+        self.user = account(*self.accounts)
+        self.directory = tempfile.mkdtemp(prefix="vd-%s-" % self.scheme)
+        os.chmod(self.directory, 0o755)
+        self.data = os.path.join(self.directory, "data")
+        self.log_path = os.path.join(self.directory, "log")
+        self.process = None
+        self.address = self.free_tcp_address()
+        shutil.copytree(self.template(), self.data, symlinks=True)
+        os.chmod(self.data, 0o700)
+        give(self.directory, self.user)
+        self.start()
+
+    @staticmethod
+    def free_tcp_address():
+        while True:
+            address = free_address()
+            with socket.socket() as probe:
+                try:
+                    probe.bind(address)
+                    return address
+                except OSError:
+                    pass
+
+    # ---- the template ----
+    def template(self):
+        """The path of a fresh data directory, made the first time."""
+        key = hashlib.sha256(repr(self.recipe("", "")).encode() + self.version()).hexdigest()[:12]
+        place = os.path.join(ROOT, "var", "databases")
+        os.makedirs(place, exist_ok=True)
+        ready = os.path.join(place, "%s-%s" % (self.scheme, key))
+        with open(ready + ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.isdir(ready):
+                self.make_template(ready)
+        return ready
+
+    def make_template(self, ready):
+        making = tempfile.mkdtemp(prefix="vd-%s-template-" % self.scheme)
+        data = os.path.join(making, "data")
+        os.mkdir(data, 0o700)
+        secret = os.path.join(making, "password")
+        with open(secret, "w") as out:
+            out.write(PASSWORD + "\n")
+        os.chmod(making, 0o755)
+        give(making, self.user)
+        self.run(self.recipe(data, secret))
+        shutil.copytree(data, ready + ".new", symlinks=True)
+        os.rename(ready + ".new", ready)
+        shutil.rmtree(making)
+
+    def version(self):
+        return subprocess.run([self.binary, "--version"], capture_output=True, check=True).stdout
+
+    def run(self, command, **kwargs):
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/",
+                              **self.as_user(), **kwargs)
+        assert done.returncode == 0, "%s:\n%s%s" % (command, done.stdout, done.stderr)
+        return done.stdout
+
+    def as_user(self):
+        if not self.user:
+            return {}
+        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": [],
+                "env": dict(os.environ, HOME=self.directory)}
+
+    # ---- life ----
+    def start(self):
+        """Starts the server and waits until it answers."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd="/",
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            **self.as_user())
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            assert self.process.poll() is None and time.monotonic() < deadline, \
+                "%s did not start:\n%s" % (self.scheme, self.log())
+            time.sleep(0.02)
+
+    def log(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()[-3000:]
+
+    def stop(self):
+        """Stops the server at once; the data stay."""
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def freeze(self):
+        """The server answers no more, but its connections stay."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.killpg(self.process.pid, signal.SIGCONT)
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- use ----
+    def url(self, database, user=None, password=PASSWORD):
+        return "%s://%s:%s@%s:%d/%s" % (self.scheme, user or self.root, password,
+                                        self.address[0], self.address[1], database)
+
+    def socket_url(self, database):
+        return "%s://%s:%s@%s/%s" % (self.scheme, self.root, PASSWORD,
+                                     self.socket_path.replace("/", "%2F"), database)
+
+    def create(self, name):
+        """An empty database; its URL."""
+        self.sql(self.maintenance, "DROP DATABASE IF EXISTS %s" % name)
+        self.sql(self.maintenance, "CREATE DATABASE %s%s" % (name, self.create_options))
+        return self.url(name)
+
+
+class MariaDb(Database):
+    accounts = ("mysql",)
+    scheme = "mysql"
+    root = "viaduct"
+    maintenance = "mysql"
+    create_options = " CHARACTER SET utf8mb4"
+    stop_signal = signal.SIGTERM
+    binary = find("mariadbd") or find("mysqld")
+    installer = find("mariadb-install-db") or find("mysql_install_db")
+    client = find("mariadb") or find("mysql")
+    small = ["--innodb-log-file-size=4M", "--innodb-data-file-path=ibdata1:8M:autoextend",
+             "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
+
+    @classmethod
+    def is_there(cls):
+        return bool(cls.binary and cls.installer and cls.client)
+
+    @property
+    def socket_path(self):
+        return os.path.join(self.directory, "socket")
+
+    def recipe(self, data, secret):
+        return [self.installer, "--no-defaults", "--auth-root-authentication-method=normal",
+                "--skip-test-db", "--datadir=" + data] + self.small
+
+    def command(self):
+        return [self.binary, "--no-defaults", "--datadir=" + self.data, "--socket=" + self.socket_path,
+                "--bind-address=" + self.address[0], "--port=%d" % self.address[1],
+                "--pid-file=" + os.path.join(self.directory, "pid"), "--skip-name-resolve",
+                "--skip-log-bin", "--innodb-buffer-pool-size=64M", "--max-connections=200"] + self.small
+
+    def start(self):
+        super().start()
+        self.sql("mysql", "CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY '%s'; "
+                 "GRANT ALL ON *.* TO %s@'%%' WITH GRANT OPTION"
+                 % (self.root, PASSWORD, self.root))
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(self.socket_path)
+                return True
+            except OSError:
+                return False
+
+    def sql(self, database, text):
+        """Runs statements as the server's root, who has no password; rows as lists of texts."""
+        done = subprocess.run([self.client, "--no-defaults", "-uroot", "-N", "-B",
+                               "--socket=" + self.socket_path, database],
+                              input=text, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+class Postgres(Database):
+    accounts = ("postgres",)
+    scheme = "postgres"
+    root = "postgres"
+    maintenance = "postgres"
+    stop_signal = signal.SIGINT  # "fast": connections are closed, not waited for
+    binary = find("postgres", "/usr/lib/postgresql/*/bin")
+    installer = find("initdb", "/usr/lib/postgresql/*/bin")
+    client = find("psql", "/usr/lib/postgresql/*/bin")
+
+    @classmethod
+    def is_there(cls):
+        return bool(cls.binary and cls.installer and cls.client)
+
+    @property
+    def socket_path(self):
+        return self.directory
+
+    def recipe(self, data, secret):
+        return [self.installer, "-D", data, "-U", "postgres", "--pwfile=" + secret, "--no-sync",
+                "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+
+    def command(self):
+        return [self.binary, "-D", self.data, "-h", self.address[0], "-p", str(self.address[1]),
+                "-k", self.directory, "-c", "fsync=off", "-c", "shared_buffers=16MB",
+                "-c", "max_connections=200", "-c", "logging_collector=off"]
+
+    def answers(self):
+        path = os.path.join(self.directory, ".s.PGSQL.%d" % self.address[1])
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except OSError:
+                return False
+        return subprocess.run(self.psql("postgres") + ["-c", "SELECT 1"], capture_output=True,
+                              env=self.environment()).returncode == 0
+
+    def environment(self):
+        return dict(os.environ, PGPASSWORD=PASSWORD)
+
+    def psql(self, database):
+        return [self.client, "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-U", "postgres",
+                "-h", self.address[0], "-p", str(self.address[1]), "-d", database]
+
+    def socket_url(self, database):
+        # The name of a PostgreSQL socket has the port in it.
+        return "postgres://postgres:%s@%s:%d/%s" % (PASSWORD, self.directory.replace("/", "%2F"),
+                                                    self.address[1], database)
+
+    def sql(self, database, text):
+        """Runs statements; rows as lists of texts."""
+        done = subprocess.run(self.psql(database), input=text, capture_output=True, text=True,
+                              env=self.environment())
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in done.stdout.splitlines()]
