@@ -55,6 +55,7 @@ struct render_options {
 	struct span server_line;     /* "Server: …\r\n" or empty */
 	struct span user_agent_line; /* "User-Agent: …\r\n" */
 	bool sip_warning;
+	bool reply_to_via;      /* replies go to the address in Via, not to the source */
 	int64_t server_id;      /* for NOTE_VIA_SERVER_ID; 0: none */
 	struct span via_params_xavp, via_fields_xavp; /* names; absent: none */
 };

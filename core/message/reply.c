@@ -142,10 +142,12 @@ void reply_target(const struct message *request, struct send_target *out_target)
 		.connection = request->from.connection,
 		.no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
 		.close_after = request->notes & NOTE_REPLY_CLOSE };
-	struct end_point maddr = target.to;
+	struct end_point maddr = target.to, sent_by = target.to;
 	if (via && !transport_is_reliable((enum transport)target.to.transport)) {
 		if (via->maddr.len && end_point_parse_ip(via->maddr, &maddr))
 			target.to = maddr;
+		else if (options.reply_to_via && !via_wants_rport(request, via) && end_point_parse_ip(via->host, &sent_by))
+			target.to = sent_by;
 		if (!via_wants_rport(request, via))
 			target.to.port = via_port(via);
 	}

@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From a URI to addresses (RFC 3263): a literal address is taken as it is; a name with a port has
- * address records only; a name without one is asked for SRV records first. */
+/* From a URI to addresses (RFC 3263 4): a literal address is taken as it is; a name with a port has
+ * address records only; of other names NAPTR records say the transports, SRV records the hosts. */
 #include "core/net/locate.h"
 
 #include <stdio.h>
 
 #include "core/net/resolver.h"
+
+/* What DNS calls the transports: in SRV names, and in NAPTR records (RFC 3263 4.1, 7118 5.5). */
+static const struct service {
+	enum transport transport;
+	const char *prefix;
+	struct span naptr;
+	bool is_secure;
+} services[] = {
+	{ TRANSPORT_UDP, "_sip._udp", SPAN("SIP+D2U"), false },
+	{ TRANSPORT_TCP, "_sip._tcp", SPAN("SIP+D2T"), false },
+	{ TRANSPORT_TLS, "_sips._tcp", SPAN("SIPS+D2T"), true },
+	{ TRANSPORT_SCTP, "_sip._sctp", SPAN("SIP+D2S"), false },
+	{ TRANSPORT_WS, "_sip._ws", SPAN("SIP+D2W"), false },
+	{ TRANSPORT_WSS, "_sips._ws", SPAN("SIPS+D2W"), true },
+};
+#define SERVICE_COUNT (sizeof(services) / sizeof(services[0]))
+
+static struct locate_options options = {
+	.prefers_own = true, .supported = 1u << TRANSPORT_UDP,
+	.preferences = { [TRANSPORT_UDP] = 30, [TRANSPORT_TCP] = 20, [TRANSPORT_TLS] = 10, [TRANSPORT_SCTP] = 20 },
+};
+
+void locate_configure(const struct locate_options *chosen)
+{
+	options = *chosen;
+}
 
 static void add_target(struct located *located, struct end_point address, uint16_t port, enum transport transport)
 {
@@ -19,6 +45,11 @@ static void add_target(struct located *located, struct end_point address, uint16
 static bool add_host(struct located *located, struct span host, uint16_t port, enum transport transport)
 {
 	struct resolved_addresses found;
+	struct end_point literal = { 0 };
+	if (end_point_parse_ip(host, &literal)) {
+		add_target(located, literal, port, transport);
+		return true;
+	}
 	if (!resolve_host(host, &found))
 		return false;
 	for (unsigned i = 0; i < found.count; i++)
@@ -26,34 +57,127 @@ static bool add_host(struct located *located, struct span host, uint16_t port, e
 	return true;
 }
 
-static bool add_services(struct located *located, struct span host, enum transport transport)
+/* The hosts of the SRV records with this name. */
+static bool add_services(struct located *located, struct span name, enum transport transport)
 {
-	struct resolved_services found;
-	char name[300];
-	bool is_tls = transport == TRANSPORT_TLS;
-	int len = snprintf(name, sizeof(name), "_%s._%s.%.*s", is_tls ? "sips" : "sip",
-		is_tls ? "tcp" : transport_name_lower(transport), SPAN_ARGS(host));
-	if (len >= (int)sizeof(name) || !resolve_services(span_make(name, (size_t)len), &found))
+	struct dns_services found;
+	unsigned before = located->count;
+	if (!resolve_services(name, &found))
 		return false;
 	for (unsigned i = 0; i < found.count; i++)
 		add_host(located, span_make(found.services[i].target, found.services[i].target_len),
 			found.services[i].port, transport);
+	return located->count > before;
+}
+
+static bool add_services_of(struct located *located, struct span host, const struct service *service)
+{
+	char name[DNS_NAME_MOST + 32];
+	int len = snprintf(name, sizeof(name), "%s.%.*s", service->prefix, SPAN_ARGS(host));
+	return len < (int)sizeof(name) && add_services(located, span_make(name, (size_t)len), service->transport);
+}
+
+static const struct service *service_of(enum transport transport)
+{
+	for (size_t i = 0; i < SERVICE_COUNT; i++)
+		if (services[i].transport == transport)
+			return &services[i];
+	return &services[0];
+}
+
+/* May DNS choose this transport? A sips URI wants the secure ones (RFC 3261 26.2.2). */
+static bool is_eligible(const struct service *service, bool is_secure)
+{
+	return (options.supported & 1u << service->transport) && options.preferences[service->transport] >= 0 &&
+	       (service->is_secure || !is_secure);
+}
+
+/* ---- NAPTR ------------------------------------------------------------------------------------------------- */
+
+static const struct service *pointed_service(const struct dns_pointer *pointer, bool is_secure)
+{
+	struct span name = span_make(pointer->service, pointer->service_len);
+	for (size_t i = 0; i < SERVICE_COUNT; i++)
+		if (span_equal_nocase(name, services[i].naptr))
+			return is_eligible(&services[i], is_secure) ? &services[i] : NULL;
+	return NULL;
+}
+
+/* Does `a` come before `b`? RFC 3403 4.1: by order, then preference; our own preferences come before
+ * that, or between them. */
+static bool is_better(const struct dns_pointer *a, const struct dns_pointer *b, bool is_secure)
+{
+	int32_t own_a = options.preferences[pointed_service(a, is_secure)->transport];
+	int32_t own_b = options.preferences[pointed_service(b, is_secure)->transport];
+	if (options.prefers_own && own_a != own_b)
+		return own_a > own_b;
+	if (a->order != b->order)
+		return a->order < b->order;
+	return own_a != own_b ? own_a > own_b : a->preference < b->preference;
+}
+
+/* RFC 3263 4.1: the domain says which transports it wants, and where their SRV records are. */
+static bool add_pointers(struct located *located, struct span host, bool is_secure)
+{
+	struct dns_pointers found;
+	uint32_t used = 0;
+	if (!options.asks_naptr || !resolve_pointers(host, &found))
+		return false;
+	for (unsigned round = 0; round < found.count; round++) {
+		const struct dns_pointer *best = NULL;
+		for (unsigned i = 0; i < found.count; i++) {
+			const struct dns_pointer *one = &found.pointers[i];
+			if (!(used & 1u << i) && pointed_service(one, is_secure) && (!best || is_better(one, best, is_secure)))
+				best = one;
+		}
+		if (!best)
+			break;
+		used |= 1u << (best - found.pointers);
+		add_services(located, span_make(best->replacement, best->replacement_len),
+			pointed_service(best, is_secure)->transport);
+	}
 	return located->count > 0;
+}
+
+/* ---- without NAPTR ------------------------------------------------------------------------------------------ */
+
+/* SRV records for each transport that we can use, best first, until one has some. */
+static bool add_any_service(struct located *located, struct span host, bool is_secure)
+{
+	uint32_t asked = 0;
+	for (size_t round = 0; round < SERVICE_COUNT; round++) {
+		const struct service *best = NULL;
+		for (size_t i = 0; i < SERVICE_COUNT; i++)
+			if (is_eligible(&services[i], is_secure) && !(asked & 1u << services[i].transport) &&
+				(!best || options.preferences[services[i].transport] > options.preferences[best->transport]))
+				best = &services[i];
+		if (!best)
+			break;
+		asked |= 1u << best->transport;
+		if (add_services_of(located, host, best))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 3263 4: `transport` NONE lets DNS choose. */
+static bool locate(struct span host, uint16_t port, enum transport transport, bool is_secure, struct located *located)
+{
+	struct end_point literal = { 0 };
+	enum transport usual = is_secure ? TRANSPORT_TLS : TRANSPORT_UDP;
+	bool is_open = port == 0 && !end_point_parse_ip(host, &literal);
+	located->count = 0;
+	if (is_open && transport != TRANSPORT_NONE && add_services_of(located, host, service_of(transport)))
+		return true;
+	if (is_open && transport == TRANSPORT_NONE &&
+		(add_pointers(located, host, is_secure) || add_any_service(located, host, is_secure)))
+		return true;
+	return add_host(located, host, port, transport == TRANSPORT_NONE ? usual : transport);
 }
 
 bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located)
 {
-	struct end_point literal = { 0 };
-	if (transport == TRANSPORT_NONE)
-		transport = TRANSPORT_UDP;
-	out_located->count = 0;
-	if (end_point_parse_ip(host, &literal)) {
-		add_target(out_located, literal, port, transport);
-		return true;
-	}
-	if (port == 0 && add_services(out_located, host, transport))
-		return true;
-	return add_host(out_located, host, port, transport);
+	return locate(host, port, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, false, out_located);
 }
 
 bool locate_uri(struct span uri, struct located *out_located)
@@ -63,7 +187,10 @@ bool locate_uri(struct span uri, struct located *out_located)
 	if (!uri_parse(uri, &parsed) || !uri_is_sip(&parsed) || parsed.transport == SIP_TRANSPORT_OTHER)
 		return false;
 	enum transport transport = (enum transport)parsed.transport;
-	if (parsed.scheme == URI_SIPS && (transport == TRANSPORT_NONE || transport == TRANSPORT_TCP))
+	bool is_secure = parsed.scheme == URI_SIPS;
+	if (is_secure && transport == TRANSPORT_TCP)
 		transport = TRANSPORT_TLS;
-	return locate_host(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport, out_located);
+	if (is_secure && transport == TRANSPORT_WS)
+		transport = TRANSPORT_WSS;
+	return locate(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport, is_secure, out_located);
 }

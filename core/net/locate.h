@@ -12,9 +12,17 @@ struct located {
 	unsigned count;
 };
 
+struct locate_options {
+	bool asks_naptr;                      /* RFC 3263 4.1; else SRV records are asked for at once */
+	bool prefers_own;                     /* the preferences below before the order of the records */
+	int32_t preferences[TRANSPORT_COUNT]; /* larger is better; below 0: never chosen by DNS */
+	uint32_t supported;                   /* 1 << transport of those that we can send by */
+};
+void locate_configure(const struct locate_options *options);
+
 /* The targets of a URI: maddr, else host; port and transport as written or as DNS says. May wait, so
  * call it on a fiber and without locks; on the loop's own stack only literal addresses and cached
  * names are found. False: nothing found; *out_located has count 0. */
 bool locate_uri(struct span uri, struct located *out_located);
-/* The same for a host with an optional port (0) and transport (NONE), as in Via and forward(). */
+/* The same for a host with an optional port (0) and transport (NONE: UDP), as in Via and forward(). */
 bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located);

@@ -1,45 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DNS by c-ares. SRV answers are decoded with libc's ns_parserr, because c-ares 1.18 loses their
- * TTLs; addresses come from ares_getaddrinfo, which knows TTLs and /etc/hosts. */
+/* DNS by c-ares: questions, their answers, and the cache. Addresses come from ares_getaddrinfo, which
+ * knows TTLs and /etc/hosts; SRV and NAPTR answers are read by dns_records. */
 #include "core/net/resolver.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <netdb.h>
-#include <resolv.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/base/hash.h"
 #include "core/loop/fiber.h"
 #include "core/loop/loop.h"
+#include "core/shm/counters.h"
 
 #define CACHE_ENTRIES 1024 /* direct mapped: a newer name replaces an older one */
-#define NAME_MOST 255
-#define NEGATIVE_MS 60000
-#define FAILURE_MS 5000    /* DNS itself was out of reach */
-#define TTL_MOST_S 86400
+#define FAILURE_S 5        /* DNS itself was out of reach */
 #define TRY_MS 1000
 #define TRIES 3
 
-enum record_kind { RECORD_ADDRESS, RECORD_SERVICE };
+enum record_kind { RECORD_ADDRESS, RECORD_SERVICE, RECORD_POINTER };
 
+/* What is known of a name. Only as much of `records` is allocated as there is; count 0: it does not
+ * exist. */
 struct entry {
 	enum record_kind kind;
-	char name[NAME_MOST + 1];
+	char name[DNS_NAME_MOST + 1];
 	size_t name_len;
 	int64_t expires_ms;
-	unsigned count; /* 0: there is none */
-	union {
-		struct end_point addresses[RESOLVER_RECORDS_MOST];
-		struct resolved_service services[RESOLVER_RECORDS_MOST];
+	size_t bytes;
+	unsigned count;
+	union records {
+		struct end_point addresses[DNS_RECORDS_MOST];
+		struct dns_service services[DNS_RECORDS_MOST];
+		struct dns_pointer pointers[DNS_RECORDS_MOST];
 	} records;
+};
+static const size_t record_bytes[] = {
+	[RECORD_ADDRESS] = sizeof(struct end_point),
+	[RECORD_SERVICE] = sizeof(struct dns_service),
+	[RECORD_POINTER] = sizeof(struct dns_pointer),
 };
 
 /* One question on its way; lives on the stack of the fiber that waits. */
 struct question {
+	struct question *next;    /* of those on their way, or of the waiters */
+	struct question *waiters; /* others that ask the same; they get a copy of the answer */
 	struct fiber_event answered;
 	struct entry answer;
 	int64_t ttl_s;
@@ -49,10 +57,117 @@ struct question {
 static struct {
 	ares_channel channel;
 	pid_t owner; /* a channel does not survive a fork */
-	struct loop_timer timer;
+	struct loop_timer timer, sweeper;
 	struct entry *cache[CACHE_ENTRIES];
+	struct question *asking;
 	struct resolver_figures figures;
-} state = { .timer = LOOP_TIMER_INIT };
+	counter_id failed, slow;
+	struct resolver_options options;
+} state = {
+	.timer = LOOP_TIMER_INIT, .sweeper = LOOP_TIMER_INIT,
+	.options = { .ipv4 = true, .ipv6 = true, .use_cache = true, .max_ttl_s = DNS_TTL_MOST_S, .negative_ttl_s = 60,
+		.sweep_s = 120, .bytes_most = 500 << 10, .search = true, .draws_services = true },
+};
+
+void resolver_configure(const struct resolver_options *options)
+{
+	state.options = *options;
+}
+
+const struct resolver_options *resolver_options(void)
+{
+	return &state.options;
+}
+
+void resolver_prepare(void)
+{
+	state.failed = counter_register("dns", "failed_dns_request", "questions that DNS did not answer", COUNTER_COUNT);
+	state.slow = counter_register("dns", "slow_dns_request", "answers slower than dns_slow_query_ms", COUNTER_COUNT);
+}
+
+/* ---- cache ------------------------------------------------------------------------------------------------ */
+
+static struct entry **cache_place(enum record_kind kind, struct span name)
+{
+	return &state.cache[hash_mix(hash_span_nocase(name), kind) % CACHE_ENTRIES];
+}
+
+static void cache_drop(struct entry **place)
+{
+	if (!*place)
+		return;
+	state.figures.entries--;
+	state.figures.bytes -= (*place)->bytes;
+	free(*place);
+	*place = NULL;
+}
+
+static const struct entry *cache_find(enum record_kind kind, struct span name)
+{
+	const struct entry *entry = *cache_place(kind, name);
+	bool is_it = entry && entry->kind == kind && entry->expires_ms > clock_ms() &&
+		span_equal_nocase(span_make(entry->name, entry->name_len), name);
+	state.figures.hits += is_it;
+	return is_it ? entry : NULL;
+}
+
+static void cache_sweep(void)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES; i++)
+		if (state.cache[i] && state.cache[i]->expires_ms <= clock_ms())
+			cache_drop(&state.cache[i]);
+}
+
+/* Makes room for `bytes`; false when what is there still holds and must not go. */
+static bool cache_make_room(size_t bytes)
+{
+	if (state.figures.bytes + bytes <= state.options.bytes_most)
+		return true;
+	cache_sweep();
+	for (unsigned i = 0; i < CACHE_ENTRIES && state.options.drops_live; i++)
+		if (state.figures.bytes + bytes > state.options.bytes_most)
+			cache_drop(&state.cache[i]);
+	return state.figures.bytes + bytes <= state.options.bytes_most;
+}
+
+static int64_t time_to_live_s(const struct question *question)
+{
+	const struct resolver_options *options = &state.options;
+	if (question->has_failed)
+		return FAILURE_S;
+	if (question->answer.count == 0)
+		return options->negative_ttl_s;
+	int64_t ttl_s = question->ttl_s < options->min_ttl_s ? options->min_ttl_s : question->ttl_s;
+	return ttl_s > options->max_ttl_s ? options->max_ttl_s : ttl_s;
+}
+
+static void cache_keep(const struct question *question, struct span name)
+{
+	const struct entry *answer = &question->answer;
+	size_t bytes = offsetof(struct entry, records) + answer->count * record_bytes[answer->kind];
+	struct entry **place = cache_place(answer->kind, name);
+	cache_drop(place);
+	struct entry *kept = state.options.use_cache && cache_make_room(bytes) ? malloc(bytes) : NULL;
+	if (!kept)
+		return; /* asked again next time */
+	memcpy(kept, answer, bytes);
+	kept->bytes = bytes;
+	kept->expires_ms = clock_ms() + time_to_live_s(question) * 1000;
+	*place = kept;
+	state.figures.entries++;
+	state.figures.bytes += bytes;
+}
+
+void resolver_flush(void)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES; i++)
+		cache_drop(&state.cache[i]);
+}
+
+struct resolver_figures resolver_figures(void)
+{
+	return state.figures;
+}
 
 /* ---- c-ares on the loop ------------------------------------------------------------------------------- */
 
@@ -69,6 +184,12 @@ static void on_timer(struct loop_timer *timer)
 	ares_process_fd(state.channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
+static void on_sweep(struct loop_timer *timer)
+{
+	(void)timer;
+	cache_sweep();
+}
+
 static void on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
 {
 	(void)data;
@@ -79,67 +200,46 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 		log_error("a DNS socket cannot be watched; its questions time out");
 }
 
+/* dns_servers_no: asks only the first servers of resolv.conf. */
+static void limit_servers(void)
+{
+	struct ares_addr_port_node *servers;
+	if (state.options.servers_most == 0 || ares_get_servers_ports(state.channel, &servers) != ARES_SUCCESS)
+		return;
+	struct ares_addr_port_node *last = servers;
+	for (int64_t i = 1; last && i < state.options.servers_most; i++)
+		last = last->next;
+	struct ares_addr_port_node *rest = last ? last->next : NULL;
+	if (rest) {
+		last->next = NULL;
+		ares_set_servers_ports(state.channel, servers);
+		last->next = rest;
+	}
+	ares_free_data(servers);
+}
+
 static bool channel_ready(void)
 {
-	struct ares_options options = { .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = on_socket_state,
-		.lookups = (char[]){ 'f', 'b', '\0' } };
+	const struct resolver_options *chosen = &state.options;
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS | ARES_OPT_FLAGS;
+	struct ares_options options = { .timeout = chosen->try_ms ? (int)chosen->try_ms : TRY_MS,
+		.tries = chosen->tries ? (int)chosen->tries : TRIES, .sock_state_cb = on_socket_state,
+		.flags = chosen->search ? 0 : ARES_FLAG_NOSEARCH, .lookups = (char[]){ 'f', 'b', '\0' } };
 	if (state.owner == getpid())
 		return true;
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-		ares_init_options(&state.channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-			ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS) != ARES_SUCCESS) {
+		ares_init_options(&state.channel, &options, mask) != ARES_SUCCESS) {
 		log_error("the resolver cannot be set up; host names are not found");
 		return false;
 	}
+	if (chosen->servers && ares_set_servers_ports_csv(state.channel, chosen->servers) != ARES_SUCCESS)
+		log_error("dns_servers: \"%s\" is no list of addresses; those of the system are asked", chosen->servers);
+	limit_servers();
 	state.owner = getpid();
 	loop_timer_start(&state.timer, TRY_MS / 4, TRY_MS / 4, on_timer, NULL);
+	if (chosen->sweep_s > 0)
+		loop_timer_start(&state.sweeper, chosen->sweep_s * 1000, chosen->sweep_s * 1000, on_sweep, NULL);
 	return true;
-}
-
-/* ---- cache ------------------------------------------------------------------------------------------------ */
-
-static struct entry **cache_place(enum record_kind kind, struct span name)
-{
-	return &state.cache[hash_mix(hash_span_nocase(name), kind) % CACHE_ENTRIES];
-}
-
-static const struct entry *cache_find(enum record_kind kind, struct span name)
-{
-	const struct entry *entry = *cache_place(kind, name);
-	bool is_it = entry && entry->kind == kind && entry->expires_ms > clock_ms() &&
-		span_equal_nocase(span_make(entry->name, entry->name_len), name);
-	state.figures.hits += is_it;
-	return is_it ? entry : NULL;
-}
-
-static void cache_keep(const struct question *question, struct span name)
-{
-	struct entry **place = cache_place(question->answer.kind, name);
-	if (!*place) {
-		*place = malloc(sizeof(struct entry));
-		if (!*place)
-			return; /* asked again next time */
-		state.figures.entries++;
-	}
-	int64_t ttl_ms = question->has_failed ? FAILURE_MS : NEGATIVE_MS;
-	if (question->answer.count)
-		ttl_ms = (question->ttl_s > TTL_MOST_S ? TTL_MOST_S : question->ttl_s) * 1000;
-	**place = question->answer;
-	(*place)->expires_ms = clock_ms() + ttl_ms;
-}
-
-void resolver_flush(void)
-{
-	for (unsigned i = 0; i < CACHE_ENTRIES; i++) {
-		free(state.cache[i]);
-		state.cache[i] = NULL;
-	}
-	state.figures.entries = 0;
-}
-
-struct resolver_figures resolver_figures(void)
-{
-	return state.figures;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------- */
@@ -155,10 +255,10 @@ static void on_addresses(void *data, int status, int timeouts, struct ares_addri
 	struct question *question = data;
 	(void)timeouts;
 	question->has_failed = is_out_of_reach(status);
-	question->ttl_s = TTL_MOST_S;
+	question->ttl_s = DNS_TTL_MOST_S;
 	for (const struct ares_addrinfo_node *node = result ? result->nodes : NULL; node; node = node->ai_next) {
 		struct sockaddr_storage address = { 0 };
-		if (question->answer.count == RESOLVER_RECORDS_MOST || (size_t)node->ai_addrlen > sizeof(address))
+		if (question->answer.count == DNS_RECORDS_MOST || (size_t)node->ai_addrlen > sizeof(address))
 			continue;
 		memcpy(&address, node->ai_addr, (size_t)node->ai_addrlen);
 		end_point_from_sockaddr(&address, TRANSPORT_NONE,
@@ -172,128 +272,162 @@ static void on_addresses(void *data, int status, int timeouts, struct ares_addri
 	fiber_wake(&question->answered);
 }
 
-static void take_service(struct question *question, ns_msg *message, const ns_rr *record)
-{
-	const unsigned char *data = ns_rr_rdata(*record);
-	char target[NS_MAXDNAME];
-	if (ns_rr_type(*record) != ns_t_srv || ns_rr_rdlen(*record) < 7 ||
-		question->answer.count == RESOLVER_RECORDS_MOST)
-		return;
-	int len = ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), data + 6, target, sizeof(target));
-	size_t target_len = len < 0 ? 0 : strlen(target);
-	struct resolved_service *service = &question->answer.records.services[question->answer.count];
-	/* A target of "." means that the service is decidedly not offered. */
-	if (target_len == 0 || target_len >= sizeof(service->target) || strcmp(target, ".") == 0)
-		return;
-	service->priority = (uint16_t)ns_get16(data);
-	service->weight = (uint16_t)ns_get16(data + 2);
-	service->port = (uint16_t)ns_get16(data + 4);
-	memcpy(service->target, target, target_len);
-	service->target_len = (uint16_t)target_len;
-	question->answer.count++;
-	if ((int64_t)ns_rr_ttl(*record) < question->ttl_s)
-		question->ttl_s = ns_rr_ttl(*record);
-}
-
 static void on_services(void *data, int status, int timeouts, unsigned char *bytes, int len)
 {
 	struct question *question = data;
-	ns_msg message;
+	struct dns_services found = { .count = 0 };
 	(void)timeouts;
 	question->has_failed = is_out_of_reach(status);
-	question->ttl_s = TTL_MOST_S;
-	if (status == ARES_SUCCESS && ns_initparse(bytes, len, &message) == 0)
-		for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
-			ns_rr record;
-			if (ns_parserr(&message, ns_s_an, i, &record) == 0)
-				take_service(question, &message, &record);
-		}
+	if (status == ARES_SUCCESS)
+		dns_read_services(span_make((const char *)bytes, (size_t)len), &found, &question->ttl_s);
+	question->answer.count = found.count;
+	memcpy(question->answer.records.services, found.services, found.count * sizeof(found.services[0]));
+	fiber_wake(&question->answered);
+}
+
+static void on_pointers(void *data, int status, int timeouts, unsigned char *bytes, int len)
+{
+	struct question *question = data;
+	struct dns_pointers found = { .count = 0 };
+	(void)timeouts;
+	question->has_failed = is_out_of_reach(status);
+	if (status == ARES_SUCCESS)
+		dns_read_pointers(span_make((const char *)bytes, (size_t)len), &found, &question->ttl_s);
+	question->answer.count = found.count;
+	memcpy(question->answer.records.pointers, found.pointers, found.count * sizeof(found.pointers[0]));
 	fiber_wake(&question->answered);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-static bool ask(enum record_kind kind, struct span name, int family, struct question *question)
+static void send_question(struct question *question, int family)
 {
 	struct ares_addrinfo_hints hints = { .ai_family = family, .ai_flags = ARES_AI_NOSORT };
+	const char *name = question->answer.name;
+	switch (question->answer.kind) {
+	case RECORD_ADDRESS:
+		ares_getaddrinfo(state.channel, name, NULL, &hints, on_addresses, question);
+		return;
+	case RECORD_SERVICE:
+		ares_query(state.channel, name, ns_c_in, ns_t_srv, on_services, question);
+		return;
+	case RECORD_POINTER:
+		ares_query(state.channel, name, ns_c_in, ns_t_naptr, on_pointers, question);
+		return;
+	}
+}
+
+static void ask(int family, struct question *question)
+{
+	int64_t asked_ms = clock_ms();
+	question->has_failed = false;
+	state.figures.queries++;
+	send_question(question, family);
+	fiber_wait(&question->answered, -1); /* c-ares answers every question, in the end with a time-out */
+	state.figures.failures += question->has_failed;
+	if (question->has_failed)
+		counter_inc(state.failed);
+	if (state.options.slow_ms && clock_ms() - asked_ms > state.options.slow_ms)
+		counter_inc(state.slow);
+}
+
+/* Asks for the families that are of use, until one has an address. */
+static void ask_addresses(struct question *question)
+{
+	const struct resolver_options *options = &state.options;
+	const int families[] = { options->prefers_ipv6 ? AF_INET6 : AF_INET, options->prefers_ipv6 ? AF_INET : AF_INET6 };
+	for (unsigned i = 0; i < 2 && question->answer.count == 0 && !question->has_failed; i++)
+		if (families[i] == AF_INET ? options->ipv4 : options->ipv6)
+			ask(families[i], question);
+}
+
+static struct question *find_asking(enum record_kind kind, struct span name)
+{
+	struct question *one = state.asking;
+	while (one && (one->answer.kind != kind ||
+			      !span_equal_nocase(span_make(one->answer.name, one->answer.name_len), name)))
+		one = one->next;
+	return one;
+}
+
+static void forget_asking(struct question *question)
+{
+	struct question **link = &state.asking;
+	while (*link != question)
+		link = &(*link)->next;
+	*link = question->next;
+}
+
+/* Asks DNS, or waits for the answer to a question that is already on its way. */
+static void ask_once(enum record_kind kind, struct span name, struct question *question)
+{
+	struct question *same = find_asking(kind, name);
 	*question = (struct question){ .answer = { .kind = kind, .name_len = name.len } };
 	memcpy(question->answer.name, name.at, name.len);
 	question->answer.name[name.len] = '\0';
-	if (!channel_ready())
-		return false;
-	state.figures.queries++;
+	if (same) {
+		question->next = same->waiters;
+		same->waiters = question;
+		fiber_wait(&question->answered, -1);
+		return;
+	}
+	question->next = state.asking;
+	state.asking = question;
 	if (kind == RECORD_ADDRESS)
-		ares_getaddrinfo(state.channel, question->answer.name, NULL, &hints, on_addresses, question);
+		ask_addresses(question);
 	else
-		ares_query(state.channel, question->answer.name, ns_c_in, ns_t_srv, on_services, question);
-	fiber_wait(&question->answered, -1); /* c-ares answers every question, in the end with a time-out */
-	state.figures.failures += question->has_failed;
-	return true;
+		ask(AF_UNSPEC, question);
+	forget_asking(question);
+	cache_keep(question, name);
+	for (struct question *waiter = question->waiters, *next; waiter; waiter = next) {
+		next = waiter->next; /* a waiter that runs takes its question away */
+		waiter->answer = question->answer;
+		fiber_wake(&waiter->answered);
+	}
 }
 
-/* The cached entry, after asking when that is possible; NULL when nothing can be told. */
-static const struct entry *look_up(enum record_kind kind, struct span name)
+/* What is known of the name, after asking when that is possible: the cached entry, or `scratch`. NULL
+ * when nothing can be told. */
+static const struct entry *look_up(enum record_kind kind, struct span name, struct question *scratch)
 {
 	if (name.len && name.at[name.len - 1] == '.')
 		name.len--;
-	if (name.len == 0 || name.len > NAME_MOST || memchr(name.at, '\0', name.len))
+	if (name.len == 0 || name.len > DNS_NAME_MOST || memchr(name.at, '\0', name.len))
 		return NULL;
 	const struct entry *entry = cache_find(kind, name);
-	if (entry || !fiber_is_running())
+	if (entry || !fiber_is_running() || !channel_ready())
 		return entry;
-	struct question question;
-	if (!ask(kind, name, AF_INET, &question))
-		return NULL;
-	if (kind == RECORD_ADDRESS && question.answer.count == 0 && !question.has_failed &&
-		!ask(kind, name, AF_INET6, &question))
-		return NULL;
-	cache_keep(&question, name);
-	return cache_find(kind, name);
+	ask_once(kind, name, scratch);
+	return &scratch->answer;
 }
 
 bool resolve_host(struct span name, struct resolved_addresses *out)
 {
-	const struct entry *entry = look_up(RECORD_ADDRESS, name);
+	struct question scratch;
+	const struct entry *entry = look_up(RECORD_ADDRESS, name, &scratch);
 	out->count = entry ? entry->count : 0;
 	for (unsigned i = 0; i < out->count; i++)
 		out->addresses[i] = entry->records.addresses[i];
 	return out->count > 0;
 }
 
-/* RFC 2782: lower priorities first; among equals each is drawn with a chance that follows its weight. */
-static void order_services(struct resolved_services *all)
+bool resolve_services(struct span name, struct dns_services *out)
 {
-	for (unsigned i = 0; i < all->count; i++) {
-		unsigned best = i;
-		uint32_t total = 0;
-		for (unsigned j = i; j < all->count; j++)
-			if (all->services[j].priority < all->services[best].priority)
-				best = j;
-		for (unsigned j = i; j < all->count; j++)
-			if (all->services[j].priority == all->services[best].priority)
-				total += all->services[j].weight + 1u;
-		uint32_t drawn = random_below(total);
-		for (unsigned j = i; j < all->count; j++) {
-			if (all->services[j].priority != all->services[best].priority)
-				continue;
-			if (drawn <= all->services[j].weight) {
-				best = j;
-				break;
-			}
-			drawn -= all->services[j].weight + 1u;
-		}
-		struct resolved_service chosen = all->services[best];
-		all->services[best] = all->services[i];
-		all->services[i] = chosen;
-	}
-}
-
-bool resolve_services(struct span name, struct resolved_services *out)
-{
-	const struct entry *entry = look_up(RECORD_SERVICE, name);
+	struct question scratch;
+	const struct entry *entry = look_up(RECORD_SERVICE, name, &scratch);
 	out->count = entry ? entry->count : 0;
 	for (unsigned i = 0; i < out->count; i++)
 		out->services[i] = entry->records.services[i];
-	order_services(out);
+	dns_order_services(out, state.options.draws_services);
+	return out->count > 0;
+}
+
+bool resolve_pointers(struct span name, struct dns_pointers *out)
+{
+	struct question scratch;
+	const struct entry *entry = look_up(RECORD_POINTER, name, &scratch);
+	out->count = entry ? entry->count : 0;
+	for (unsigned i = 0; i < out->count; i++)
+		out->pointers[i] = entry->records.pointers[i];
 	return out->count > 0;
 }

@@ -5,33 +5,51 @@
 #pragma once
 
 #include "core/net/address.h"
-
-#define RESOLVER_RECORDS_MOST 16
+#include "core/net/dns_records.h"
 
 struct resolved_addresses {
-	struct end_point addresses[RESOLVER_RECORDS_MOST]; /* port 0, no transport */
+	struct end_point addresses[DNS_RECORDS_MOST]; /* port 0, no transport */
 	unsigned count;
 };
 
-struct resolved_service { /* one SRV record */
-	uint16_t priority, weight, port;
-	uint16_t target_len;
-	char target[256];
-};
-struct resolved_services {
-	struct resolved_service services[RESOLVER_RECORDS_MOST]; /* in the order to be tried (RFC 2782) */
-	unsigned count;
+struct resolver_options {
+	/* addresses */
+	bool ipv4, ipv6;        /* which families are of use */
+	bool prefers_ipv6;      /* asked for first */
+	/* cache */
+	bool use_cache;
+	bool drops_live;        /* a full cache forgets records that still hold; else it keeps no new ones */
+	int64_t min_ttl_s, max_ttl_s, negative_ttl_s;
+	int64_t sweep_s;        /* how often what has expired is forgotten */
+	size_t bytes_most;
+	/* questions */
+	int64_t try_ms;         /* 0: the system's */
+	int64_t tries;          /* 0: the system's */
+	int64_t servers_most;   /* 0: all */
+	bool search;            /* names without a dot get the domains of resolv.conf */
+	int64_t slow_ms;        /* answers that take longer are counted; 0: none */
+	const char *servers;    /* "ip:port,…" instead of resolv.conf's; NULL: those */
+	bool draws_services;    /* SRV records of one priority are drawn by weight; else the heaviest is first */
 };
 
-/* The IPv4 addresses of a name, or its IPv6 ones when it has no others; /etc/hosts counts. False when
- * there is none, DNS does not answer, or waiting is not possible. */
+/* The options hold from the next question on; `options->servers` must stay. Before the first question. */
+void resolver_configure(const struct resolver_options *options);
+const struct resolver_options *resolver_options(void);
+/* Counters; before counters_start. */
+void resolver_prepare(void);
+
+/* The addresses of a name: of the first family that has some; /etc/hosts counts. False when there is
+ * none, DNS does not answer, or waiting is not possible. */
 bool resolve_host(struct span name, struct resolved_addresses *out);
 /* The SRV records of "_sip._udp.example.org", best first, weights drawn anew each time. */
-bool resolve_services(struct span name, struct resolved_services *out);
+bool resolve_services(struct span name, struct dns_services *out);
+/* The NAPTR records of a domain, in the order of the answer. */
+bool resolve_pointers(struct span name, struct dns_pointers *out);
 
 struct resolver_figures {
 	uint64_t queries, hits, failures;
 	unsigned entries;
+	size_t bytes;
 };
 struct resolver_figures resolver_figures(void);
 /* Forgets everything that is cached. */

@@ -5,6 +5,7 @@
 
 #include "core/net/locate.h"
 #include "core/process/process.h"
+#include "core/script/uri_edit.h"
 
 struct number_args { int64_t number; };
 struct text_args { struct span text; };
@@ -89,7 +90,7 @@ static int set_forward_close(struct script_run *run)
 
 /* A Request-URI in parts; whoever changes one part writes all of them again. */
 struct uri_parts {
-	struct span user, password, host, port, params;
+	struct span user, user_params, password, host, port, params;
 	struct span scheme, headers;
 };
 
@@ -100,7 +101,7 @@ static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
 		log_debug("the Request-URI is malformed: %.*s", SPAN_ARGS(message_uri(run->msg)));
 		return false;
 	}
-	*out_parts = (struct uri_parts){ .user = uri.user, .password = uri.password, .host = uri.host,
+	*out_parts = (struct uri_parts){ .user = uri_seen_user(&uri), .user_params = uri_seen_user_params(&uri), .password = uri.password, .host = uri.host,
 		.port = uri.port_text, .params = uri.params, .scheme = uri.scheme_text, .headers = uri.headers };
 	return true;
 }
@@ -112,6 +113,10 @@ static int uri_put_together(struct script_run *run, const struct uri_parts *part
 	writer_char(&w, ':');
 	if (parts->user.len) {
 		writer_span(&w, parts->user);
+		if (parts->user_params.len) {
+			writer_char(&w, ';');
+			writer_span(&w, parts->user_params);
+		}
 		if (parts->password.len) {
 			writer_char(&w, ':');
 			writer_span(&w, parts->password);

@@ -48,9 +48,9 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 	char branch[64];
 	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
-	out.from = msg->target.socket ? msg->target.socket : msg->from.listener;
+	out.from = msg->target.socket;
 	if (!out.from || out.from->address.family != to->family || out.from->address.transport != to->transport)
-		out.from = listener_for(to);
+		out.from = listener_towards(msg->from.listener, to);
 	if (!out.from) {
 		msg->last_error = 500;
 		log_error("no listen address can reach the destination");

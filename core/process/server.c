@@ -16,6 +16,7 @@
 
 #include "core/module/live.h"
 #include "core/module/describe.h"
+#include "core/net/resolver.h"
 #include "core/process/options.h"
 #include "core/process/process.h"
 #include "core/script/config_names.h"
@@ -195,14 +196,24 @@ static void print_diagnostics(struct diagnostics *diagnostics)
 /* ---- log_prefix ---------------------------------------------------------------------------------------------- */
 
 static const struct text_template *log_prefix;
+static unsigned log_prefix_slot;
 
 static struct span log_prefix_text(void)
 {
 	struct message *msg = fiber_local();
 	struct script_run run;
+	bool is_kept = core_settings()->log_prefix_mode == 0;
+	if (msg && is_kept && msg->slots[log_prefix_slot])
+		return *(struct span *)msg->slots[log_prefix_slot];
 	if (!msg || !script_run_init(&run, msg, ROUTE_EVENT, NULL))
 		return (struct span){ NULL, 0 };
-	return template_text(&run, log_prefix);
+	struct span text = template_text(&run, log_prefix);
+	struct span *kept = is_kept ? ARENA_NEW(msg->arena, struct span) : NULL;
+	if (kept) {
+		*kept = text;
+		msg->slots[log_prefix_slot] = kept;
+	}
+	return text;
 }
 
 static void compile_log_prefix(struct diagnostics *diagnostics)
@@ -211,6 +222,7 @@ static void compile_log_prefix(struct diagnostics *diagnostics)
 		return;
 	log_prefix = template_compile(core_settings()->log_prefix, startup_arena(), diagnostics,
 		(struct source_position){ 0 });
+	log_prefix_slot = message_slot("log_prefix");
 	if (log_prefix)
 		log_set_prefix_source(log_prefix_text);
 }
@@ -227,6 +239,7 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	rpc_register(&core_commands_dns);
 	counters_prepare();
 	forward_prepare();
+	resolver_prepare();
 	server.script = (struct script_options){ .path = server.options.config_path,
 		.defines = server.options.defines, .define_count = server.options.define_count };
 	struct script_source *source = script_read(&server.script, &actions, startup_arena(), diagnostics);
@@ -458,6 +471,7 @@ static bool start(const struct image *image)
 	}
 	add_automatic_aliases();
 	set_limits();
+	network_settings_apply();
 	if (!find_identity(&identity) || !listeners_open())
 		return false;
 	make_rundir(&identity);

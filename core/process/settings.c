@@ -7,11 +7,17 @@
 #include <sys/utsname.h>
 #include <syslog.h>
 
+#include "core/net/dns_records.h"
+
 static struct core_settings settings = {
 	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
 	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"),
 	.port = 5060, .auto_aliases = true, .server_signature = true,
 	.phone2tel = true, .max_branches = 12, .msg_recv_max_size = 65535,
+	.dns_try_ipv6 = true, .dns_naptr_ignore_rfc = true, .dns_srv_lb = true, .dns_use_search_list = true,
+	.dns_cache_init = true, .use_dns_cache = true, .dns_cache_mem = 500, .dns_cache_gc_interval = 120,
+	.dns_cache_max_ttl = DNS_TTL_MOST_S, .dns_cache_negative_ttl = 60,
+	.dns_udp_pref = 30, .dns_tcp_pref = 20, .dns_tls_pref = 10, .dns_sctp_pref = 20,
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
 };
 
@@ -33,7 +39,6 @@ static const char *check_facility(struct span text, int64_t number)
 
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
 #define NO_TCP(name) FIELD_IGNORED(name, "for stream transports, which come with a later release")
-#define NO_DNS(name) FIELD_IGNORED(name, "the resolver has its own limits and needs no tuning here")
 #define NO_SCTP(name) FIELD_IGNORED(name, "SCTP comes with a later release")
 #define NO_NEED(name, why) FIELD_IGNORED(name, why)
 
@@ -52,20 +57,22 @@ static const struct field fields[] = {
 	SET(disable_core_dump, "no core files"), SET(shm_force_alloc, "take all shared memory at start"),
 	SET(mlock_pages, "keep all memory from being swapped"),
 	SET(debug, "log threshold: -5 alert … -1 error, 0 warning, 1 notice, 2 info, 3 debug", .is_live = true),
-	SET(log_prefix_mode, "1: evaluate log_prefix for every line", .max = 1),
+	SET(log_prefix_mode, "0: evaluate log_prefix once per message; 1: for every line", .max = 1),
 	SET(memlog, "accepted: memory reports come with SIGUSR1"), SET(memdbg, "accepted: there is no allocator to trace"),
 	SET(log_stderror, "log to stderr instead of syslog"), SET(log_color, "coloured lines on stderr"),
 	SET(log_facility, "syslog facility", .accept = check_facility), SET(log_name, "syslog tag"),
 	SET(log_prefix, "text with variables put before every line of a message"),
 	SET(port, "port of listen addresses without one", .max = 65535),
-	SET(tos, "type of service of sent packets, a number or IPTOS_ name", .accept = NULL),
+	SET(tos, "type of service of sent packets: a number, or IPTOS_LOWDELAY, _THROUGHPUT, _RELIABILITY, _MINCOST", .max = 255),
+	SET(pmtu_discovery, "path MTU discovery of datagrams: 0 off, 1 on, 2 on with our own probes", .max = 2),
+	SET(ip_free_bind, "listen addresses need not exist yet"),
 	SET(mhomed, "choose the socket by the route to the destination", .max = 2),
 	SET(auto_aliases, "names of the own addresses count as local"),
 	SET(auto_bind_ipv6, "listen on all IPv6 addresses too"), SET(disable_tcp, "no TCP"), SET(enable_tls, "TLS on"),
 	SET(advertised_address, "host to put into Via"), SET(advertised_port, "port to put into Via", .max = 65535),
 	SET(force_rport, "answer every request to the port that it came from"),
 	SET(local_rport, "rport in our own Via"), SET(check_via, "drop replies whose top Via is not ours"),
-	SET(reply_to_via, "answer to the address in Via instead of the source"),
+	SET(reply_to_via, "answer to the address in Via instead of the source, unless rport says otherwise"),
 	SET(sip_warning, "add a Warning header to own replies"), SET(server_signature, "add Server or User-Agent to own messages"),
 	SET(phone2tel, "user=phone makes a sip URI a telephone number"),
 	SET(onsend_route_reply, "run onsend_route for replies too"),
@@ -92,15 +99,35 @@ static const struct field fields[] = {
 	NO_TCP("tcp_syncnt"), NO_TCP("tcp_wait_data"), NO_TCP("tls_port_no"), NO_TCP("tls_max_connections"),
 	NO_TCP("tls_threads_mode"), NO_TCP("tls_connection_match_domain"), NO_TCP("udp_mtu"), NO_TCP("udp_mtu_try_proto"),
 
-	NO_DNS("dns"), NO_DNS("rev_dns"), NO_DNS("dns_cache_del_nonexp"), NO_DNS("dns_cache_flags"),
-	NO_DNS("dns_cache_gc_interval"), NO_DNS("dns_cache_init"), NO_DNS("dns_cache_max_ttl"), NO_DNS("dns_cache_mem"),
-	NO_DNS("dns_cache_min_ttl"), NO_DNS("dns_cache_negative_ttl"), NO_DNS("dns_cache_rec_pref"),
-	NO_DNS("dns_naptr_ignore_rfc"), NO_DNS("dns_retr_no"), NO_DNS("dns_retr_time"), NO_DNS("dns_search_full_match"),
-	NO_DNS("dns_servers_no"), NO_DNS("dns_slow_query_ms"), NO_DNS("dns_srv_lb"), NO_DNS("dns_try_ipv6"),
-	NO_DNS("dns_try_naptr"), NO_DNS("dns_udp_pref"), NO_DNS("dns_tcp_pref"), NO_DNS("dns_tls_pref"),
-	NO_DNS("dns_sctp_pref"), NO_DNS("dns_use_search_list"), NO_DNS("use_dns_cache"), NO_DNS("use_dns_failover"),
-	NO_DNS("dst_blocklist_expire"), NO_DNS("dst_blocklist_gc_interval"), NO_DNS("dst_blocklist_init"),
-	NO_DNS("dst_blocklist_mem"), NO_DNS("use_dst_blocklist"),
+	SET(dns_try_ipv6, "look for IPv6 addresses of names that have no IPv4 one"),
+	SET(dns_try_naptr, "let NAPTR records choose the transport (RFC 3263 4.1)"),
+	SET(dns_naptr_ignore_rfc, "own preferences before the order of NAPTR records"),
+	SET(dns_srv_lb, "draw SRV records of one priority by their weights (RFC 2782); else the heaviest is first"),
+	SET(dns_retr_time, "seconds that a DNS server may take for an answer; 0: one", .max = 60),
+	SET(dns_retr_no, "how often each DNS server is asked; 0: three times", .max = 20),
+	SET(dns_servers_no, "how many of the system's DNS servers are asked; 0: all", .max = 100),
+	SET(dns_servers, "DNS servers instead of the system's: \"address[:port],…\""),
+	SET(dns_use_search_list, "complete short names by the search list of resolv.conf"),
+	SET(dns_slow_query_ms, "count answers that take longer as dns.slow_dns_request; 0: none", .max = 3600000),
+	SET(dns_cache_init, "have a cache of DNS answers"), SET(use_dns_cache, "use the cache of DNS answers"),
+	SET(dns_cache_flags, "addresses: 1 only IPv4, 2 only IPv6, 4 IPv6 before IPv4", .max = 7),
+	SET(dns_cache_mem, "KB of DNS answers that each process keeps", .min = 1, .max = 1000000),
+	SET(dns_cache_del_nonexp, "a full cache forgets answers that still hold; else it keeps no new ones"),
+	SET(dns_cache_gc_interval, "seconds after which expired answers are forgotten", .max = 86400),
+	SET(dns_cache_min_ttl, "seconds that an answer is kept at least", .max = DNS_TTL_MOST_S),
+	SET(dns_cache_max_ttl, "seconds that an answer is kept at most", .max = INT32_MAX),
+	SET(dns_cache_negative_ttl, "seconds that a missing name is remembered", .max = DNS_TTL_MOST_S),
+	SET(dns_udp_pref, "how much UDP is wanted when DNS leaves the choice; below 0: never", .min = -1000000, .max = 1000000),
+	SET(dns_tcp_pref, "the same for TCP", .min = -1000000, .max = 1000000),
+	SET(dns_tls_pref, "the same for TLS", .min = -1000000, .max = 1000000),
+	SET(dns_sctp_pref, "the same for SCTP", .min = -1000000, .max = 1000000),
+	SET(use_dns_failover, "try the next address of a name when one does not answer"),
+	NO_NEED("dns_cache_rec_pref", "an answer replaces the older one"),
+	NO_NEED("dns_search_full_match", "answers are matched with their question by the library"),
+	NO_NEED("dns", "received= tells the address that a request came from"), NO_NEED("rev_dns", "see dns"),
+	NO_NEED("dst_blocklist_expire", "there is no blocklist"), NO_NEED("dst_blocklist_gc_interval", "there is no blocklist"),
+	NO_NEED("dst_blocklist_init", "there is no blocklist"), NO_NEED("dst_blocklist_mem", "there is no blocklist"),
+	NO_NEED("use_dst_blocklist", "there is no blocklist"),
 
 	NO_SCTP("enable_sctp"), NO_SCTP("disable_sctp"), NO_SCTP("sctp_children"), NO_SCTP("sctp_socket_rcvbuf"),
 	NO_SCTP("sctp_socket_sndbuf"), NO_SCTP("sctp_autoclose"), NO_SCTP("sctp_send_ttl"), NO_SCTP("sctp_send_retries"),
@@ -132,11 +159,11 @@ static const struct field fields[] = {
 	NO_NEED("sip_parser_log", "malformed messages are counted"), NO_NEED("sip_parser_mode", "one parser for all"),
 	NO_NEED("uri_host_extra_chars", "host names follow the grammar"), NO_NEED("ipv6_hex_style", "IPv6 is written in lower case"),
 	NO_NEED("syn_branch", "branches are always unique"), NO_NEED("maxbuffer", "receive buffers are 4 MB"),
-	NO_NEED("maxsndbuffer", "send buffers are the system's"), NO_NEED("pmtu_discovery", "the system decides"),
+	NO_NEED("maxsndbuffer", "send buffers are the system's"),
 	NO_NEED("mcast", "multicast is not served"), NO_NEED("mcast_loopback", "multicast is not served"),
 	NO_NEED("mcast_ttl", "multicast is not served"), NO_NEED("udp4_raw", "ordinary sockets are fast enough"),
 	NO_NEED("udp4_raw_mtu", "see udp4_raw"), NO_NEED("udp4_raw_ttl", "see udp4_raw"),
-	NO_NEED("ip_free_bind", "set the system's ip_nonlocal_bind"), NO_NEED("bind_ipv6_link_local", "scopes are kept"),
+	NO_NEED("bind_ipv6_link_local", "scopes are kept"),
 	NO_NEED("latency_log", "see the counters of route times"), NO_NEED("latency_cfg_log", "see latency_log"),
 	NO_NEED("latency_limit_action", "see latency_log"), NO_NEED("latency_limit_db", "see latency_log"),
 	NO_NEED("latency_limit_cfg", "see latency_log"), NO_NEED("route_locks_size", "transactions are served in order"),
@@ -234,9 +261,10 @@ bool core_setting_set(struct span name, const struct config_value *value, struct
 	if (field->kind == FIELD_KIND_TEXT || !copy.is_number) {
 		/* user=99 and the like: a number is as good as its text. */
 		struct span text = copy.text.at ? copy.text : arena_printf(startup_arena(), "%lld", (long long)copy.number);
-		if (field->kind == FIELD_KIND_INT && strcmp(field->name, "tos") == 0)
-			return true; /* IPTOS_ names: the system's default is kept */
-		wrong = field_set_text(field, &settings, arena_copy(startup_arena(), text), startup_arena());
+		int64_t tos;
+		bool is_tos = strcmp(field->name, "tos") == 0 && tos_from_name(text, &tos);
+		wrong = is_tos ? field_set_int(field, &settings, tos, startup_arena()) :
+			field_set_text(field, &settings, arena_copy(startup_arena(), text), startup_arena());
 	} else {
 		wrong = field_set_int(field, &settings, copy.number, startup_arena());
 	}
@@ -374,7 +402,7 @@ void core_settings_apply(void)
 	struct render_options render = {
 		.server_line = header_line(settings.server_header, "Server"),
 		.user_agent_line = header_line(settings.user_agent_header, "User-Agent"),
-		.sip_warning = settings.sip_warning,
+		.sip_warning = settings.sip_warning, .reply_to_via = settings.reply_to_via,
 		.server_id = settings.server_id,
 		.via_params_xavp = settings.xavp_via_params, .via_fields_xavp = settings.xavp_via_fields,
 	};
@@ -382,6 +410,7 @@ void core_settings_apply(void)
 		.max_while_loops = (int)settings.max_while_loops,
 		.max_recursive_level = (int)settings.max_recursive_level,
 		.return_mode = settings.return_mode,
+		.phone2tel = settings.phone2tel,
 	};
 	render_configure(&render);
 	script_configure(&limits);

@@ -16,10 +16,19 @@ struct core_settings {
 	bool log_stderror, log_color;
 	struct span log_facility, log_name, log_prefix;
 	/* network */
-	int64_t port, tos, mhomed;
+	int64_t port, tos, mhomed, pmtu_discovery;
+	bool ip_free_bind;
 	bool auto_aliases, auto_bind_ipv6, disable_tcp, enable_tls;
 	struct span advertised_address;
 	int64_t advertised_port;
+	/* DNS */
+	bool dns_try_ipv6, dns_try_naptr, dns_naptr_ignore_rfc, dns_srv_lb, dns_use_search_list;
+	bool dns_cache_init, use_dns_cache, dns_cache_del_nonexp, use_dns_failover;
+	int64_t dns_retr_time, dns_retr_no, dns_servers_no, dns_slow_query_ms;
+	int64_t dns_cache_flags, dns_cache_mem, dns_cache_gc_interval;
+	int64_t dns_cache_min_ttl, dns_cache_max_ttl, dns_cache_negative_ttl;
+	int64_t dns_udp_pref, dns_tcp_pref, dns_tls_pref, dns_sctp_pref;
+	struct span dns_servers;
 	/* messages */
 	bool force_rport, local_rport, check_via, reply_to_via, sip_warning, server_signature, phone2tel;
 	bool onsend_route_reply, http_reply_parse;
@@ -48,3 +57,7 @@ bool core_listen_text(struct span text);
 
 /* After reading: log, Server header and limits as configured. */
 void core_settings_apply(void);
+/* Sockets and DNS as configured: before the sockets are opened, when all listen addresses are known. */
+void network_settings_apply(void);
+/* "IPTOS_LOWDELAY" and the like; false when there is no such name. */
+bool tos_from_name(struct span name, int64_t *out_tos);

@@ -106,6 +106,7 @@ struct script_limits {
 	int max_while_loops;     /* 100; 0: no limit */
 	int max_recursive_level; /* 256 */
 	bool return_mode;        /* return_mode=1: any non-zero return value is true */
+	bool phone2tel;          /* sip URIs with user=phone are seen as tel URIs */
 };
 void script_configure(const struct script_limits *limits);
 const struct script_limits *script_limits(void);

@@ -3,6 +3,7 @@
  * From and To are edits: they show when they are applied. */
 #include "core/script/core_variables.h"
 #include "core/script/uri_edit.h"
+#include "core/script/uri_edit.h"
 #include "parser/digest.h"
 #include "parser/name_addr.h"
 #include "parser/uri.h"
@@ -56,8 +57,8 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 	if (!uri_parse(address.uri, &uri))
 		return false;
 	if (WHAT_OF(selector) == WHAT_USER_LENGTH)
-		return give_int(out, (int64_t)uri.user.len);
-	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri.user : uri.host);
+		return give_int(out, (int64_t)uri_seen_user(&uri).len);
+	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri_seen_user(&uri) : uri.host);
 }
 
 /* ---- assigning ------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@ static struct span urn_part(const struct sip_uri *uri, bool is_user)
 
 static struct span user_of(const struct sip_uri *uri)
 {
-	return uri->scheme == URI_URN ? urn_part(uri, true) : uri->user;
+	return uri->scheme == URI_URN ? urn_part(uri, true) : uri_seen_user(uri);
 }
 
 static struct span host_of(const struct sip_uri *uri)
@@ -65,7 +65,7 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 		return give_text(out, uri->transport_text.len ?
 			uri->transport_text : SPAN_OF("UDP"));
 	case PART_SCHEME:
-		return give_text(out, uri->scheme_text.len ? uri->scheme_text : SPAN_OF("none"));
+		return give_text(out, uri->scheme_text.len ? uri_seen_scheme(uri) : SPAN_OF("none"));
 	case PART_USER_LENGTH:
 		return give_int(out, (int64_t)user_of(uri).len);
 	case PART_WHOLE:

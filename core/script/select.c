@@ -16,6 +16,7 @@
 #include "core/base/hash.h"
 #include "core/script/config_names.h"
 #include "core/script/core_variables.h"
+#include "core/script/uri_edit.h"
 #include "parser/digest.h"
 #include "parser/name_addr.h"
 #include "parser/uri.h"
@@ -127,10 +128,8 @@ static bool walk_uri(struct walk *walk, struct span text, struct value *out)
 		return walk_params(walk, uri.params, out);
 	if (next_is(walk, "type"))
 		return give_text(out, uri.scheme_text);
-	if (next_is(walk, "user"))
-		return give_text(out, uri.user);
-	if (next_is(walk, "rn_user"))
-		return give_text(out, uri.user);
+	if (next_is(walk, "user") || next_is(walk, "rn_user"))
+		return give_text(out, uri_seen_user(&uri));
 	if (next_is(walk, "pwd"))
 		return give_text(out, uri.password);
 	if (next_is(walk, "host"))

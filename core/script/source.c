@@ -3,7 +3,8 @@
 #include "core/script/grammar.tab.h"
 #include "core/script/parser.h"
 
-static struct script_limits limits = { .max_while_loops = 100, .max_recursive_level = 256 };
+static struct script_limits limits = { .max_while_loops = 100, .max_recursive_level = 256,
+	.phone2tel = true };
 
 void script_configure(const struct script_limits *wanted)
 {

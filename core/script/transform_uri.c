@@ -2,6 +2,7 @@
 /* transform_uri: {uri.…}, {nameaddr.…}, {tobody.…}, {sock.…} and {urialias.…}. */
 #include "core/net/address.h"
 #include "core/script/transform.h"
+#include "core/script/uri_edit.h"
 #include "parser/name_addr.h"
 #include "parser/uri.h"
 
@@ -15,7 +16,7 @@ static struct span uri_part(const struct sip_uri *uri, enum uri_part part)
 {
 	switch (part) {
 	case URI_USER:
-		return uri->user;
+		return uri_seen_user(uri);
 	case URI_HOST:
 		return uri->scheme == URI_TEL || uri->scheme == URI_TELS ? SPAN_OF("") : uri->host;
 	case URI_PASSWORD:
@@ -222,7 +223,7 @@ static bool apply_tobody(struct script_run *run, struct value *value, const stru
 	}
 	if (!uri_parse(address.uri, &uri))
 		return false;
-	return transform_text(value, part == TOBODY_USER ? uri.user : uri.host);
+	return transform_text(value, part == TOBODY_USER ? uri_seen_user(&uri) : uri.host);
 }
 
 /* ---- sock: "proto:host:port" ---------------------------------------------------------------- */

@@ -3,6 +3,32 @@
  * scheme ":" [ user [ ":" password ] "@" ] host [ ":" port ] [ ";" params ] [ "?" headers ] */
 #include "core/script/uri_edit.h"
 
+#include "core/script/compile.h"
+
+static bool is_seen_as_tel(const struct sip_uri *uri)
+{
+	return uri_is_sip(uri) && span_equal_nocase(uri->user_param, SPAN_OF("phone")) && script_limits()->phone2tel;
+}
+
+struct span uri_seen_user(const struct sip_uri *uri)
+{
+	if (!uri->user_params.at || !is_seen_as_tel(uri))
+		return uri->user;
+	return span_slice(uri->user, 0, (size_t)(uri->user_params.at - uri->user.at) - 1);
+}
+
+struct span uri_seen_user_params(const struct sip_uri *uri)
+{
+	return uri->user_params.at && is_seen_as_tel(uri) ? uri->user_params : (struct span){ NULL, 0 };
+}
+
+struct span uri_seen_scheme(const struct sip_uri *uri)
+{
+	if (!is_seen_as_tel(uri))
+		return uri->scheme_text;
+	return uri->scheme == URI_SIPS ? SPAN_OF("tels") : SPAN_OF("tel");
+}
+
 /* The parameters with transport= replaced, added or removed. */
 static void write_params(struct writer *w, const struct sip_uri *uri, bool change_transport,
 	struct span transport)
@@ -62,6 +88,10 @@ bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_pie
 	writer_char(w, ':');
 	if (user.len) {
 		writer_span(w, user);
+		if (piece == URI_PIECE_USER && uri_seen_user_params(uri).len) {
+			writer_char(w, ';');
+			writer_span(w, uri_seen_user_params(uri));
+		}
 		if (password.len) {
 			writer_char(w, ':');
 			writer_span(w, password);

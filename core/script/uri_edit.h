@@ -8,6 +8,14 @@
 enum uri_piece { URI_PIECE_USER, URI_PIECE_PASSWORD, URI_PIECE_HOST, URI_PIECE_PORT,
 	URI_PIECE_TRANSPORT };
 
+/* What the script sees as the user. With phone2tel=1 a sip URI with user=phone is treated as a tel URI:
+ * its number, without the parameters that may follow it inside the user part. */
+struct span uri_seen_user(const struct sip_uri *uri);
+/* Those parameters, when they are no part of the user; they stay when the user is rewritten. */
+struct span uri_seen_user_params(const struct sip_uri *uri);
+/* "tel" for such a URI, else the scheme as written. */
+struct span uri_seen_scheme(const struct sip_uri *uri);
+
 /* Writes the URI with the piece replaced, or with an absent or empty value removed. A tel URI that
  * gets a host becomes sip:number@host;user=phone. False when the result would be no URI: a host
  * removed, a port for a tel URI. */

@@ -33,6 +33,8 @@ static struct {
 	myself_check checks[CHECKS_MOST];
 	unsigned check_count;
 	struct arena arena; /* texts; lives as long as the process */
+	struct socket_options options;
+	struct { int fd; pid_t owner; } probes[2]; /* of this process, for the routes: IPv4, IPv6 */
 } table;
 
 static struct arena *texts(void)
@@ -83,9 +85,51 @@ static bool is_loopback(const struct end_point *end)
 	return end->family == AF_INET ? end->ip[0] == 127 : memcmp(end->ip, v6, 16) == 0;
 }
 
+/* The address that the system would send from, by connecting a datagram socket, which sends nothing. */
+static bool find_source(const struct end_point *destination, struct end_point *out_source)
+{
+	bool is_ipv6 = destination->family == AF_INET6;
+	struct sockaddr_storage address;
+	if (table.probes[is_ipv6].owner != getpid()) {
+		table.probes[is_ipv6].fd = socket(destination->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		table.probes[is_ipv6].owner = getpid();
+	}
+	int fd = table.probes[is_ipv6].fd;
+	socklen_t len = end_point_to_sockaddr(destination, &address);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, len) < 0)
+		return false;
+	len = sizeof(address);
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return false;
+	end_point_from_sockaddr(&address, (enum transport)destination->transport, out_source);
+	out_source->port = 0;
+	/* A connected socket keeps its source address for later routes; this lets go of it. */
+	struct sockaddr nothing = { .sa_family = AF_UNSPEC };
+	return connect(fd, &nothing, sizeof(nothing)) == 0;
+}
+
+static const struct listener *listener_by_route(const struct end_point *destination)
+{
+	struct end_point source;
+	if (!table.options.multihomed || !find_source(destination, &source))
+		return NULL;
+	const struct listener *found = listener_find(&source);
+	return found && !found->is_virtual ? found : NULL;
+}
+
+const struct listener *listener_towards(const struct listener *received, const struct end_point *destination)
+{
+	if (received && !table.options.multihomed && received->address.family == destination->family &&
+		received->address.transport == destination->transport)
+		return received;
+	return listener_for(destination);
+}
+
 const struct listener *listener_for(const struct end_point *destination)
 {
-	const struct listener *second_best = NULL;
+	const struct listener *second_best = listener_by_route(destination);
+	if (second_best)
+		return second_best;
 	for (unsigned i = 0; i < table.count; i++) {
 		const struct listener *listener = &table.listeners[i];
 		if (listener->address.family != destination->family ||
@@ -262,6 +306,32 @@ static void explain_bind_failure(const struct listener *listener, int error)
 	}
 }
 
+void sockets_configure(const struct socket_options *options)
+{
+	table.options = *options;
+}
+
+void socket_apply_options(int fd, int family)
+{
+	const struct socket_options *options = &table.options;
+	bool is_ipv4 = family == AF_INET;
+	int one = 1;
+	if (options->tos && setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_TOS : IPV6_TCLASS,
+				    &options->tos, sizeof(options->tos)) < 0)
+		log_warning("tos=%d cannot be set: %m", options->tos);
+	if (options->free_bind && setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0)
+		log_warning("ip_free_bind cannot be set: %m");
+}
+
+static void set_mtu_discovery(int fd, int family)
+{
+	bool is_ipv4 = family == AF_INET;
+	int mode = table.options.discovers_mtu ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+	if (setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &mode,
+		    sizeof(mode)) < 0)
+		log_warning("pmtu_discovery cannot be set: %m");
+}
+
 static bool udp_open(struct listener *listener)
 {
 	struct sockaddr_storage address;
@@ -274,6 +344,8 @@ static bool udp_open(struct listener *listener)
 	}
 	if (listener->address.family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	socket_apply_options(fd, listener->address.family);
+	set_mtu_discovery(fd, listener->address.family);
 	/* Bursts wait here while all workers are busy; the kernel caps what an ordinary user asks. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));

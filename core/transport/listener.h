@@ -25,8 +25,23 @@ const struct listener *listener_at(unsigned index);
 /* The listener with this address; port 0 matches any port, TRANSPORT_NONE any transport. */
 const struct listener *listener_find(const struct end_point *address);
 const struct listener *listener_by_name(struct span name);
-/* The first listener that can reach `destination` (same transport and family); NULL when none. */
+/* The first listener that can reach `destination` (same transport and family); with several networks
+ * (mhomed) the one that the system's routes say. NULL when there is none. */
 const struct listener *listener_for(const struct end_point *destination);
+/* The same for a message that came by `received` (may be NULL), which is taken when it can reach the
+ * destination and routes do not matter. */
+const struct listener *listener_towards(const struct listener *received, const struct end_point *destination);
+
+struct socket_options {
+	int tos;            /* type of service of what is sent; 0: the system's */
+	bool free_bind;     /* addresses that the machine does not have (yet) */
+	bool discovers_mtu; /* datagrams are not to be fragmented on their way */
+	bool multihomed;    /* the route to the destination decides the socket (mhomed) */
+};
+/* Before listeners_open. */
+void sockets_configure(const struct socket_options *options);
+/* Sets type of service and the like on a socket of that family, also of other transports. */
+void socket_apply_options(int fd, int family);
 
 /* Adds a listener; the caller is the configuration phase. NULL and `*out_error` (static text) when
  * the table is full or the address is bad. */

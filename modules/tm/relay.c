@@ -88,10 +88,10 @@ static void branch_arm(struct transaction *tx, struct tx_branch *branch)
 
 static const struct listener *choose_listener(const struct message *msg, const struct end_point *to)
 {
-	const struct listener *from = msg->target.socket ? msg->target.socket : msg->from.listener;
-	if (from && from->address.family == to->family && from->address.transport == to->transport)
-		return from;
-	return listener_for(to);
+	const struct listener *forced = msg->target.socket;
+	if (forced && forced->address.family == to->family && forced->address.transport == to->transport)
+		return forced;
+	return listener_towards(msg->from.listener, to);
 }
 
 /* Renders msg->target and sends it as a new branch; the branch remembers the bytes. */
