@@ -9,6 +9,7 @@
 #include "modules/rr/rr.h"
 #include "parser/name_addr.h"
 
+#define FIRST_ROUTES 4
 #define MAX_ROUTES 128
 #define MAX_CALLBACKS 8
 
@@ -54,33 +55,50 @@ static bool uri_is_ours(const struct sip_uri *uri)
 	return uri_is_sip(uri) && is_myself(uri->host, uri_port(uri), uri_transport(uri));
 }
 
+/* Room for one more route; NULL when there are too many. Most messages have one or two. */
+static struct route *route_add(struct message *msg, struct route_set *set)
+{
+	unsigned count = set->count;
+	if (count == MAX_ROUTES)
+		return NULL;
+	/* Full at each power of two. */
+	if (count == 0 || (count >= FIRST_ROUTES && (count & (count - 1)) == 0)) {
+		unsigned room = count ? 2 * count : FIRST_ROUTES;
+		struct route *grown = arena_grow(msg->arena, set->routes, count * sizeof(*grown),
+			room * sizeof(*grown));
+		if (!grown)
+			return NULL;
+		set->routes = grown;
+	}
+	set->count++;
+	return &set->routes[count];
+}
+
+static bool route_read(
+	struct message *msg, const struct sip_header *h, struct span value, struct route_set *set)
+{
+	struct name_addr address;
+	enum list_result result;
+	while ((result = name_addr_next(&value, &address)) == LIST_ITEM) {
+		struct route *route = route_add(msg, set);
+		if (!route || !uri_parse(address.uri, &route->uri))
+			return false;
+		route->header = h;
+		route->whole = address.whole;
+		route->is_ours = uri_is_ours(&route->uri);
+		route->is_removed = false;
+	}
+	return result != LIST_BAD;
+}
+
 /* Reads all values of all Route headers that no edit removes. False when one is malformed. */
 static bool routes_read(struct message *msg, struct route_set *out)
 {
-	struct route *routes = ARENA_ARRAY(msg->arena, struct route, MAX_ROUTES);
-	unsigned count = 0;
-	if (!routes)
-		return false;
+	*out = (struct route_set){ 0 };
 	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
-		h = message_next_header(msg, h)) {
-		struct span rest = message_header_value(msg, h);
-		struct name_addr address;
-		enum list_result result;
-		if (edit_removes(msg, h))
-			continue;
-		while ((result = name_addr_next(&rest, &address)) == LIST_ITEM) {
-			struct route *route = &routes[count];
-			if (count == MAX_ROUTES || !uri_parse(address.uri, &route->uri))
-				return false;
-			route->header = h;
-			route->whole = address.whole;
-			route->is_ours = uri_is_ours(&route->uri);
-			count++;
-		}
-		if (result == LIST_BAD)
+		h = message_next_header(msg, h))
+		if (!edit_removes(msg, h) && !route_read(msg, h, message_header_value(msg, h), out))
 			return false;
-	}
-	*out = (struct route_set){ routes, count };
 	return true;
 }
 
