@@ -58,11 +58,17 @@ bool cursor_take_quoted(struct cursor *in, struct span *out_quoted)
 	return false;
 }
 
+/* So many digits cannot overflow. */
+#define SAFE_DIGITS 19
+
 bool cursor_take_number(struct cursor *in, uint64_t max, uint64_t *out_number)
 {
 	uint64_t number = 0;
 	const char *at = in->at;
+	const char *safe_end = cursor_left(in) > SAFE_DIGITS ? at + SAFE_DIGITS : in->end;
 
+	for (; at < safe_end && ascii_is_digit(*at); at++)
+		number = number * 10 + (uint64_t)(*at - '0');
 	for (; at < in->end && ascii_is_digit(*at); at++) {
 		if (__builtin_mul_overflow(number, (uint64_t)10, &number) ||
 			__builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))

@@ -80,16 +80,14 @@ enum sip_header_id header_id_from_name(struct span name)
 	return HEADER_OTHER;
 }
 
-enum sip_header_id header_id_from_scanned(const struct scanned_name *name)
+enum sip_header_id header_id_of_block(const char *name, unsigned len)
 {
-	if (name->len == 1)
-		return id_from_letter(name->lower[0]);
-	unsigned char first = (unsigned char)name->lower[0];
-	unsigned char last = (unsigned char)name->lower[name->len - 1];
-	unsigned place = name_hash(first, last, name->len);
+	if (len == 1)
+		return id_from_letter(name[0]);
+	unsigned place = name_hash((unsigned char)name[0], (unsigned char)name[len - 1], len);
 	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
 		unsigned id = table.by_hash[place].id_plus_1 - 1u;
-		if (table.by_hash[place].len == name->len && scan_name_is(name, table.lower[id]))
+		if (table.by_hash[place].len == len && scan_name_is(name, table.lower[id], len))
 			return (enum sip_header_id)id;
 	}
 	return HEADER_OTHER;

@@ -10,17 +10,23 @@
 /* IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT */
 static bool is_ipv4(struct span text)
 {
-	struct cursor in = cursor_over(text);
-	for (int part = 0; part < 4; part++) {
-		const char *start = in.at;
-		uint64_t number;
-		if ((part > 0 && !cursor_take(&in, '.')) || cursor_is_end(&in))
-			return false;
-		start = in.at;
-		if (!cursor_take_number(&in, 255, &number) || in.at - start > 3)
-			return false;
+	unsigned number = 0, digits = 0, dots = 0;
+	if (text.len < 7 || text.len > 15)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
+		if (digit < 10) {
+			number = number * 10 + digit;
+			if (++digits > 3 || number > 255)
+				return false;
+		} else {
+			if (text.at[i] != '.' || digits == 0)
+				return false;
+			dots++;
+			number = digits = 0;
+		}
 	}
-	return cursor_is_end(&in);
+	return dots == 3 && digits > 0;
 }
 
 static bool ipv6_read(struct span text, unsigned char out_address[16])

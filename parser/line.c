@@ -73,28 +73,15 @@ static enum line_result header_name_take(struct cursor *in, struct header_line *
 	return LINE_HEADER;
 }
 
-/* The line as nearly all are: a name of less than 16 bytes, a colon, at most one space, a value on one
- * line, CR LF. False for every other one, which the general way then reads. */
-static inline bool plain_line_take(struct cursor *in, struct header_line *out_line)
+/* False for a line that is not as nearly all are; the general way then reads it. */
+static bool plain_line_take(struct cursor *in, struct header_line *out_line)
 {
-	const char *start = in->at, *end = in->end;
-	struct scanned_name name;
-
-	if (end - start < 16)
+	const char *stop = scan_line_stop(in->at, in->end), *value;
+	unsigned len;
+	if (!plain_line_read(in->at, stop, in->end, &len, &value))
 		return false;
-	scan_name(start, &name);
-	if (name.len == 0)
-		return false;
-	const char *value = start + name.len + 1;
-	const char *stop = scan_line_stop(value, end);
-	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' ||
-	    stop[2] == '\t')
-		return false;
-	value += *value == ' ';
-	if (ascii_is_space(*value) || ascii_is_space(stop[-1]))
-		return false;
-	out_line->id = header_id_from_scanned(&name);
-	out_line->name = span_make(start, name.len);
+	out_line->name = span_make(in->at, len);
+	out_line->id = header_id_from_name(out_line->name);
 	if (out_line->id == HEADER_OTHER && !span_is_all(out_line->name, CHAR_TOKEN))
 		return false;
 	out_line->value = span_make(value, (size_t)(stop - value));
@@ -225,6 +212,49 @@ static bool request_line_parse(struct span text, struct start_line *line, const 
 	return true;
 }
 
+static const char usual_version[] = "SIP/2.0";
+#define USUAL_LEN 7
+
+/* "METHOD sip:… SIP/2.0" and "SIP/2.0 200 OK" as nearly all write them; false for other lines. */
+static bool plain_start_line(struct span text, struct start_line *line)
+{
+	const char *end = text.at + text.len;
+	if (text.len < 2 * USUAL_LEN)
+		return false;
+	if (memcmp(text.at, usual_version, USUAL_LEN) == 0) {
+		const char *digits = text.at + USUAL_LEN + 1;
+		if (digits[-1] != ' ' || digits[3] != ' ' || digits[0] < '1' || digits[0] > '6' ||
+			!ascii_is_digit(digits[1]) || !ascii_is_digit(digits[2]))
+			return false;
+		line->version = span_make(text.at, USUAL_LEN);
+		line->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0');
+		line->reason = span_make(digits + 4, (size_t)(end - digits - 4));
+		line->is_sip_2_0 = true;
+		return true;
+	}
+	const char *version = end - USUAL_LEN;
+	struct cursor in = { text.at, version - 1 };
+	if (version[-1] != ' ' || memcmp(version, usual_version, USUAL_LEN) != 0)
+		return false;
+	line->method_name = cursor_take_while(&in, CHAR_TOKEN);
+	if (line->method_name.len == 0 || !cursor_take(&in, ' '))
+		return false;
+	line->uri = cursor_rest(&in);
+	if (line->uri.len == 0 || scan_for(in.at, in.end, "  \t\r") != in.end)
+		return false;
+	line->version = span_make(version, USUAL_LEN);
+	line->method = method_from_span(line->method_name);
+	line->is_request = true;
+	line->is_sip_2_0 = true;
+	return true;
+}
+
+static bool is_status_line(struct span text)
+{
+	return span_starts_with_nocase(text, SPAN_OF("SIP/")) ||
+		span_starts_with_nocase(text, SPAN_OF("HTTP/"));
+}
+
 enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
 				  const char **out_reason)
 {
@@ -235,10 +265,13 @@ enum parse_result start_line_take(struct cursor *in, struct start_line *out_line
 
 	struct span text = cursor_since(in, start);
 	*out_line = (struct start_line){ 0 };
-	bool is_reply = span_starts_with_nocase(text, SPAN_OF("SIP/")) ||
-		span_starts_with_nocase(text, SPAN_OF("HTTP/"));
-	bool is_right = is_reply ? status_line_parse(text, out_line, out_reason) :
-		request_line_parse(text, out_line, out_reason);
+	bool is_plain = plain_start_line(text, out_line);
+	if (!is_plain)
+		*out_line = (struct start_line){ 0 };
+	bool is_reply = !is_plain && is_status_line(text);
+	bool is_right = is_plain ||
+		(is_reply ? status_line_parse(text, out_line, out_reason)
+			  : request_line_parse(text, out_line, out_reason));
 	if (!is_right) {
 		in->at = start;
 		return PARSE_BAD;

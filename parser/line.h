@@ -54,5 +54,24 @@ struct content_length {
 };
 void content_length_note(struct content_length *all, struct span value);
 
-/* header_id_from_name for a name that scan_name found (len > 0). */
-enum sip_header_id header_id_from_scanned(const struct scanned_name *name);
+/* The kind of a header name of 1 to 16 bytes, of which 16 can be read, any case. */
+enum sip_header_id header_id_of_block(const char *name, unsigned len);
+
+/* Finds name and value in the line from `at` to `stop`, where its text ends, when it is as nearly all
+ * lines are: a name, a colon, at most one space, a value, CR LF and no continuation. False for every
+ * other one, and when `end` is too near to know. The bytes of the name remain to be checked. */
+[[gnu::always_inline]] static inline bool plain_line_read(
+	const char *at, const char *stop, const char *end, unsigned *out_name_len, const char **out_value)
+{
+	if (end - at < SCAN_NAME_MOST || end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' ||
+		stop[2] == ' ' || stop[2] == '\t')
+		return false;
+	unsigned len = scan_name(at);
+	const char *value = at + len + 1;
+	if (len == 0 || value >= stop)
+		return false;
+	value += *value == ' ';
+	*out_name_len = len;
+	*out_value = value;
+	return !ascii_is_space(*value) && !ascii_is_space(stop[-1]);
+}

@@ -40,7 +40,7 @@ static enum parse_result index_start_line(struct indexer *indexer)
 	if (result != PARSE_OK)
 		return result;
 	uint16_t capacity = index->header_capacity;
-	/* link_headers fills the rest */
+	/* names_take fills the rest */
 	memset(index, 0, offsetof(struct sip_message_index, first));
 	index->header_capacity = capacity;
 	index->is_request = line.is_request;
@@ -98,35 +98,135 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 		.id = (uint16_t)line->id,
 		.flags = line->is_folded ? SIP_HEADER_FOLDED : 0,
 	};
-	if (line->id == HEADER_CONTENT_LENGTH)
-		content_length_note(&indexer->content_length, line->value);
 	return true;
+}
+
+/* The stops of the text, block by block. */
+struct stops {
+	const char *block; /* of the bits; NULL: none was read yet */
+	uint64_t bits, returns;
+};
+typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_before);
+
+/* The first stop at or after `at`, NULL when the whole blocks have no more. */
+[[gnu::always_inline]] static inline const char *next_stop(
+	struct stops *stops, const char *at, const char *end, block_scanner scan)
+{
+	if (!stops->block) {
+		if (end - at < SCAN_BLOCK)
+			return NULL;
+		struct scan_block found = scan(at, 0);
+		*stops = (struct stops){ at, found.stops, found.returns };
+	}
+	while (!stops->bits) {
+		const char *block = stops->block + SCAN_BLOCK;
+		if (end - block < SCAN_BLOCK)
+			return NULL;
+		struct scan_block found = scan(block, stops->returns);
+		*stops = (struct stops){ block, found.stops, found.returns };
+	}
+	const char *stop = stops->block + __builtin_ctzll(stops->bits);
+	stops->bits &= stops->bits - 1;
+	return stop;
+}
+
+/* Takes header lines as nearly all are (plain_line_read); names_take will look at their names. Ends
+ * before the first other one, which the general way then reads. */
+[[gnu::always_inline]] static inline void plain_lines_take(struct indexer *indexer, block_scanner scan)
+{
+	struct sip_message_index *index = indexer->index;
+	const char *base = indexer->bytes.at, *at = indexer->in.at, *end = indexer->in.end, *value;
+	struct sip_header *header = &index->headers[index->header_count];
+	const struct sip_header *last = &index->headers[index->header_capacity];
+	struct stops stops = { 0 };
+	unsigned name_len;
+	for (; header < last; header++) {
+		const char *stop = next_stop(&stops, at, end, scan);
+		if (!stop || !plain_line_read(at, stop, end, &name_len, &value))
+			break;
+		header->name_at = (uint32_t)(at - base);
+		header->name_len = (uint16_t)name_len;
+		header->value_at = (uint32_t)(value - base);
+		header->value_len = (uint32_t)(stop - value);
+		header->end = (uint32_t)(stop + 2 - base);
+		header->id = HEADER_KIND_COUNT;
+		header->flags = 0;
+		at = stop + 2;
+	}
+	index->header_count = (uint16_t)(header - index->headers);
+	indexer->in.at = at;
+}
+
+static void plain_lines_take_narrow(struct indexer *indexer)
+{
+	plain_lines_take(indexer, scan_block);
+}
+
+SCAN_WIDE static void plain_lines_take_wide(struct indexer *indexer)
+{
+	plain_lines_take(indexer, scan_block_wide);
+}
+
+/* A name that no table knows must be a token; the place of what is not is where it is wrong. */
+static bool check_unknown_name(struct indexer *indexer, const struct sip_header *header)
+{
+	struct span name = sip_header_name(indexer->bytes, header);
+	if (span_is_all(name, CHAR_TOKEN))
+		return true;
+	indexer->in.at = name.at;
+	cursor_take_while(&indexer->in, CHAR_TOKEN);
+	indexer->reason = "header line without a name and colon";
+	return false;
+}
+
+/* Finds out which headers the plain lines are and links those of a kind: from the last to the first, so
+ * that each finds its successor in `first`. */
+static bool names_take(struct indexer *indexer)
+{
+	struct sip_message_index *index = indexer->index;
+	const char *base = indexer->bytes.at;
+	bool is_right = true;
+	memset(index->first, 0xff, sizeof(index->first));
+	for (unsigned i = index->header_count; i-- > 0;) {
+		struct sip_header *header = &index->headers[i];
+		if (header->id == HEADER_KIND_COUNT) {
+			const char *name = base + header->name_at;
+			header->id = (uint16_t)(header->name_len <= 16
+				? header_id_of_block(name, header->name_len)
+				: header_id_from_name(span_make(name, header->name_len)));
+		}
+		if (header->id == HEADER_OTHER && !check_unknown_name(indexer, header))
+			is_right = false; /* an earlier one may be wrong, too, and is to be told */
+		header->next_same = index->first[header->id];
+		index->first[header->id] = (uint16_t)i;
+	}
+	for (unsigned i = index->first[HEADER_CONTENT_LENGTH]; i != SIP_NO_HEADER;
+		i = index->headers[i].next_same)
+		content_length_note(&indexer->content_length,
+			sip_header_value(indexer->bytes, &index->headers[i]));
+	return is_right;
 }
 
 static enum parse_result index_headers(struct indexer *indexer)
 {
 	struct header_line line;
-	const char *begin = indexer->in.at;
 	enum line_result result;
+	const char *begin;
 
-	while ((result = header_line_take(&indexer->in, &line, &indexer->reason)) == LINE_HEADER) {
-		if (!note_header(indexer, begin, &line))
-			return PARSE_BAD;
+	do {
+		if (scan_is_wide())
+			plain_lines_take_wide(indexer);
+		else
+			plain_lines_take_narrow(indexer);
 		begin = indexer->in.at;
-	}
+		result = header_line_take(&indexer->in, &line, &indexer->reason);
+		if (result == LINE_HEADER && !note_header(indexer, begin, &line))
+			result = LINE_BAD;
+	} while (result == LINE_HEADER);
 	indexer->index->headers_end = offset_of(indexer, begin);
+	if (!names_take(indexer))
+		return PARSE_BAD;
 	return result == LINE_EMPTY ? PARSE_OK : result == LINE_MORE ? PARSE_MORE : PARSE_BAD;
-}
-
-/* From the last header to the first, so that each finds its successor in `first`. */
-static void link_headers(struct sip_message_index *index)
-{
-	memset(index->first, 0xff, sizeof(index->first));
-	for (unsigned i = index->header_count; i-- > 0;) {
-		struct sip_header *header = &index->headers[i];
-		header->next_same = index->first[header->id];
-		index->first[header->id] = (uint16_t)i;
-	}
 }
 
 /* RFC 3261 18.3: bytes after the body are dropped, a body that is cut off is an error. */
@@ -166,7 +266,6 @@ static enum parse_result index_all(struct indexer *indexer)
 		indexer->index->defects = 0;
 		return result;
 	}
-	link_headers(indexer->index);
 	if (indexer->index->defects & SIP_DEFECT_START_LINE)
 		indexer->reason = "stray white space in the first line";
 	index_body(indexer);

@@ -3,6 +3,7 @@
 #include "parser/name_addr.h"
 
 #include "parser/method.h"
+#include "parser/scan.h"
 
 #define EXPIRES_WHEN_MALFORMED 3600
 
@@ -10,6 +11,8 @@
 static bool begins_with_scheme(struct span uri)
 {
 	size_t i = 0;
+	if (uri.len > 4 && memcmp(uri.at, "sip:", 4) == 0)
+		return true;
 	if (uri.len == 0 || !ascii_is_alpha(uri.at[0]))
 		return false;
 	while (i < uri.len && (ascii_is_alpha(uri.at[i]) || ascii_is_digit(uri.at[i]) ||
@@ -22,8 +25,7 @@ static bool begins_with_scheme(struct span uri)
 static bool bracketed_take(struct cursor *in, struct name_addr *address)
 {
 	const char *start = ++in->at;
-	while (in->at < in->end && *in->at != '>' && *in->at != '<' && *in->at != '"')
-		in->at++;
+	in->at = scan_for(start, in->end, "><\"\"");
 	address->uri = cursor_since(in, start);
 	address->has_brackets = true;
 	return cursor_take(in, '>') && begins_with_scheme(address->uri);
@@ -54,9 +56,7 @@ static bool address_take(struct cursor *in, struct name_addr *address)
 		return cursor_peek(in) == '<' && bracketed_take(in, address);
 	}
 	struct cursor ahead = *in;
-	while (ahead.at < ahead.end && *ahead.at != '<' && *ahead.at != ',' && *ahead.at != ';' &&
-	       *ahead.at != '"')
-		ahead.at++;
+	ahead.at = scan_for(ahead.at, ahead.end, "<,;\"");
 	if (cursor_peek(&ahead) == '"')
 		return false;
 	if (cursor_peek(&ahead) != '<')

@@ -3,45 +3,67 @@
 #include "parser/params.h"
 
 #include "core/base/writer.h"
+#include "parser/scan.h"
 
-static struct span take_text(struct cursor *in, unsigned classes, char separator, char terminator)
+/* The name: no separator but "&" is a character of names. */
+static struct span take_name(struct cursor *in, char separator, char terminator)
 {
-	const char *start = in->at;
-	while (in->at < in->end && char_is((unsigned char)*in->at, classes) &&
-	       *in->at != separator && *in->at != terminator)
-		in->at++;
+	const char *start = in->at, *at = start, *end = in->end;
+	while (at < end && (char_classes[(unsigned char)*at] & (CHAR_TOKEN | CHAR_PARAM)))
+		at++;
+	if (separator == '&' || terminator == '&') {
+		const char *stop = memchr(start, '&', (size_t)(at - start));
+		at = stop ? stop : at;
+	}
+	in->at = at;
 	return cursor_since(in, start);
+}
+
+/* A value without quotes ends the parameter; a quoted one is returned without its quotes. */
+static bool take_value(struct cursor *in, char separator, char terminator, struct span *out_value,
+	bool *out_quoted)
+{
+	struct span quoted;
+	*out_quoted = cursor_peek(in) == '"';
+	if (!*out_quoted) {
+		const char *start = in->at;
+		in->at = scan_value_stop(start, in->end, separator, terminator);
+		*out_value = cursor_since(in, start);
+		return true;
+	}
+	if (!cursor_take_quoted(in, &quoted))
+		return false;
+	*out_value = span_slice(quoted, 1, quoted.len - 2);
+	return true;
 }
 
 bool param_take(struct cursor *in, char separator, char terminator, struct param *out_param)
 {
-	struct param param = { 0 };
-	const char *start = in->at;
+	const char *start = in->at, *end;
+	struct span name = take_name(in, separator, terminator), value = { NULL, 0 };
+	bool has_value = false, is_quoted = false;
 
-	param.name = take_text(in, CHAR_TOKEN | CHAR_PARAM, separator, terminator);
-	if (param.name.len == 0)
+	if (name.len == 0)
 		return false;
-	param.whole = cursor_since(in, start);
+	end = in->at;
 	cursor_skip_space(in);
 	if (cursor_take(in, '=')) {
 		cursor_skip_space(in);
-		param.has_value = true;
-		if (cursor_peek(in) == '"') {
-			struct span quoted;
-			if (!cursor_take_quoted(in, &quoted))
-				return false;
-			param.value = span_slice(quoted, 1, quoted.len - 2);
-			param.is_quoted = true;
-		} else {
-			param.value = take_text(in, CHAR_VALUE, separator, terminator);
-		}
-		param.whole = cursor_since(in, start);
+		has_value = true;
+		if (!take_value(in, separator, terminator, &value, &is_quoted))
+			return false;
+		end = in->at;
 		cursor_skip_space(in);
 	}
 	int next = cursor_peek(in);
 	if (next >= 0 && next != (unsigned char)separator && next != (unsigned char)terminator)
 		return false;
-	*out_param = param;
+	/* Member by member: a copy of a struct that was just written would wait for the stores. */
+	out_param->whole = span_make(start, (size_t)(end - start));
+	out_param->name = name;
+	out_param->value = value;
+	out_param->has_value = has_value;
+	out_param->is_quoted = is_quoted;
 	return true;
 }
 

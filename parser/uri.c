@@ -4,6 +4,7 @@
 #include "parser/uri.h"
 
 #include "core/base/check.h"
+#include "parser/scan.h"
 
 static const struct {
 	struct span name;
@@ -18,6 +19,8 @@ static const struct {
 
 static enum uri_scheme scheme_from_name(struct span name)
 {
+	if (name.len == 3 && memcmp(name.at, "sip", 3) == 0)
+		return URI_SIP;
 	for (unsigned i = 0; i < ARRAY_SIZE(schemes); i++) {
 		if (schemes[i].name.len == name.len && span_equal_nocase(schemes[i].name, name))
 			return schemes[i].scheme;
@@ -31,6 +34,11 @@ static bool scheme_take(struct cursor *in, struct span *out_name)
 	const char *start = in->at;
 	if (cursor_is_end(in) || !ascii_is_alpha(*in->at))
 		return false;
+	if (cursor_left(in) > 4 && memcmp(in->at, "sip:", 4) == 0) {
+		*out_name = span_make(in->at, 3);
+		in->at += 4;
+		return true;
+	}
 	while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) ||
 				    *in->at == '+' || *in->at == '-' || *in->at == '.'))
 		in->at++;
@@ -51,12 +59,7 @@ enum uri_scheme uri_scheme_of(struct span text)
 /* Bytes that no URI contains, however tolerant the reader. */
 static bool has_forbidden_byte(struct span text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.at[i];
-		if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"')
-			return true;
-	}
-	return false;
+	return scan_forbidden(text.at, text.at + text.len);
 }
 
 static struct span param_text(const struct param *param)
@@ -83,9 +86,8 @@ static void note_param(struct sip_uri *uri, const struct param *param)
 	};
 	bool has_escape = span_find(param->name, '%', 0) < param->name.len;
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (!has_escape && rows[i].name.len != param->name.len)
-			continue;
-		if (!uri_piece_equal(rows[i].name, param->name))
+		if (has_escape ? !uri_piece_equal(rows[i].name, param->name)
+			       : !span_equal_nocase(rows[i].name, param->name))
 			continue;
 		struct span *member = (struct span *)(void *)((char *)uri + rows[i].member);
 		if (!member->at)

@@ -54,7 +54,7 @@ static bool text_equal(struct span a, struct span b, bool ignore_case)
 
 bool uri_piece_equal(struct span a, struct span b)
 {
-	return text_equal(a, b, true);
+	return span_equal_nocase(a, b) || text_equal(a, b, true);
 }
 
 static unsigned count_params(struct span params, char separator)

@@ -57,6 +57,16 @@ static bool note_param(struct sip_via *via, const struct param *param)
 /* sent-protocol = protocol-name SLASH protocol-version SLASH transport; SLASH has white space */
 static bool sent_protocol_take(struct cursor *in, struct sip_via *via)
 {
+	static const char usual[] = "SIP/2.0/UDP ";
+	if (cursor_left(in) >= 12 && memcmp(in->at, usual, 12) == 0) {
+		via->protocol = span_make(in->at, 3);
+		via->version = span_make(in->at + 4, 3);
+		via->transport_text = span_make(in->at + 8, 3);
+		via->transport = SIP_TRANSPORT_UDP;
+		in->at += 12;
+		cursor_skip_space(in);
+		return true;
+	}
 	struct span *const parts[] = { &via->protocol, &via->version, &via->transport_text };
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (i > 0) {
@@ -117,18 +127,18 @@ static bool params_take(struct cursor *in, struct sip_via *via, const char **out
 enum list_result via_next(struct span *rest, struct sip_via *out_via)
 {
 	struct cursor in = cursor_over(*rest);
-	struct sip_via via = { 0 };
 
 	cursor_skip_space(&in);
 	if (cursor_is_end(&in)) {
 		*rest = (struct span){ NULL, 0 };
 		return LIST_END;
 	}
+	*out_via = (struct sip_via){ 0 };
 	const char *start = in.at;
-	if (!sent_protocol_take(&in, &via) || !sent_by_take(&in, &via))
+	if (!sent_protocol_take(&in, out_via) || !sent_by_take(&in, out_via))
 		return LIST_BAD;
-	const char *end = via.hostport.at + via.hostport.len;
-	if (!params_take(&in, &via, &end))
+	const char *end = out_via->hostport.at + out_via->hostport.len;
+	if (!params_take(&in, out_via, &end))
 		return LIST_BAD;
 	if (!cursor_is_end(&in)) {
 		if (!cursor_take(&in, ','))
@@ -137,9 +147,8 @@ enum list_result via_next(struct span *rest, struct sip_via *out_via)
 		if (cursor_is_end(&in))
 			return LIST_BAD; /* a comma promises one more */
 	}
-	via.whole = span_make(start, (size_t)(end - start));
+	out_via->whole = span_make(start, (size_t)(end - start));
 	*rest = cursor_rest(&in);
-	*out_via = via;
 	return LIST_ITEM;
 }
 

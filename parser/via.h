@@ -39,7 +39,8 @@ struct sip_via {
 };
 
 /* Takes the next Via off the front of a header value: `rest` begins as the whole value.
- * LIST_BAD leaves *rest where it was. Other parameters: params_next over via->params. */
+ * LIST_BAD leaves *rest where it was, and *out_via holds rubbish. Other parameters: params_next over
+ * via->params. */
 enum list_result via_next(struct span *rest, struct sip_via *out_via);
 /* Parses the first Via of a header value; false when it is malformed or there is none. */
 [[nodiscard]] bool via_parse(struct span value, struct sip_via *out_via);

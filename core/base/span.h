@@ -40,8 +40,13 @@ static inline bool span_equal(struct span a, struct span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* The same for texts of one length. */
+bool span_same_nocase(const char *a, const char *b, size_t len);
 /* ASCII case-insensitive, independent of the locale (RFC 3261 7.3.1). */
-bool span_equal_nocase(struct span a, struct span b);
+static inline bool span_equal_nocase(struct span a, struct span b)
+{
+	return a.len == b.len && span_same_nocase(a.at, b.at, a.len);
+}
 /* <0, 0, >0 like memcmp, the shorter of equal prefixes first. */
 int span_compare(struct span a, struct span b);
 bool span_starts_with(struct span s, struct span prefix);

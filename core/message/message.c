@@ -121,20 +121,18 @@ static void parse_vias(struct message *msg)
 	struct sip_via *found[2] = { NULL, NULL };
 	unsigned count = 0;
 	struct span rest = message_header_value(msg, h);
-	while (h && count < 2) {
-		struct sip_via via;
-		enum list_result result = via_next(&rest, &via);
+	struct sip_via *vias = arena_alloc(msg->arena, 2 * sizeof(*vias));
+	while (vias && h && count < 2) {
+		enum list_result result = via_next(&rest, &vias[count]);
 		if (result == LIST_BAD)
 			break;
-		if (result == LIST_END) {
-			h = message_next_header(msg, h);
-			rest = message_header_value(msg, h);
+		if (result == LIST_ITEM) {
+			found[count] = &vias[count];
+			count++;
 			continue;
 		}
-		found[count] = arena_alloc(msg->arena, sizeof(via));
-		if (!found[count])
-			break;
-		*found[count++] = via;
+		h = message_next_header(msg, h);
+		rest = message_header_value(msg, h);
 	}
 	msg->top_via = found[0];
 	msg->second_via = found[1];

@@ -211,7 +211,7 @@ static void routing_twice_changes_nothing_more(void **unused)
 static void own_route_is_found_again_after_a_transaction(void **unused)
 {
 	(void)unused;
-	struct span value;
+	struct span value = { NULL, 0 };
 	struct message *msg = parse(REQUEST(
 		"sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;ftag=to;did=a.b>\r\n"));
 	loose_route(msg, 0);
