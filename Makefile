@@ -71,13 +71,15 @@ MODULES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard modules/*/*.c)))))
 -include $(wildcard modules/*/module.mk)
 
 UTILS_C := $(basename $(notdir $(wildcard utils/*.c)))
-UTILS_SH := $(notdir $(wildcard utils/kamctl utils/kamdbctl))
+# A tool of several files is a folder with a main.c; utils/control/ is shared by kamctl and kamdbctl.
+UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
+CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .PHONY: all check install lint fuzz bench reference bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
-utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_SH:%=$(O)/utils/%)
+utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_FOLDERS:%=$(O)/utils/%)
 help:
 	@sed -n '2,19s/^# \{0,1\}//p' Makefile
 
@@ -90,6 +92,11 @@ $(O)/viaduct: $(O)/core/main.o $(O)/libcore.a
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
 
 $(O)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc      $<"
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+# The folder of a tool would stand where the tool itself belongs.
+$(O)/tools/%.o: utils/%.c
 	@mkdir -p $(@D)
 	@echo "  cc      $<"
 	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -126,9 +133,14 @@ $(O)/utils/%: $(O)/utils/%.o
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $($*_LIBS)
 kamcmd_LIBS = $(O)/libcore.a -ledit -lm
 $(O)/utils/kamcmd: $(O)/libcore.a
-$(O)/utils/%: utils/%
-	@mkdir -p $(@D)
-	@cp $< $@
+# They load database drivers, which use the core's symbols.
+define folder_rules
+$(1)_OBJECTS := $$(patsubst utils/%.c,$(O)/tools/%.o,$$(wildcard utils/$(1)/*.c) $(CONTROL_SOURCES))
+$(O)/utils/$(1): $$($(1)_OBJECTS) $(O)/libcore.a
+	@echo "  tool    $$@"
+	@$$(CC) $$(LDFLAGS_ALL) -rdynamic -o $$@ $$($(1)_OBJECTS) -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $$(LIBS)
+endef
+$(foreach tool,$(UTILS_FOLDERS),$(eval $(call folder_rules,$(tool))))
 
 # ---- unit tests: test/unit/ROOM/x_test.c, each a cmocka program linked with the core ----------
 UNIT_SOURCES := $(sort $(shell find test/unit -name '*_test.c'))
