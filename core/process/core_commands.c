@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/process/process.h"
+#include "core/process/reload.h"
 #include "core/script/config_names.h"
 #include "core/shm/map.h"
 

@@ -19,7 +19,8 @@ struct role {
 	/* in shared memory, so that every process can tell */
 	_Atomic pid_t pid;      /* 0: not running now */
 	_Atomic uint32_t incarnation;
-	int64_t started_ms;
+	_Atomic bool is_ready;  /* its event loop runs */
+	bool is_stuck;          /* the watchdog asked it to end */
 	uint32_t deaths;
 };
 
@@ -46,10 +47,6 @@ void statistics_count_request(const struct message *msg);
 void statistics_count_reply(const struct message *msg);
 void forward_prepare(void);
 
-/* Reads the configuration file again and publishes its routes; all in a child, so that nothing is
- * lost when it is wrong. On the loop's own stack it waits, on a fiber it parks. Mistakes are in
- * `out_report` (text in `arena`). */
-bool reload_script(struct arena *arena, struct span *out_report);
 /* How the configuration was read at start, for reload. */
 const struct script_options *startup_options(void);
 /* Command line, for core.arg. */

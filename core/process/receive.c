@@ -3,6 +3,7 @@
  * claimants, route. */
 #include <stdlib.h>
 
+#include "core/process/flight.h"
 #include "core/process/process.h"
 #include "core/transport/udp.h"
 
@@ -13,7 +14,7 @@ static unsigned claim_count;
 
 static struct {
 	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
-	counter_id unsupported, overloaded;
+	counter_id unsupported, overloaded, condemned;
 } counters;
 
 void counters_prepare(void)
@@ -27,6 +28,7 @@ void counters_prepare(void)
 	counters.dropped_replies = counter_register("core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
 	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
 	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
+	counters.condemned = counter_register("core", "condemned", "messages that killed a process and came again", COUNTER_COUNT);
 	statistics_prepare();
 }
 
@@ -139,10 +141,17 @@ static void receive(struct datagram *datagram)
 		datagram_release(datagram);
 		return;
 	}
+	if (flight_is_condemned(datagram->bytes)) {
+		counter_inc(counters.condemned);
+		datagram_release(datagram);
+		return;
+	}
+	flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
 	if (!fiber_start(receive_on_fiber, datagram)) {
 		counter_inc(counters.overloaded);
 		datagram_release(datagram);
 	}
+	flight_done();
 }
 
 bool receive_start(void)

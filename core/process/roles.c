@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "core/module/live.h"
+#include "core/process/flight.h"
 #include "core/process/process.h"
+#include "core/process/watchdog.h"
 #include "core/shm/lock.h"
 #include "core/shm/mailbox.h"
 #include "core/shm/map.h"
@@ -114,7 +116,8 @@ bool roles_prepare(void)
 			snprintf(role->name, sizeof(role->name), "%s", wanted->name);
 		}
 	state.roles[0].pid = getpid();
-	return mailbox_init(state.count, MAIL_CAPACITY);
+	return flight_prepare(state.count) && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
+		mailbox_init(state.count, MAIL_CAPACITY);
 }
 
 /* ---- mail: work that one process gives to another -------------------------------------------------- */
@@ -227,7 +230,7 @@ static int64_t turn_hook(void)
 {
 	send_flush();
 	live_poll();
-	return INT64_MAX;
+	return watchdog_beat(state.self);
 }
 
 static bool may_park(void)
@@ -256,16 +259,21 @@ int role_run(unsigned index)
 {
 	struct role *role = &state.roles[index];
 	state.self = index;
-	/* When the supervisor is gone nobody would replace or stop us. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* When the supervisor is gone nobody would replace us, and a new server wants our ports: end at
+	 * once, also when we are stopped or busy. What lies in shared memory ends with us in any case. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != state.roles[0].pid)
+		return 1;
 	prctl(PR_SET_NAME, role->kind == ROLE_WORKER ? "viaduct-worker" : "viaduct-rpc");
 	log_process((int)index);
 	counters_select(index);
+	flight_start(index, role->incarnation);
 	clock_refresh();
 	if (!role_start(role)) {
 		log_critical("%s cannot start", role->name);
 		return 1;
 	}
+	role->is_ready = true;
 	/* What waited in the mailbox for our predecessor is ours now. */
 	on_mail(-1, LOOP_READ, mailbox_at(index));
 	loop_run();

@@ -19,6 +19,7 @@ static struct core_settings settings = {
 	.dns_cache_max_ttl = DNS_TTL_MOST_S, .dns_cache_negative_ttl = 60,
 	.dns_udp_pref = 30, .dns_tcp_pref = 20, .dns_tls_pref = 10, .dns_sctp_pref = 20,
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
+	.watchdog_timeout = 2000, .crash_files = 20,
 };
 
 const struct core_settings *core_settings(void)
@@ -56,6 +57,8 @@ static const struct field fields[] = {
 	SET(server_id, "number of this server in a cluster"),
 	SET(disable_core_dump, "no core files"), SET(shm_force_alloc, "take all shared memory at start"),
 	SET(mlock_pages, "keep all memory from being swapped"),
+	SET(watchdog_timeout, "ms after which a worker that does not come back to its event loop is replaced; 0: never", .max = 3600000),
+	SET(crash_files, "crash files kept in the run directory; 0: none are written", .max = 10000),
 	SET(debug, "log threshold: -5 alert … -1 error, 0 warning, 1 notice, 2 info, 3 debug", .is_live = true),
 	SET(log_prefix_mode, "0: evaluate log_prefix once per message; 1: for every line", .max = 1),
 	SET(memlog, "accepted: memory reports come with SIGUSR1"), SET(memdbg, "accepted: there is no allocator to trace"),

@@ -11,6 +11,7 @@ struct core_settings {
 	struct span user, group, chroot, workdir, rundir;
 	int64_t exit_timeout, open_files_limit, shm_mem_size, server_id;
 	bool disable_core_dump, shm_force_alloc, mlock_pages;
+	int64_t watchdog_timeout, crash_files;
 	/* log */
 	int64_t debug, log_prefix_mode, memlog, memdbg;
 	bool log_stderror, log_color;

@@ -8,27 +8,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/process/crash_file.h"
 #include "core/process/process.h"
+#include "core/process/reload.h"
+#include "core/process/watchdog.h"
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
 
-#define DEATHS_MOST 200          /* within the window: something is badly wrong */
-#define DEATHS_WINDOW_MS 10000
-#define YOUNG_MS 200             /* dying so early is a failure to start */
-#define YOUNG_DEATHS_MOST 10
+#define TURN_MS 200
+#define FAILED_STARTS_MOST 10
+#define MODULE_ROLE_PATIENCE 15 /* commands may take longer than messages */
 
 static struct {
 	bool is_stopping;
-	int64_t window_start_ms;
-	unsigned deaths;
-	unsigned young_deaths;
+	unsigned failed_starts; /* in a row: died before the event loop was reached */
+	struct reload reload;
+	bool reload_again;
 } state;
 
 static bool role_fork(unsigned index)
 {
 	struct role *role = role_at(index);
 	fflush(NULL);
-	role->started_ms = clock_us_now() / 1000;
+	role->is_ready = false;
+	role->is_stuck = false;
+	watchdog_forget(index);
 	pid_t pid = fork();
 	if (pid < 0) {
 		log_critical("cannot fork %s: %m", role->name);
@@ -49,42 +53,112 @@ static void describe_end(int status, char *out_text, size_t size)
 		snprintf(out_text, size, "ended with code %d", WEXITSTATUS(status));
 }
 
-/* Counts deaths; false when there are too many to go on. */
-static bool deaths_are_bearable(const struct role *role)
+/* Ends that nobody asked for, of which something is known. */
+static bool is_worth_a_file(int status, const struct flight_record *record)
 {
-	int64_t now = clock_us_now() / 1000;
-	if (now - state.window_start_ms > DEATHS_WINDOW_MS) {
-		state.window_start_ms = now;
-		state.deaths = 0;
-	}
-	state.young_deaths = now - role->started_ms < YOUNG_MS ? state.young_deaths + 1 : 0;
-	return ++state.deaths < DEATHS_MOST && state.young_deaths < YOUNG_DEATHS_MOST;
+	bool was_told = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGTERM;
+	return !was_told && (record->len || record->signal) && core_settings()->crash_files;
+}
+
+/* Did the message end the process? SIGKILL, and signals that somebody sent, are not its fault. */
+static bool is_to_blame(int status, const struct flight_record *record)
+{
+	if (!record->len || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+		return false;
+	return WIFEXITED(status) ? WEXITSTATUS(status) != 0 : record->code > 0 || record->signal == SIGABRT;
+}
+
+static void keep_traces(const struct role *role, pid_t pid, int status, const char *how)
+{
+	char directory[256];
+	struct flight_record *record = flight_record_of((unsigned)(role - role_at(0)), role->incarnation - 1);
+	if (is_to_blame(status, record))
+		flight_condemn(record);
+	if (!is_worth_a_file(status, record))
+		return;
+	struct crash_report report = { role->name, pid, how, record };
+	snprintf(directory, sizeof(directory), "%.*s", SPAN_ARGS(core_settings()->rundir));
+	const char *path = crash_file_write(directory, (unsigned)core_settings()->crash_files, &report);
+	if (path)
+		log_notice("what is known about it is in %s", path);
 }
 
 static void replace(unsigned index, int status)
 {
 	struct role *role = role_at(index);
+	pid_t pid = role->pid;
 	char how[128];
 	describe_end(status, how, sizeof(how));
+	state.failed_starts = role->is_ready ? 0 : state.failed_starts + 1;
 	role->pid = 0;
 	role->deaths++;
 	role->incarnation++;
-	log_warning("%s %s; a successor takes over", role->name, how);
-	if (!deaths_are_bearable(role)) {
-		log_critical("processes die faster than they can be replaced; stopping");
+	if (state.failed_starts >= FAILED_STARTS_MOST) {
+		log_critical("%s %s; processes cannot start; stopping", role->name, how);
 		state.is_stopping = true;
 		return;
 	}
+	/* Service first, explanations later. */
 	if (!role_fork(index))
 		state.is_stopping = true;
 	shard_touch_all_sets();
+	log_warning("%s %s; a successor took over", role->name, how);
+	keep_traces(role, pid, status, how);
 }
+
+/* A process that stays away from its loop is told to say where it is, and then killed. */
+static void look_for_stuck(void)
+{
+	watchdog_turn();
+	for (unsigned i = 1; i < role_count(); i++) {
+		struct role *role = role_at(i);
+		unsigned times = role->kind == ROLE_WORKER ? 1 : MODULE_ROLE_PATIENCE;
+		if (!role->pid || !watchdog_is_stuck(i, role->pid, times))
+			continue;
+		if (!role->is_stuck)
+			log_error("%s (%d) does not come back to its event loop; replacing it", role->name, (int)role->pid);
+		kill(role->pid, role->is_stuck ? SIGKILL : SIGABRT);
+		role->is_stuck = true;
+	}
+}
+
+/* ---- reload -------------------------------------------------------------------------------------- */
+
+static void reload_start(void)
+{
+	if (state.reload.pid) {
+		state.reload_again = true;
+		return;
+	}
+	if (!reload_begin(&state.reload))
+		log_error("the script was not reloaded: cannot fork: %m");
+}
+
+static void reload_finish(int status)
+{
+	struct arena arena;
+	struct span report;
+	arena_init(&arena, 64u << 10, 16u << 20);
+	if (reload_end(&state.reload, &arena, status, &report))
+		log_notice("the script was reloaded");
+	else
+		log_error("the script was not reloaded, the old one goes on:\n%.*s", SPAN_ARGS(report));
+	arena_free(&arena);
+	if (state.reload_again) {
+		state.reload_again = false;
+		reload_start();
+	}
+}
+
+/* ---- ends ---------------------------------------------------------------------------------------- */
 
 static void reap(void)
 {
 	int status;
 	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == state.reload.pid)
+			reload_finish(status);
 		for (unsigned i = 1; i < role_count(); i++) {
 			if (role_at(i)->pid != pid)
 				continue;
@@ -94,6 +168,7 @@ static void reap(void)
 				replace(i, status);
 			break;
 		}
+	}
 }
 
 static bool any_alive(void)
@@ -143,18 +218,6 @@ static void report_memory(void)
 	}
 }
 
-static void reload(void)
-{
-	struct arena arena;
-	struct span report;
-	arena_init(&arena, 64u << 10, 256u << 20);
-	if (reload_script(&arena, &report))
-		log_notice("the script was reloaded");
-	else
-		log_error("the script was not reloaded, the old one goes on:\n%.*s", SPAN_ARGS(report));
-	arena_free(&arena);
-}
-
 static void handle_signal(int number)
 {
 	switch (number) {
@@ -164,7 +227,7 @@ static void handle_signal(int number)
 		state.is_stopping = true;
 		break;
 	case SIGHUP:
-		reload();
+		reload_start();
 		break;
 	case SIGUSR1:
 		report_memory();
@@ -189,13 +252,14 @@ int supervisor_run(void)
 		if (!role_fork(i))
 			state.is_stopping = true;
 	while (!state.is_stopping) {
-		struct timespec second = { .tv_sec = 1 };
-		int number = sigtimedwait(&set, NULL, &second);
+		struct timespec turn = { .tv_nsec = TURN_MS * 1000000L };
+		int number = sigtimedwait(&set, NULL, &turn);
 		clock_refresh();
 		if (number > 0)
 			handle_signal(number);
 		reap();
+		look_for_stuck();
 	}
 	stop_all(&set);
-	return state.young_deaths >= YOUNG_DEATHS_MOST ? 1 : 0;
+	return state.failed_starts >= FAILED_STARTS_MOST ? 1 : 0;
 }

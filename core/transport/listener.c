@@ -17,6 +17,7 @@
 #define ALIASES_MOST 1024
 #define CHECKS_MOST 8
 #define RECEIVE_BUFFER (4 << 20)
+#define BIND_TRIES 50 /* 10 ms apart */
 
 struct alias {
 	struct span host;
@@ -332,6 +333,17 @@ static void set_mtu_discovery(int fd, int family)
 		log_warning("pmtu_discovery cannot be set: %m");
 }
 
+/* Processes of a server that was killed hold their sockets for a moment longer. */
+static bool bind_patiently(int fd, const struct sockaddr *address, socklen_t len)
+{
+	for (int tries = 0; bind(fd, address, len) < 0; tries++) {
+		if (errno != EADDRINUSE || tries == BIND_TRIES)
+			return false;
+		usleep(10000);
+	}
+	return true;
+}
+
 static bool udp_open(struct listener *listener)
 {
 	struct sockaddr_storage address;
@@ -349,7 +361,7 @@ static bool udp_open(struct listener *listener)
 	/* Bursts wait here while all workers are busy; the kernel caps what an ordinary user asks. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&address, len) < 0) {
+	if (!bind_patiently(fd, (struct sockaddr *)&address, len)) {
 		explain_bind_failure(listener, errno);
 		close(fd);
 		return false;

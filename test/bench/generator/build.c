@@ -154,6 +154,18 @@ size_t build_request(char *to, const struct slot *slot, const char *method)
 	return (size_t)(put_more(at, slot, method) - to);
 }
 
+size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *refusal)
+{
+	char *at = put_target(put(to, "ACK "), slot, "INVITE");
+
+	at = put(put_local(put(at, " SIP/2.0\r\nVia: SIP/2.0/UDP "), SIDE_CALLER, slot->socket), ";rport;branch=");
+	at = put(put_branch(at, slot, "INVITE"), "\r\nMax-Forwards: 70\r\nFrom: ");
+	at = put(put_bytes(at, refusal->from), "\r\nTo: ");
+	at = put_number(put(put_bytes(at, refusal->to), "\r\nCall-ID: bench-"), slot_index(slot));
+	at = put_number(put(at, "-"), slot->number);
+	return (size_t)(put(at, "\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n") - to);
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 bool copy_for_answers(struct slot *slot, const struct seen *request)

@@ -20,6 +20,7 @@ static struct {
 	uint32_t last_number;
 	enum scenario scenario;
 	struct results *results;
+	uint64_t last_received_us;
 	/* Slots whose 200 is due, oldest first: the delay is the same for all. */
 	uint32_t *due;
 	uint64_t due_head, due_tail;
@@ -179,12 +180,25 @@ static void answer_came(struct slot *slot, const struct seen *seen, struct text 
 	send_request(slot, "BYE");
 }
 
+static void refused(struct slot *slot, const struct seen *seen)
+{
+	if (is_call())
+		wire_queue(SIDE_CALLER, slot->socket,
+			build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen), &settings()->server);
+	state.results->refused++;
+	finish(slot, false);
+}
+
 static void caller_receives(struct slot *slot, const struct seen *seen, struct text message)
 {
 	if (slot->stage == STAGE_ENDING && text_is(seen->method, "INVITE")) {
 		state.results->repeated++;
 		if (seen->status >= 200)
 			send_request(slot, "ACK");
+		return;
+	}
+	if (seen->status == 503 && slot->stage == STAGE_ASKED) {
+		refused(slot, seen);
 		return;
 	}
 	const char *complaint = complaint_about_reply(slot, seen);
@@ -245,7 +259,11 @@ static void received(enum side side, unsigned socket, struct text message,
 	const struct sockaddr_in *from)
 {
 	struct seen seen;
+	uint64_t now = now_us();
 
+	if (now - state.last_received_us > state.results->gap_us)
+		state.results->gap_us = now - state.last_received_us;
+	state.last_received_us = now;
 	if (!message_read(message, &seen)) {
 		wrong("no SIP message", message);
 		return;
@@ -364,6 +382,7 @@ void calls_run(enum scenario scenario, uint32_t calls, uint32_t rate, struct res
 		fail("memory");
 	state.scenario = scenario;
 	state.results = out;
+	state.last_received_us = begin;
 	while (!is_over(calls)) {
 		for (uint32_t n = allowance(calls, rate, now_us() - begin); n > 0; n--)
 			start_next();

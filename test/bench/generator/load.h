@@ -89,6 +89,8 @@ bool text_has(struct text text, const char *word);
 /* ---- build.c: making messages; each returns the length ---------------------------------------- */
 size_t build_request(char *to, const struct slot *slot, const char *method);
 size_t build_answer(char *to, const struct slot *slot, const struct seen *request, const char *line);
+/* The ACK to a refusal of the first request (RFC 3261 17.1.1.3). */
+size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *refusal);
 /* The 200 to the INVITE of a slot, from what it copied. */
 size_t build_final_answer(char *to, const struct slot *slot);
 /* Notes what answers repeat; false when it is too long. */
@@ -100,8 +102,10 @@ uint32_t slot_index(const struct slot *slot);
 /* ---- calls.c: what caller and callee do -------------------------------------------------------- */
 struct results {
 	uint32_t started, done, lost, retransmitted, repeated, wrong;
+	uint32_t refused; /* 503 to the first request */
 	uint32_t *latencies_us; /* of the calls done */
 	uint64_t took_us;
+	uint64_t gap_us; /* longest time in which nothing came from the server */
 };
 /* Runs `calls` calls (or until all of them ring); ends by itself. */
 void calls_run(enum scenario scenario, uint32_t calls, uint32_t rate, struct results *out);

@@ -151,10 +151,10 @@ static void report(const struct results *r, double own_us)
 
 	qsort(r->latencies_us, n, sizeof(*r->latencies_us), compare);
 	printf("done=%u lost=%u retransmitted=%u repeated=%u wrong=%u seconds=%.3f per_second=%.0f "
-	       "p50_us=%u p99_us=%u own_us=%.2f\n", n, r->lost, r->retransmitted, r->repeated, r->wrong,
+	       "p50_us=%u p99_us=%u own_us=%.2f refused=%u gap_us=%llu\n", n, r->lost, r->retransmitted, r->repeated, r->wrong,
 		(double)r->took_us / 1e6, (double)n * 1e6 / (double)r->took_us,
 		n ? r->latencies_us[n / 2] : 0, n ? r->latencies_us[(uint64_t)n * 99 / 100] : 0,
-		n ? own_us / n : 0);
+		n ? own_us / n : 0, r->refused, (unsigned long long)r->gap_us);
 	fflush(stdout);
 }
 
