@@ -2,12 +2,12 @@
 /* The core parameters: one table of names, and what has a name of its own: listen and alias. */
 #include "core/process/settings.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <syslog.h>
 
 #include "core/net/dns_records.h"
+#include "core/net/names.h"
 
 static struct core_settings settings = {
 	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
@@ -296,16 +296,10 @@ static bool listen_host(struct span host, enum transport transport, uint16_t por
 	}
 	if (listeners_add_interface(host, transport, port))
 		return true;
-	char name[256];
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
-	snprintf(name, sizeof(name), "%.*s", SPAN_ARGS(host));
 	*out_error = "no such address, interface or host";
-	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+	if (!name_addresses(host, &address, 1))
 		return false;
-	struct sockaddr_storage storage = { 0 };
-	memcpy(&storage, found->ai_addr, found->ai_addrlen);
-	freeaddrinfo(found);
-	end_point_from_sockaddr(&storage, transport, &address);
+	address.transport = (uint8_t)transport;
 	address.port = port;
 	return listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port, out_error);
 }

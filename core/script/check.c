@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks statements and expressions: names, types, patterns, places. Constants are folded on the
  * way. */
+#include "core/net/names.h"
 #include "core/script/build.h"
 
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -366,15 +366,9 @@ static void resolve_network(
 /* Looked up once, while the script is compiled; the first address counts. */
 static bool resolve_host(struct build *build, struct expr *comparison, struct span host)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found = NULL;
-	char *name = arena_string(build->scratch, host);
 	struct network *network = ARENA_NEW(build->arena, struct network);
-	if (!name || !network || getaddrinfo(name, NULL, &hints, &found) != 0)
+	if (!network || !name_addresses(host, &network->address, 1))
 		return false;
-	struct sockaddr_storage address = { 0 };
-	memcpy(&address, found->ai_addr, found->ai_addrlen);
-	freeaddrinfo(found);
-	end_point_from_sockaddr(&address, TRANSPORT_NONE, &network->address);
 	network->bits = network->address.family == AF_INET6 ? 128 : 32;
 	network->text = build_text(build, host);
 	comparison->resolved = network;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Control sockets: what an address means and how it is opened. */
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/net/names.h"
 #include "modules/ctl/ctl.h"
 
 #define DEFAULT_PORT 2049
 #define BACKLOG 256
+#define ADDRESSES_MOST 8 /* of one host name */
 
 static const struct {
 	const char *prefix;
@@ -131,15 +132,18 @@ static bool open_path(struct ctl_listener *listener, const struct ctl_access *ac
 	return true;
 }
 
-static bool bind_first(struct ctl_listener *listener, const struct addrinfo *list)
+static bool bind_first(struct ctl_listener *listener, struct end_point *addresses, unsigned count)
 {
-	int on = 1;
-	for (; list; list = list->ai_next) {
-		int fd = socket(list->ai_family, list->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, type = listener->transport == CTL_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	for (unsigned i = 0; i < count; i++) {
+		struct sockaddr_storage address;
+		int fd = socket(addresses[i].family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (fd < 0)
 			continue;
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		if (bind(fd, list->ai_addr, list->ai_addrlen) == 0) {
+		addresses[i].port = listener->port;
+		socklen_t len = end_point_to_sockaddr(&addresses[i], &address);
+		if (bind(fd, (struct sockaddr *)&address, len) == 0) {
 			listener->fd = fd;
 			return true;
 		}
@@ -150,23 +154,16 @@ static bool bind_first(struct ctl_listener *listener, const struct addrinfo *lis
 
 static bool open_host(struct ctl_listener *listener)
 {
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE,
-		.ai_socktype = listener->transport == CTL_TCP ? SOCK_STREAM : SOCK_DGRAM };
-	struct addrinfo *found = NULL;
-	char host[256], port[8];
+	struct end_point found[ADDRESSES_MOST] = { { .family = AF_INET } };
 	bool is_any = span_equal(listener->host, SPAN_OF("*"));
-	snprintf(host, sizeof(host), "%.*s", SPAN_ARGS(listener->host));
-	snprintf(port, sizeof(port), "%u", listener->port);
-	int code = getaddrinfo(is_any ? NULL : host, port, &hints, &found);
-	bool is_open = code == 0 && bind_first(listener, found);
-	if (code)
-		log_error("control address %.*s: %s", SPAN_ARGS(listener->text), gai_strerror(code));
+	unsigned count = is_any ? 1 : name_addresses(listener->host, found, ADDRESSES_MOST);
+	bool is_open = bind_first(listener, found, count);
+	if (!count)
+		log_error("control address %.*s: no such host", SPAN_ARGS(listener->text));
 	else if (!is_open)
 		log_error("cannot listen on control address %.*s: %m", SPAN_ARGS(listener->text));
-	if (found)
-		freeaddrinfo(found);
 	listener->shown_host = listener->host;
-	listener->shown_port = arena_copy(startup_arena(), span_from(port));
+	listener->shown_port = arena_printf(startup_arena(), "%u", listener->port);
 	return is_open;
 }
 
