@@ -250,5 +250,7 @@ void db_rollback(struct db_transaction *transaction);
 void db_close_idle(void);
 /* For programs other than the server: loads the driver db_SCHEME.so from one of the directories
  * (separated by ':', NULL: where the server would look beside the program), and opens the database.
- * The program links libcore.a whole and exports its symbols. NULL after `out_wrong` says why. */
+ * The program links libcore.a whole and exports its symbols. The URL of a server may end in "/", without
+ * a database (PostgreSQL: "postgres" then); db_url_write of driver.h makes URLs from parts. NULL after
+ * `out_wrong` says why. */
 struct db *db_open_tool(struct span url, const char *directories, const char **out_wrong);

@@ -24,6 +24,8 @@ struct db_url {
 };
 /* Takes a URL apart; everything is copied into `arena`. NULL, or what is wrong with it. */
 const char *db_url_parse(struct span text, struct arena *arena, struct db_url *out);
+/* Puts a URL together from scheme, user, password, host, port and name (or scheme and rest). */
+void db_url_write(const struct db_url *parts, struct writer *out);
 
 /* How an engine writes SQL. */
 struct db_dialect {
@@ -76,9 +78,10 @@ struct db_driver {
 	const char *const *other_schemes; /* NULL-terminated; may be NULL */
 	const struct db_dialect *dialect; /* NULL: statements are taken as structure */
 	unsigned connections_most; /* a process keeps; 0: any number */
+	bool is_server; /* its URLs name a host and, except in tools, a database */
 	int64_t (*query_ms)(void); /* time limit of a call; 0: none */
 
-	/* NULL, or what is wrong with the URL. */
+	/* NULL, or what is wrong with the URL. May be NULL itself. */
 	const char *(*check_url)(const struct db_url *url);
 	/* Makes a connection within the driver's own time limit. NULL after `error` was written; then
 	 * *out_status is DB_AWAY or DB_REJECTED (wrong password, no such database). */

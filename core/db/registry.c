@@ -99,29 +99,42 @@ static const char *say(const char *format, struct span word, const char *more)
 	return state.wrong;
 }
 
+static const struct {
+	const char *scheme, *module;
+} known_schemes[] = {
+	{ "mysql", "db_mysql" },         { "mariadb", "db_mysql" },  { "postgres", "db_postgres" },
+	{ "postgresql", "db_postgres" }, { "pgsql", "db_postgres" }, { "sqlite", "db_sqlite" },
+	{ "sqlite3", "db_sqlite" },      { "text", "db_text" },      { "cluster", "db_cluster" },
+};
+
 /* "mysqls" and the like: the module that would have it, if there is one. */
 static const char *tell_no_driver(struct span scheme)
 {
-	static const struct {
-		const char *scheme, *module;
-	} known[] = { { "mysql", "db_mysql" },         { "postgres", "db_postgres" },
-		      { "postgresql", "db_postgres" }, { "sqlite", "db_sqlite" },
-		      { "text", "db_text" },           { "cluster", "db_cluster" } };
-	const char *names[ARRAY_SIZE(known)];
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		names[i] = known[i].scheme;
-		if (span_equal_nocase(scheme, span_from(known[i].scheme)))
+	const char *names[ARRAY_SIZE(known_schemes)];
+	for (size_t i = 0; i < ARRAY_SIZE(known_schemes); i++) {
+		names[i] = known_schemes[i].scheme;
+		if (span_equal_nocase(scheme, span_from(names[i])))
 			return say("no driver for %.*s:// is loaded: add loadmodule \"%s.so\"",
-				   scheme, known[i].module);
+				   scheme, known_schemes[i].module);
 	}
-	const char *near = nearest_name(scheme, names, ARRAY_SIZE(known));
+	const char *near = nearest_name(scheme, names, ARRAY_SIZE(known_schemes));
 	if (near)
 		return say("there is no driver for %.*s:// (did you mean %s://?)", scheme, near);
 	return say("there is no driver for %.*s:// (%s)", scheme,
 		   "mysql, postgres, sqlite, text and cluster are known");
 }
 
-struct db *db_find(struct span url, const char **out_wrong)
+/* NULL, or what is wrong with a URL of this driver. */
+static const char *check_url(const struct db_driver *driver, const struct db_url *url, bool is_tool)
+{
+	if (driver->is_server && !url->host.len)
+		return "it names no host, like scheme://user:password@host/name";
+	if (driver->is_server && !url->name.len && !is_tool)
+		return "it names no database, like scheme://user:password@host/name";
+	return driver->check_url ? driver->check_url(url) : NULL;
+}
+
+static struct db *find(struct span url, bool is_tool, const char **out_wrong)
 {
 	struct db_url parts;
 	for (struct db *db = state.databases; db; db = db->next)
@@ -131,10 +144,7 @@ struct db *db_find(struct span url, const char **out_wrong)
 	if (*out_wrong)
 		return NULL;
 	const struct db_driver *driver = db_driver_of(parts.scheme);
-	if (!driver)
-		*out_wrong = tell_no_driver(parts.scheme);
-	else if (driver->check_url)
-		*out_wrong = driver->check_url(&parts);
+	*out_wrong = driver ? check_url(driver, &parts, is_tool) : tell_no_driver(parts.scheme);
 	if (*out_wrong)
 		return NULL;
 	struct db *db = ARENA_NEW(registry_arena(), struct db);
@@ -151,6 +161,11 @@ struct db *db_find(struct span url, const char **out_wrong)
 	db->next = state.databases;
 	state.databases = db;
 	return db;
+}
+
+struct db *db_find(struct span url, const char **out_wrong)
+{
+	return find(url, false, out_wrong);
 }
 
 struct db *db_use(struct span url, const char *what, struct diagnostics *diagnostics,
@@ -315,11 +330,10 @@ static struct span default_directories(char buffer[4 * PATH_MAX])
 
 static const char *module_of(struct span scheme)
 {
-	static const char *const others[][2] = { { "postgresql", "db_postgres" } };
 	static char name[64];
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (span_equal_nocase(scheme, span_from(others[i][0])))
-			return others[i][1];
+	for (size_t i = 0; i < ARRAY_SIZE(known_schemes); i++)
+		if (span_equal_nocase(scheme, span_from(known_schemes[i].scheme)))
+			return known_schemes[i].module;
 	snprintf(name, sizeof(name), "db_%.*s", SPAN_ARGS(scheme));
 	return name;
 }
@@ -337,5 +351,5 @@ struct db *db_open_tool(struct span url, const char *directories, const char **o
 			return NULL;
 		}
 	}
-	return db_find(url, out_wrong);
+	return find(url, true, out_wrong);
 }

@@ -135,3 +135,42 @@ const char *db_url_parse(struct span text, struct arena *arena, struct db_url *o
 	out->shown = writer_result(&shown);
 	return parse_host(span_slice(server, 0, slash), arena, out);
 }
+
+/* ---- putting together ------------------------------------------------------------------------ */
+
+static void write_host(struct writer *w, const struct db_url *parts)
+{
+	bool is_ipv6 = span_find(parts->host, ':', 0) < parts->host.len;
+	writer_string(w, is_ipv6 ? "[" : "");
+	for (size_t i = 0; i < parts->host.len; i++) {
+		if (parts->host.at[i] == '/')
+			writer_literal(w, "%2F");
+		else
+			writer_char(w, parts->host.at[i]);
+	}
+	writer_string(w, is_ipv6 ? "]" : "");
+	if (parts->port)
+		writer_printf(w, ":%u", parts->port);
+}
+
+void db_url_write(const struct db_url *parts, struct writer *w)
+{
+	writer_span(w, parts->scheme);
+	writer_char(w, ':');
+	if (parts->rest.len) {
+		writer_span(w, parts->rest);
+		return;
+	}
+	writer_literal(w, "//");
+	if (parts->user.len) {
+		writer_span(w, parts->user);
+		if (parts->password.len) {
+			writer_char(w, ':');
+			writer_span(w, parts->password);
+		}
+		writer_char(w, '@');
+	}
+	write_host(w, parts);
+	writer_char(w, '/');
+	writer_span(w, parts->name);
+}

@@ -328,13 +328,6 @@ static enum db_status driver_control(struct db_connection *base, enum db_control
 	return result ? fail(self, mysql_errno(self->handle), mysql_error(self->handle)) : DB_OK;
 }
 
-static const char *check_url(const struct db_url *url)
-{
-	if (!url->host.len)
-		return "it names no host, like mysql://user:password@host/name";
-	return url->name.len ? NULL : "it names no database, like mysql://user:password@host/name";
-}
-
 static int64_t query_ms(void)
 {
 	int64_t receive_s = mysql_settings->receive_timeout;
@@ -354,8 +347,8 @@ const struct db_driver mysql_driver = {
 	.other_schemes = other_schemes,
 	.dialect = &dialect,
 	.connections_most = CONNECTIONS_MOST,
+	.is_server = true,
 	.query_ms = query_ms,
-	.check_url = check_url,
 	.open = driver_open,
 	.close = driver_close,
 	.is_alive = is_alive,

@@ -31,3 +31,12 @@ def test_mariadb(mariadb):
 def test_mariadb_by_its_socket(mariadb):
     mariadb.create("conformance")
     conformance(mariadb.socket_url("conformance"))
+
+
+def test_postgres(postgres):
+    conformance(postgres.create("conformance"))
+
+
+def test_postgres_by_its_socket(postgres):
+    postgres.create("conformance")
+    conformance(postgres.socket_url("conformance"))
