@@ -13,7 +13,8 @@
 #   make clean
 #
 # A module is a folder below modules/; adding one touches no other file. A module that needs a
-# library has a file modules/NAME/module.mk with `NAME_LIBS = ...` and `NAME_CFLAGS = ...`.
+# library has a file modules/NAME/module.mk with `NAME_LIBS = ...` and `NAME_CFLAGS = ...`. A unit test
+# that needs objects of a module names them there as further prerequisites of its program.
 # O=DIR puts the build elsewhere.
 
 BUILD ?= release
@@ -75,13 +76,14 @@ UTILS_C := $(basename $(notdir $(wildcard utils/*.c)))
 UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
+.DEFAULT_GOAL := all
 .PHONY: all check install lint fuzz bench reference bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
 utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_FOLDERS:%=$(O)/utils/%)
 help:
-	@sed -n '2,19s/^# \{0,1\}//p' Makefile
+	@sed -n '2,20s/^# \{0,1\}//p' Makefile
 
 # The core's symbols are exported to modules; the archive serves unit tests and fuzz targets.
 $(O)/libcore.a: $(CORE_OBJECTS)
@@ -147,7 +149,7 @@ UNIT_SOURCES := $(sort $(shell find test/unit -name '*_test.c'))
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
 $(O)/test/unit/%_test: $(O)/test/unit/%_test.o $(O)/libcore.a
 	@echo "  test    $@"
-	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
 # The golden tests' compiler with stand-ins for modules.
 $(O)/test/script/driver: $(O)/test/script/driver.o $(O)/libcore.a
 	@echo "  test    $@"

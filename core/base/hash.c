@@ -39,6 +39,11 @@ uint64_t hash_bytes(const void *bytes, size_t len)
 	return XXH3_64bits_withSeed(bytes, len, state.seed);
 }
 
+uint64_t hash_stable(const void *bytes, size_t len)
+{
+	return XXH3_64bits(bytes, len);
+}
+
 uint64_t hash_span_nocase(struct span s)
 {
 	char lower[256];

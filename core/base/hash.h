@@ -25,3 +25,5 @@ uint64_t hash_keyed(const void *bytes, size_t len);
 uint64_t random_uint64(void);
 /* 0 … bound-1, unbiased enough for jitter. */
 uint32_t random_below(uint32_t bound);
+/* Without seed: the same in every run, for checksums of what is written to disk. */
+uint64_t hash_stable(const void *bytes, size_t len);

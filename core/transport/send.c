@@ -2,6 +2,19 @@
 /* Choosing the transport of finished bytes. */
 #include "core/transport/send.h"
 
+static void (*before)(void);
+
+void send_set_before(void (*work)(void))
+{
+	before = work;
+}
+
+void send_run_before(void)
+{
+	if (before)
+		before();
+}
+
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
 {
 	struct send_target chosen = *target;

@@ -25,5 +25,10 @@ struct send_target {
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy);
 /* The UDP part of send_bytes: `target->from` is set and is a UDP listener. */
 enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy);
+/* Work that must be done before anything leaves, such as writing down what an answer promises; it
+ * must not wait. Set in the process that sends; NULL: none. */
+void send_set_before(void (*work)(void));
+/* Does it; transports call it before they hand bytes to the kernel. */
+void send_run_before(void);
 /* Sends what is queued; the worker's loop calls it after each batch. */
 void send_flush(void);

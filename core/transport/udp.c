@@ -186,6 +186,7 @@ static void log_refused(const struct mmsghdr *header, int error)
 static void queue_drain(void)
 {
 	unsigned done = 0;
+	send_run_before();
 	while (done < queue.count) {
 		int sent = sendmmsg(queue.fd, queue.headers + done, queue.count - done, 0);
 		if (sent > 0) {

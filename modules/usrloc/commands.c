@@ -5,7 +5,7 @@
 #include "modules/usrloc/location.h"
 #include "parser/name_addr.h"
 
-#define RPC_CALL_ID "dfjrewr12386fd6-343@kamailio.rpc"
+#define RPC_CALL_ID    "dfjrewr12386fd6-343@kamailio.rpc"
 #define RPC_USER_AGENT "kamailio SIP Router - RPC Server"
 
 static struct span or_not_set(struct span text)
@@ -21,7 +21,15 @@ static void add_q(struct rpc_call *call, struct rpc_node *node, int32_t q)
 		rpc_add_double(call, node, "Q", q / 1000.0);
 }
 
-static void add_contact(struct rpc_call *call, struct rpc_node *list, const struct usrloc_contact *c)
+static const char *const state_names[] = {
+	[BINDING_NEW] = "CS_NEW",
+	[BINDING_SYNC] = "CS_SYNC",
+	[BINDING_DIRTY] = "CS_DIRTY",
+	[BINDING_GONE] = "CS_DIRTY",
+};
+
+static void add_contact(struct rpc_call *call, struct rpc_node *list,
+			const struct usrloc_contact *c)
 {
 	struct rpc_node *node = rpc_add_struct(call, list, "Contact");
 	rpc_add_text(call, node, "Address", c->contact);
@@ -35,25 +43,27 @@ static void add_contact(struct rpc_call *call, struct rpc_node *list, const stru
 	rpc_add_text(call, node, "User-Agent", c->user_agent.len ? c->user_agent : SPAN_OF("n/a"));
 	rpc_add_text(call, node, "Received", or_not_set(c->received));
 	rpc_add_text(call, node, "Path", or_not_set(c->path));
-	rpc_add_text(call, node, "State", SPAN_OF("CS_NEW"));
+	rpc_add_text(call, node, "State", span_from(state_names[c->state]));
 	rpc_add_int(call, node, "Flags", c->flags);
 	rpc_add_int(call, node, "CFlags", c->cflags);
-	rpc_add_text(call, node, "Socket", or_not_set(c->socket ? c->socket->text : (struct span){ NULL, 0 }));
-	rpc_add_int(call, node, "Methods", c->methods == USRLOC_ANY_METHOD ? -1 : (int64_t)c->methods);
+	rpc_add_text(call, node, "Socket",
+		     or_not_set(c->socket ? c->socket->text : (struct span){ NULL, 0 }));
+	rpc_add_int(call, node, "Methods",
+		    c->methods == USRLOC_ANY_METHOD ? -1 : (int64_t)c->methods);
 	rpc_add_text(call, node, "Ruid", or_not_set(c->ruid));
 	rpc_add_text(call, node, "Instance", or_not_set(c->instance));
 	rpc_add_int(call, node, "Reg-Id", c->reg_id);
 	rpc_add_int(call, node, "Server-Id", c->server_id);
 	rpc_add_int(call, node, "Tcpconn-Id", c->connection ? (int64_t)c->connection : -1);
 	rpc_add_int(call, node, "Keepalive", 0);
-	rpc_add_int(call, node, "Last-Keepalive", c->modified_wall_s);
-	rpc_add_int(call, node, "KA-Roundtrip", 0);
+	rpc_add_int(call, node, "Last-Keepalive", c->keepalive_wall_s);
+	rpc_add_int(call, node, "KA-Roundtrip", c->roundtrip_us);
 	rpc_add_int(call, node, "Last-Modified", c->modified_wall_s);
 }
 
 /* One address-of-record: contacts [0, count). */
 static void add_aor(struct rpc_call *call, struct rpc_node *aors, unsigned domain,
-	const struct usrloc_contact *contacts, unsigned count, bool is_brief)
+		    const struct usrloc_contact *contacts, unsigned count, bool is_brief)
 {
 	if (is_brief) {
 		rpc_add_text(call, aors, "AoR", contacts->aor);
@@ -67,10 +77,12 @@ static void add_aor(struct rpc_call *call, struct rpc_node *aors, unsigned domai
 		add_contact(call, list, &contacts[i]);
 }
 
-static unsigned add_shard(struct rpc_call *call, struct rpc_node *aors, unsigned domain, unsigned shard, bool is_brief)
+static unsigned add_shard(struct rpc_call *call, struct rpc_node *aors, unsigned domain,
+			  unsigned shard, bool is_brief)
 {
 	struct usrloc_contact *contacts;
-	unsigned count = location_copy_shard(domain, shard, rpc_arena(call), &contacts), records = 0, from = 0;
+	unsigned count = location_copy_shard(domain, shard, rpc_arena(call), &contacts),
+		 records = 0, from = 0;
 	for (unsigned i = 1; i <= count; i++)
 		if (i == count || !span_equal(contacts[i].aor, contacts[from].aor)) {
 			add_aor(call, aors, domain, contacts + from, i - from, is_brief);
@@ -84,7 +96,7 @@ static void run_dump(struct rpc_call *call)
 {
 	struct span mode = { NULL, 0 };
 	bool is_brief = rpc_arg_text(call, 0, &mode) &&
-		(span_equal(mode, SPAN_OF("brief")) || span_equal(mode, SPAN_OF("short")));
+			(span_equal(mode, SPAN_OF("brief")) || span_equal(mode, SPAN_OF("short")));
 	struct rpc_node *all = rpc_add_struct(call, NULL, NULL);
 	struct rpc_node *domains = rpc_add_array(call, all, "Domains");
 	for (unsigned domain = 0; domain < location_domain_count(); domain++) {
@@ -108,7 +120,8 @@ static void run_dump(struct rpc_call *call)
 static bool need_aor(struct rpc_call *call, unsigned *out_domain, struct span *out_aor)
 {
 	struct span table;
-	if (!rpc_need_text(call, 0, "table", &table) || !rpc_need_text(call, 1, "address-of-record", out_aor))
+	if (!rpc_need_text(call, 0, "table", &table) ||
+	    !rpc_need_text(call, 1, "address-of-record", out_aor))
 		return false;
 	*out_domain = location_domain_find(table);
 	if (*out_domain == USRLOC_NO_DOMAIN)
@@ -165,8 +178,9 @@ static void run_flush(struct rpc_call *call)
 
 static struct span set_or_absent(struct span text)
 {
-	return text.len == 0 || span_equal(text, SPAN_OF("0")) || span_equal(text, SPAN_OF(".")) ?
-		(struct span){ NULL, 0 } : text;
+	return text.len == 0 || span_equal(text, SPAN_OF("0")) || span_equal(text, SPAN_OF("."))
+		       ? (struct span){ NULL, 0 }
+		       : text;
 }
 
 static void run_add(struct rpc_call *call)
@@ -174,16 +188,21 @@ static void run_add(struct rpc_call *call)
 	struct span table, aor, path, received = { NULL, 0 }, socket = { NULL, 0 };
 	double q;
 	int64_t expires, flags, cflags, methods;
-	struct usrloc_change change = { .contact = { .call_id = SPAN(RPC_CALL_ID), .user_agent = SPAN(RPC_USER_AGENT) } };
+	struct usrloc_change change = { .contact = { .call_id = SPAN(RPC_CALL_ID),
+						     .user_agent = SPAN(RPC_USER_AGENT) } };
 	struct usrloc_contact *contact = &change.contact;
 	struct usrloc_outcome outcome;
-	if (!rpc_need_text(call, 0, "table", &table) || !rpc_need_text(call, 1, "address-of-record", &aor) ||
-		!rpc_need_text(call, 2, "contact", &contact->contact) || !rpc_need_int(call, 3, "expires", &expires))
+	if (!rpc_need_text(call, 0, "table", &table) ||
+	    !rpc_need_text(call, 1, "address-of-record", &aor) ||
+	    !rpc_need_text(call, 2, "contact", &contact->contact) ||
+	    !rpc_need_int(call, 3, "expires", &expires))
 		return;
 	if (!rpc_arg_double(call, 4, &q) || !rpc_need_text(call, 5, "path", &path) ||
-		!rpc_need_int(call, 6, "flags", &flags) || !rpc_need_int(call, 7, "cflags", &cflags) ||
-		!rpc_need_int(call, 8, "methods", &methods)) {
-		rpc_fault(call, 400, "expected: table aor contact expires q path flags cflags methods [received [socket]]");
+	    !rpc_need_int(call, 6, "flags", &flags) || !rpc_need_int(call, 7, "cflags", &cflags) ||
+	    !rpc_need_int(call, 8, "methods", &methods)) {
+		rpc_fault(
+			call, 400,
+			"expected: table aor contact expires q path flags cflags methods [received [socket]]");
 		return;
 	}
 	struct sip_uri uri;
@@ -203,9 +222,11 @@ static void run_add(struct rpc_call *call)
 	contact->cflags = (uint32_t)cflags;
 	contact->methods = methods <= 0 ? USRLOC_ANY_METHOD : (uint32_t)methods;
 	contact->cseq = 1;
-	contact->ruid = arena_printf(rpc_arena(call), "ulcx-%llx-%llx", (unsigned long long)clock_wall_s(),
-		(unsigned long long)random_uint64());
-	if (location_apply(location_domain(table), aor, &change, 1, 0, false, &outcome) != USRLOC_OK)
+	contact->ruid =
+		arena_printf(rpc_arena(call), "ulcx-%llx-%llx", (unsigned long long)clock_wall_s(),
+			     (unsigned long long)random_uint64());
+	if (location_apply(location_domain(table), aor, &change, 1, 0, false, &outcome) !=
+	    USRLOC_OK)
 		rpc_fault(call, 500, "Internal error while adding the contact");
 }
 
@@ -220,8 +241,10 @@ const struct rpc_command usrloc_commands[USRLOC_COMMAND_COUNT] = {
 	{ "ul.rm", run_rm, "Removes all bindings of an address-of-record.", "table aor" },
 	{ "ul.rm_contact", run_rm_contact, "Removes one binding.", "table aor contact" },
 	{ "ul.flush", run_flush, "Writes what is in memory to the database.", NULL },
-	{ "ul.add", run_add, "Adds a binding.", "table aor contact expires q path flags cflags methods [received [socket]]" },
+	{ "ul.add", run_add, "Adds a binding.",
+	  "table aor contact expires q path flags cflags methods [received [socket]]" },
 	{ "ul.db_users", run_no_database, "Counts addresses-of-record in the database.", "table" },
 	{ "ul.db_contacts", run_no_database, "Counts bindings in the database.", "table" },
-	{ "ul.db_expired_contacts", run_no_database, "Counts expired bindings in the database.", "table" },
+	{ "ul.db_expired_contacts", run_no_database, "Counts expired bindings in the database.",
+	  "table" },
 };

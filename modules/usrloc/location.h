@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* location: the store behind usrloc: bindings in shards, found by the hash of domain and
- * address-of-record, expired by their shard's wheel. */
+ * address-of-record, expired by their shard's wheel. Calls take one shard's lock. */
 #pragma once
 
-#include "modules/usrloc/usrloc_api.h"
+#include "modules/usrloc/binding.h"
 
 enum matching_mode { MATCH_CONTACT, MATCH_CONTACT_CALL_ID, MATCH_CONTACT_PATH, MATCH_CALL_ID };
 
@@ -11,6 +11,7 @@ struct location_options {
 	enum matching_mode matching;
 	int64_t cseq_delay_s;
 	bool by_time;
+	bool keeps_rows; /* removed bindings stay until their database row is deleted */
 	uint32_t server_id;
 };
 
@@ -24,17 +25,40 @@ unsigned location_domain_find(struct span name);
 unsigned location_domain_count(void);
 struct span location_domain_name(unsigned domain);
 
-unsigned location_get(unsigned domain, struct span aor, struct arena *arena, struct usrloc_contact **out_contacts);
-enum usrloc_result location_apply(unsigned domain, struct span aor, const struct usrloc_change *changes,
-	unsigned count, unsigned max_contacts, bool only_these, struct usrloc_outcome *out_outcome);
+unsigned location_get(unsigned domain, struct span aor, struct arena *arena,
+		      struct usrloc_contact **out_contacts);
+enum usrloc_result location_apply(unsigned domain, struct span aor,
+				  const struct usrloc_change *changes, unsigned count,
+				  unsigned max_contacts, bool only_these,
+				  struct usrloc_outcome *out_outcome);
 bool location_get_ruid(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
-	struct usrloc_contact *out_contact);
+		       struct usrloc_contact *out_contact);
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid);
-/* Copies one shard's bindings of a domain, ordered by address-of-record; 0 when it has none. */
-unsigned location_shard_count(void);
-unsigned location_copy_shard(unsigned domain, unsigned shard, struct arena *arena,
-	struct usrloc_contact **out_contacts);
 /* The number that ul.dump shows for an address-of-record. */
 uint32_t location_hash_id(unsigned domain, struct span aor);
+struct shard_set *location_set(void);
+
+/* ---- restoring: before the first fork ---- */
+/* Puts back what journal or database say, whatever is there of the same ruid: the higher version
+ * stays. `state` tells of its row; BINDING_GONE: only the row is left to be deleted. False when
+ * memory is out. */
+bool location_restore(unsigned domain, const struct usrloc_contact *contact,
+		      enum binding_state state);
+
+/* ---- report.c ---- */
+unsigned location_shard_count(void);
+/* Copies one shard's bindings of a domain, ordered by address-of-record; 0 when it has none. */
+unsigned location_copy_shard(unsigned domain, unsigned shard, struct arena *arena,
+			     struct usrloc_contact **out_contacts);
 /* Removes what expired in the shards of this worker, at most `most`, and copies it. */
 unsigned location_expire(struct arena *arena, struct usrloc_contact *out_contacts, unsigned most);
+
+/* ---- for the files of the store ---- */
+/* Live bindings of an address-of-record, at most USRLOC_CONTACTS_MOST; lock held. */
+unsigned location_collect(struct shard *shard, unsigned domain, struct span aor,
+			  struct binding **out_bindings);
+/* Takes a binding out of service: frees it, or keeps it as BINDING_GONE while its row must be
+ * deleted; lock held. */
+void location_drop(struct shard *shard, struct binding *binding);
+void location_count_users(unsigned domain, unsigned before, unsigned after);
+void location_count_expired(unsigned domain);

@@ -6,45 +6,54 @@
 
 #include "core/module/module.h"
 
-#define USRLOC_API_VERSION 1
+#define USRLOC_API_VERSION   1
 #define USRLOC_CONTACTS_MOST 256 /* bindings of one address-of-record */
 
 /* A copy of a binding; the texts live in the arena that the caller gave. */
 struct usrloc_contact {
 	struct span aor;
-	struct span contact;    /* the URI */
-	struct span received;   /* absent when there is none; likewise the following */
-	struct span path;       /* "<sip:a;lr>,<sip:b;lr>" */
+	struct span contact; /* the URI */
+	struct span received; /* absent when there is none; likewise the following */
+	struct span path; /* "<sip:a;lr>,<sip:b;lr>" */
 	struct span call_id;
 	struct span user_agent;
-	struct span instance;   /* with angle brackets */
-	struct span ruid;       /* names the binding; made by usrloc */
+	struct span instance; /* with angle brackets */
+	struct span ruid; /* names the binding; made by usrloc when absent */
+	struct span attributes; /* xavp_contact, in the form that attributes_of_contact wrote */
 	const struct listener *socket;
-	int64_t expires_s;      /* seconds from now; USRLOC_PERMANENT: never */
+	int64_t expires_s; /* seconds from now; USRLOC_PERMANENT: never */
 	int64_t modified_wall_s;
-	int32_t q;              /* thousandths or Q_UNSPECIFIED */
+	int32_t q; /* thousandths or Q_UNSPECIFIED */
 	uint32_t cseq;
 	uint32_t flags, cflags; /* flags of this module, and the branch flags of the REGISTER */
-	uint32_t methods;       /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
+	uint32_t methods; /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
 	uint32_t reg_id;
 	uint32_t server_id;
 	uint32_t connection;
+	bool memory_only; /* save() flag 0x01: no database row */
+	uint32_t version; /* grows with every change */
 	/* Only in what usrloc gives, not in what it takes: */
-	struct span domain;     /* lives as long as the server */
-	uint64_t hash;          /* of domain and address-of-record, for get_ruid */
+	uint32_t call_since; /* the version with which the present Call-ID came */
+	uint8_t state; /* of its database row: enum binding_state */
+	int64_t keepalive_wall_s; /* last answer to a keepalive, or registration */
+	uint32_t roundtrip_us;
+	struct span domain; /* lives as long as the server */
+	unsigned domain_number;
+	uint64_t hash; /* of domain and address-of-record, for get_ruid */
 };
-#define USRLOC_PERMANENT INT64_MAX
+#define USRLOC_PERMANENT  INT64_MAX
 #define USRLOC_ANY_METHOD UINT32_MAX
 
 /* One thing that a REGISTER asks for. */
 struct usrloc_change {
-	struct usrloc_contact contact; /* matched by instance and reg-id, else as matching_mode says */
+	struct usrloc_contact
+		contact; /* matched by instance and reg-id, else as matching_mode says */
 	bool remove;
 };
 
 enum usrloc_result {
 	USRLOC_OK,
-	USRLOC_BAD_CSEQ,  /* older than what is stored for the same Call-ID (RFC 3261 10.3, 7.) */
+	USRLOC_BAD_CSEQ, /* older than what is stored for the same Call-ID (RFC 3261 10.3, 7.) */
 	USRLOC_TOO_MANY,
 	USRLOC_NO_MEMORY,
 };
@@ -57,21 +66,24 @@ struct usrloc_api {
 	/* The number of a domain; made when it is new. USRLOC_NO_DOMAIN when there are too many. */
 	unsigned (*domain)(struct span name);
 	/* All live bindings, best first (q, then age); 0 when there is none or memory is exhausted. */
-	unsigned (*get)(unsigned domain, struct span aor, struct arena *arena, struct usrloc_contact **out_contacts);
+	unsigned (*get)(unsigned domain, struct span aor, struct arena *arena,
+			struct usrloc_contact **out_contacts);
 	/* Applies all changes or none (RFC 3261 10.3). `max_contacts` 0: no limit. `only_these`: other
 	 * bindings of the address-of-record are removed. */
-	enum usrloc_result (*apply)(unsigned domain, struct span aor, const struct usrloc_change *changes,
-		unsigned count, unsigned max_contacts, bool only_these, struct usrloc_outcome *out_outcome);
+	enum usrloc_result (*apply)(unsigned domain, struct span aor,
+				    const struct usrloc_change *changes, unsigned count,
+				    unsigned max_contacts, bool only_these,
+				    struct usrloc_outcome *out_outcome);
 	/* Removes every binding of the address-of-record, or with a ruid only that; returns how many. */
 	unsigned (*remove)(unsigned domain, struct span aor, struct span ruid);
-	bool (*uses_domain)(void);      /* use_domain: keys are user@domain */
-	bool (*by_time)(void);          /* desc_time_order */
+	bool (*uses_domain)(void); /* use_domain: keys are user@domain */
+	bool (*by_time)(void); /* desc_time_order */
 	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
 	const struct usrloc_contact *(*expired)(const struct script_run *run);
 	/* The live binding with this ruid, found by the hash that its address-of-record has (temporary
 	 * GRUUs); false when there is none. */
 	bool (*get_ruid)(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
-		struct usrloc_contact *out_contact);
+			 struct usrloc_contact *out_contact);
 	uint32_t (*hash_id)(unsigned domain, struct span aor); /* what ul.dump shows */
 	int (*nat_flag)(void); /* the branch flag nat_bflag, -1: none */
 };
