@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/process/reload.h"
 #include "core/script/config_names.h"
@@ -293,6 +294,20 @@ static void run_reload(struct rpc_call *call)
 		rpc_fault(call, 500, "the script was not reloaded, the old one goes on:\n%.*s", SPAN_ARGS(report));
 }
 
+static void run_drain(struct rpc_call *call)
+{
+	int64_t wanted = 1, seconds = 60;
+	if ((rpc_arg_count(call) > 0 && !rpc_need_int(call, 0, "on", &wanted)) ||
+		(rpc_arg_count(call) > 1 && !rpc_need_int(call, 1, "retry_after", &seconds)))
+		return;
+	if (rpc_arg_count(call) > 0)
+		overload_set_drain(wanted != 0, (uint32_t)(seconds < 1 ? 1 : seconds > 86400 ? 86400 : seconds));
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_int(call, node, "draining", overload_is_draining());
+	rpc_add_int(call, node, "refused",
+		counter_read(counter_find(SPAN_OF("core"), SPAN_OF("refused_drain"))));
+}
+
 static const struct rpc_command commands[] = {
 	{ "system.listMethods", run_list_methods, "Lists all commands.", NULL, true },
 	{ "system.methodHelp", run_method_help, "Shows what a command is for.", "method" },
@@ -319,6 +334,8 @@ static const struct rpc_command commands[] = {
 	{ "core.echo", run_echo, "Gives its arguments back as text.", "value …", true },
 	{ "core.prints", run_echo, "Gives its arguments back as text.", "value …", true },
 	{ "core.printi", run_printi, "Gives its arguments back as numbers.", "number …", true },
+	{ "core.drain", run_drain, "Refuses new dialogs and registrations with 503 while what was begun goes on (1), or ends that (0); says how it stands.",
+		"[on [retry_after]]" },
 	{ "core.reload", run_reload, "Compiles the script again and takes it when it is right." },
 };
 

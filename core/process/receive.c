@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 #include "core/process/flight.h"
+#include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/transport/udp.h"
 
 #define CLAIMS_MOST 64
 
+/* Of the datagram that is handed over now: it is looked at before anything can wait. */
+static uint32_t pressure;
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
 
@@ -29,6 +32,7 @@ void counters_prepare(void)
 	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
 	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
 	counters.condemned = counter_register("core", "condemned", "messages that killed a process and came again", COUNTER_COUNT);
+	overload_counters_prepare();
 	statistics_prepare();
 }
 
@@ -79,12 +83,15 @@ static void count_request(const struct message *msg)
 
 static void receive_request(struct message *msg)
 {
+	uint32_t pressed = pressure;
 	count_request(msg);
 	if (core_settings()->force_rport)
 		msg->notes |= NOTE_FORCE_RPORT;
 	if (core_settings()->local_rport)
 		msg->notes |= NOTE_ADD_LOCAL_RPORT;
-	if (is_claimed(msg))
+	if (overload_absorbs_ack(msg) || is_claimed(msg))
+		return;
+	if (__builtin_expect(pressed != 0, 0) && overload_refuses(msg, pressed))
 		return;
 	if (!run_main_route(msg, ROUTE_REQUEST))
 		counter_inc(counters.dropped_requests);
@@ -135,6 +142,11 @@ static void receive_on_fiber(void *arg)
 	datagram_release(datagram);
 }
 
+static bool is_reply(struct span bytes)
+{
+	return span_starts_with(bytes, SPAN_OF("SIP/2.0 "));
+}
+
 static void receive(struct datagram *datagram)
 {
 	if (sip_is_keepalive(datagram->bytes) || datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
@@ -143,6 +155,12 @@ static void receive(struct datagram *datagram)
 	}
 	if (flight_is_condemned(datagram->bytes)) {
 		counter_inc(counters.condemned);
+		datagram_release(datagram);
+		return;
+	}
+	pressure = overload_pressure(datagram);
+	if (__builtin_expect(pressure & PRESSURE_TOO_OLD, 0) && !is_reply(datagram->bytes)) {
+		overload_count_old();
 		datagram_release(datagram);
 		return;
 	}

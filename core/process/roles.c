@@ -10,6 +10,7 @@
 
 #include "core/module/live.h"
 #include "core/process/flight.h"
+#include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/process/watchdog.h"
 #include "core/shm/lock.h"
@@ -116,7 +117,7 @@ bool roles_prepare(void)
 			snprintf(role->name, sizeof(role->name), "%s", wanted->name);
 		}
 	state.roles[0].pid = getpid();
-	return flight_prepare(state.count) && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
+	return flight_prepare(state.count) && overload_prepare() && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
 		mailbox_init(state.count, MAIL_CAPACITY);
 }
 
@@ -230,6 +231,7 @@ static int64_t turn_hook(void)
 {
 	send_flush();
 	live_poll();
+	overload_turn();
 	return watchdog_beat(state.self);
 }
 

@@ -19,7 +19,7 @@ static struct core_settings settings = {
 	.dns_cache_max_ttl = DNS_TTL_MOST_S, .dns_cache_negative_ttl = 60,
 	.dns_udp_pref = 30, .dns_tcp_pref = 20, .dns_tls_pref = 10, .dns_sctp_pref = 20,
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
-	.watchdog_timeout = 2000, .crash_files = 20,
+	.watchdog_timeout = 2000, .crash_files = 20, .overload_delay = 100, .overload_age = 4000, .overload_retry_after = 5,
 };
 
 const struct core_settings *core_settings(void)
@@ -58,6 +58,9 @@ static const struct field fields[] = {
 	SET(disable_core_dump, "no core files"), SET(shm_force_alloc, "take all shared memory at start"),
 	SET(mlock_pages, "keep all memory from being swapped"),
 	SET(watchdog_timeout, "ms after which a worker that does not come back to its event loop is replaced; 0: never", .max = 3600000),
+	SET(overload_delay, "ms that a request may wait in the socket before new ones get 503; 0: none are refused", .max = 60000, .is_live = true),
+	SET(overload_age, "ms after which a waiting request is not worked on, because its sender gave up; 0: never", .max = 60000, .is_live = true),
+	SET(overload_retry_after, "seconds in the Retry-After of such a 503, at least; at most twice as many", .min = 1, .max = 3600, .is_live = true),
 	SET(crash_files, "crash files kept in the run directory; 0: none are written", .max = 10000),
 	SET(debug, "log threshold: -5 alert … -1 error, 0 warning, 1 notice, 2 info, 3 debug", .is_live = true),
 	SET(log_prefix_mode, "0: evaluate log_prefix once per message; 1: for every line", .max = 1),

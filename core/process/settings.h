@@ -12,6 +12,7 @@ struct core_settings {
 	int64_t exit_timeout, open_files_limit, shm_mem_size, server_id;
 	bool disable_core_dump, shm_force_alloc, mlock_pages;
 	int64_t watchdog_timeout, crash_files;
+	int64_t overload_delay, overload_age, overload_retry_after;
 	/* log */
 	int64_t debug, log_prefix_mode, memlog, memdbg;
 	bool log_stderror, log_color;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/process/crash_file.h"
+#include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/process/reload.h"
 #include "core/process/watchdog.h"
@@ -259,6 +260,7 @@ int supervisor_run(void)
 			handle_signal(number);
 		reap();
 		look_for_stuck();
+		overload_look_at_memory();
 	}
 	stop_all(&set);
 	return state.failed_starts >= FAILED_STARTS_MOST ? 1 : 0;

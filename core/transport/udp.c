@@ -3,6 +3,7 @@
 #include "core/transport/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -26,6 +27,7 @@ static struct {
 	unsigned in_use;
 	unsigned most;
 	size_t arena_limit;
+	bool is_dense; /* the last batch was full: how long do datagrams wait? */
 } pool = { .most = 16384, .arena_limit = 4u << 20 };
 
 static struct {
@@ -68,6 +70,7 @@ struct datagram *datagram_take(void)
 	pool.in_use++;
 	datagram->bytes = (struct span){ NULL, 0 };
 	datagram->listener = NULL;
+	datagram->arrived_us = 0;
 	return datagram;
 }
 
@@ -93,6 +96,42 @@ void datagram_release(struct datagram *datagram)
 
 /* ---- receiving -------------------------------------------------------------------------------- */
 
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(struct timespec))];
+};
+
+/* When the kernel got it; the stamp is asked for in dense traffic only. */
+static int64_t arrival_us(struct msghdr *header)
+{
+	struct timespec stamp;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+			return (int64_t)stamp.tv_sec * 1000000 + stamp.tv_nsec / 1000;
+		}
+	return 0;
+}
+
+static uint8_t queue_percent(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(info);
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0 || !info[SK_MEMINFO_RCVBUF])
+		return 0;
+	uint64_t percent = (uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * 100 / info[SK_MEMINFO_RCVBUF];
+	return percent > 100 ? 100 : (uint8_t)percent;
+}
+
+static void note_waiting(int fd, struct datagram *const *batch, struct mmsghdr *headers, int count)
+{
+	uint8_t percent = queue_percent(fd);
+	for (int i = 0; i < count; i++) {
+		batch[i]->arrived_us = arrival_us(&headers[i].msg_hdr);
+		batch[i]->queue_percent = percent;
+	}
+}
+
 /* Reads one batch; returns the number of datagrams, 0 when the socket is empty. */
 static int receive_batch(int fd, const struct listener *listener)
 {
@@ -100,6 +139,8 @@ static int receive_batch(int fd, const struct listener *listener)
 	struct mmsghdr headers[RECEIVE_BATCH];
 	struct iovec vectors[RECEIVE_BATCH];
 	struct sockaddr_storage sources[RECEIVE_BATCH];
+	union control controls[RECEIVE_BATCH];
+	bool is_dense = pool.is_dense;
 	unsigned wanted = 0;
 	while (wanted < RECEIVE_BATCH && (batch[wanted] = datagram_take())) {
 		vectors[wanted] = (struct iovec){ batch[wanted]->buffer, DATAGRAM_MAX };
@@ -108,6 +149,8 @@ static int receive_batch(int fd, const struct listener *listener)
 			.msg_namelen = sizeof(sources[wanted]),
 			.msg_iov = &vectors[wanted],
 			.msg_iovlen = 1,
+			.msg_control = is_dense ? &controls[wanted] : NULL,
+			.msg_controllen = is_dense ? sizeof(controls[wanted]) : 0,
 		};
 		wanted++;
 	}
@@ -116,6 +159,9 @@ static int receive_batch(int fd, const struct listener *listener)
 		log_error("receiving on %.*s failed: %m", SPAN_ARGS(listener->text));
 	if (count < 0)
 		count = 0;
+	pool.is_dense = count == RECEIVE_BATCH;
+	if (__builtin_expect(is_dense, 0))
+		note_waiting(fd, batch, headers, count);
 	/* What was not filled goes back first, in reverse, so that the warmest buffer is reused first. */
 	for (int i = (int)wanted - 1; i >= count; i--) {
 		pool.in_use--;
@@ -154,6 +200,9 @@ bool udp_start(void (*receive)(struct datagram *datagram))
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
+		int one = 1;
+		if (listener->fd >= 0)
+			setsockopt(listener->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
 		if (listener->fd >= 0 &&
 			!loop_watch_shared(listener->fd, on_readable, (void *)(uintptr_t)listener))
 			return false;

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Refusing new work in time, so that what was begun is finished. */
+#include "core/process/overload.h"
+
+#include <time.h>
+
+#include "core/base/hash.h"
+#include "core/loop/fiber.h"
+#include "core/message/render.h"
+#include "core/process/settings.h"
+#include "core/shm/map.h"
+
+#define PARKED_MOST 9000       /* of the 10,000 fibers that may wait */
+#define QUEUE_HARD 4           /* times overload_delay: OPTIONS are refused, too */
+#define FILL_MOST_PERCENT 50   /* of the socket's buffer, which may hold less than overload_delay */
+#define FILL_HARD_PERCENT 85
+#define MEMORY_LEAST 32        /* a part of 1/32 is kept for what was begun */
+#define TELL_MS 5000
+#define REPLY_ROOM 512
+
+struct overload_shared {
+	uint32_t pressure; /* PRESSURE_DRAIN, PRESSURE_MEMORY */
+	uint32_t drain_retry_after;
+	uint64_t tag_key;  /* of the To tag of refusals */
+};
+
+static const uint32_t none;
+static struct overload_shared *shared;
+static const uint32_t *common_pressure = &none;
+const uint32_t *const *const overload_common_address = &common_pressure;
+static uint32_t own_pressure; /* PRESSURE_FIBERS */
+const uint32_t *const overload_own_address = &own_pressure;
+
+static struct {
+	int64_t told_ms;     /* when the log last heard of refusals */
+	uint64_t refused;    /* since then */
+	char tag[24];        /* To tag of refusals: ours by its key, so their ACKs are known without state */
+	size_t tag_len;
+	counter_id refused_overload, refused_drain, refused_memory, absorbed, too_old;
+} state;
+
+void overload_counters_prepare(void)
+{
+	static const struct { counter_id *id; const char *name, *doc; } rows[] = {
+		{ &state.refused_overload, "refused_overload", "requests answered 503 because too many waited" },
+		{ &state.refused_drain, "refused_drain", "requests answered 503 because of core.drain" },
+		{ &state.refused_memory, "refused_memory", "requests answered 503 because shared memory was short" },
+		{ &state.absorbed, "refused_acks", "ACKs to such answers" },
+		{ &state.too_old, "dropped_old", "requests that waited so long that their senders gave up" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		*rows[i].id = counter_register("core", rows[i].name, rows[i].doc, COUNTER_COUNT);
+}
+
+bool overload_prepare(void)
+{
+	shared = shm_reserve(sizeof(*shared), "overload");
+	if (!shared)
+		return false;
+	shared->tag_key = random_uint64();
+	struct writer w = writer_fixed(state.tag, sizeof(state.tag));
+	writer_literal(&w, "busy.");
+	writer_hex(&w, hash_keyed(&shared->tag_key, sizeof(shared->tag_key)), 16);
+	state.tag_len = w.len;
+	common_pressure = &shared->pressure;
+	return true;
+}
+
+/* ---- measuring ------------------------------------------------------------------------------------- */
+
+/* The kernel's time stamps are of the wall clock, without what tests add to it. */
+static int64_t age_ms(const struct datagram *datagram)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - datagram->arrived_us) / 1000;
+}
+
+uint32_t overload_measure(const struct datagram *datagram)
+{
+	const struct core_settings *settings = core_settings();
+	int64_t age = age_ms(datagram), delay = settings->overload_delay;
+	uint32_t pressure = 0;
+	if (settings->overload_age && age > settings->overload_age)
+		pressure |= PRESSURE_TOO_OLD;
+	if (!delay)
+		return pressure;
+	if (age > delay || datagram->queue_percent > FILL_MOST_PERCENT)
+		pressure |= PRESSURE_QUEUE;
+	if (age > QUEUE_HARD * delay || datagram->queue_percent > FILL_HARD_PERCENT)
+		pressure |= PRESSURE_QUEUE_HARD;
+	return pressure;
+}
+
+static void tell(void)
+{
+	int64_t now = clock_ms();
+	if (!state.refused || now - state.told_ms < TELL_MS)
+		return;
+	log_warning("%llu requests were answered 503: more came than this server can do, or may (core.drain)",
+		(unsigned long long)state.refused);
+	state.told_ms = now;
+	state.refused = 0;
+}
+
+void overload_turn(void)
+{
+	own_pressure = core_settings()->overload_delay && fiber_parked_count() > PARKED_MOST ? PRESSURE_FIBERS : 0;
+	tell();
+}
+
+static void set_pressure(uint32_t bit, bool is_on)
+{
+	if (is_on)
+		__atomic_fetch_or(&shared->pressure, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&shared->pressure, ~bit, __ATOMIC_RELAXED);
+}
+
+/* Pages may be handed out and yet have room, so both figures must be high. */
+void overload_look_at_memory(void)
+{
+	struct shm_usage usage;
+	bool was_short = shared->pressure & PRESSURE_MEMORY;
+	shm_get_usage(&usage);
+	uint64_t least = usage.total / MEMORY_LEAST * (was_short ? 2 : 1);
+	bool is_short = core_settings()->overload_delay && usage.free < least && usage.total - usage.used < 4 * least;
+	if (is_short == was_short)
+		return;
+	set_pressure(PRESSURE_MEMORY, is_short);
+	if (is_short)
+		log_error("shared memory is short (%llu of %llu bytes used): new requests get 503; start with -m %llu or more",
+			(unsigned long long)usage.used, (unsigned long long)usage.total,
+			(unsigned long long)(usage.total >> 19));
+	else
+		log_notice("there is enough shared memory again");
+}
+
+/* ---- refusing -------------------------------------------------------------------------------------- */
+
+/* Requests that belong to something that was begun. */
+static bool is_continuation(const struct message *msg)
+{
+	uint32_t method = message_method(msg);
+	return method == METHOD_ACK || method == METHOD_CANCEL || message_to_tag(msg).at;
+}
+
+static bool is_emergency(const struct message *msg)
+{
+	return span_starts_with_nocase(message_uri(msg), SPAN_OF("urn:service:sos"));
+}
+
+static bool is_refused(const struct message *msg, uint32_t pressure)
+{
+	if (is_continuation(msg) || is_emergency(msg))
+		return false;
+	if (message_method(msg) != METHOD_OPTIONS)
+		return true;
+	return pressure & (PRESSURE_DRAIN | PRESSURE_QUEUE_HARD);
+}
+
+/* Spread, so that those who were refused together do not come back together. */
+static uint32_t retry_after(uint32_t pressure)
+{
+	if (pressure & PRESSURE_DRAIN)
+		return shared->drain_retry_after;
+	uint32_t least = (uint32_t)core_settings()->overload_retry_after;
+	return least + random_below(least + 1);
+}
+
+static void count_refusal(uint32_t pressure)
+{
+	state.refused++;
+	counter_inc(pressure & PRESSURE_DRAIN ? state.refused_drain
+		: pressure & PRESSURE_MEMORY  ? state.refused_memory
+					      : state.refused_overload);
+}
+
+bool overload_refuses(struct message *msg, uint32_t pressure)
+{
+	char line[48];
+	if (!is_refused(msg, pressure))
+		return false;
+	struct writer header = writer_fixed(line, sizeof(line));
+	writer_printf(&header, "Retry-After: %u\r\n", retry_after(pressure));
+	struct local_reply reply = { .request = msg, .code = 503, .reason = SPAN_OF("Service Unavailable"),
+		.to_tag = span_make(state.tag, state.tag_len), .extra_lines = writer_result(&header) };
+	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + REPLY_ROOM);
+	struct send_target target;
+	render_local_reply(&w, &reply);
+	reply_target(msg, &target);
+	count_refusal(pressure);
+	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK)
+		log_debug("a refusal could not be sent");
+	return true;
+}
+
+bool overload_absorbs_ack(const struct message *msg)
+{
+	if (message_method(msg) != METHOD_ACK || !span_equal(message_to_tag(msg), span_make(state.tag, state.tag_len)))
+		return false;
+	counter_inc(state.absorbed);
+	return true;
+}
+
+void overload_count_old(void)
+{
+	counter_inc(state.too_old);
+}
+
+/* ---- core.drain ---------------------------------------------------------------------------------------- */
+
+void overload_set_drain(bool is_on, uint32_t seconds)
+{
+	shared->drain_retry_after = seconds;
+	set_pressure(PRESSURE_DRAIN, is_on);
+}
+
+bool overload_is_draining(void)
+{
+	return shared->pressure & PRESSURE_DRAIN;
+}
