@@ -15,6 +15,7 @@ static const struct {
 	{ SPAN("SHA-256-sess"), AUTH_SHA256_SESS },
 	{ SPAN("SHA-512-256"), AUTH_SHA512_256 },
 	{ SPAN("SHA-512-256-sess"), AUTH_SHA512_256_SESS },
+	{ SPAN("SHA-512"), AUTH_SHA512 },
 };
 
 enum auth_algorithm auth_algorithm_from_span(struct span name)

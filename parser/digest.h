@@ -13,6 +13,7 @@ enum auth_algorithm {
 	AUTH_SHA256_SESS,
 	AUTH_SHA512_256,
 	AUTH_SHA512_256_SESS,
+	AUTH_SHA512, /* not in RFC 8760, but offered in the field */
 	AUTH_ALGORITHM_OTHER,
 };
 

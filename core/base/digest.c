@@ -5,36 +5,94 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-static const EVP_MD *digest_algorithm(enum digest_kind kind)
+#include "core/base/check.h"
+
+#define BLOCK_MAX 128 /* of the algorithms below, for HMAC */
+
+static const struct {
+	const char *name;
+	size_t block;
+} algorithms[] = {
+	[DIGEST_MD5] = { "MD5", 64 },
+	[DIGEST_SHA1] = { "SHA1", 64 },
+	[DIGEST_SHA256] = { "SHA256", 64 },
+	[DIGEST_SHA384] = { "SHA384", 128 },
+	[DIGEST_SHA512] = { "SHA512", 128 },
+	[DIGEST_SHA512_256] = { "SHA512-256", 128 },
+};
+
+/* Looking an algorithm up and making a context cost more than the digest of a short text, so both
+ * are kept. A process has one thread, and no fiber waits in here. */
+static struct {
+	EVP_MD *fetched[ARRAY_SIZE(algorithms)];
+	EVP_MD_CTX *context;
+} state;
+
+static bool digest_begin(enum digest_kind kind)
 {
-	switch (kind) {
-	case DIGEST_MD5: return EVP_md5();
-	case DIGEST_SHA1: return EVP_sha1();
-	case DIGEST_SHA256: return EVP_sha256();
-	case DIGEST_SHA384: return EVP_sha384();
-	case DIGEST_SHA512: return EVP_sha512();
-	case DIGEST_SHA512_256: return EVP_sha512_256();
-	}
-	return NULL;
+	if (!state.fetched[kind])
+		state.fetched[kind] = EVP_MD_fetch(NULL, algorithms[kind].name, NULL);
+	if (!state.context)
+		state.context = EVP_MD_CTX_new();
+	return state.fetched[kind] && state.context &&
+		EVP_DigestInit_ex2(state.context, state.fetched[kind], NULL) == 1;
+}
+
+static bool digest_add(const struct span *parts, size_t count)
+{
+	bool done = true;
+	for (size_t i = 0; done && i < count; i++)
+		done = EVP_DigestUpdate(state.context, parts[i].at, parts[i].len) == 1;
+	return done;
+}
+
+static size_t digest_end(uint8_t *out)
+{
+	unsigned len = 0;
+	return EVP_DigestFinal_ex(state.context, out, &len) == 1 ? len : 0;
+}
+
+static size_t digest_bytes(enum digest_kind kind, const struct span *parts, size_t count, uint8_t *out)
+{
+	return digest_begin(kind) && digest_add(parts, count) ? digest_end(out) : 0;
 }
 
 size_t digest_hex(enum digest_kind kind, const struct span *parts, size_t count, char *out_hex)
 {
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool done = context && EVP_DigestInit_ex(context, digest_algorithm(kind), NULL) == 1;
-	for (size_t i = 0; done && i < count; i++)
-		done = EVP_DigestUpdate(context, parts[i].at, parts[i].len) == 1;
-	done = done && EVP_DigestFinal_ex(context, bytes, &len) == 1;
-	EVP_MD_CTX_free(context);
-	if (!done)
-		return 0;
-	for (unsigned i = 0; i < len; i++) {
+	uint8_t bytes[DIGEST_BYTES_MAX];
+	size_t len = digest_bytes(kind, parts, count, bytes);
+	for (size_t i = 0; i < len; i++) {
 		out_hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
 		out_hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
 	}
-	return 2 * (size_t)len;
+	return 2 * len;
+}
+
+/* H((key ^ opad) H((key ^ ipad) text)), RFC 2104 2 */
+size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *parts, size_t count,
+	uint8_t *out)
+{
+	uint8_t short_key[DIGEST_BYTES_MAX], inner[BLOCK_MAX], outer[BLOCK_MAX];
+	size_t block = algorithms[kind].block;
+	if (key.len > block) {
+		size_t len = digest_bytes(kind, &key, 1, short_key);
+		if (!len)
+			return 0;
+		key = span_make((const char *)short_key, len);
+	}
+	for (size_t i = 0; i < block; i++) {
+		uint8_t byte = i < key.len ? (uint8_t)key.at[i] : 0;
+		inner[i] = byte ^ 0x36;
+		outer[i] = byte ^ 0x5c;
+	}
+	struct span pad = span_make((const char *)inner, block);
+	if (!digest_begin(kind) || !digest_add(&pad, 1) || !digest_add(parts, count))
+		return 0;
+	uint8_t first[DIGEST_BYTES_MAX];
+	size_t len = digest_end(first);
+	const struct span second[] = { span_make((const char *)outer, block),
+		span_make((const char *)first, len) };
+	return len ? digest_bytes(kind, second, ARRAY_SIZE(second), out) : 0;
 }
 
 bool digest_equal(struct span a, struct span b)

@@ -87,6 +87,8 @@ static size_t freeze_into(char *base, const struct message *msg)
 	struct edit *reply_lines = block_edits(&block, msg, bytes, msg->reply_lines);
 	struct span advertised = block_text(&block, msg->advertised_host);
 	struct span to_tag = block_text(&block, msg->to_tag);
+	struct span account_user = block_text_of(&block, msg, bytes, msg->account_user);
+	struct span account_realm = block_text_of(&block, msg, bytes, msg->account_realm);
 
 	struct span attributes = { NULL, 0 };
 	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus || msg->attributes.xavis) {
@@ -111,6 +113,8 @@ static size_t freeze_into(char *base, const struct message *msg)
 	head->reply_lines = reply_lines;
 	head->advertised_host = advertised;
 	head->to_tag = to_tag;
+	head->account_user = account_user;
+	head->account_realm = account_realm;
 	head->attributes = (struct attributes){ 0 };
 	head->top_via = head->second_via = NULL;
 	head->from_address = head->to_address = NULL;

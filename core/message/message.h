@@ -113,6 +113,8 @@ struct message {
 	struct attributes attributes;
 	int last_error;           /* internal error for sl_reply_error/t_reply_error; 0 none */
 	struct span to_tag;       /* the tag that our replies use, once it was drawn */
+	/* credentials that were checked and found right: user name and realm; absent: none */
+	struct span account_user, account_realm;
 
 	/* lazily parsed, NULL until asked for */
 	struct sip_via *top_via, *second_via;

@@ -242,20 +242,27 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 
 /* ---- who sent it, for accounting ------------------------------------------------------------- */
 
-/* From, as user@host and as user. */
+/* The checked credentials, else From; as user@realm or user@host, and as user. */
 static bool get_account(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	struct name_addr address;
 	struct sip_uri uri;
-	if (!find_address(run->msg, HEADER_FROM, &address) || !uri_parse(address.uri, &uri))
-		return true;
+	struct span user = run->msg->account_user, domain = run->msg->account_realm;
+	if (user.at) {
+		user = span_slice(user, 0, span_find(user, '@', 0));
+	} else {
+		if (!find_address(run->msg, HEADER_FROM, &address) || !uri_parse(address.uri, &uri))
+			return true;
+		user = uri.user;
+		domain = uri.host;
+	}
 	if (ref->row->selector == WHAT_USER)
-		return give_nonempty(out, uri.user);
-	struct writer w = writer_in_arena(run->arena, uri.user.len + uri.host.len + 1);
-	writer_span(&w, uri.user);
-	if (uri.user.len)
+		return give_nonempty(out, user);
+	struct writer w = writer_in_arena(run->arena, user.len + domain.len + 1);
+	writer_span(&w, user);
+	if (user.len)
 		writer_char(&w, '@');
-	writer_span(&w, uri.host);
+	writer_span(&w, domain);
 	return give_written(out, &w);
 }
 
@@ -299,8 +306,8 @@ static const struct variable_row rows[] = {
 	{ "ad", INNER_NONE, get_auth, .selector = AUTH_DOMAIN, .doc = "Credentials: domain part of the username." },
 	{ "adn", INNER_NONE, get_auth, .selector = AUTH_NONCE, .doc = "Credentials: nonce." },
 	{ "adc", INNER_NONE, get_auth, .selector = AUTH_CNONCE, .doc = "Credentials: cnonce." },
-	{ "Au", INNER_NONE, get_account, .selector = WHAT_URI, .doc = "Account: user@host of From." },
-	{ "AU", INNER_NONE, get_account, .selector = WHAT_USER, .doc = "Account: user of From." },
+	{ "Au", INNER_NONE, get_account, .selector = WHAT_URI, .doc = "Account: user@realm of the checked credentials, else user@host of From." },
+	{ "AU", INNER_NONE, get_account, .selector = WHAT_USER, .doc = "Account: user of the checked credentials, else of From." },
 	{ "adr", INNER_NONE, get_auth, .selector = AUTH_RESPONSE, .doc = "Credentials: response." },
 };
 const struct variable_table address_variables = ROWS(rows);

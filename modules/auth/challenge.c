@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* challenge: WWW-Authenticate and Proxy-Authenticate (RFC 7616 3.3, RFC 8760 2.4). */
+#include "modules/auth/auth.h"
+
+static bool is_usable(struct span realm)
+{
+	if (!realm.len)
+		return false;
+	for (size_t i = 0; i < realm.len; i++)
+		if ((unsigned char)realm.at[i] < ' ' || realm.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE */
+static void write_quoted(struct writer *w, struct span text)
+{
+	writer_char(w, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '"' || text.at[i] == '\\')
+			writer_char(w, '\\');
+		writer_char(w, text.at[i]);
+	}
+	writer_char(w, '"');
+}
+
+static struct span qop_of(int64_t flags)
+{
+	switch (flags & (CHALLENGE_QOP_AUTH | CHALLENGE_QOP_AUTH_INT)) {
+	case CHALLENGE_QOP_AUTH: return SPAN_OF("auth");
+	case CHALLENGE_QOP_AUTH_INT: return SPAN_OF("auth-int");
+	case CHALLENGE_QOP_AUTH | CHALLENGE_QOP_AUTH_INT: return SPAN_OF("auth,auth-int");
+	default: return auth_settings->qop;
+	}
+}
+
+/* One line; without `algorithm` MD5 is meant and not said. */
+static void write_line(
+	struct writer *w, const struct challenge *challenge, struct span nonce, struct span algorithm)
+{
+	struct span qop = qop_of(challenge->flags);
+	writer_string(w, challenge->is_proxy ? "Proxy-Authenticate" : "WWW-Authenticate");
+	writer_literal(w, ": Digest realm=");
+	write_quoted(w, realm_strip(challenge->realm));
+	writer_literal(w, ", nonce=\"");
+	writer_span(w, nonce);
+	writer_char(w, '"');
+	if (qop.len) {
+		writer_literal(w, ", qop=\"");
+		writer_span(w, qop);
+		writer_char(w, '"');
+	}
+	if (challenge->flags & CHALLENGE_STALE)
+		writer_literal(w, ", stale=true");
+	if (algorithm.len) {
+		writer_literal(w, ", algorithm=");
+		writer_span(w, algorithm);
+	}
+	writer_literal(w, "\r\n");
+}
+
+bool challenge_write(
+	struct writer *w, const struct message *msg, const struct challenge *challenge)
+{
+	char buffer[128];
+	struct writer nonce = writer_fixed(buffer, sizeof(buffer));
+	struct algorithms wanted =
+		challenge->algorithms ? *challenge->algorithms : algorithms_wanted(msg);
+	if (!is_usable(realm_strip(challenge->realm))) {
+		log_error("a challenge needs a realm without control characters, this one is \"%.*s\"",
+			SPAN_ARGS(challenge->realm));
+		return false;
+	}
+	nonce_write(&nonce, msg, algorithms_mask(&wanted));
+	if (nonce.failed) {
+		log_error("no nonce could be made: OpenSSL does not offer SHA-256");
+		return false;
+	}
+	if (!wanted.count)
+		write_line(w, challenge, writer_result(&nonce), SPAN_OF(""));
+	for (unsigned i = 0; i < wanted.count; i++)
+		write_line(w, challenge, writer_result(&nonce), algorithm_name(wanted.rows[i]));
+	return !w->failed;
+}
