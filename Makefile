@@ -9,6 +9,7 @@
 #   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
 #   make bench        cost per call beside Debian's kamailio, as ratios
 #   make reference    regenerates doc/reference/ from the tables of the modules
+#   make schema       rewrites etc/schema/ from etc/schema/tables.txt
 #   make bless        rewrites the expected output of the golden tests
 #   make clean
 #
@@ -77,7 +78,7 @@ UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all check install lint fuzz bench reference bless clean help tests modules utils
+.PHONY: all check install lint fuzz bench reference schema bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
@@ -189,6 +190,8 @@ bench: all $(O)/test/bench/generator/load
 	@test/bench/run
 reference: all
 	@utils/make-reference $(O)
+schema:
+	@utils/make-schema
 bless: all
 	@test/script/run --bless
 

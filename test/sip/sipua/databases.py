@@ -12,6 +12,7 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -49,6 +50,23 @@ def give(path, user):
             os.chown(folder, user.pw_uid, user.pw_gid)
             for name in files:
                 os.chown(os.path.join(folder, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def schema(folder, groups):
+    """The SQL of etc/schema for the groups ("auth_db", "usrloc"), and of the table `version`."""
+    text = ""
+    for group in ("standard",) + tuple(groups):
+        with open(os.path.join(ROOT, "etc", "schema", folder, group + "-create.sql")) as source:
+            text += source.read()
+    return text
+
+
+def sqlite_create(path, *groups):
+    """A database file with the tables of the groups; its URL."""
+    with sqlite3.connect(path) as connection:
+        connection.executescript(schema("db_sqlite", groups))
+    connection.close()
+    return "sqlite:///" + os.path.abspath(path)
 
 
 class Database:
@@ -178,10 +196,16 @@ class Database:
         self.sql(self.maintenance, "CREATE DATABASE %s%s" % (name, self.create_options))
         return self.url(name)
 
+    def create_tables(self, name, *groups):
+        """A database with the tables of the groups ("auth_db", "usrloc" …); its URL."""
+        url = self.create(name)
+        self.sql(name, schema(self.folder, groups))
+        return url
+
 
 class MariaDb(Database):
     accounts = ("mysql",)
-    scheme = "mysql"
+    scheme = folder = "mysql"
     root = "viaduct"
     maintenance = "mysql"
     create_options = " CHARACTER SET utf8mb4"
@@ -235,7 +259,7 @@ class MariaDb(Database):
 
 class Postgres(Database):
     accounts = ("postgres",)
-    scheme = "postgres"
+    scheme = folder = "postgres"
     root = "postgres"
     maintenance = "postgres"
     stop_signal = signal.SIGINT  # "fast": connections are closed, not waited for

@@ -1,0 +1,9 @@
+-- Written by utils/make-schema from etc/schema/tables.txt; changes belong there.
+
+CREATE TABLE "pl_pipes" (
+	"id" INTEGER PRIMARY KEY NOT NULL,
+	"pipeid" VARCHAR(64) NOT NULL DEFAULT '',
+	"algorithm" VARCHAR(32) NOT NULL DEFAULT '',
+	"plimit" INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO "version" ("table_name", "table_version") VALUES ('pl_pipes', 1);

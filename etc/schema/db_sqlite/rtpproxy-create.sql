@@ -1,0 +1,11 @@
+-- Written by utils/make-schema from etc/schema/tables.txt; changes belong there.
+
+CREATE TABLE "rtpproxy" (
+	"id" INTEGER PRIMARY KEY NOT NULL,
+	"setid" VARCHAR(32) NOT NULL DEFAULT 00,
+	"url" VARCHAR(64) NOT NULL DEFAULT '',
+	"flags" INTEGER NOT NULL DEFAULT 0,
+	"weight" INTEGER NOT NULL DEFAULT 1,
+	"description" VARCHAR(64) NOT NULL DEFAULT ''
+);
+INSERT INTO "version" ("table_name", "table_version") VALUES ('rtpproxy', 1);

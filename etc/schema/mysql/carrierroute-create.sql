@@ -1,0 +1,43 @@
+-- Written by utils/make-schema from etc/schema/tables.txt; changes belong there.
+
+CREATE TABLE `carrierroute` (
+	`id` INT(10) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+	`carrier` INT(10) UNSIGNED NOT NULL DEFAULT 0,
+	`domain` INT(10) UNSIGNED NOT NULL DEFAULT 0,
+	`scan_prefix` VARCHAR(64) NOT NULL DEFAULT '',
+	`flags` INT(11) UNSIGNED NOT NULL DEFAULT 0,
+	`mask` INT(11) UNSIGNED NOT NULL DEFAULT 0,
+	`prob` FLOAT NOT NULL DEFAULT 0,
+	`strip` INT(11) UNSIGNED NOT NULL DEFAULT 0,
+	`rewrite_host` VARCHAR(255) NOT NULL DEFAULT '',
+	`rewrite_prefix` VARCHAR(64) NOT NULL DEFAULT '',
+	`rewrite_suffix` VARCHAR(64) NOT NULL DEFAULT '',
+	`description` VARCHAR(255)
+);
+INSERT INTO `version` (`table_name`, `table_version`) VALUES ('carrierroute', 3);
+
+CREATE TABLE `carrierfailureroute` (
+	`id` INT(10) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+	`carrier` INT(10) UNSIGNED NOT NULL DEFAULT 0,
+	`domain` INT(10) UNSIGNED NOT NULL DEFAULT 0,
+	`scan_prefix` VARCHAR(64) NOT NULL DEFAULT '',
+	`host_name` VARCHAR(255) NOT NULL DEFAULT '',
+	`reply_code` VARCHAR(3) NOT NULL DEFAULT '',
+	`flags` INT(11) UNSIGNED NOT NULL DEFAULT 0,
+	`mask` INT(11) UNSIGNED NOT NULL DEFAULT 0,
+	`next_domain` INT(10) UNSIGNED NOT NULL DEFAULT 0,
+	`description` VARCHAR(255)
+);
+INSERT INTO `version` (`table_name`, `table_version`) VALUES ('carrierfailureroute', 2);
+
+CREATE TABLE `carrier_name` (
+	`id` INT(10) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+	`carrier` VARCHAR(64)
+);
+INSERT INTO `version` (`table_name`, `table_version`) VALUES ('carrier_name', 1);
+
+CREATE TABLE `domain_name` (
+	`id` INT(10) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+	`domain` VARCHAR(64)
+);
+INSERT INTO `version` (`table_name`, `table_version`) VALUES ('domain_name', 1);

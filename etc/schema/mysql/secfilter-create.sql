@@ -1,0 +1,10 @@
+-- Written by utils/make-schema from etc/schema/tables.txt; changes belong there.
+
+CREATE TABLE `secfilter` (
+	`id` INT(10) UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL,
+	`action` SMALLINT NOT NULL DEFAULT 0,
+	`type` SMALLINT NOT NULL DEFAULT 0,
+	`data` VARCHAR(64) NOT NULL DEFAULT ''
+);
+CREATE INDEX `secfilter_idx` ON `secfilter` (`action`, `type`, `data`);
+INSERT INTO `version` (`table_name`, `table_version`) VALUES ('secfilter', 1);
