@@ -155,11 +155,12 @@ $(O)/test/unit/%_test: $(O)/test/unit/%_test.o $(O)/libcore.a
 $(O)/test/script/driver: $(O)/test/script/driver.o $(O)/libcore.a
 	@echo "  test    $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libcore.a $(LIBS)
-# What every database driver must do; test/db/ runs it with real servers.
-$(O)/test/db/conformance: $(O)/test/db/conformance.o $(O)/libcore.a
+# Programs that test/db/ runs with real databases.
+$(O)/test/db/%: $(O)/test/db/%.o $(O)/libcore.a
 	@echo "  test    $@"
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
-tests: all $(UNIT_TESTS) $(O)/test/script/driver $(O)/test/db/conformance
+DB_TESTS := $(patsubst %.c,$(O)/%,$(wildcard test/db/*.c))
+tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS)
 
 # ---- fuzz targets: test/fuzz/x_fuzz.c, seeds in test/fuzz/corpus/x/ -------------------------------
 FUZZ_SOURCES := $(sort $(wildcard test/fuzz/*_fuzz.c))

@@ -199,16 +199,19 @@ static struct db_connection *driver_open(const struct db_url *url, char error[25
 	return NULL;
 }
 
+/* What the server says unasked is a notice, or its good-bye before it closes the connection. */
 static bool is_alive(struct db_connection *base)
 {
 	struct connection *self = (struct connection *)base;
-	char byte;
-	ssize_t got = recv(PQsocket(self->handle), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (got > 0) { /* a notice, a good-bye, or talk of TLS: the library knows */
-		PQconsumeInput(self->handle);
-		return PQstatus(self->handle) == CONNECTION_OK && !PQisBusy(self->handle);
+	for (unsigned i = 0; i < 8; i++) {
+		char byte;
+		ssize_t got = recv(PQsocket(self->handle), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (got <= 0)
+			return got < 0 && (errno == EAGAIN || errno == EINTR);
+		if (!PQconsumeInput(self->handle) || PQstatus(self->handle) != CONNECTION_OK)
+			return false;
 	}
-	return got < 0 && (errno == EAGAIN || errno == EINTR);
+	return false;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */

@@ -161,7 +161,7 @@ class Database:
     def stop(self):
         """Stops the server at once; the data stay."""
         if self.process:
-            self.process.send_signal(signal.SIGCONT)
+            self.thaw()
             self.process.send_signal(self.stop_signal)
             try:
                 self.process.wait(20)
@@ -170,12 +170,24 @@ class Database:
                 self.process.wait()
             self.process = None
 
+    def signal_all(self, number):
+        """To the server and its children, which may have sessions of their own."""
+        me = self.process.pid
+        for stat in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(stat) as text:
+                    pid, _, rest = text.read().partition(" (")
+            except OSError:
+                continue
+            if int(pid) == me or int(rest.rpartition(") ")[2].split()[1]) == me:
+                os.kill(int(pid), number)
+
     def freeze(self):
         """The server answers no more, but its connections stay."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self.signal_all(signal.SIGSTOP)
 
     def thaw(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self.signal_all(signal.SIGCONT)
 
     def close(self):
         self.stop()

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A process that uses a database as a worker does, driven by lines on its standard input:
+ *
+ *   run SQL              on a fiber; prints "STATUS ROWS MILLISECONDS"
+ *   need TABLE VERSION   as modules do at start; prints "yes" or "no"
+ *   set NAME NUMBER      a setting of the driver
+ *
+ * The log goes to standard error. probe URL. Used by test_outage.py. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/db/driver.h"
+#include "core/module/module.h"
+
+static struct {
+	struct db *db;
+	char *line;
+	size_t room;
+} probe;
+
+static void run(const char *sql)
+{
+	struct arena arena;
+	struct db_rows rows;
+	unsigned count = 0;
+	int64_t start = clock_us_now();
+	arena_init(&arena, 4096, 1 << 20);
+	struct db_spec spec = { .verb = DB_RAW, .sql = span_from(sql) };
+	enum db_status status = db_run(db_prepare(probe.db, &arena, &spec), NULL, &rows);
+	while (db_next(&rows))
+		count++;
+	if (status == DB_OK)
+		status = db_end(&rows);
+	printf("%s %u %lld\n", db_status_name(status), count,
+	       (long long)(clock_us_now() - start) / 1000);
+	arena_free(&arena);
+}
+
+static void need(char *arguments)
+{
+	char table[256] = "";
+	int version = 0;
+	sscanf(arguments, "%255s %d", table, &version);
+	printf("%s\n", db_need_table(probe.db, "probe", span_from(table), version) ? "yes" : "no");
+	db_close_idle();
+}
+
+static void set(char *arguments)
+{
+	Dl_info where;
+	char name[64] = "";
+	int number = 0;
+	sscanf(arguments, "%63s %d", name, &number);
+	dladdr((void *)(uintptr_t)db_driver_at(probe.db), &where);
+	const struct module *module = dlsym(dlopen(where.dli_fname, RTLD_NOW), "module_exports");
+	const struct field *field = field_find(module->settings.fields, span_from(name));
+	const char *wrong =
+		field ? field_set_int(field, module->settings.object, number, NULL) : "unknown";
+	printf("%s\n", wrong ? wrong : "yes");
+}
+
+static void on_fiber(void *line)
+{
+	run(line);
+	fflush(stdout);
+}
+
+static void on_input(int fd, unsigned events, void *owner)
+{
+	ssize_t len = getline(&probe.line, &probe.room, stdin);
+	if (len <= 0) {
+		loop_stop();
+		return;
+	}
+	probe.line[len - 1] = '\0';
+	if (strncmp(probe.line, "run ", 4) == 0)
+		fiber_start(on_fiber, probe.line + 4);
+	else if (strncmp(probe.line, "need ", 5) == 0)
+		need(probe.line + 5);
+	else if (strncmp(probe.line, "set ", 4) == 0)
+		set(probe.line + 4);
+	fflush(stdout);
+}
+
+int main(int count, char **arguments)
+{
+	const char *wrong = NULL;
+	hash_init();
+	clock_refresh();
+	log_configure(&(struct log_options){ .to_stderr = true });
+	log_set_threshold(LOG_LEVEL_INFO);
+	probe.db = count == 2 ? db_open_tool(span_from(arguments[1]), NULL, &wrong) : NULL;
+	if (!probe.db || !loop_init()) {
+		fprintf(stderr, "probe: %s\n", wrong ? wrong : "usage: probe URL");
+		return 2;
+	}
+	setvbuf(stdin, NULL, _IONBF, 0);
+	if (!loop_watch(0, LOOP_READ, on_input, NULL))
+		return 2;
+	loop_run();
+	return 0;
+}
