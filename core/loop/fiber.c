@@ -17,6 +17,8 @@ struct fiber {
 	struct context *resumer; /* whoever runs when this fiber ends or waits */
 	struct fiber *outer;     /* the fiber that was running when this one was resumed */
 	struct fiber *next_idle;
+	struct fiber *next_parked, *previous_parked;
+	uint32_t epoch; /* when it started */
 	void (*entry)(void *arg);
 	void *arg;
 	void *local;
@@ -33,11 +35,27 @@ static struct {
 	unsigned limit;
 	struct context main;
 	bool (*may_park)(void);
+	const uint32_t *epoch;
+	struct fiber *first_parked;
 } state = { .limit = 10000 };
 
 void fiber_set_park_check(bool (*may_park)(void))
 {
 	state.may_park = may_park;
+}
+
+void fiber_set_epoch(const uint32_t *epoch)
+{
+	state.epoch = epoch;
+}
+
+uint32_t fiber_oldest_epoch(void)
+{
+	uint32_t oldest = UINT32_MAX;
+	for (const struct fiber *fiber = state.first_parked; fiber; fiber = fiber->next_parked)
+		if (fiber->epoch < oldest)
+			oldest = fiber->epoch;
+	return oldest;
 }
 
 static void fiber_main(void)
@@ -103,6 +121,7 @@ bool fiber_start(void (*entry)(void *arg), void *arg)
 	fiber->arg = arg;
 	fiber->local = NULL;
 	fiber->is_done = false;
+	fiber->epoch = state.epoch ? __atomic_load_n(state.epoch, __ATOMIC_ACQUIRE) : 0;
 	fiber_resume(fiber);
 	return true;
 }
@@ -140,8 +159,19 @@ static void fiber_park(void)
 	bug_if(!self, "only a fiber can wait");
 	bug_if(state.may_park && !state.may_park(), "a fiber waits while it holds a lock");
 	state.parked++;
+	self->previous_parked = NULL;
+	self->next_parked = state.first_parked;
+	if (state.first_parked)
+		state.first_parked->previous_parked = self;
+	state.first_parked = self;
 	context_switch(&self->context, self->resumer);
 	state.parked--;
+	if (self->previous_parked)
+		self->previous_parked->next_parked = self->next_parked;
+	else
+		state.first_parked = self->next_parked;
+	if (self->next_parked)
+		self->next_parked->previous_parked = self->previous_parked;
 }
 
 static void wake_by_timer(struct loop_timer *timer)

@@ -35,3 +35,8 @@ void fiber_set_limit(unsigned most_parked);
 /* A pointer that follows the fiber (the message being worked on), NULL outside. */
 void *fiber_local(void);
 void fiber_set_local(void *value);
+/* Fibers remember the value that `*epoch` has when they start, so that what they may still use is
+ * known. fiber_oldest_epoch is the least value of those that wait now, UINT32_MAX when none does;
+ * its cost grows with their number. */
+void fiber_set_epoch(const uint32_t *epoch);
+uint32_t fiber_oldest_epoch(void);

@@ -22,6 +22,8 @@ struct role {
 	_Atomic bool is_ready;  /* its event loop runs */
 	bool is_stuck;          /* the watchdog asked it to end */
 	uint32_t deaths;
+	/* The least generation of script images that this process may run now; 0: not known yet. */
+	_Atomic uint32_t oldest_image;
 };
 
 /* Settles which roles there are: the supervisor, workers, roles of modules. Before the first fork. */
@@ -30,6 +32,9 @@ unsigned role_count(void);
 struct role *role_at(unsigned index);
 /* The role of this process; 0 is the supervisor. */
 unsigned role_self(void);
+
+/* No process runs an image of a lower generation. */
+uint32_t roles_oldest_image(void);
 
 /* Forks all roles and watches over them until an orderly stop; the result is the exit code. */
 int supervisor_run(void);

@@ -13,6 +13,7 @@
 #include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/process/watchdog.h"
+#include "core/script/image.h"
 #include "core/shm/lock.h"
 #include "core/shm/mailbox.h"
 #include "core/shm/map.h"
@@ -226,12 +227,39 @@ static bool signals_start(void)
 	return fd >= 0 && loop_watch(fd, LOOP_READ, on_signal, NULL);
 }
 
+/* ---- images that this process may still run ------------------------------------------------------- */
+
+#define IMAGE_LOOK_MS 100
+
+/* Stores the least generation that this process can run: fibers that wait keep what they began with. */
+static void report_images(void)
+{
+	static int64_t looked_ms;
+	struct role *self = &state.roles[state.self];
+	uint32_t current = image_generation();
+	if (__builtin_expect(self->oldest_image == current, 1) || clock_ms() - looked_ms < IMAGE_LOOK_MS)
+		return;
+	looked_ms = clock_ms();
+	uint32_t oldest = fiber_oldest_epoch();
+	self->oldest_image = oldest < current ? oldest : current;
+}
+
+uint32_t roles_oldest_image(void)
+{
+	uint32_t oldest = image_generation();
+	for (unsigned i = 1; i < state.count; i++)
+		if (state.roles[i].pid && state.roles[i].oldest_image < oldest)
+			oldest = state.roles[i].oldest_image;
+	return oldest;
+}
+
 /* Before every sleep: what waits to be sent leaves, and settings that changed are taken over. */
 static int64_t turn_hook(void)
 {
 	send_flush();
 	live_poll();
 	overload_turn();
+	report_images();
 	return watchdog_beat(state.self);
 }
 
@@ -248,6 +276,7 @@ static bool role_start(struct role *role)
 	if (!loop_watch(mailbox_fd(mailbox_at(state.self)), LOOP_READ, on_mail, mailbox_at(state.self)))
 		return false;
 	fiber_set_park_check(may_park);
+	fiber_set_epoch(image_generation_address());
 	if (!loader_start_worker())
 		return false;
 	loop_add_hook(turn_hook);
@@ -261,6 +290,7 @@ int role_run(unsigned index)
 {
 	struct role *role = &state.roles[index];
 	state.self = index;
+	role->pid = getpid(); /* somebody may ask before the supervisor's fork returns */
 	/* When the supervisor is gone nobody would replace us, and a new server wants our ports: end at
 	 * once, also when we are stopped or busy. What lies in shared memory ends with us in any case. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -13,6 +13,7 @@
 #include "core/process/process.h"
 #include "core/process/reload.h"
 #include "core/process/watchdog.h"
+#include "core/script/image.h"
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
 
@@ -33,6 +34,7 @@ static bool role_fork(unsigned index)
 	fflush(NULL);
 	role->is_ready = false;
 	role->is_stuck = false;
+	role->oldest_image = 0;
 	watchdog_forget(index);
 	pid_t pid = fork();
 	if (pid < 0) {
@@ -238,6 +240,13 @@ static void handle_signal(int number)
 	}
 }
 
+static void fork_all(enum role_kind kind)
+{
+	for (unsigned i = 1; i < role_count() && !state.is_stopping; i++)
+		if (role_at(i)->kind == kind && !role_fork(i))
+			state.is_stopping = true;
+}
+
 int supervisor_run(void)
 {
 	sigset_t set;
@@ -249,9 +258,9 @@ int supervisor_run(void)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	for (unsigned i = 1; i < role_count(); i++)
-		if (!role_fork(i))
-			state.is_stopping = true;
+	/* Workers last: who gets an answer by SIP finds the control sockets there, too. */
+	fork_all(ROLE_MODULE);
+	fork_all(ROLE_WORKER);
 	while (!state.is_stopping) {
 		struct timespec turn = { .tv_nsec = TURN_MS * 1000000L };
 		int number = sigtimedwait(&set, NULL, &turn);
@@ -261,6 +270,7 @@ int supervisor_run(void)
 		reap();
 		look_for_stuck();
 		overload_look_at_memory();
+		image_free_below(roles_oldest_image());
 	}
 	stop_all(&set);
 	return state.failed_starts >= FAILED_STARTS_MOST ? 1 : 0;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "core/base/check.h"
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/script/build.h"
 #include "core/script/parser.h"
@@ -151,11 +150,9 @@ const struct image *script_rebuild(const struct script_options *options,
 
 /* ---- publishing ----------------------------------------------------------------------------- */
 
-enum { KEEP_REPLACED_MS = 120000 };
-
 struct publication {
-	const struct image *current; /* read by every run, stored last */
-	uint32_t generation;
+	const struct image *current; /* read by every run */
+	uint32_t generation; /* of `current`, or of one before it: stored afterwards */
 };
 static struct publication private_publication;
 static struct publication *publication = &private_publication;
@@ -177,15 +174,18 @@ uint32_t image_generation(void)
 	return __atomic_load_n(&publication->generation, __ATOMIC_RELAXED);
 }
 
-/* Runs last milliseconds, or as long as a fiber waits; what was replaced two minutes ago is
- * unused. */
-static void free_old(struct image *newest, int64_t now_ms)
+const uint32_t *image_generation_address(void)
 {
-	struct image *image = newest;
+	return &publication->generation;
+}
+
+void image_free_below(uint32_t generation)
+{
+	struct image *image = (struct image *)script_current_image();
 	while (image && image->previous) {
 		struct image *older = (struct image *)image->previous;
-		if (!older->block || !older->replaced_at_ms
-			|| now_ms - older->replaced_at_ms < KEEP_REPLACED_MS) {
+		/* One on the heap is private to each process that inherited it. */
+		if (!older->block || older->generation >= generation) {
 			image = older;
 			continue;
 		}
@@ -196,14 +196,18 @@ static void free_old(struct image *newest, int64_t now_ms)
 
 void image_publish(const struct image *image)
 {
-	struct image *next = (struct image *)image, *old = (struct image *)script_current_image();
-	int64_t now_ms = clock_ms();
-	next->previous = old;
-	next->generation = ++publication->generation;
-	if (old && old->block) /* one on the heap is private to each process that inherited it */
-		old->replaced_at_ms = now_ms;
-	__atomic_store_n(&publication->current, next, __ATOMIC_RELEASE);
-	free_old(next, now_ms);
+	struct image *next = (struct image *)image;
+	const struct image *old = script_current_image();
+	do {
+		next->previous = old;
+		next->generation = old ? old->generation + 1 : 1;
+	} while (!__atomic_compare_exchange_n(&publication->current, &old, next, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_ACQUIRE));
+	uint32_t known = image_generation();
+	while (known < next->generation &&
+		!__atomic_compare_exchange_n(&publication->generation, &known, next->generation, false,
+			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
 }
 
 void image_free(const struct image *image)

@@ -26,10 +26,15 @@ bool image_route_at(
 /* Where the pointer to the current image lives: `cell` is in shared memory, zeroed, 64 bytes;
  * without this call it is private to the process. Before the first fork. */
 void image_share(void *cell);
-/* Makes `image` the one that new runs use; runs that are under way keep theirs. The image before
- * the previous one is freed when it was replaced more than two minutes ago. */
+/* Makes `image` the one that new runs use; runs that are under way keep theirs. Several processes may
+ * publish at once: the last one counts. */
 void image_publish(const struct image *image);
-/* Grows with every publication: 1 for the first image. */
+/* Grows with every publication: 1 for the first image. What starts after it was read runs an image of
+ * at least this generation. */
 uint32_t image_generation(void);
+const uint32_t *image_generation_address(void);
+/* Frees the replaced images of generations below this one, because nobody runs them any more. One
+ * process calls it, the supervisor. */
+void image_free_below(uint32_t generation);
 /* Frees an image that was never published. */
 void image_free(const struct image *image);

@@ -53,7 +53,6 @@ struct image {
 	void (*release)(void *block);
 	struct arena arena;
 	uint32_t generation;
-	int64_t replaced_at_ms;      /* monotonic; 0: current */
 	const struct image *previous;
 
 	const struct instruction *code;
