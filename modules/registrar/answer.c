@@ -27,7 +27,7 @@ static const struct error_row {
 	[REGISTER_TOO_BRIEF] = { 423, "Interval Too Brief", "Interval too brief", true },
 	[REGISTER_PATH_UNSUPPORTED] = { 420, "Bad Extension", "No support for found Path indicated", true },
 	[REGISTER_OUTBOUND_NEEDED] = { 421, "Extension Required", "No support for Outbound indicated", false },
-	[REGISTER_OUTBOUND_UNSUPPORTED] = { 420, "Bad Extension", "No support for Outbound on server", false },
+	[REGISTER_EXTENSION_UNSUPPORTED] = { 420, "Bad Extension", "An extension in Require is not supported", false },
 	[REGISTER_OUTBOUND_FIRST_HOP] = { 439, "First Hop Lacks Outbound Support",
 		"No support for Outbound on edge proxy", false },
 };
@@ -41,16 +41,19 @@ static struct span instance_urn(struct span instance)
 	return has_brackets ? span_slice(instance, 1, instance.len - 2) : instance;
 }
 
-/* The temporary GRUU names the binding: its ruid and the hash by which it is found, at our domain. */
+/* Both are of our domain; the temporary one is new in every answer (RFC 5627 5.2). */
 static void write_gruus(struct writer *w, const struct usrloc_contact *contact, struct span user_host)
 {
 	size_t at = span_find(user_host, '@', 0);
 	struct span host = at < user_host.len ? span_slice(user_host, at + 1, user_host.len) : user_host;
 	writer_printf(w, ";pub-gruu=\"sip:%.*s;gr=%.*s\"", SPAN_ARGS(user_host),
 		SPAN_ARGS(instance_urn(contact->instance)));
-	writer_printf(w, ";temp-gruu=\"sip:%.*s-", SPAN_ARGS(contact->ruid));
-	writer_hex(w, contact->hash, 1);
-	writer_printf(w, "@%.*s;gr\"", SPAN_ARGS(host));
+	size_t before = w->len;
+	writer_literal(w, ";temp-gruu=\"sip:");
+	if (gruu_write_temporary(w, contact))
+		writer_printf(w, "@%.*s;gr\"", SPAN_ARGS(host));
+	else
+		w->len = before;
 }
 
 static void write_contact(struct writer *w, const struct usrloc_contact *contact, struct span user_host)
@@ -98,8 +101,8 @@ static void write_contacts(struct writer *w, struct arena *arena, const struct r
 static void write_outbound(struct writer *w, const struct registration *registration)
 {
 	bool is_told = registration->error == REGISTER_OK || registration->error == REGISTER_OUTBOUND_NEEDED;
-	if (registration->error == REGISTER_OUTBOUND_UNSUPPORTED)
-		writer_literal(w, "Unsupported: outbound\r\n");
+	if (registration->error == REGISTER_EXTENSION_UNSUPPORTED)
+		writer_printf(w, "Unsupported: %.*s\r\n", SPAN_ARGS(registration->unsupported));
 	if (registrar_settings->outbound_mode == 0 || !is_told)
 		return;
 	if (registrar_settings->outbound_mode == 2)

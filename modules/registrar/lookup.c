@@ -97,28 +97,12 @@ static void keep_record(struct message *msg, const struct usrloc_contact *contac
 		xavp_push(&msg->attributes, &root->children, SPAN_OF("expires"), VALUE_OF_INT(contact->expires_s));
 }
 
-/* A temporary GRUU has the user part RUID "-" HASH (answer.c). False: it is none of ours. */
-static bool find_temporary(struct script_run *run, unsigned domain, struct span user,
-	struct usrloc_contact **out_contacts, unsigned *out_count)
+static unsigned get_bindings(struct script_run *run, unsigned domain, struct span aor,
+	struct usrloc_contact **out_contacts)
 {
-	uint64_t hash = 0;
-	size_t dash = user.len;
-	while (dash > 0 && user.at[dash - 1] != '-')
-		dash--;
-	struct span digits = span_slice(user, dash, user.len);
-	if (dash < 2 || !digits.len || digits.len > 16)
-		return false;
-	for (size_t i = 0; i < digits.len; i++) {
-		int digit = ascii_hex_value(digits.at[i]);
-		if (digit < 0)
-			return false;
-		hash = hash << 4 | (uint64_t)digit;
-	}
-	*out_contacts = ARENA_NEW(run->arena, struct usrloc_contact);
-	if (!*out_contacts)
-		return false;
-	*out_count = usrloc()->get_ruid(domain, hash, span_slice(user, 0, dash - 1), run->arena, *out_contacts);
-	return true;
+	return registrar_settings->use_expired_contacts ?
+		usrloc()->get_with_expired(domain, aor, run->arena, out_contacts) :
+		usrloc()->get(domain, aor, run->arena, out_contacts);
 }
 
 /* The bindings that serve the request, best first. */
@@ -132,10 +116,14 @@ static enum lookup_result find(struct script_run *run, struct span domain, struc
 	unsigned number = usrloc()->domain(domain), kept = 0, refused = 0, count = 0;
 	if (!aor.len || !uri_parse(text, &uri) || number == USRLOC_NO_DOMAIN)
 		return LOOKUP_ERROR;
-	if (!is_temporary_gruu(&uri))
-		count = usrloc()->get(number, aor, run->arena, &all);
-	else if (!find_temporary(run, number, uri.user, &all, &count))
-		return LOOKUP_ERROR;
+	if (is_temporary_gruu(&uri)) {
+		all = ARENA_NEW(run->arena, struct usrloc_contact);
+		count = 1;
+		if (!all || !gruu_find_temporary(run, number, uri.user, all))
+			return LOOKUP_ERROR;
+	} else {
+		count = get_bindings(run, number, aor, &all);
+	}
 	for (unsigned i = 0; i < count; i++) {
 		if (!gruu_fits(&uri, &all[i]) || !flags_fit(run->msg, &all[i]))
 			continue;
@@ -167,6 +155,7 @@ static int append_from(struct script_run *run, const struct usrloc_contact *cont
 			log_debug("not all bindings fit into the destination set (max_branches)");
 			break;
 		}
+		contact_attributes_restore(run->msg, &contacts[i]);
 	}
 	return SCRIPT_TRUE;
 }
@@ -188,6 +177,7 @@ static int lookup(struct script_run *run, const struct domain_args *args)
 		first.socket = run->msg->target.socket;
 	run->msg->target = first;
 	keep_record(run->msg, &contacts[0]);
+	contact_attributes_restore(run->msg, &contacts[0]);
 	return registrar_settings->append_branches ? append_from(run, contacts, 1, count) : SCRIPT_TRUE;
 }
 
@@ -227,6 +217,7 @@ static int lookup_branches(struct script_run *run, const struct one_domain_args 
 		to_branch(&contacts[0], &first);
 		msg->branches[i] = first;
 		keep_record(msg, &contacts[0]);
+		contact_attributes_restore(msg, &contacts[0]);
 		if (registrar_settings->append_branches)
 			append_from(run, contacts, 1, count);
 		result = SCRIPT_TRUE;
@@ -238,9 +229,19 @@ static const struct field registered_fields[] = {
 	FIELD(struct registered_args, domain, "domain (table) of the location service", .literal = true),
 	FIELD(struct registered_args, uri, "address-of-record; without it the Request-URI, in replies the URI of To", .optional = true),
 	FIELD(struct registered_args, match, "bits: 1 Call-ID, 2 received, 4 contact", .optional = true, .max = 7),
-	FIELD(struct registered_args, action, "1 keep XAVP, 2 no record details", .optional = true, .max = 3),
+	FIELD(struct registered_args, action, "bits: 1 restore the binding's XAVP (xavp_contact), 2 no record details", .optional = true, .max = 3),
 };
 SCRIPT_HANDLER(registered)
+
+/* reg_callid_avp, as older configurations set it. */
+static bool call_id_fits(struct script_run *run, const struct usrloc_contact *contact)
+{
+	struct value value = { .kind = VALUE_NULL };
+	if (!registrar_settings->reg_callid || !variable_read(run, registrar_settings->reg_callid, &value) ||
+		value.kind != VALUE_TEXT || !value.text.len)
+		return true;
+	return span_equal(value.text, contact->call_id);
+}
 
 static bool binding_matches(const struct message *msg, const struct usrloc_contact *contact, int64_t match)
 {
@@ -261,10 +262,12 @@ static int registered(struct script_run *run, const struct registered_args *args
 	struct usrloc_contact *contacts;
 	if (!aor.len)
 		return SCRIPT_FALSE;
-	unsigned count = usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &contacts);
+	unsigned count = get_bindings(run, usrloc()->domain(args->domain), aor, &contacts);
 	for (unsigned i = 0; i < count; i++) {
-		if (!binding_matches(run->msg, &contacts[i], args->match))
+		if (!binding_matches(run->msg, &contacts[i], args->match) || !call_id_fits(run, &contacts[i]))
 			continue;
+		if (args->action & 1)
+			contact_attributes_restore(run->msg, &contacts[i]);
 		if (!(args->action & 2))
 			keep_record(run->msg, &contacts[i]);
 		return SCRIPT_TRUE;

@@ -4,7 +4,7 @@
 
 static struct registrar_settings settings = {
 	.default_expires = 3600, .min_expires = 60, .default_q = Q_UNSPECIFIED, .append_branches = 1, .received_param = SPAN("received"),
-	.sock_flag = -1, .path_mode = 2, .gruu_enabled = 1, .contact_max_size = 512,
+	.sock_flag = -1, .path_mode = 2, .gruu_enabled = 1, .contact_max_size = 512, .check_require = true,
 };
 const struct registrar_settings *const registrar_settings = &settings;
 
@@ -65,19 +65,30 @@ static const struct field setting_fields[] = {
 	SET(regid_mode, "accepted: reg-id counts beside an instance, with and without outbound", .max = 1), SET(flow_timer, "Flow-Timer in seconds", .max = 86400),
 	SET(contact_max_size, "bytes of the longest Contact URI", .min = 32, .max = 65000),
 	SET(lookup_filter_mode, "bits: 1 branch flags, 2 live connections", .max = 3),
-	FIELD_IGNORED("use_expired_contacts", "expired bindings are gone at once"),
+	SET(use_expired_contacts, "1: lookup() also finds what expired in the last timer_interval of usrloc", .max = 1, .is_live = true),
+	SET(check_require, "420 for a Require that names what this registrar does not know (RFC 3261 8.2.2.3)"),
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
-	FIELD_IGNORED("aor_avp", "use the uri argument"), FIELD_IGNORED("reg_callid_avp", "use xavp_cfg"),
+	SET(reg_callid_avp, "variable with a Call-ID that registered() asks for; xavp_cfg does the same"),
+	FIELD_IGNORED("aor_avp", "use the uri argument"),
 };
+
+/* A setting that names a variable; none when it is empty. */
+static bool compile(struct span text, const char *name, struct diagnostics *diagnostics,
+	const struct variable_ref **out)
+{
+	if (text.len)
+		*out = variable_compile(text, startup_arena(), diagnostics, module_setting_position("registrar", name));
+	return !text.len || *out;
+}
 
 static bool prepare(struct diagnostics *diagnostics)
 {
 	notes_slot = message_slot("registrar");
-	if (!settings.received_avp.len)
-		return true;
-	settings.received = variable_compile(settings.received_avp, startup_arena(), diagnostics,
-		module_setting_position("registrar", "received_avp"));
-	return settings.received != NULL;
+	gruu_prepare();
+	if (settings.use_expired_contacts)
+		usrloc()->linger();
+	return compile(settings.received_avp, "received_avp", diagnostics, &settings.received) &&
+		compile(settings.reg_callid_avp, "reg_callid_avp", diagnostics, &settings.reg_callid);
 }
 
 /* ---- functions -------------------------------------------------------------------------------------------- */
@@ -116,7 +127,7 @@ static int reg_send_reply(struct script_run *run)
 }
 
 struct header_args { struct span name; };
-static const struct field add_sock_hdr_fields[] = { FIELD(struct header_args, name, "name of the header", .literal = true) };
+static const struct field add_sock_hdr_fields[] = { FIELD(struct header_args, name, "name of the header") };
 #define add_sock_hdr_args header_args
 SCRIPT_HANDLER(add_sock_hdr)
 static int add_sock_hdr(struct script_run *run, const struct add_sock_hdr_args *args)

@@ -21,8 +21,11 @@ struct registrar_settings {
 	struct span xavp_cfg, xavp_rcd;
 	int64_t xavp_rcd_mask;
 	int64_t gruu_enabled, outbound_mode, regid_mode, flow_timer;
-	int64_t contact_max_size, lookup_filter_mode;
+	int64_t contact_max_size, lookup_filter_mode, use_expired_contacts;
+	bool check_require;
+	struct span reg_callid_avp;
 	const struct variable_ref *received; /* compiled from received_avp */
+	const struct variable_ref *reg_callid;
 };
 extern const struct registrar_settings *const registrar_settings;
 
@@ -64,7 +67,7 @@ enum register_error {
 	REGISTER_OK, REGISTER_NO_MEMORY, REGISTER_BAD_REQUEST, REGISTER_BAD_ADDRESS, REGISTER_BAD_CONTACT,
 	REGISTER_STAR_EXPIRES, REGISTER_STAR_MIXED, REGISTER_TOO_LONG, REGISTER_BAD_Q, REGISTER_BAD_REG_ID,
 	REGISTER_BAD_PATH, REGISTER_BAD_CSEQ, REGISTER_TOO_MANY, REGISTER_TOO_BRIEF, REGISTER_PATH_UNSUPPORTED,
-	REGISTER_OUTBOUND_NEEDED, REGISTER_OUTBOUND_UNSUPPORTED, REGISTER_OUTBOUND_FIRST_HOP,
+	REGISTER_OUTBOUND_NEEDED, REGISTER_EXTENSION_UNSUPPORTED, REGISTER_OUTBOUND_FIRST_HOP,
 	REGISTER_ERROR_COUNT,
 };
 /* A REGISTER and what became of it. */
@@ -74,7 +77,7 @@ struct registration {
 	struct span aor;       /* its key; absent: could not be made */
 	unsigned flags;        /* enum save_flags */
 	uint32_t supported;    /* OPTION_* of Supported and Require */
-	uint32_t required;
+	struct span unsupported; /* option tags of Require that are not known here, as a list */
 	bool uses_outbound;    /* the procedures of RFC 5626 are followed */
 	struct span path;      /* as received */
 	bool is_prepared;      /* the reply's header lines are in the request's reply lines */
@@ -84,6 +87,17 @@ struct registration {
 bool answer_prepare(struct script_run *run, const struct registration *registration);
 /* Sends the reply; false after an error was logged. */
 bool answer_send(struct script_run *run, const struct registration *registration);
+
+/* ---- gruu.c ---------------------------------------------------------------------------------------------- */
+void gruu_prepare(void);
+/* The user part of a new temporary GRUU; false when the cipher is not there. */
+bool gruu_write_temporary(struct writer *w, const struct usrloc_contact *contact);
+/* The binding that a temporary GRUU's user part names; false: it is none of ours, or over. */
+bool gruu_find_temporary(struct script_run *run, unsigned domain, struct span user, struct usrloc_contact *out);
+
+/* ---- contact_xavp.c: what scripts keep with a binding ---------------------------------------------------- */
+struct span contact_attributes(const struct message *msg, struct arena *arena);
+void contact_attributes_restore(struct message *msg, const struct usrloc_contact *contact);
 
 /* ---- lookup.c -------------------------------------------------------------------------------------------- */
 enum lookup_result { LOOKUP_FOUND = 1, LOOKUP_NONE = -1, LOOKUP_NO_METHOD = -2, LOOKUP_ERROR = -3 };

@@ -61,15 +61,43 @@ static bool choose_expires(const struct message *msg, const struct common *commo
 
 /* ---- the request ---------------------------------------------------------------------------------------- */
 
-static void read_options(struct registration *registration, const struct message *msg)
+/* The extensions that this registrar follows as it is set up. */
+static uint32_t known_options(void)
 {
-	static const enum sip_header_id ids[] = { HEADER_SUPPORTED, HEADER_REQUIRE };
-	uint32_t *const masks[] = { &registration->supported, &registration->required };
-	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
-		for (const struct sip_header *h = message_header(msg, ids[i]); h; h = message_next_header(msg, h))
-			if (!option_tags_parse(message_header_value(msg, h), masks[i]))
-				log_debug("a list of option tags is malformed");
-	registration->supported |= registration->required;
+	const struct registrar_settings *settings = registrar_settings;
+	return (settings->use_path ? OPTION_PATH : 0) | (settings->gruu_enabled ? OPTION_GRUU : 0) |
+		(settings->outbound_mode ? OPTION_OUTBOUND : 0);
+}
+
+/* What Require names and we do not follow, as the value of Unsupported (RFC 3261 8.2.2.3). Without
+ * check_require only outbound counts. */
+static void read_required(struct registration *registration, struct script_run *run)
+{
+	uint32_t known = known_options();
+	struct writer w = writer_in_arena(run->arena, 64);
+	for (const struct sip_header *h = message_header(run->msg, HEADER_REQUIRE); h; h = message_next_header(run->msg, h)) {
+		struct span rest = message_header_value(run->msg, h), token;
+		while (token_next(&rest, &token) == LIST_ITEM) {
+			uint32_t tag = option_tag_from_span(token);
+			registration->supported |= tag;
+			if (tag & known || (!registrar_settings->check_require && tag != OPTION_OUTBOUND))
+				continue;
+			if (w.len)
+				writer_literal(&w, ", ");
+			writer_span(&w, token);
+		}
+	}
+	if (w.len && !w.failed)
+		registration->unsupported = writer_result(&w);
+}
+
+static void read_options(struct registration *registration, struct script_run *run)
+{
+	struct message *msg = run->msg;
+	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h; h = message_next_header(msg, h))
+		if (!option_tags_parse(message_header_value(msg, h), &registration->supported))
+			log_debug("a list of option tags is malformed");
+	read_required(registration, run);
 }
 
 /* All Path values as one list. */
@@ -154,6 +182,8 @@ static enum register_error read_common(struct script_run *run, const struct regi
 	out->contact.socket = read_socket(run);
 	out->contact.connection = msg->from.connection;
 	out->contact.cflags = msg->target.flags;
+	out->contact.memory_only = registration->flags & SAVE_MEMORY_ONLY;
+	out->contact.attributes = contact_attributes(msg, run->arena);
 	if (out->contact.received.len && registrar_settings->path_use_received && usrloc()->nat_flag() >= 0)
 		out->contact.cflags |= 1u << usrloc()->nat_flag();
 	/* A malformed value counts as the default (RFC 3261 20.19). */
@@ -251,6 +281,17 @@ static enum register_error add_contact(struct script_run *run, const struct regi
 	return REGISTER_OK;
 }
 
+/* The contacts of one header count from its end, as in the peer: the order among equals is seen in
+ * the answer. */
+static void reverse(struct usrloc_change *rows, unsigned count)
+{
+	for (unsigned i = 0; i < count / 2; i++) {
+		struct usrloc_change other = rows[i];
+		rows[i] = rows[count - 1 - i];
+		rows[count - 1 - i] = other;
+	}
+}
+
 static enum register_error read_contacts(struct script_run *run, const struct registration *registration,
 	const struct common *common, struct changes *changes)
 {
@@ -259,23 +300,27 @@ static enum register_error read_contacts(struct script_run *run, const struct re
 		struct span rest = sip_unfold(run->arena, message_header_value(run->msg, h));
 		struct name_addr address;
 		enum list_result result = rest.at ? LIST_END : LIST_BAD;
+		unsigned before = changes->count;
 		while (rest.at && error == REGISTER_OK && (result = name_addr_next(&rest, &address)) == LIST_ITEM)
 			error = add_contact(run, registration, common, &address, changes);
 		if (error != REGISTER_OK)
 			return error;
 		if (result == LIST_BAD)
 			return REGISTER_BAD_CONTACT;
+		if (changes->count > before + 1)
+			reverse(changes->rows + before, changes->count - before);
 	}
 	bool removes_all = common->has_expires && common->expires_s == 0;
 	return changes->is_star && !removes_all ? REGISTER_STAR_EXPIRES : REGISTER_OK;
 }
 
-/* save() with flag 0x04: the last contact that is added replaces all others. True when there is one. */
-static bool keep_last_only(struct changes *changes)
+/* save() with flag 0x04: the first contact that is added, in the order in which they count, replaces
+ * all others. True when there is one. */
+static bool keep_first_only(struct changes *changes)
 {
-	for (unsigned i = changes->count; i > 0; i--)
-		if (!changes->rows[i - 1].remove) {
-			changes->rows[0] = changes->rows[i - 1];
+	for (unsigned i = 0; i < changes->count; i++)
+		if (!changes->rows[i].remove) {
+			changes->rows[0] = changes->rows[i];
 			changes->count = 1;
 			return true;
 		}
@@ -333,7 +378,7 @@ static enum register_error apply(struct script_run *run, const struct registrati
 	int64_t most = registrar_settings->max_contacts;
 	if (config_number(run->msg, SPAN_OF("max_contacts"), &most) && most < 0)
 		most = 0;
-	bool only_these = registration->flags & SAVE_ONE_CONTACT && keep_last_only(changes);
+	bool only_these = registration->flags & SAVE_ONE_CONTACT && keep_first_only(changes);
 	enum register_error error = to_error(usrloc()->apply(registration->domain, registration->aor, changes->rows,
 		changes->count, (unsigned)most, only_these, &outcome));
 	/* What flag 0x04 pushed out is not what the phone asked to remove. */
@@ -365,14 +410,16 @@ static enum register_error change(struct script_run *run, struct registration *r
 }
 
 /* RFC 5626 6: what the phone wants and what we are set to do must fit. */
-static enum register_error check_outbound(struct registration *registration)
+static enum register_error check_extensions(struct registration *registration)
 {
-	bool is_supported = registration->supported & OPTION_OUTBOUND;
+	bool is_outbound = registration->supported & OPTION_OUTBOUND;
+	if (registration->unsupported.len)
+		return REGISTER_EXTENSION_UNSUPPORTED;
 	if (registrar_settings->outbound_mode == 0)
-		return registration->required & OPTION_OUTBOUND ? REGISTER_OUTBOUND_UNSUPPORTED : REGISTER_OK;
-	if (registrar_settings->outbound_mode == 2 && !is_supported)
+		return REGISTER_OK;
+	if (registrar_settings->outbound_mode == 2 && !is_outbound)
 		return REGISTER_OUTBOUND_NEEDED;
-	registration->uses_outbound = is_supported;
+	registration->uses_outbound = is_outbound;
 	return REGISTER_OK;
 }
 
@@ -401,8 +448,10 @@ enum save_result save_registration(struct script_run *run, struct span domain, u
 	registration->flags = flags;
 	registration->address = uri.len ? arena_copy(run->arena, uri) : message_to_uri(run->msg);
 	registration->aor = address_key(run->arena, registration->address);
-	read_options(registration, run->msg);
-	registration->error = registration->aor.len ? check_outbound(registration) : REGISTER_BAD_ADDRESS;
+	read_options(registration, run);
+	registration->error = check_extensions(registration);
+	if (registration->error == REGISTER_OK && !registration->aor.len)
+		registration->error = REGISTER_BAD_ADDRESS;
 	if (registration->error == REGISTER_OK)
 		registration->error = change(run, registration, &result);
 	count_registration(registration->error == REGISTER_OK);

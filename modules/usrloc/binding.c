@@ -11,6 +11,7 @@ static struct {
 	int64_t boot_s;
 	uint64_t last_ruid;
 	uint32_t server_id;
+	int64_t linger_ms;
 } state;
 
 const struct shard_type binding_type = {
@@ -24,6 +25,16 @@ bool bindings_prepare(uint32_t server_id)
 	state.boot_s = clock_wall_s();
 	state.server_id = server_id;
 	return agents_prepare();
+}
+
+void bindings_linger(int64_t linger_ms)
+{
+	state.linger_ms = linger_ms;
+}
+
+int64_t binding_cleared_ms(const struct binding *binding)
+{
+	return binding->expires_ms == INT64_MAX ? INT64_MAX : binding->expires_ms + state.linger_ms;
 }
 
 uint64_t binding_hash(unsigned domain, struct span aor)
@@ -137,7 +148,7 @@ static void arm_expiry(struct shard *shard, struct binding *binding)
 	if (binding->expires_ms == INT64_MAX)
 		timer_disarm(shard, &binding->slot, TIMER_EXPIRY);
 	else
-		timer_arm(shard, &binding->slot, TIMER_EXPIRY, binding->expires_ms);
+		timer_arm(shard, &binding->slot, TIMER_EXPIRY, binding_cleared_ms(binding));
 }
 
 struct binding *binding_insert(struct shard *shard, unsigned domain, struct span aor,

@@ -57,6 +57,11 @@ extern const struct shard_type binding_type;
 /* Tells how bindings are made: before the first fork. False when shared memory is out. */
 [[nodiscard]] bool bindings_prepare(uint32_t server_id);
 
+/* Expired bindings stay that long before they are cleared away; before the first fork. */
+void bindings_linger(int64_t linger_ms);
+/* When an expired binding is cleared away; INT64_MAX: never. */
+int64_t binding_cleared_ms(const struct binding *binding);
+
 uint64_t binding_hash(unsigned domain, struct span aor);
 struct span binding_text(const struct binding *binding, enum binding_text which);
 struct span binding_user_agent(const struct binding *binding);

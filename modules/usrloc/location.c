@@ -86,38 +86,63 @@ static int compare_bindings(const void *left, const void *right)
 	return a->order < b->order ? -1 : 1;
 }
 
-unsigned location_get(unsigned domain, struct span aor, struct arena *arena,
-		      struct usrloc_contact **out_contacts)
+/* Copies the bindings that `found` names, best first; lock held. */
+static unsigned copy_all(struct binding **found, unsigned count, bool with_expired,
+			 struct arena *arena, struct usrloc_contact **out_contacts)
 {
-	struct binding *found[USRLOC_CONTACTS_MOST];
-	if (domain == USRLOC_NO_DOMAIN)
-		return 0;
-	struct shard *shard = shard_lock(store.set, binding_hash(domain, aor));
-	unsigned count = location_collect(shard, domain, aor, found), copied = 0;
+	unsigned copied = 0;
 	struct usrloc_contact *contacts =
 		count ? ARENA_ARRAY(arena, struct usrloc_contact, count) : NULL;
 	if (count > 1)
 		qsort(found, count, sizeof(found[0]), compare_bindings);
 	for (unsigned i = 0; contacts && i < count; i++)
-		if (!binding_is_over(found[i]) && binding_copy(found[i], arena, &contacts[copied]))
+		if ((with_expired || !binding_is_over(found[i])) &&
+		    binding_copy(found[i], arena, &contacts[copied]))
 			copied++;
-	shard_unlock(shard);
 	*out_contacts = contacts;
 	return copied;
 }
 
-bool location_get_ruid(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
-		       struct usrloc_contact *out_contact)
+static unsigned get(unsigned domain, struct span aor, bool with_expired, struct arena *arena,
+		    struct usrloc_contact **out_contacts)
 {
-	bool is_found = false;
-	struct shard *shard = shard_lock(store.set, hash);
-	for (struct binding *binding = slot_first(shard, hash); binding && !is_found;
-	     binding = slot_next(shard, &binding->slot))
-		is_found = binding->domain == domain && !binding_is_over(binding) &&
-			   span_equal(binding_text(binding, TEXT_RUID), ruid) &&
-			   binding_copy(binding, arena, out_contact);
+	struct binding *found[USRLOC_CONTACTS_MOST];
+	if (domain == USRLOC_NO_DOMAIN)
+		return 0;
+	struct shard *shard = shard_lock(store.set, binding_hash(domain, aor));
+	unsigned count = location_collect(shard, domain, aor, found);
+	count = copy_all(found, count, with_expired, arena, out_contacts);
 	shard_unlock(shard);
-	return is_found;
+	return count;
+}
+
+unsigned location_get(unsigned domain, struct span aor, struct arena *arena,
+		      struct usrloc_contact **out_contacts)
+{
+	return get(domain, aor, false, arena, out_contacts);
+}
+
+unsigned location_get_with_expired(unsigned domain, struct span aor, struct arena *arena,
+				   struct usrloc_contact **out_contacts)
+{
+	return get(domain, aor, true, arena, out_contacts);
+}
+
+unsigned location_get_hash(unsigned domain, uint64_t hash, struct arena *arena,
+			   struct usrloc_contact **out_contacts)
+{
+	struct binding *found[USRLOC_CONTACTS_MOST];
+	unsigned count = 0;
+	if (domain == USRLOC_NO_DOMAIN)
+		return 0;
+	struct shard *shard = shard_lock(store.set, hash);
+	for (struct binding *binding = slot_first(shard, hash);
+	     binding && count < USRLOC_CONTACTS_MOST; binding = slot_next(shard, &binding->slot))
+		if (binding->domain == domain && binding->state != BINDING_GONE)
+			found[count++] = binding;
+	count = copy_all(found, count, false, arena, out_contacts);
+	shard_unlock(shard);
+	return count;
 }
 
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid)

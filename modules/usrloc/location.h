@@ -31,8 +31,10 @@ enum usrloc_result location_apply(unsigned domain, struct span aor,
 				  const struct usrloc_change *changes, unsigned count,
 				  unsigned max_contacts, bool only_these,
 				  struct usrloc_outcome *out_outcome);
-bool location_get_ruid(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
-		       struct usrloc_contact *out_contact);
+unsigned location_get_with_expired(unsigned domain, struct span aor, struct arena *arena,
+				   struct usrloc_contact **out_contacts);
+unsigned location_get_hash(unsigned domain, uint64_t hash, struct arena *arena,
+			   struct usrloc_contact **out_contacts);
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid);
 /* The number that ul.dump shows for an address-of-record. */
 uint32_t location_hash_id(unsigned domain, struct span aor);

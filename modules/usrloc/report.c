@@ -62,10 +62,10 @@ static unsigned expire_shard(unsigned number, struct arena *arena,
 		struct binding *binding = (struct binding *)due[i].slot;
 		if (binding->state == BINDING_GONE)
 			continue;
-		if (binding_is_over(binding))
+		if (binding_cleared_ms(binding) <= clock_ms())
 			count += expire_one(shard, binding, arena, &out_contacts[count]);
 		else
-			timer_arm(shard, &binding->slot, TIMER_EXPIRY, binding->expires_ms);
+			timer_arm(shard, &binding->slot, TIMER_EXPIRY, binding_cleared_ms(binding));
 	}
 	shard_unlock(shard);
 	return count;

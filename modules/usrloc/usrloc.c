@@ -37,7 +37,8 @@ static const struct field setting_fields[] = {
 	SET(journal_dir, "folder of the journal; without it the run directory"),
 	SET(journal_size, "MiB up to which the journal grows before a snapshot replaces it",
 	    .min = 1, .max = 65536),
-	SET(xavp_contact, "XAVP that is stored with each binding; comes with a later release"),
+	SET(xavp_contact,
+	    "XAVP whose values are stored with each binding and come back with lookup()"),
 	FIELD_IGNORED("hash_size", "the table grows with its content"),
 	FIELD_IGNORED("timer_procs", "each worker expires its own share"),
 	FIELD_IGNORED("handle_lost_tcp", "for stream transports, which come with a later release"),
@@ -101,6 +102,16 @@ static bool uses_domain(void)
 static bool by_time(void)
 {
 	return settings.desc_time_order;
+}
+
+static void linger(void)
+{
+	bindings_linger(settings.timer_interval * 1000);
+}
+
+static struct span xavp_contact(void)
+{
+	return settings.xavp_contact;
 }
 
 static int nat_flag(void)
@@ -225,7 +236,10 @@ static const struct usrloc_api api = {
 	.uses_domain = uses_domain,
 	.by_time = by_time,
 	.expired = expired,
-	.get_ruid = location_get_ruid,
+	.get_hash = location_get_hash,
+	.get_with_expired = location_get_with_expired,
+	.linger = linger,
+	.xavp_contact = xavp_contact,
 	.hash_id = location_hash_id,
 	.nat_flag = nat_flag,
 };

@@ -39,7 +39,7 @@ struct usrloc_contact {
 	uint32_t roundtrip_us;
 	struct span domain; /* lives as long as the server */
 	unsigned domain_number;
-	uint64_t hash; /* of domain and address-of-record, for get_ruid */
+	uint64_t hash; /* of domain and address-of-record, for get_hash */
 };
 #define USRLOC_PERMANENT  INT64_MAX
 #define USRLOC_ANY_METHOD UINT32_MAX
@@ -80,10 +80,15 @@ struct usrloc_api {
 	bool (*by_time)(void); /* desc_time_order */
 	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
 	const struct usrloc_contact *(*expired)(const struct script_run *run);
-	/* The live binding with this ruid, found by the hash that its address-of-record has (temporary
-	 * GRUUs); false when there is none. */
-	bool (*get_ruid)(unsigned domain, uint64_t hash, struct span ruid, struct arena *arena,
-			 struct usrloc_contact *out_contact);
+	/* The live bindings with this hash, whatever their address-of-record (temporary GRUUs). */
+	unsigned (*get_hash)(unsigned domain, uint64_t hash, struct arena *arena,
+			     struct usrloc_contact **out_contacts);
+	/* The same as get, with those that expired but were not cleared away yet; `linger`, in prepare
+	 * of the module that wants it, lets them stay for timer_interval. */
+	unsigned (*get_with_expired)(unsigned domain, struct span aor, struct arena *arena,
+				     struct usrloc_contact **out_contacts);
+	void (*linger)(void);
+	struct span (*xavp_contact)(void); /* name of the XAVP stored with bindings; absent: none */
 	uint32_t (*hash_id)(unsigned domain, struct span aor); /* what ul.dump shows */
 	int (*nat_flag)(void); /* the branch flag nat_bflag, -1: none */
 };

@@ -176,7 +176,7 @@ def test_gruus_are_given_to_those_who_know_them(phone):
     reply = phone.register(contact=contact, headers=[("Supported", "gruu")])
     uuid = "urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF"
     host = phone.domain.partition(":")[0]
-    assert ';pub-gruu="sip:%s@%s;gr=%s";temp-gruu="sip:uloc-' % (phone.user, host, uuid) in \
+    assert ';pub-gruu="sip:%s@%s;gr=%s";temp-gruu="sip:' % (phone.user, host, uuid) in \
         reply["Contact"]
     assert reply["Contact"].endswith(';+sip.instance="<%s>"' % uuid)
 

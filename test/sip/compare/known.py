@@ -24,7 +24,6 @@ KNOWN = {
     "register-star-and-contact": "a star beside another contact is refused (RFC 3261 10.3, 6.)",
     "register-bad-contact": "a Contact without host is refused",
     "register-long-user": "addresses-of-record have no length limit of 255 bytes",
-    "register-remove-one": "contacts of equal q are listed oldest first, also after a removal",
     # transactions
     "refused-503": "a lone 503 becomes 500 with the callee's headers",
     "message-503": "a lone 503 becomes 500 with the callee's headers",
