@@ -46,6 +46,11 @@ void reply_target(const struct message *request, struct send_target *out_target)
 /* Adds the destination set as "Contact: <uri>;q=0.5, <uri>" ($ds); false when it is empty. */
 bool render_destination_set(struct writer *w, const struct message *msg);
 
+/* Does the request ask in headers of this kind (Require, Proxy-Require) for extensions that are not in
+ * `supported`, a list with commas? Then `*out_line` is "Unsupported: a, b\r\n" for the answer 420, absent
+ * when memory is exhausted. */
+bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported, struct span *out_line);
+
 /* The To tag of our stateless replies to this request: keyed by the request, the same for
  * retransmissions. `out` takes at least 64 bytes. */
 struct span stateless_to_tag(const struct message *request, char out[64]);

@@ -191,3 +191,30 @@ struct span stateless_to_tag(const struct message *request, char out[64])
 	writer_hex(&w, key[0] & 0xffff, 4);
 	return writer_result(&w);
 }
+
+static bool is_listed(struct span list, struct span token)
+{
+	struct span item;
+	while (list.len && span_split(&list, ',', &item))
+		if (span_equal_nocase(span_trim(item), token))
+			return true;
+	return false;
+}
+
+bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported, struct span *out_line)
+{
+	struct writer w = writer_in_arena(msg->arena, 64);
+	unsigned count = 0;
+	for (const struct sip_header *h = message_header(msg, kind); h; h = message_next_header(msg, h)) {
+		struct span rest = message_header_value(msg, h), token;
+		while (token_next(&rest, &token) == LIST_ITEM) {
+			if (is_listed(supported, token))
+				continue;
+			writer_string(&w, count++ ? ", " : "Unsupported: ");
+			writer_span(&w, token);
+		}
+	}
+	writer_literal(&w, "\r\n");
+	*out_line = count && !w.failed ? writer_result(&w) : (struct span){ NULL, 0 };
+	return count > 0;
+}

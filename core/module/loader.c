@@ -242,6 +242,14 @@ static void tell_unknown_setting(const struct module *module, struct span settin
 		diagnostic_hint(diagnostics, d, "did you mean \"%s\"?", near);
 }
 
+struct span loader_setting_text(const char *module, const char *setting)
+{
+	const struct module *found = loader_find(span_from(module));
+	const struct field *field = found ? field_find(found->settings.fields, span_from(setting)) : NULL;
+	return field && field->kind == FIELD_KIND_TEXT ? field_get_text(field, found->settings.object) :
+		(struct span){ NULL, 0 };
+}
+
 static bool set_one(const struct module *module, struct span setting, const struct config_value *value,
 	struct source_position at, struct diagnostics *diagnostics)
 {

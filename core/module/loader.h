@@ -19,6 +19,8 @@ bool loader_set(struct span modules, struct span setting, const struct config_va
 unsigned loader_count(void);
 /* In order of loading; the core is number 0. */
 const struct module *loader_at(unsigned index);
+/* A text setting of a module; absent when it is not loaded or has no such setting. */
+struct span loader_setting_text(const char *module, const char *setting);
 const struct module *loader_find(struct span name);
 
 /* Resolves needs, then calls `prepare` of all modules, needed ones first. */

@@ -194,3 +194,11 @@ bool locate_uri(struct span uri, struct located *out_located)
 		transport = TRANSPORT_WSS;
 	return locate(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport, is_secure, out_located);
 }
+
+int locate_failure(struct span uri)
+{
+	struct sip_uri parsed;
+	if (!uri_parse(uri, &parsed))
+		return 479;
+	return parsed.scheme == URI_OTHER ? 416 : 478;
+}

@@ -26,3 +26,6 @@ void locate_configure(const struct locate_options *options);
 bool locate_uri(struct span uri, struct located *out_located);
 /* The same for a host with an optional port (0) and transport (NONE: UDP), as in Via and forward(). */
 bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located);
+/* Why a URI cannot be located, as the status of an answer: 479 it is malformed, 416 its scheme is
+ * unknown (RFC 3261 16.3), 478 nobody knows its host. */
+int locate_failure(struct span uri);

@@ -69,7 +69,7 @@ bool forward_request(struct script_run *run, struct message *msg)
 	struct located located;
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (!locate_uri(next_hop, &located)) {
-		msg->last_error = 478;
+		msg->last_error = locate_failure(next_hop);
 		log_error("forward: cannot resolve %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include "core/process/flight.h"
 #include "core/process/overload.h"
 #include "core/process/process.h"
+#include "core/process/request_check.h"
 #include "core/transport/udp.h"
 
 #define CLAIMS_MOST 64
@@ -14,6 +15,8 @@
 static uint32_t pressure;
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
+static struct span supported_extensions; /* for Proxy-Require */
+static bool checks_content; /* CSeq and Content-Length are looked at before the script */
 
 static struct {
 	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
@@ -47,6 +50,9 @@ void receive_prepare(void)
 	for (unsigned i = 0; i < loader_count(); i++)
 		for (uint32_t j = 0; j < loader_at(i)->claims.count && claim_count < CLAIMS_MOST; j++)
 			claims[claim_count++] = &loader_at(i)->claims.rows[j];
+	supported_extensions = core_settings()->proxy_require.len ? core_settings()->proxy_require :
+		loader_setting_text("sanity", "proxy_require");
+	checks_content = core_settings()->rfc_strict > 1 || !module_is_loaded("sanity");
 	qsort(claims, claim_count, sizeof(struct claim *), compare_claims);
 }
 
@@ -81,6 +87,40 @@ static void count_request(const struct message *msg)
 		counter_inc(counters.unsupported);
 }
 
+/* Answers without state what no script is to see. */
+static void refuse(struct message *msg, const struct request_fault *fault)
+{
+	char tag[64];
+	struct local_reply reply = { .request = msg, .code = fault->code, .reason = span_from(fault->reason),
+		.extra_lines = fault->line };
+	struct send_target target;
+	counter_inc(counters.bad_header);
+	log_debug("a malformed request: %s", fault->reason);
+	if (!request_can_be_answered(msg))
+		return;
+	reply.to_tag = stateless_to_tag(msg, tag);
+	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
+	render_local_reply(&w, &reply);
+	reply_target(msg, &target);
+	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK)
+		log_debug("the answer %u could not be sent", fault->code);
+}
+
+/* rfc_strict: 0 no checks, 1 what module sanity does not look at, 2 all. */
+static bool is_refused(struct message *msg)
+{
+	if (core_settings()->rfc_strict == 0)
+		return false;
+	struct request_fault fault = request_check_form(msg);
+	if (!fault.code && checks_content)
+		fault = request_check_content(msg);
+	if (!fault.code)
+		fault = request_check_extensions(msg, supported_extensions);
+	if (fault.code)
+		refuse(msg, &fault);
+	return fault.code != 0;
+}
+
 static void receive_request(struct message *msg)
 {
 	uint32_t pressed = pressure;
@@ -89,7 +129,7 @@ static void receive_request(struct message *msg)
 		msg->notes |= NOTE_FORCE_RPORT;
 	if (core_settings()->local_rport)
 		msg->notes |= NOTE_ADD_LOCAL_RPORT;
-	if (overload_absorbs_ack(msg) || is_claimed(msg))
+	if (is_refused(msg) || overload_absorbs_ack(msg) || is_claimed(msg))
 		return;
 	if (__builtin_expect(pressed != 0, 0) && overload_refuses(msg, pressed))
 		return;
@@ -103,6 +143,11 @@ static void receive_request(struct message *msg)
 static void receive_reply(struct message *msg)
 {
 	counter_inc(counters.replies);
+	if (core_settings()->rfc_strict && reply_is_broken(msg)) {
+		counter_inc(counters.bad_header);
+		log_debug("a malformed reply is discarded");
+		return;
+	}
 	statistics_count_reply(msg);
 	if (!run_main_route(msg, ROUTE_REPLY)) {
 		counter_inc(counters.dropped_replies);

@@ -13,7 +13,7 @@ static struct core_settings settings = {
 	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
 	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"),
 	.port = 5060, .auto_aliases = true, .server_signature = true,
-	.phone2tel = true, .max_branches = 12, .msg_recv_max_size = 65535,
+	.phone2tel = true, .rfc_strict = 1, .max_branches = 12, .msg_recv_max_size = 65535,
 	.dns_try_ipv6 = true, .dns_naptr_ignore_rfc = true, .dns_srv_lb = true, .dns_use_search_list = true,
 	.dns_cache_init = true, .use_dns_cache = true, .dns_cache_mem = 500, .dns_cache_gc_interval = 120,
 	.dns_cache_max_ttl = DNS_TTL_MOST_S, .dns_cache_negative_ttl = 60,
@@ -86,6 +86,10 @@ static const struct field fields[] = {
 	SET(server_header, "the whole Server header line"), SET(user_agent_header, "the whole User-Agent header line"),
 	SET(max_branches, "destinations of one request", .min = 1, .max = 31),
 	SET(msg_recv_max_size, "bytes of the largest message", .min = 1024, .max = 65535),
+	SET(rfc_strict, "malformed messages never reach the script (400, 505): 0 off, 1 those that module sanity does "
+		"not look at, 2 all; not 0: sanity_check() answers by RFC 3261 where Kamailio does not (416)", .max = 2),
+	SET(proxy_require, "extensions in Proxy-Require that pass, with commas; others are answered 420. Empty: those of "
+		"module sanity"),
 	SET(max_while_loops, "rounds of a while loop; 0: no limit", .max = 1000000000),
 	SET(max_recursive_level, "depth of route calls", .min = 1, .max = 10000),
 	SET(return_mode, "1: any non-zero return value is true"),

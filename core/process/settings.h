@@ -34,8 +34,8 @@ struct core_settings {
 	/* messages */
 	bool force_rport, local_rport, check_via, reply_to_via, sip_warning, server_signature, phone2tel;
 	bool onsend_route_reply, http_reply_parse;
-	struct span server_header, user_agent_header;
-	int64_t max_branches, msg_recv_max_size;
+	struct span server_header, user_agent_header, proxy_require;
+	int64_t max_branches, msg_recv_max_size, rfc_strict;
 	/* script */
 	int64_t max_while_loops, max_recursive_level;
 	bool return_mode;

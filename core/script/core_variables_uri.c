@@ -51,7 +51,7 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 		return give_int(out, (int64_t)text.len);
 	const struct sip_uri *uri = scratch_uri(run, text);
 	if (!uri || uri->scheme == URI_OTHER) {
-		log_error("\"%.*s\" is no URI\n", SPAN_ARGS(text));
+		log_debug("\"%.*s\" is no URI", SPAN_ARGS(text));
 		return false;
 	}
 	switch (part) {
@@ -129,7 +129,7 @@ static bool set_piece(struct script_run *run, const struct variable_ref *ref,
 	struct writer w = writer_in_arena(run->arena, current.len + text.len + 32);
 	if (!current.at || !uri_parse(current, &uri) ||
 		!uri_write_changed(&w, &uri, pieces[part], text)) {
-		log_error("%.*s cannot be set to \"%.*s\" in \"%.*s\"\n", SPAN_ARGS(ref->text),
+		log_debug("%.*s cannot be set to \"%.*s\" in \"%.*s\"", SPAN_ARGS(ref->text),
 			SPAN_ARGS(text),
 			SPAN_ARGS(current));
 		return false;

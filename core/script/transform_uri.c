@@ -56,7 +56,7 @@ static bool parse_input(struct script_run *run, struct value *value, struct sip_
 	if (uri_parse(text, out_uri))
 		return true;
 	if (text.len)
-		log_error("\"%.*s\" is no URI\n", SPAN_ARGS(text));
+		log_debug("\"%.*s\" is no URI", SPAN_ARGS(text));
 	return false;
 }
 
@@ -205,7 +205,7 @@ static bool apply_tobody(struct script_run *run, struct value *value, const stru
 		return false;
 	if (!name_addr_parse(text, &address)) {
 		if (text.len)
-			log_error("\"%.*s\" is no address\n", SPAN_ARGS(text));
+			log_debug("\"%.*s\" is no address", SPAN_ARGS(text));
 		return false;
 	}
 	switch ((enum tobody_part)part) {

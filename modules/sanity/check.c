@@ -29,9 +29,11 @@ static struct sanity_fault check_uri_scheme(struct message *msg, int64_t uri_bit
 	struct sip_uri uri;
 	if (!message_is_request(msg))
 		return fine;
-	return message_parse_uri(msg, &uri) && uri.scheme != URI_OTHER
-		? fine
-		: fault(400, "Bad Request URI");
+	if (!message_parse_uri(msg, &uri))
+		return fault(400, "Bad Request URI");
+	if (uri.scheme != URI_OTHER)
+		return fine;
+	return core_setting_int("rfc_strict") ? fault(416, "Unsupported URI Scheme") : fault(400, "Bad Request URI");
 }
 
 /* ---- headers that must be there -------------------------------------------------------------- */
@@ -87,9 +89,10 @@ static struct sanity_fault check_cseq_value(struct message *msg, int64_t uri_bit
 static struct sanity_fault check_content_length(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
+	/* RFC 3261 18.3: bytes beyond the body are ignored; they go nowhere. */
 	bool is_wrong =
 		(msg->index->defects & (SIP_DEFECT_CONTENT_LENGTH | SIP_DEFECT_SHORT_BODY)) ||
-		(msg->notes & NOTE_TRAILING_BYTES);
+		((msg->notes & NOTE_TRAILING_BYTES) && !core_setting_int("rfc_strict"));
 	return is_wrong ? fault(400, "Content-Length mis-match") : fine;
 }
 
@@ -104,40 +107,14 @@ static struct sanity_fault check_expires(struct message *msg, int64_t uri_bits)
 
 /* ---- Proxy-Require --------------------------------------------------------------------------- */
 
-static bool is_supported(struct span token)
-{
-	struct span rest = sanity_settings->proxy_require, item;
-	while (rest.len && span_split(&rest, ',', &item))
-		if (span_equal_nocase(span_trim(item), token))
-			return true;
-	return false;
-}
-
 /* RFC 3261 16.3 step 5: the answer lists what is not supported. */
 static struct sanity_fault check_proxy_require(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	struct writer w = writer_in_arena(msg->arena, 64);
-	unsigned count = 0;
-	if (!message_is_request(msg))
-		return fine;
-	for (const struct sip_header *h = message_header(msg, HEADER_PROXY_REQUIRE); h;
-		h = message_next_header(msg, h)) {
-		struct span rest = message_header_value(msg, h), token;
-		while (token_next(&rest, &token) == LIST_ITEM) {
-			if (is_supported(token))
-				continue;
-			writer_string(&w, count++ ? ", " : "Unsupported: ");
-			writer_span(&w, token);
-		}
-	}
-	if (!count)
-		return fine;
-	writer_literal(&w, "\r\n");
 	struct sanity_fault result = fault(420, "Bad Proxy Require Extension");
-	if (!w.failed)
-		result.line = writer_result(&w);
-	return result;
+	bool is_wrong = message_is_request(msg) &&
+		unsupported_line(msg, HEADER_PROXY_REQUIRE, sanity_settings->proxy_require, &result.line);
+	return is_wrong ? result : fine;
 }
 
 /* ---- URIs ------------------------------------------------------------------------------------ */

@@ -197,10 +197,11 @@ static const struct {
 } error_phrases[] = {
 	{ 400, "Bad Request" },
 	{ 404, "Not Found" },
+	{ 416, "Unsupported URI Scheme" },
 	{ 476, "Unresolvable destination" },
 	{ 477, "Unfortunately error on sending to next hop occurred" },
 	{ 478, "Unresolvable destination" },
-	{ 479, "We don't forward to private IP addresses" },
+	{ 479, "Regretfully, we were not able to process the URI" },
 	{ 483, "Too Many Hops" },
 	{ 503, "Service Unavailable" },
 };

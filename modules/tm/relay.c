@@ -144,7 +144,7 @@ static bool find_target(struct message *msg, const struct send_target *forced,
 	}
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (!locate_uri(next_hop, &located)) {
-		msg->last_error = 478;
+		msg->last_error = locate_failure(next_hop);
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}

@@ -177,6 +177,8 @@ static struct span local_reason(unsigned code)
 	} known[] = {
 		{ 477, SPAN("Unfortunately error on sending to next hop occurred (477/TM)") },
 		{ 478, SPAN("Unresolvable destination (478/TM)") },
+		{ 416, SPAN("Unsupported URI Scheme") },
+		{ 479, SPAN("Regretfully, we were not able to process the URI (479/TM)") },
 		{ 487, SPAN("Request Terminated") },
 	};
 	if (code == (unsigned)tm_settings()->reply_408_code)

@@ -49,7 +49,7 @@ def line(raw):
     (lambda m: m.set("CSeq", "4294967297 INVITE"), "400 CSeq number is illegal"),
     (lambda m: m.add("Expires", "soon"), "400 Expires value is illegal"),
     (lambda m: m.set("Content-Length", "9999"), "400 Content-Length mis-match"),
-    (lambda m: m.set("Content-Length", "3"), "400 Content-Length mis-match"),
+    (lambda m: m.set("Content-Length", "3"), {"kamailio": "400 Content-Length mis-match", "viaduct": "200 Sane"}),
     (lambda m: m.set("From", "<sip:>;tag=x"), "400 Invalid From Header"),
     (lambda m: m.set("To", "<sip:[::1>"), "400 Ivalid To Header"),
     (lambda m: m.set("From", "hello"), "400 Invalid From Header"),
@@ -64,17 +64,26 @@ def line(raw):
 ], ids=["sane", "cseq-method", "cseq-text", "cseq-large", "expires-text", "length-more",
         "length-less", "from-empty", "to-bracket", "from-text", "max-forwards-text", "no-call-id",
         "no-cseq", "no-from", "no-to", "no-via", "no-contact", "no-max-forwards"])
-def test_header_that_is_wrong(agent, change, expected):
+def test_header_that_is_wrong(agent, server, change, expected):
+    """RFC 3261 18.3: bytes beyond the body are no mistake; the peer takes them for one."""
+    if isinstance(expected, dict):
+        expected = expected[server.program]
     assert line(raw_reply(ask(agent, lambda m: change(m) and None))) == expected
 
 
+# RFC 3261 16.3 step 2 wants 416.
+SCHEME = {"kamailio": "400 Bad Request URI", "viaduct": "416 Unsupported URI Scheme"}
+
+
 @pytest.mark.parametrize("uri, expected", [
-    ("http://example.com/", "400 Bad Request URI"), ("sip:", "400 Bad Request URI"),
-    ("mailto:x@example.com", "400 Bad Request URI"), ("sip:x@y:port", "400 Bad Request URI"),
+    ("http://example.com/", SCHEME), ("sip:", "400 Bad Request URI"),
+    ("mailto:x@example.com", SCHEME), ("sip:x@y:port", "400 Bad Request URI"),
     ("sip:x@[::1", "400 Bad Request URI"), ("tel:+1234", "200 Sane"),
     ("sips:x@example.com", "200 Sane"), ("sip:x@y;a=b?c=d", "200 Sane"),
 ])
-def test_request_uri(agent, uri, expected):
+def test_request_uri(agent, server, uri, expected):
+    if isinstance(expected, dict):
+        expected = expected[server.program]
     reply = raw_reply(ask(agent, lambda m: m.encode().replace(m.uri.encode(), uri.encode(), 1)))
     assert line(reply) == expected
 
