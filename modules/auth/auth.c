@@ -336,25 +336,25 @@ static int proxy_authenticate(struct script_run *run, const struct password_args
 	return authenticate(run, args, true);
 }
 
-/* Do the user, and with use_domain the host as well, agree? `host` is that of From. */
+/* A URI of this user, and with a host of this host. */
 static bool agrees(struct span uri_text, struct span user, struct span host)
 {
 	struct sip_uri uri;
 	return uri_parse(uri_text, &uri) && span_equal(uri.user, user) &&
-		(!settings.use_domain || span_equal_nocase(uri.host, host));
+		(!host.at || span_equal_nocase(uri.host, host));
 }
 
-/* From names the user; To of REGISTER and PUBLISH as well, and the Request-URI of PUBLISH. */
-static bool is_own_request(const struct message *msg, struct span user)
+static bool is_own_request(const struct message *msg, struct span user, bool with_domains)
 {
 	struct sip_uri from;
 	uint32_t method = message_method(msg);
-	if (!uri_parse(message_from_uri(msg), &from) || !agrees(message_from_uri(msg), user, from.host))
+	if (!uri_parse(message_from_uri(msg), &from) || !span_equal(from.user, user))
 		return false;
+	struct span host = with_domains ? from.host : (struct span){ 0 };
 	if ((method == METHOD_REGISTER || method == METHOD_PUBLISH) &&
-		!agrees(message_to_uri(msg), user, from.host))
+		!agrees(message_to_uri(msg), user, host))
 		return false;
-	return method != METHOD_PUBLISH || agrees(message_uri(msg), user, from.host);
+	return method != METHOD_PUBLISH || agrees(message_uri(msg), user, host);
 }
 
 static int auth_check(struct script_run *run, const struct auth_check_args *args)
@@ -365,8 +365,8 @@ static int auth_check(struct script_run *run, const struct auth_check_args *args
 	struct span name = run->msg->account_user;
 	if (result != AUTH_OK || !(args->checks & 1) || !name.at)
 		return result;
-	return is_own_request(run->msg, span_slice(name, 0, span_find(name, '@', 0))) ? AUTH_OK :
-										       AUTH_MISMATCH;
+	name = span_slice(name, 0, span_find(name, '@', 0));
+	return is_own_request(run->msg, name, settings.use_domain) ? AUTH_OK : AUTH_MISMATCH;
 }
 
 /* ---- module ------------------------------------------------------------------------------------------------- */
@@ -386,6 +386,7 @@ static const struct auth_api api = {
 	.authorized_user = authorized_user,
 	.begin = credentials_begin,
 	.verify = credentials_verify,
+	.is_own_request = is_own_request,
 	.realm = realm_strip,
 };
 static const struct module_interface offers[] = {
