@@ -7,6 +7,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "core/base/log_sink.h"
+
 #define LINE_MAX_BYTES 4096
 
 static int own_threshold = LOG_LEVEL_INFO - 1;
@@ -17,7 +19,9 @@ int *const *const log_threshold_address = &threshold;
 static struct {
 	struct log_options options;
 	int index;
-	bool is_open; /* openlog was called */
+	uint64_t own_lost;      /* lines of this process that nobody took, since it last said so */
+	uint64_t lost;          /* of all processes, until log_share_lost */
+	uint64_t *common_lost;
 	bool colour_forced;
 	struct span (*prefix_source)(void);
 	bool in_prefix;
@@ -97,10 +101,10 @@ void log_force_colour(void)
 void log_configure(const struct log_options *options)
 {
 	state.options = *options;
-	if (!options->to_stderr) {
-		openlog(options->name, LOG_PID | LOG_CONS, options->facility);
-		state.is_open = true;
-	}
+	if (options->to_stderr)
+		log_sink_use_stderr();
+	else
+		log_sink_use_syslog(options->socket ? options->socket : "/dev/log", options->name);
 }
 
 void log_process(int index)
@@ -150,22 +154,52 @@ static struct span current_prefix(void)
 	return prefix;
 }
 
-/* Sends one line; on stderr with the process in front, as operators know it. */
-static void emit(int level, int facility, const char *text, size_t len)
+uint64_t log_lost(void)
+{
+	return __atomic_load_n(state.common_lost ? state.common_lost : &state.lost, __ATOMIC_RELAXED);
+}
+
+void log_share_lost(uint64_t *cell)
+{
+	*cell = state.lost;
+	state.common_lost = cell;
+}
+
+static bool emit_stderr(const struct level_row *row, const char *text, size_t len)
+{
+	char line[LOG_SINK_LINE_MOST];
+	const char *colour = state.options.use_colour ? row->colour : "";
+	const char *plain = *colour ? "\033[0m" : "";
+	if (len > sizeof(line) - 64)
+		len = sizeof(line) - 64;
+	int size = snprintf(line, sizeof(line), "%s%2d(%d) %.*s%s\n", colour, state.index, (int)getpid(),
+		(int)len, text, plain);
+	return log_sink_write(line, (size_t)size);
+}
+
+static bool emit_line(int level, int facility, const char *text, size_t len)
 {
 	struct level_row *row = level_row(level);
-	if (!state.options.to_stderr) {
-		syslog((facility < 0 ? state.options.facility : facility) | row->priority, "%.*s", (int)len, text);
-		return;
+	if (state.options.to_stderr)
+		return emit_stderr(row, text, len);
+	return log_sink_write_syslog((facility < 0 ? state.options.facility : facility) | row->priority, text, len);
+}
+
+/* Sends one line; on stderr with the process in front, as operators know it. A reader that is slow
+ * costs lines, not time. */
+static void emit(int level, int facility, const char *text, size_t len)
+{
+	if (state.own_lost) {
+		char notice[128];
+		int size = snprintf(notice, sizeof(notice),
+			"WARNING: core: %llu lines of this process were lost, because nobody read them",
+			(unsigned long long)state.own_lost);
+		if (emit_line(LOG_LEVEL_WARNING, -1, notice, (size_t)size))
+			state.own_lost = 0;
 	}
-	char line[LINE_MAX_BYTES + 128];
-	const char *colour = state.options.use_colour ? row->colour : "";
-	int size = snprintf(line, sizeof(line), "%s%2d(%d) %.*s%s\n", colour, state.index, (int)getpid(),
-		(int)len, text, *colour ? "\033[0m" : "");
-	if (size > (int)sizeof(line) - 1)
-		size = (int)sizeof(line) - 1;
-	if (write(STDERR_FILENO, line, (size_t)size) < 0) {
-		/* Nobody reads stderr; there is no better place to say so. */
+	if (state.own_lost || !emit_line(level, facility, text, len)) {
+		state.own_lost++;
+		__atomic_fetch_add(state.common_lost ? state.common_lost : &state.lost, 1, __ATOMIC_RELAXED);
 	}
 }
 

@@ -45,7 +45,8 @@ static inline bool log_is_on(int level)
 	return level <= **log_threshold_address;
 }
 
-/* Writes one line; use the macros. One write(2) or syslog(3), so lines of processes never mix. */
+/* Writes one line; use the macros. One system call, so lines of processes never mix; it never waits:
+ * a line that nobody takes is lost and counted. */
 [[gnu::format(printf, 6, 7), gnu::cold]] void log_write(int level, const char *origin, const char *file, int line,
 	const char *function, const char *format, ...);
 /* A line of the script (xlog): no file, no function; `facility` < 0 means the configured one. */
@@ -70,6 +71,7 @@ struct log_options {
 	bool use_colour;
 	int facility;      /* LOG_LOCAL0 … of syslog.h */
 	const char *name;  /* syslog tag; borrowed for the life of the process */
+	const char *socket; /* of the system's log; NULL: /dev/log */
 };
 void log_configure(const struct log_options *options);
 /* Sets the number and text that identify this process in a line. */
@@ -81,6 +83,10 @@ void log_set_own_threshold(int level);
 void log_reset_own_threshold(void);
 /* Moves the threshold into shared memory so that RPC can change it in all processes. */
 void log_share(int *threshold);
+/* Lines of all processes that were lost, because their reader was slow or the disk full. */
+uint64_t log_lost(void);
+/* Counts them in shared memory; before the first fork. */
+void log_share_lost(uint64_t *cell);
 /* Text put before every line (core parameter log_prefix): asked when a line is written, so that
  * lines that are off cost nothing. The result is borrowed until the next call; lines that `source`
  * itself writes have no prefix. NULL: none. */

@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/loop/accept.h"
 
 #define EVENTS_PER_TURN 64
 #define HOOKS_MOST 16
@@ -39,6 +40,7 @@ bool loop_init(void)
 	free(loop.watches);
 	free(loop.heap);
 	loop = (typeof(loop)){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+	loop_accept_prepare();
 	if (loop.epoll_fd < 0)
 		log_critical("epoll_create1 failed: %m");
 	return loop.epoll_fd >= 0;

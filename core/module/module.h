@@ -11,6 +11,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/db/db.h"
+#include "core/loop/accept.h"
 #include "core/loop/fiber.h"
 #include "core/loop/loop.h"
 #include "core/message/message.h"

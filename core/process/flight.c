@@ -43,8 +43,7 @@ static struct {
 bool flight_prepare(unsigned processes)
 {
 	void *frame;
-	/* Two for each role: the dead one's is read while the successor writes its own. */
-	state.table = shm_reserve(sizeof(*state.table) + 2 * processes * sizeof(struct flight_record), "flight");
+	state.table = shm_reserve(sizeof(*state.table) + processes * sizeof(struct flight_record), "flight");
 	if (!state.table)
 		return false;
 	condemned_count = &state.table->condemned_count;
@@ -52,9 +51,14 @@ bool flight_prepare(unsigned processes)
 	return backtrace(&frame, 1) >= 0;
 }
 
-struct flight_record *flight_record_of(unsigned process, uint32_t incarnation)
+const struct flight_record *flight_take(unsigned process)
 {
-	return &state.table->records[2 * process + (incarnation & 1)];
+	static struct flight_record copy;
+	const struct flight_record *record = &state.table->records[process];
+	uint32_t len = record->len <= sizeof(record->bytes) ? record->len : 0;
+	memcpy(&copy, record, offsetof(struct flight_record, bytes) + len);
+	copy.len = len;
+	return &copy;
 }
 
 /* ---- noting ------------------------------------------------------------------------------------ */
@@ -108,12 +112,12 @@ static void on_fatal_signal(int number, siginfo_t *info, void *context)
 		raise(number);
 }
 
-void flight_start(unsigned process, uint32_t incarnation)
+void flight_start(unsigned process)
 {
 	struct sigaction action = { .sa_sigaction = on_fatal_signal,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 	stack_t stack = { .ss_sp = state.stack, .ss_size = sizeof(state.stack) };
-	state.own = flight_record_of(process, incarnation);
+	state.own = &state.table->records[process];
 	state.own->len = state.own->frame_count = 0;
 	state.own->signal = 0;
 	sigaltstack(&stack, NULL);

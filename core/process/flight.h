@@ -25,11 +25,12 @@ struct flight_record {
 /* Reserves a recorder for each of `processes`; before the first fork. */
 [[nodiscard]] bool flight_prepare(unsigned processes);
 /* In the new process of role `process`: recorder and handlers are its own from here on. */
-void flight_start(unsigned process, uint32_t incarnation);
+void flight_start(unsigned process);
 /* Recorder and handlers are not for this process (a child that compiles). */
 void flight_stop(void);
-/* The recorder of a process that died; constant until the successor of its successor starts. */
-struct flight_record *flight_record_of(unsigned process, uint32_t incarnation);
+/* Supervisor: a copy of what a dead process noted, valid until the next call; before its successor is
+ * started. */
+const struct flight_record *flight_take(unsigned process);
 
 /* Notes what is being worked on; flight_done when the message needs no more work for now. */
 void flight_note(struct span bytes, const struct end_point *source, const struct end_point *local);

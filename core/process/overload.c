@@ -9,17 +9,17 @@
 #include "core/message/render.h"
 #include "core/process/settings.h"
 #include "core/shm/map.h"
+#include "core/shm/shard.h"
 
 #define PARKED_MOST 9000       /* of the 10,000 fibers that may wait */
 #define QUEUE_HARD 4           /* times overload_delay: OPTIONS are refused, too */
 #define FILL_MOST_PERCENT 50   /* of the socket's buffer, which may hold less than overload_delay */
 #define FILL_HARD_PERCENT 85
-#define MEMORY_LEAST 32        /* a part of 1/32 is kept for what was begun */
 #define TELL_MS 5000
 #define REPLY_ROOM 512
 
 struct overload_shared {
-	uint32_t pressure; /* PRESSURE_DRAIN, PRESSURE_MEMORY */
+	uint32_t pressure; /* PRESSURE_DRAIN */
 	uint32_t drain_retry_after;
 	uint64_t tag_key;  /* of the To tag of refusals */
 };
@@ -28,6 +28,8 @@ static const uint32_t none;
 static struct overload_shared *shared;
 static const uint32_t *common_pressure = &none;
 const uint32_t *const *const overload_common_address = &common_pressure;
+static const uint32_t *memory_is_short = &none;
+const uint32_t *const *const overload_memory_address = &memory_is_short;
 static uint32_t own_pressure; /* PRESSURE_FIBERS */
 const uint32_t *const overload_own_address = &own_pressure;
 
@@ -63,6 +65,8 @@ bool overload_prepare(void)
 	writer_hex(&w, hash_keyed(&shared->tag_key, sizeof(shared->tag_key)), 16);
 	state.tag_len = w.len;
 	common_pressure = &shared->pressure;
+	if (core_settings()->overload_delay)
+		memory_is_short = shm_short_address();
 	return true;
 }
 
@@ -109,29 +113,27 @@ void overload_turn(void)
 	tell();
 }
 
-static void set_pressure(uint32_t bit, bool is_on)
+/* Pages that are handed out may be empty. */
+static void make_room(void)
 {
-	if (is_on)
-		__atomic_fetch_or(&shared->pressure, bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(&shared->pressure, ~bit, __ATOMIC_RELAXED);
+	for (struct shard_set *set = shard_set_next(NULL); set; set = shard_set_next(set))
+		shard_set_trim(set);
 }
 
-/* Pages may be handed out and yet have room, so both figures must be high. */
 void overload_look_at_memory(void)
 {
+	static bool was_short;
 	struct shm_usage usage;
-	bool was_short = shared->pressure & PRESSURE_MEMORY;
-	shm_get_usage(&usage);
-	uint64_t least = usage.total / MEMORY_LEAST * (was_short ? 2 : 1);
-	bool is_short = core_settings()->overload_delay && usage.free < least && usage.total - usage.used < 4 * least;
+	bool is_short = *memory_is_short;
+	if (is_short)
+		make_room();
 	if (is_short == was_short)
 		return;
-	set_pressure(PRESSURE_MEMORY, is_short);
+	was_short = is_short;
+	shm_get_usage(&usage);
 	if (is_short)
-		log_error("shared memory is short (%llu of %llu bytes used): new requests get 503; start with -m %llu or more",
-			(unsigned long long)usage.used, (unsigned long long)usage.total,
-			(unsigned long long)(usage.total >> 19));
+		log_error("shared memory is short (%llu of %llu bytes are taken): new requests get 503; start with a "
+			  "larger -m or shm_mem_size", (unsigned long long)usage.real_used, (unsigned long long)usage.total);
 	else
 		log_notice("there is enough shared memory again");
 }
@@ -213,7 +215,7 @@ void overload_count_old(void)
 void overload_set_drain(bool is_on, uint32_t seconds)
 {
 	shared->drain_retry_after = seconds;
-	set_pressure(PRESSURE_DRAIN, is_on);
+	__atomic_store_n(&shared->pressure, is_on ? PRESSURE_DRAIN : 0, __ATOMIC_RELEASE);
 }
 
 bool overload_is_draining(void)

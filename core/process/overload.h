@@ -26,16 +26,18 @@ enum pressure { /* bits */
 void overload_counters_prepare(void);
 /* Once a turn of a worker's loop. */
 void overload_turn(void);
-/* Supervisor, a few times a second: is shared memory short? */
+/* Supervisor, a few times a second: when shared memory is short, says so and makes room. */
 void overload_look_at_memory(void);
 
 extern const uint32_t *const *const overload_common_address;
+extern const uint32_t *const *const overload_memory_address;
 extern const uint32_t *const overload_own_address;
 uint32_t overload_measure(const struct datagram *datagram);
 /* What presses on this datagram; 0 is the rule. */
 static inline uint32_t overload_pressure(const struct datagram *datagram)
 {
-	uint32_t common = **overload_common_address | *overload_own_address;
+	uint32_t common = **overload_common_address | *overload_own_address |
+		(**overload_memory_address ? PRESSURE_MEMORY : 0);
 	return __builtin_expect(datagram->arrived_us != 0, 0) ? common | overload_measure(datagram) : common;
 }
 

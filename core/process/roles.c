@@ -268,6 +268,13 @@ static bool may_park(void)
 	return !lock_is_any_held();
 }
 
+/* Who gets an answer by SIP finds all processes there. */
+static void wait_for_the_others(void)
+{
+	for (int tries = 0; !state.roles[0].is_ready && tries < 5000; tries++)
+		usleep(200);
+}
+
 static bool role_start(struct role *role)
 {
 	if (!loop_init() || !signals_start())
@@ -283,6 +290,7 @@ static bool role_start(struct role *role)
 	if (role->kind == ROLE_MODULE)
 		return role->module_role->start();
 	timers_start();
+	wait_for_the_others();
 	return receive_start();
 }
 
@@ -290,7 +298,6 @@ int role_run(unsigned index)
 {
 	struct role *role = &state.roles[index];
 	state.self = index;
-	role->pid = getpid(); /* somebody may ask before the supervisor's fork returns */
 	/* When the supervisor is gone nobody would replace us, and a new server wants our ports: end at
 	 * once, also when we are stopped or busy. What lies in shared memory ends with us in any case. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -299,7 +306,7 @@ int role_run(unsigned index)
 	prctl(PR_SET_NAME, role->kind == ROLE_WORKER ? "viaduct-worker" : "viaduct-rpc");
 	log_process((int)index);
 	counters_select(index);
-	flight_start(index, role->incarnation);
+	flight_start(index);
 	clock_refresh();
 	if (!role_start(role)) {
 		log_critical("%s cannot start", role->name);

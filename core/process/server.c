@@ -181,7 +181,8 @@ static void configure_log(void)
 	const struct core_settings *settings = core_settings();
 	struct log_options options = { .to_stderr = settings->log_stderror, .use_colour = settings->log_color,
 		.facility = log_facility_from_name(settings->log_facility),
-		.name = arena_string(startup_arena(), settings->log_name) };
+		.name = arena_string(startup_arena(), settings->log_name),
+		.socket = arena_string(startup_arena(), settings->log_socket) };
 	log_set_threshold((int)settings->debug);
 	log_configure(&options);
 }
@@ -451,13 +452,15 @@ static bool share_state(void)
 {
 	int64_t *offset = shm_reserve(sizeof(*offset), "clock");
 	int *threshold = shm_reserve(sizeof(*threshold), "log");
-	if (!offset || !threshold)
+	uint64_t *lost = shm_reserve(sizeof(*lost), "log");
+	if (!offset || !threshold || !lost)
 		return false;
 	live_add("core", core_setting_object(), core_setting_fields());
 	if (!live_start())
 		return false;
 	clock_share(offset);
 	log_share(threshold);
+	log_share_lost(lost);
 	return true;
 }
 

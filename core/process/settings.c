@@ -11,7 +11,7 @@
 
 static struct core_settings settings = {
 	.fork = true, .rundir = SPAN("/var/run/kamailio"), .exit_timeout = 60, .shm_mem_size = 64,
-	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"),
+	.debug = 0, .log_name = SPAN("viaduct"), .log_facility = SPAN("LOG_DAEMON"), .log_socket = SPAN("/dev/log"),
 	.port = 5060, .auto_aliases = true, .server_signature = true,
 	.phone2tel = true, .rfc_strict = 1, .max_branches = 12, .msg_recv_max_size = 65535,
 	.dns_try_ipv6 = true, .dns_naptr_ignore_rfc = true, .dns_srv_lb = true, .dns_use_search_list = true,
@@ -67,6 +67,7 @@ static const struct field fields[] = {
 	SET(memlog, "accepted: memory reports come with SIGUSR1"), SET(memdbg, "accepted: there is no allocator to trace"),
 	SET(log_stderror, "log to stderr instead of syslog"), SET(log_color, "coloured lines on stderr"),
 	SET(log_facility, "syslog facility", .accept = check_facility), SET(log_name, "syslog tag"),
+	SET(log_socket, "socket of the system's log"),
 	SET(log_prefix, "text with variables put before every line of a message"),
 	SET(port, "port of listen addresses without one", .max = 65535),
 	SET(tos, "type of service of sent packets: a number, or IPTOS_LOWDELAY, _THROUGHPUT, _RELIABILITY, _MINCOST", .max = 255),

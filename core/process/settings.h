@@ -16,7 +16,7 @@ struct core_settings {
 	/* log */
 	int64_t debug, log_prefix_mode, memlog, memdbg;
 	bool log_stderror, log_color;
-	struct span log_facility, log_name, log_prefix;
+	struct span log_facility, log_name, log_prefix, log_socket;
 	/* network */
 	int64_t port, tos, mhomed, pmtu_discovery;
 	bool ip_free_bind;

@@ -101,8 +101,14 @@ static unsigned method_index(uint32_t method)
 	return method ? (unsigned)__builtin_ctz(method) : METHODS;
 }
 
+static int64_t lost_log_lines(void)
+{
+	return (int64_t)log_lost();
+}
+
 void statistics_prepare(void)
 {
+	counter_register_computed("core", "log_lost", "log lines that nobody took", lost_log_lines);
 	for (unsigned i = 0; i < METHODS; i++)
 		counters.requests[i] =
 			count_of("requests with this method", "rcv_requests_%s", method_names[i]);

@@ -71,17 +71,16 @@ static bool is_to_blame(int status, const struct flight_record *record)
 	return WIFEXITED(status) ? WEXITSTATUS(status) != 0 : record->code > 0 || record->signal == SIGABRT;
 }
 
-static void keep_traces(const struct role *role, pid_t pid, int status, const char *how)
+static void keep_traces(const struct crash_report *report, int status)
 {
 	char directory[256];
-	struct flight_record *record = flight_record_of((unsigned)(role - role_at(0)), role->incarnation - 1);
+	const struct flight_record *record = report->record;
 	if (is_to_blame(status, record))
 		flight_condemn(record);
 	if (!is_worth_a_file(status, record))
 		return;
-	struct crash_report report = { role->name, pid, how, record };
 	snprintf(directory, sizeof(directory), "%.*s", SPAN_ARGS(core_settings()->rundir));
-	const char *path = crash_file_write(directory, (unsigned)core_settings()->crash_files, &report);
+	const char *path = crash_file_write(directory, (unsigned)core_settings()->crash_files, report);
 	if (path)
 		log_notice("what is known about it is in %s", path);
 }
@@ -89,8 +88,8 @@ static void keep_traces(const struct role *role, pid_t pid, int status, const ch
 static void replace(unsigned index, int status)
 {
 	struct role *role = role_at(index);
-	pid_t pid = role->pid;
 	char how[128];
+	struct crash_report report = { role->name, role->pid, how, flight_take(index) };
 	describe_end(status, how, sizeof(how));
 	state.failed_starts = role->is_ready ? 0 : state.failed_starts + 1;
 	role->pid = 0;
@@ -106,7 +105,7 @@ static void replace(unsigned index, int status)
 		state.is_stopping = true;
 	shard_touch_all_sets();
 	log_warning("%s %s; a successor took over", role->name, how);
-	keep_traces(role, pid, status, how);
+	keep_traces(&report, status);
 }
 
 /* A process that stays away from its loop is told to say where it is, and then killed. */
@@ -258,9 +257,9 @@ int supervisor_run(void)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Workers last: who gets an answer by SIP finds the control sockets there, too. */
 	fork_all(ROLE_MODULE);
 	fork_all(ROLE_WORKER);
+	role_at(0)->is_ready = true;
 	while (!state.is_stopping) {
 		struct timespec turn = { .tv_nsec = TURN_MS * 1000000L };
 		int number = sigtimedwait(&set, NULL, &turn);

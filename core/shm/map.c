@@ -25,6 +25,7 @@ struct shm_map {
 	uint32_t high; /* no page at or above it is in use */
 	uint32_t first_word; /* no free page in the words of the free map before it */
 	uint32_t words;
+	uint32_t is_short; /* index: few pages are free */
 	uint64_t pages_used;
 	uint64_t pages_most;
 	uint64_t run_pages;
@@ -211,6 +212,18 @@ static void map_lock(struct shm_map *map)
 	}
 }
 
+/* Twice as many must be free again before it is over. */
+static void judge_free(struct shm_map *map)
+{
+	uint64_t least = map->pages / SHM_SHORT_PART * (map->is_short ? 2 : 1);
+	__atomic_store_n(&map->is_short, map->pages - map->pages_used < least, __ATOMIC_RELAXED);
+}
+
+const uint32_t *shm_short_address(void)
+{
+	return &state.map->is_short;
+}
+
 static void *take_locked(struct shm_map *map, enum page_kind kind, uint32_t owner, uint32_t pages)
 {
 	uint32_t first = find_free(map, pages);
@@ -228,6 +241,7 @@ static void *take_locked(struct shm_map *map, enum page_kind kind, uint32_t owne
 	map->run_pages += kind == PAGE_RUN ? pages : 0;
 	if (map->pages_used > map->pages_most)
 		map->pages_most = map->pages_used;
+	judge_free(map);
 	if (first + pages > map->high)
 		__atomic_store_n(&map->high, first + pages, __ATOMIC_RELEASE);
 	return at;
@@ -258,6 +272,7 @@ void page_give(void *page)
 	mark_pages(map, number, entry.pages, true);
 	map->pages_used -= entry.pages;
 	map->run_pages -= entry.kind == PAGE_RUN ? entry.pages : 0;
+	judge_free(map);
 	lock_release(&map->lock);
 }
 

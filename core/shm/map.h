@@ -49,6 +49,11 @@ struct shm_usage {
 };
 void shm_get_usage(struct shm_usage *out_usage);
 
+/* Not 0 while less than 1/SHM_SHORT_PART of the pages is free: what is left is for what was begun. The
+ * address is valid in every process. */
+#define SHM_SHORT_PART 32
+const uint32_t *shm_short_address(void);
+
 /* Is this address inside the mapping? */
 bool shm_contains(const void *at);
 /* Walks the page table under its lock; logs each inconsistency and returns their number. */

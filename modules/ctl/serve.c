@@ -174,7 +174,7 @@ void ctl_on_stream(int fd, unsigned events, void *owner)
 	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
 		struct sockaddr_storage peer = { .ss_family = AF_UNIX };
 		socklen_t len = sizeof(peer);
-		int client = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int client = loop_accept(fd, &peer, &len);
 		if (client < 0)
 			return;
 		struct ctl_connection *connection = free_connection();

@@ -90,7 +90,7 @@ class Server:
     rpc_clients = 0
 
     def __init__(self, config, program="viaduct", ping=True, arguments=(), ipv6=False,
-                 transports=("udp",)):
+                 transports=("udp",), without=()):
         """`config` is the text of a configuration, or the path of a file. With `ping` the start
         waits until an OPTIONS gets an answer (any), else until the socket is bound."""
         found = find_program(program)
@@ -117,7 +117,7 @@ class Server:
         for address in filter(None, (self.address, self.address6)):
             for transport in transports:
                 self.arguments += ["-l", "%s:%s" % (transport, text_address(address))]
-        self.arguments += list(arguments)
+        self.arguments = [a for a in self.arguments if a not in without] + list(arguments)
         self.start(ping)
 
     # ---- names ----
