@@ -11,12 +11,7 @@
 #include <cmocka.h>
 
 #include "core/base/check.h"
-#include "core/base/clock.h"
-#include "core/base/hash.h"
-#include "core/base/log.h"
-#include "core/db/driver.h"
-#include "core/loop/fiber.h"
-#include "core/loop/loop.h"
+#include "test/db/open.h"
 
 #define LONG_TEXT 255
 
@@ -340,6 +335,8 @@ static void order_and_limit(void **state)
 static void a_second_row_with_the_same_key_is_a_duplicate(void **state)
 {
 	struct db_value values[COLUMN_COUNT] = { db_text(SPAN_OF("twice")), db_int(2) };
+	if (!test.is_sql)
+		return; /* text files have no unique keys */
 	insert_named(SPAN_OF("twice"), 1);
 	assert_int_equal(db_execute(insert_statement(), values, NULL), DB_DUPLICATE);
 	assert_int_equal(find(SPAN_OF("twice"))[1].number, 1);
@@ -647,22 +644,14 @@ static void writers_wait_for_each_other(void **state)
 
 int main(int count, char **arguments)
 {
-	const char *wrong = NULL;
-	if (count != 2) {
-		fprintf(stderr, "usage: conformance URL\n");
-		return 2;
-	}
-	hash_init();
-	clock_refresh();
-	log_configure(&(struct log_options){ .to_stderr = true });
 	arena_init(&test.arena, 1 << 16, 1 << 28);
-	test.db = db_open_tool(span_from(arguments[1]), NULL, &wrong);
-	if (!test.db) {
-		fprintf(stderr, "conformance: %s\n", wrong);
+	test.db = open_database(count, arguments);
+	if (!test.db)
 		return 2;
-	}
 	test.engine = span_from(db_driver_at(test.db)->name);
-	test.is_sql = db_driver_at(test.db)->dialect != NULL;
+	test.is_sql = !is_engine("text");
+	if (is_engine("cluster")) /* of SQLite files */
+		test.engine = SPAN_OF("sqlite");
 	if (test.is_sql)
 		make_tables();
 #define TEST(name) cmocka_unit_test_setup(name, empty_table)

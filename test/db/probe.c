@@ -3,18 +3,10 @@
  *
  *   run SQL              on a fiber; prints "STATUS ROWS MILLISECONDS"
  *   need TABLE VERSION   as modules do at start; prints "yes" or "no"
- *   set NAME NUMBER      a setting of the driver
+ *   set NAME VALUE       a setting of the driver
  *
- * The log goes to standard error. probe URL. Used by test_outage.py. */
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "core/base/clock.h"
-#include "core/base/hash.h"
-#include "core/base/log.h"
-#include "core/db/driver.h"
-#include "core/module/module.h"
+ * The log goes to standard error. Used by test_outage.py. */
+#include "test/db/open.h"
 
 static struct {
 	struct db *db;
@@ -49,17 +41,12 @@ static void need(char *arguments)
 	db_close_idle();
 }
 
-static void set(char *arguments)
+static void set(const char *arguments)
 {
-	Dl_info where;
-	char name[64] = "";
-	int number = 0;
-	sscanf(arguments, "%63s %d", name, &number);
-	dladdr((void *)(uintptr_t)db_driver_at(probe.db), &where);
-	const struct module *module = dlsym(dlopen(where.dli_fname, RTLD_NOW), "module_exports");
-	const struct field *field = field_find(module->settings.fields, span_from(name));
-	const char *wrong =
-		field ? field_set_int(field, module->settings.object, number, NULL) : "unknown";
+	struct span name = span_from(arguments);
+	size_t space = span_find(name, ' ', 0);
+	const char *wrong = set_driver(db_driver_at(probe.db), span_slice(name, 0, space),
+				       span_slice(name, space + 1, name.len));
 	printf("%s\n", wrong ? wrong : "yes");
 }
 
@@ -88,16 +75,9 @@ static void on_input(int fd, unsigned events, void *owner)
 
 int main(int count, char **arguments)
 {
-	const char *wrong = NULL;
-	hash_init();
-	clock_refresh();
-	log_configure(&(struct log_options){ .to_stderr = true });
-	log_set_threshold(LOG_LEVEL_INFO);
-	probe.db = count == 2 ? db_open_tool(span_from(arguments[1]), NULL, &wrong) : NULL;
-	if (!probe.db || !loop_init()) {
-		fprintf(stderr, "probe: %s\n", wrong ? wrong : "usage: probe URL");
+	probe.db = open_database(count, arguments);
+	if (!probe.db || !loop_init())
 		return 2;
-	}
 	setvbuf(stdin, NULL, _IONBF, 0);
 	if (!loop_watch(0, LOOP_READ, on_input, NULL))
 		return 2;
