@@ -7,26 +7,28 @@
 #include "core/base/check.h"
 #include "core/base/hash.h"
 
-/* IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT */
+/* IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT
+ * Where it ends, when one begins at the place and nothing of a host name follows; else NULL. */
+static const char *ipv4_end(const struct cursor *in)
+{
+	const char *at = in->at, *end = in->end;
+	for (int part = 0; part < 4; part++) {
+		unsigned number = 0;
+		const char *start = at;
+		for (; at < end && ascii_is_digit(*at); at++)
+			number = number * 10 + (unsigned)(*at - '0');
+		if (at == start || at - start > 3 || number > 255)
+			return NULL;
+		if (part < 3 && (at == end || *at++ != '.'))
+			return NULL;
+	}
+	return at < end && char_is((unsigned char)*at, CHAR_HOST) ? NULL : at;
+}
+
 static bool is_ipv4(struct span text)
 {
-	unsigned number = 0, digits = 0, dots = 0;
-	if (text.len < 7 || text.len > 15)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
-		if (digit < 10) {
-			number = number * 10 + digit;
-			if (++digits > 3 || number > 255)
-				return false;
-		} else {
-			if (text.at[i] != '.' || digits == 0)
-				return false;
-			dots++;
-			number = digits = 0;
-		}
-	}
-	return dots == 3 && digits > 0;
+	struct cursor in = cursor_over(text);
+	return ipv4_end(&in) == in.end && text.len > 0;
 }
 
 static bool ipv6_read(struct span text, unsigned char out_address[16])
@@ -62,11 +64,18 @@ bool host_take(struct cursor *in, struct span *out_host, enum host_kind *out_kin
 		*out_kind = HOST_IPV6;
 		return true;
 	}
+	const char *ipv4 = ipv4_end(in);
+	if (ipv4) {
+		in->at = ipv4;
+		*out_host = cursor_since(in, start);
+		*out_kind = HOST_IPV4;
+		return true;
+	}
 	struct span host = cursor_take_while(in, CHAR_HOST);
 	if (host.len == 0)
 		return false;
 	*out_host = host;
-	*out_kind = ascii_is_digit(host.at[0]) && is_ipv4(host) ? HOST_IPV4 : HOST_NAME;
+	*out_kind = HOST_NAME;
 	return true;
 }
 
@@ -83,9 +92,21 @@ enum host_kind host_kind_of(struct span text)
 bool port_take(struct cursor *in, uint16_t *out_port)
 {
 	uint64_t port;
-	if (!cursor_take_number(in, UINT16_MAX, &port))
+	unsigned number = 0;
+	const char *at = in->at;
+	const char *end = cursor_left(in) > 5 ? at + 5 : in->end;
+	for (; at < end && ascii_is_digit(*at); at++)
+		number = number * 10 + (unsigned)(*at - '0');
+	if (at == in->at || number > UINT16_MAX)
 		return false;
-	*out_port = (uint16_t)port;
+	if (at == end && at < in->end && ascii_is_digit(*at)) { /* leading zeros */
+		if (!cursor_take_number(in, UINT16_MAX, &port))
+			return false;
+		*out_port = (uint16_t)port;
+		return true;
+	}
+	in->at = at;
+	*out_port = (uint16_t)number;
 	return true;
 }
 

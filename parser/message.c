@@ -103,27 +103,33 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 
 /* The stops of the text, block by block. */
 struct stops {
-	const char *block; /* of the bits; NULL: none was read yet */
+	const char *block; /* of the bits */
 	uint64_t bits, returns;
 };
 typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_before);
 
-/* The first stop at or after `at`, NULL when the whole blocks have no more. */
-[[gnu::always_inline]] static inline const char *next_stop(
-	struct stops *stops, const char *at, const char *end, block_scanner scan)
+[[gnu::always_inline]] static inline void stops_read(
+	struct stops *stops, const char *block, const char *end, block_scanner scan)
 {
-	if (!stops->block) {
-		if (end - at < SCAN_BLOCK)
-			return NULL;
-		struct scan_block found = scan(at, 0);
-		*stops = (struct stops){ at, found.stops, found.returns };
+	struct scan_block found;
+	if (end - block >= SCAN_BLOCK) {
+		found = scan(block, stops->returns);
+	} else {
+		char padded[SCAN_BLOCK] = { 0 };
+		memcpy(padded, block, (size_t)(end - block));
+		found = scan(padded, stops->returns);
 	}
+	*stops = (struct stops){ block, found.stops, found.returns };
+}
+
+/* The next stop; at or behind `end` when there is none. */
+[[gnu::always_inline]] static inline const char *next_stop(
+	struct stops *stops, const char *end, block_scanner scan)
+{
 	while (!stops->bits) {
-		const char *block = stops->block + SCAN_BLOCK;
-		if (end - block < SCAN_BLOCK)
-			return NULL;
-		struct scan_block found = scan(block, stops->returns);
-		*stops = (struct stops){ block, found.stops, found.returns };
+		if (end - stops->block <= SCAN_BLOCK)
+			return end;
+		stops_read(stops, stops->block + SCAN_BLOCK, end, scan);
 	}
 	const char *stop = stops->block + __builtin_ctzll(stops->bits);
 	stops->bits &= stops->bits - 1;
@@ -140,9 +146,11 @@ typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_befo
 	const struct sip_header *last = &index->headers[index->header_capacity];
 	struct stops stops = { 0 };
 	unsigned name_len;
-	for (; header < last; header++) {
-		const char *stop = next_stop(&stops, at, end, scan);
-		if (!stop || !plain_line_read(at, stop, end, &name_len, &value))
+	if (at < end)
+		stops_read(&stops, at, end, scan);
+	for (; header < last && at < end; header++) {
+		const char *stop = next_stop(&stops, end, scan);
+		if (!plain_line_read(at, stop, end, &name_len, &value))
 			break;
 		header->name_at = (uint32_t)(at - base);
 		header->name_len = (uint16_t)name_len;
@@ -191,7 +199,8 @@ static bool names_take(struct indexer *indexer)
 		struct sip_header *header = &index->headers[i];
 		if (header->id == HEADER_KIND_COUNT) {
 			const char *name = base + header->name_at;
-			header->id = (uint16_t)(header->name_len <= 16
+			bool is_block = header->name_len <= 16 && indexer->in.end - name >= 16;
+			header->id = (uint16_t)(is_block
 				? header_id_of_block(name, header->name_len)
 				: header_id_from_name(span_make(name, header->name_len)));
 		}
@@ -219,6 +228,11 @@ static enum parse_result index_headers(struct indexer *indexer)
 		else
 			plain_lines_take_narrow(indexer);
 		begin = indexer->in.at;
+		if (cursor_left(&indexer->in) >= 2 && begin[0] == '\r' && begin[1] == '\n') {
+			indexer->in.at += 2;
+			result = LINE_EMPTY;
+			break;
+		}
 		result = header_line_take(&indexer->in, &line, &indexer->reason);
 		if (result == LINE_HEADER && !note_header(indexer, begin, &line))
 			result = LINE_BAD;

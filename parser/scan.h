@@ -7,6 +7,16 @@
 
 #define SCAN_NAME_MOST 32
 
+/* Length of the header name from `at`, before the colon; 0 when white space, a control or `stop` comes
+ * before it. */
+static inline unsigned scan_name_bytes(const char *at, const char *stop)
+{
+	const char *begin = at;
+	while (at < stop && (unsigned char)*at > ' ' && *at != ':')
+		at++;
+	return at < stop && *at == ':' ? (unsigned)(at - begin) : 0;
+}
+
 /* What ends lines, block by block: where the text of a line stops. */
 struct scan_block {
 	uint64_t stops; /* CR, LF, NUL and other controls up to CR but not HT; no LF that follows CR */

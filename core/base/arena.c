@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ARENA_ALIGN 16
-
 struct arena_chunk {
 	struct arena_chunk *older;
 	size_t size; /* of the whole chunk, this header included */
@@ -70,16 +68,11 @@ static bool arena_add_chunk(struct arena *arena, size_t size)
 	return true;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_slowly(struct arena *arena, size_t size)
 {
-	if (size > SIZE_MAX / 2)
+	if (size > SIZE_MAX / 2 || !arena_add_chunk(arena, (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1)))
 		return NULL;
-	size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-	if ((size_t)(arena->end - arena->next) < size && !arena_add_chunk(arena, size))
-		return NULL;
-	void *bytes = arena->next;
-	arena->next += size;
-	return bytes;
+	return arena_alloc(arena, size);
 }
 
 void *arena_zalloc(struct arena *arena, size_t count, size_t size)

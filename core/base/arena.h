@@ -23,9 +23,21 @@ void arena_clear(struct arena *arena);
 /* Returns all memory; the arena is unusable until the next arena_init. */
 void arena_free(struct arena *arena);
 
+#define ARENA_ALIGN 16
+
+/* The rare part of arena_alloc: a new chunk. */
+[[nodiscard]] void *arena_alloc_slowly(struct arena *arena, size_t size);
 /* `size` bytes aligned to 16, not zeroed. NULL when the limit is reached or memory is exhausted:
  * callers on the request path answer 500/503, they do not crash. */
-[[nodiscard]] void *arena_alloc(struct arena *arena, size_t size);
+[[nodiscard]] static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+	size_t rounded = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	if (__builtin_expect(rounded < size || (size_t)(arena->end - arena->next) < rounded, 0))
+		return arena_alloc_slowly(arena, size);
+	void *bytes = arena->next;
+	arena->next += rounded;
+	return bytes;
+}
 /* The same, zeroed; `count * size` is checked for overflow. */
 [[nodiscard]] void *arena_zalloc(struct arena *arena, size_t count, size_t size);
 /* Grows or moves an allocation; `old` may be NULL. The bytes up to the smaller size are kept. */

@@ -8,7 +8,7 @@ static int64_t own_offset_ms;
 static struct {
 	int64_t *offset_ms; /* moved by tests */
 	int64_t ms;
-	int64_t wall_s;
+	int64_t wall_s, wall_us;
 } state = { .offset_ms = &own_offset_ms };
 
 static int64_t read_us(clockid_t id)
@@ -31,7 +31,8 @@ int64_t clock_wall_us_now(void)
 void clock_refresh(void)
 {
 	state.ms = clock_us_now() / 1000;
-	state.wall_s = clock_wall_us_now() / 1000000;
+	state.wall_us = clock_wall_us_now();
+	state.wall_s = state.wall_us / 1000000;
 }
 
 int64_t clock_ms(void)
@@ -46,6 +47,13 @@ int64_t clock_wall_s(void)
 	if (__builtin_expect(state.wall_s == 0, 0))
 		clock_refresh();
 	return state.wall_s;
+}
+
+int64_t clock_wall_us(void)
+{
+	if (__builtin_expect(state.wall_s == 0, 0))
+		clock_refresh();
+	return state.wall_us;
 }
 
 int64_t clock_wall_s_from_ms(int64_t monotonic_ms)

@@ -12,6 +12,8 @@ int64_t clock_ms(void);
 int64_t clock_us_now(void);
 /* Seconds since 1970; cached. */
 int64_t clock_wall_s(void);
+/* Microseconds since 1970; cached. */
+int64_t clock_wall_us(void);
 /* Microseconds since 1970; reads the clock. */
 int64_t clock_wall_us_now(void);
 /* Refreshes the cached values of this process. */

@@ -2,8 +2,8 @@
 /* Seeded hashing and random numbers. */
 #include "core/base/hash.h"
 
+#include <pthread.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,7 +13,7 @@ static struct {
 	uint64_t key[2];
 	uint64_t numbers[32]; /* drawn from the kernel, given out one by one */
 	unsigned next;        /* index of the next unused number; ARRAY end: draw again */
-	pid_t owner;          /* a child must not give out what its parent gives out */
+	bool is_watching;     /* forget_numbers will run in children */
 } state = { .next = 32 };
 
 static void draw(void *bytes, size_t len)
@@ -71,13 +71,19 @@ uint64_t hash_keyed(const void *bytes, size_t len)
 	return XXH3_64bits_withSeed(parts, sizeof(parts), state.key[0]);
 }
 
+/* A child must not give out what its parent gives out. */
+static void forget_numbers(void)
+{
+	state.next = 32;
+}
+
 uint64_t random_uint64(void)
 {
-	pid_t self = getpid();
-	if (state.next >= 32 || state.owner != self) {
+	if (!state.is_watching)
+		state.is_watching = pthread_atfork(NULL, NULL, forget_numbers) == 0;
+	if (state.next >= 32 || !state.is_watching) {
 		draw(state.numbers, sizeof(state.numbers));
 		state.next = 0;
-		state.owner = self;
 	}
 	return state.numbers[state.next++];
 }

@@ -57,12 +57,12 @@ void writer_int(struct writer *w, int64_t number)
 void writer_hex(struct writer *w, uint64_t number, unsigned min_digits)
 {
 	char digits[16];
-	unsigned count = 0;
-	while (count < sizeof(digits) && (number || count < min_digits || count == 0)) {
-		digits[sizeof(digits) - ++count] = "0123456789abcdef"[number & 15];
-		number >>= 4;
-	}
-	writer_bytes(w, digits + sizeof(digits) - count, count);
+	unsigned count = number ? (67 - (unsigned)__builtin_clzll(number)) / 4 : 1;
+	if (count < min_digits)
+		count = min_digits < sizeof(digits) ? min_digits : sizeof(digits);
+	for (unsigned i = count; i-- > 0; number >>= 4)
+		digits[i] = "0123456789abcdef"[number & 15];
+	writer_bytes(w, digits, count);
 }
 
 void writer_printf(struct writer *w, const char *format, ...)

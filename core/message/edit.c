@@ -120,8 +120,7 @@ bool message_apply_edits(struct message *msg)
 	msg->bytes = span_slice(writer_result(&w), 0, index->len);
 	msg->index = index;
 	msg->edits = NULL;
-	msg->top_via = msg->second_via = NULL;
-	msg->from_address = msg->to_address = NULL;
+	message_forget_parsed(msg);
 	msg->target.uri = (struct span){ NULL, 0 };
 	msg->notes &= ~(uint32_t)NOTE_URI_CHANGED;
 	return true;

@@ -116,8 +116,7 @@ static size_t freeze_into(char *base, const struct message *msg)
 	head->account_user = account_user;
 	head->account_realm = account_realm;
 	head->attributes = (struct attributes){ 0 };
-	head->top_via = head->second_via = NULL;
-	head->from_address = head->to_address = NULL;
+	message_forget_parsed(head);
 	memset(head->slots, 0, sizeof(head->slots));
 	return block.used;
 }

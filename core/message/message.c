@@ -43,7 +43,7 @@ struct message *message_parse(struct arena *arena, struct span bytes, const stru
 	msg->index = index;
 	msg->arena = arena;
 	msg->id = ++state.last_id;
-	msg->wall_us = clock_wall_us_now();
+	msg->wall_us = clock_wall_us();
 	msg->from = *from;
 	msg->notes = bytes.len > index->len ? NOTE_TRAILING_BYTES : 0;
 	msg->target.q = Q_UNSPECIFIED;
@@ -83,34 +83,41 @@ struct span message_body(const struct message *msg)
 	return span_make(msg->bytes.at + msg->index->body_at, msg->index->body_len);
 }
 
-static bool read_cseq(const struct message *msg, struct cseq *out)
+/* CSeq, parsed and kept; NULL when missing or malformed. */
+static const struct cseq *read_cseq(const struct message *msg)
 {
-	const struct sip_header *h = message_header(msg, HEADER_CSEQ);
-	return h && cseq_parse(message_header_value(msg, h), out);
+	/* The parsed form is a cache: filling it does not change the message. */
+	struct message *cache = (struct message *)(uintptr_t)msg;
+	if (msg->cseq)
+		return msg->cseq;
+	struct cseq *cseq = arena_alloc(msg->arena, sizeof(*cseq));
+	if (cseq && cseq_parse(message_value(msg, HEADER_CSEQ), cseq))
+		cache->cseq = cseq;
+	return msg->cseq;
 }
 
 uint32_t message_method(const struct message *msg)
 {
-	struct cseq cseq;
 	if (msg->index->is_request)
 		return msg->index->method;
-	return read_cseq(msg, &cseq) ? cseq.method : METHOD_OTHER;
+	const struct cseq *cseq = read_cseq(msg);
+	return cseq ? cseq->method : METHOD_OTHER;
 }
 
 struct span message_method_name(const struct message *msg)
 {
-	struct cseq cseq;
 	if (msg->index->is_request)
 		return sip_range_span(msg->bytes, msg->index->method_name);
-	return read_cseq(msg, &cseq) ? cseq.method_name : (struct span){ NULL, 0 };
+	const struct cseq *cseq = read_cseq(msg);
+	return cseq ? cseq->method_name : (struct span){ NULL, 0 };
 }
 
 bool message_cseq(const struct message *msg, uint32_t *out_number)
 {
-	struct cseq cseq;
-	if (!read_cseq(msg, &cseq))
+	const struct cseq *cseq = read_cseq(msg);
+	if (!cseq)
 		return false;
-	*out_number = cseq.number;
+	*out_number = cseq->number;
 	return true;
 }
 

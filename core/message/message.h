@@ -11,6 +11,7 @@
 #include "parser/message.h"
 #include "parser/name_addr.h"
 #include "parser/uri.h"
+#include "parser/values.h"
 #include "parser/via.h"
 
 #define MESSAGE_MAX_BRANCHES 32
@@ -119,6 +120,7 @@ struct message {
 	/* lazily parsed, NULL until asked for */
 	struct sip_via *top_via, *second_via;
 	struct name_addr *from_address, *to_address;
+	struct cseq *cseq;
 	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
 };
 
@@ -126,6 +128,14 @@ struct message {
  * not a SIP message (`*out_reason` is static text) or memory is exhausted (`*out_reason` NULL). */
 struct message *message_parse(struct arena *arena, struct span bytes, const struct received *from,
 	const char **out_reason);
+
+/* Forgets the headers that were parsed: the bytes are others now. */
+static inline void message_forget_parsed(struct message *msg)
+{
+	msg->top_via = msg->second_via = NULL;
+	msg->from_address = msg->to_address = NULL;
+	msg->cseq = NULL;
+}
 
 static inline bool message_is_request(const struct message *msg)
 {

@@ -210,7 +210,8 @@ static void add_received(struct own_edits *own, struct writer *text, struct mess
 	if (via_wants_rport(msg, via)) {
 		size_t start = text->len;
 		bool has_param = via->rport_whole.at != NULL;
-		writer_printf(text, "%srport=%u", has_param ? "" : ";", msg->from.source.port);
+		writer_string(text, has_param ? "rport=" : ";rport=");
+		writer_uint(text, msg->from.source.port);
 		struct span added = span_make(text->data + start, text->len - start);
 		const char *place = has_param ? via->rport_whole.at : via->whole.at + via->whole.len;
 		own_edit_add(own, (uint32_t)(place - msg->bytes.at), (uint32_t)via->rport_whole.len, added);

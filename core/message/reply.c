@@ -28,8 +28,8 @@ static void write_via(struct writer *w, const struct local_reply *reply, const s
 	}
 	bool wants_rport = via_wants_rport(request, top);
 	struct end_point ip = { 0 };
-	bool names_source = end_point_parse_ip(top->host, &ip) &&
-		end_point_same_ip(&ip, &request->from.source);
+	bool wants_received = !top->received_whole.at && (top->rport != RPORT_ABSENT ||
+		!end_point_parse_ip(top->host, &ip) || !end_point_same_ip(&ip, &request->from.source));
 	const char *end = line.at + line.len;
 	const char *at = top->hostport.at + top->hostport.len;
 	const char *via_end = top->whole.at + top->whole.len;
@@ -37,13 +37,16 @@ static void write_via(struct writer *w, const struct local_reply *reply, const s
 	writer_bytes(w, top->whole.at, (size_t)(at - top->whole.at));
 	if (wants_rport && top->rport_whole.at) {
 		writer_bytes(w, at, (size_t)(top->rport_whole.at - at));
-		writer_printf(w, "rport=%u", request->from.source.port);
+		writer_literal(w, "rport=");
+		writer_uint(w, request->from.source.port);
 		at = top->rport_whole.at + top->rport_whole.len;
 	}
 	writer_bytes(w, at, (size_t)(via_end - at));
-	if (wants_rport && !top->rport_whole.at)
-		writer_printf(w, ";rport=%u", request->from.source.port);
-	if ((top->rport != RPORT_ABSENT || !names_source) && !top->received_whole.at) {
+	if (wants_rport && !top->rport_whole.at) {
+		writer_literal(w, ";rport=");
+		writer_uint(w, request->from.source.port);
+	}
+	if (wants_received) {
 		writer_literal(w, ";received=");
 		end_point_write_ip(w, &request->from.source);
 	}
@@ -111,7 +114,11 @@ static void write_warning(struct writer *w, const struct local_reply *reply)
 void render_local_reply(struct writer *w, const struct local_reply *reply)
 {
 	struct span body = reply->body, content_type = reply->content_type;
-	writer_printf(w, "SIP/2.0 %u %.*s\r\n", reply->code, SPAN_ARGS(reply->reason));
+	writer_literal(w, "SIP/2.0 ");
+	writer_uint(w, reply->code);
+	writer_char(w, ' ');
+	writer_span(w, reply->reason);
+	writer_literal(w, "\r\n");
 	write_request_headers(w, reply);
 	for (const struct edit *line = reply->request->reply_lines; line; line = line->next) {
 		if (line->tag == EDIT_TAG_REPLY_BODY)
@@ -127,9 +134,14 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 	writer_span(w, options.server_line);
 	if (options.sip_warning)
 		write_warning(w, reply);
-	if (content_type.len)
-		writer_printf(w, "Content-Type: %.*s\r\n", SPAN_ARGS(content_type));
-	writer_printf(w, "Content-Length: %zu\r\n\r\n", body.len);
+	if (content_type.len) {
+		writer_literal(w, "Content-Type: ");
+		writer_span(w, content_type);
+		writer_literal(w, "\r\n");
+	}
+	writer_literal(w, "Content-Length: ");
+	writer_uint(w, body.len);
+	writer_literal(w, "\r\n\r\n");
 	writer_span(w, body);
 }
 

@@ -28,8 +28,52 @@ enum transport transport_from_span(struct span name)
 	return TRANSPORT_NONE;
 }
 
+/* IPv4address without leading zeros, as inet_pton takes it. */
+static bool parse_ipv4(struct span text, uint8_t out_ip[16])
+{
+	unsigned number = 0, digits = 0, part = 0;
+	uint8_t ip[4];
+	if (text.len < 7 || text.len > 15)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
+		if (digit < 10) {
+			if (digits > 0 && number == 0)
+				return false;
+			number = number * 10 + digit;
+			digits++;
+			if (number > 255)
+				return false;
+		} else {
+			if (text.at[i] != '.' || digits == 0 || part == 3)
+				return false;
+			ip[part++] = (uint8_t)number;
+			number = digits = 0;
+		}
+	}
+	if (part != 3 || digits == 0)
+		return false;
+	ip[3] = (uint8_t)number;
+	memcpy(out_ip, ip, sizeof(ip));
+	return true;
+}
+
+static void become_ip(struct end_point *end, const struct end_point *ip)
+{
+	uint16_t port = end->port;
+	uint8_t transport = end->transport;
+	*end = *ip;
+	end->port = port;
+	end->transport = transport;
+}
+
 bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 {
+	struct end_point ip = { .family = AF_INET };
+	if (parse_ipv4(text, ip.ip)) {
+		become_ip(out_ip, &ip);
+		return true;
+	}
 	char copy[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
 	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
 		text = span_slice(text, 1, text.len - 2);
@@ -37,7 +81,6 @@ bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = '\0';
-	struct end_point ip = { 0 };
 	if (inet_pton(AF_INET, copy, ip.ip) == 1) {
 		ip.family = AF_INET;
 	} else {
@@ -50,9 +93,7 @@ bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 			return false;
 		ip.family = AF_INET6;
 	}
-	ip.port = out_ip->port;
-	ip.transport = out_ip->transport;
-	*out_ip = ip;
+	become_ip(out_ip, &ip);
 	return true;
 }
 
@@ -125,14 +166,25 @@ bool end_point_is_any(const struct end_point *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
+static char *put_small(char *to, unsigned number)
+{
+	if (number >= 100)
+		*to++ = (char)('0' + number / 100);
+	if (number >= 10)
+		*to++ = (char)('0' + number / 10 % 10);
+	*to++ = (char)('0' + number % 10);
+	return to;
+}
+
 void end_point_write_ip(struct writer *w, const struct end_point *a)
 {
 	if (a->family == AF_INET) {
+		char ip[16], *end = ip;
 		for (unsigned i = 0; i < 4; i++) {
-			if (i)
-				writer_char(w, '.');
-			writer_uint(w, a->ip[i]);
+			end = put_small(end, a->ip[i]);
+			*end++ = '.';
 		}
+		writer_bytes(w, ip, (size_t)(end - ip) - 1);
 		return;
 	}
 	char text[INET6_ADDRSTRLEN];

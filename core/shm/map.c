@@ -16,6 +16,8 @@
 #define ENTRY(kind, pages, owner) \
 	((uint64_t)(kind) | (uint64_t)(pages) << 8 | (uint64_t)(owner) << 32)
 #define MOST_PAGES_OF_A_RUN 0xffffffu
+/* Pages that are taken from the system together. */
+#define TOUCH_AHEAD 4
 
 /* Lies at the start of the mapping. */
 struct shm_map {
@@ -23,6 +25,7 @@ struct shm_map {
 	size_t bytes;
 	uint32_t pages;
 	uint32_t high; /* no page at or above it is in use */
+	uint32_t touched; /* pages below it were taken from the system */
 	uint32_t first_word; /* no free page in the words of the free map before it */
 	uint32_t words;
 	uint32_t is_short; /* index: few pages are free */
@@ -247,6 +250,21 @@ static void *take_locked(struct shm_map *map, enum page_kind kind, uint32_t owne
 	return at;
 }
 
+/* Takes the memory behind fresh pages from the system in one call, and that of some more: eight faults
+ * a page cost more than clearing it. Where the system cannot do it, faults do. */
+static void touch_ahead(struct shm_map *map, uint32_t first, uint32_t pages)
+{
+	uint32_t end = first + pages + TOUCH_AHEAD;
+	uint32_t touched = __atomic_load_n(&map->touched, __ATOMIC_RELAXED);
+	if (first + pages <= touched || pages > TOUCH_AHEAD)
+		return;
+	end = end < map->pages ? end : map->pages;
+	__atomic_store_n(&map->touched, end, __ATOMIC_RELAXED);
+	first = first > touched ? first : touched;
+	madvise((char *)map + first * SHM_PAGE_SIZE, (end - first) * SHM_PAGE_SIZE,
+		MADV_POPULATE_WRITE);
+}
+
 void *page_take(enum page_kind kind, uint32_t owner, uint32_t pages)
 {
 	struct shm_map *map = state.map;
@@ -255,6 +273,8 @@ void *page_take(enum page_kind kind, uint32_t owner, uint32_t pages)
 	map_lock(map);
 	void *at = take_locked(map, kind, owner, pages);
 	lock_release(&map->lock);
+	if (at)
+		touch_ahead(map, page_number_of((char *)map, at), pages);
 	return at;
 }
 

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "core/transport/send.h"
 
 #define RECEIVE_BATCH 16
-#define RECEIVE_ROUNDS 4 /* batches per wake-up, so that timers and other sockets get their turn */
+#define RECEIVE_ROUNDS 8 /* batches per wake-up, so that timers and other sockets get their turn */
 #define SEND_BATCH 32
 #define COPY_BYTES (256u << 10)
 #define ARENA_CHUNK (32u << 10) /* an ordinary message with all its work fits into one */
@@ -53,20 +54,26 @@ unsigned datagrams_in_use(void)
 	return pool.in_use;
 }
 
-struct datagram *datagram_take(void)
+/* One from the pool, not counted as in use. */
+static struct datagram *pool_take(void)
 {
 	struct datagram *datagram = pool.free;
 	if (datagram) {
 		pool.free = datagram->next;
 		pool.free_count--;
-	} else {
-		if (pool.in_use >= pool.most)
-			return NULL;
-		datagram = malloc(sizeof(*datagram));
-		if (!datagram)
-			return NULL;
-		arena_init(&datagram->arena, ARENA_CHUNK, pool.arena_limit);
+		return datagram;
 	}
+	datagram = malloc(sizeof(*datagram));
+	if (datagram)
+		arena_init(&datagram->arena, ARENA_CHUNK, pool.arena_limit);
+	return datagram;
+}
+
+struct datagram *datagram_take(void)
+{
+	struct datagram *datagram = pool.in_use < pool.most ? pool_take() : NULL;
+	if (!datagram)
+		return NULL;
 	pool.in_use++;
 	datagram->bytes = (struct span){ NULL, 0 };
 	datagram->listener = NULL;
@@ -101,6 +108,49 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(struct timespec))];
 };
 
+/* Where the next batch goes. Places that a batch did not fill stay prepared for the next one. */
+static struct {
+	struct datagram *datagrams[RECEIVE_BATCH];
+	struct mmsghdr headers[RECEIVE_BATCH];
+	struct iovec vectors[RECEIVE_BATCH];
+	struct sockaddr_storage sources[RECEIVE_BATCH];
+	union control controls[RECEIVE_BATCH];
+	bool wants_stamps;
+} batch;
+
+static void place_prepare(unsigned i)
+{
+	batch.vectors[i] = (struct iovec){ batch.datagrams[i]->buffer, DATAGRAM_MAX };
+	batch.headers[i].msg_hdr = (struct msghdr){
+		.msg_name = &batch.sources[i],
+		.msg_namelen = sizeof(batch.sources[i]),
+		.msg_iov = &batch.vectors[i],
+		.msg_iovlen = 1,
+		.msg_control = batch.wants_stamps ? &batch.controls[i] : NULL,
+		.msg_controllen = batch.wants_stamps ? sizeof(batch.controls[i]) : 0,
+	};
+}
+
+/* Prepares as many places as datagrams may come now; returns their number. */
+static unsigned batch_prepare(void)
+{
+	unsigned room = pool.most > pool.in_use ? pool.most - pool.in_use : 0;
+	unsigned wanted = room < RECEIVE_BATCH ? room : RECEIVE_BATCH;
+	bool is_changed = batch.wants_stamps != pool.is_dense;
+	batch.wants_stamps = pool.is_dense;
+	for (unsigned i = 0; i < wanted; i++) {
+		if (batch.datagrams[i] && !is_changed)
+			continue;
+		if (!batch.datagrams[i] && !(batch.datagrams[i] = pool_take()))
+			return i;
+		place_prepare(i);
+	}
+	for (unsigned i = wanted; is_changed && i < RECEIVE_BATCH; i++)
+		if (batch.datagrams[i])
+			place_prepare(i);
+	return wanted;
+}
+
 /* When the kernel got it; the stamp is asked for in dense traffic only. */
 static int64_t arrival_us(struct msghdr *header)
 {
@@ -123,71 +173,58 @@ static uint8_t queue_percent(int fd)
 	return percent > 100 ? 100 : (uint8_t)percent;
 }
 
-static void note_waiting(int fd, struct datagram *const *batch, struct mmsghdr *headers, int count)
+static void note_waiting(int fd, int count)
 {
 	uint8_t percent = queue_percent(fd);
 	for (int i = 0; i < count; i++) {
-		batch[i]->arrived_us = arrival_us(&headers[i].msg_hdr);
-		batch[i]->queue_percent = percent;
+		batch.datagrams[i]->arrived_us = arrival_us(&batch.headers[i].msg_hdr);
+		batch.datagrams[i]->queue_percent = percent;
 	}
+}
+
+/* Takes the datagram out of its place. */
+static struct datagram *batch_take(int i, const struct listener *listener)
+{
+	struct datagram *datagram = batch.datagrams[i];
+	batch.datagrams[i] = NULL;
+	pool.in_use++;
+	datagram->bytes = span_make(datagram->buffer, batch.headers[i].msg_len);
+	datagram->buffer[datagram->bytes.len] = '\0';
+	datagram->listener = listener;
+	end_point_from_sockaddr(&batch.sources[i], TRANSPORT_UDP, &datagram->source);
+	return datagram;
 }
 
 /* Reads one batch; returns the number of datagrams, 0 when the socket is empty. */
 static int receive_batch(int fd, const struct listener *listener)
 {
-	struct datagram *batch[RECEIVE_BATCH];
-	struct mmsghdr headers[RECEIVE_BATCH];
-	struct iovec vectors[RECEIVE_BATCH];
-	struct sockaddr_storage sources[RECEIVE_BATCH];
-	union control controls[RECEIVE_BATCH];
-	bool is_dense = pool.is_dense;
-	unsigned wanted = 0;
-	while (wanted < RECEIVE_BATCH && (batch[wanted] = datagram_take())) {
-		vectors[wanted] = (struct iovec){ batch[wanted]->buffer, DATAGRAM_MAX };
-		headers[wanted].msg_hdr = (struct msghdr){
-			.msg_name = &sources[wanted],
-			.msg_namelen = sizeof(sources[wanted]),
-			.msg_iov = &vectors[wanted],
-			.msg_iovlen = 1,
-			.msg_control = is_dense ? &controls[wanted] : NULL,
-			.msg_controllen = is_dense ? sizeof(controls[wanted]) : 0,
-		};
-		wanted++;
-	}
-	int count = wanted ? recvmmsg(fd, headers, wanted, MSG_DONTWAIT, NULL) : 0;
+	struct datagram *taken[RECEIVE_BATCH];
+	unsigned wanted = batch_prepare();
+	int count = wanted ? recvmmsg(fd, batch.headers, wanted, MSG_DONTWAIT, NULL) : 0;
 	if (count < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
 		log_error("receiving on %.*s failed: %m", SPAN_ARGS(listener->text));
 	if (count < 0)
 		count = 0;
 	pool.is_dense = count == RECEIVE_BATCH;
-	if (__builtin_expect(is_dense, 0))
-		note_waiting(fd, batch, headers, count);
-	/* What was not filled goes back first, in reverse, so that the warmest buffer is reused first. */
-	for (int i = (int)wanted - 1; i >= count; i--) {
-		pool.in_use--;
-		batch[i]->next = pool.free;
-		pool.free = batch[i];
-		pool.free_count++;
-	}
-	for (int i = 0; i < count; i++) {
-		struct datagram *datagram = batch[i];
-		datagram->bytes = span_make(datagram->buffer, headers[i].msg_len);
-		datagram->buffer[headers[i].msg_len] = '\0';
-		datagram->listener = listener;
-		end_point_from_sockaddr(&sources[i], TRANSPORT_UDP, &datagram->source);
-		pool.receive(datagram);
-	}
+	for (int i = 0; i < count; i++)
+		batch.datagrams[i]->arrived_us = 0;
+	if (__builtin_expect(batch.wants_stamps, 0))
+		note_waiting(fd, count);
+	/* All at once, because what a message does may wait for another socket and come here again. */
+	for (int i = 0; i < count; i++)
+		taken[i] = batch_take(i, listener);
+	for (int i = 0; i < count; i++)
+		pool.receive(taken[i]);
 	return count;
 }
 
+/* Drains the socket: asking it once more costs less than a turn of the loop. */
 static void on_readable(int fd, unsigned events, void *owner)
 {
 	(void)events;
-	for (int round = 0; round < RECEIVE_ROUNDS; round++) {
-		int count = receive_batch(fd, owner);
+	for (int round = 0; round < RECEIVE_ROUNDS && receive_batch(fd, owner) > 0; round++) {
 		send_flush();
-		if (count < RECEIVE_BATCH)
-			break;
+		clock_refresh();
 	}
 }
 

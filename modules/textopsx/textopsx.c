@@ -108,8 +108,7 @@ static struct message *message_clone(struct message *msg)
 	memcpy(index, msg->index, size);
 	index->header_capacity = index->header_count;
 	clone->index = index;
-	clone->top_via = clone->second_via = NULL;
-	clone->from_address = clone->to_address = NULL;
+	message_forget_parsed(clone);
 	return clone;
 }
 
@@ -148,8 +147,7 @@ static int set_buffer(struct script_run *run, const struct data_args *args)
 	msg->bytes = parsed->bytes;
 	msg->index = parsed->index;
 	msg->edits = NULL;
-	msg->top_via = msg->second_via = NULL;
-	msg->from_address = msg->to_address = NULL;
+	message_forget_parsed(msg);
 	msg->target.uri = (struct span){ 0 };
 	msg->notes &= ~(uint32_t)NOTE_URI_CHANGED;
 	return SCRIPT_TRUE;

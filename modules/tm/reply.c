@@ -420,7 +420,7 @@ static void run_branch_failure_route(struct transaction *tx, unsigned number, st
 
 static void keep_reason(struct transaction *tx, unsigned code)
 {
-	if (tx->cancel_reason.at || !tm_settings()->local_cancel_reason)
+	if (tx->cancel_reason.at || !tm_settings()->local_cancel_reason || all_done(tx))
 		return;
 	char line[96];
 	int len = snprintf(line, sizeof(line), "Reason: SIP;cause=%u%s\r\n", code,
@@ -532,12 +532,7 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 void reply_received(struct tx_context *context, struct message *reply)
 {
 	struct transaction *tx = context->tx;
-	const struct sip_via *via = message_top_via(reply);
-	struct tx_context named = { 0 };
-	unsigned number;
-	if (!via || !tx_from_via(via->branch, &named, &number) || number >= tx->branch_count)
-		return;
-	context->branch = (int)number;
+	unsigned number = (unsigned)context->branch;
 	uint32_t method = message_method(reply);
 	if (method == METHOD_CANCEL && tx->method != METHOD_CANCEL) {
 		tx->branches[number]->cancel_ms = 0; /* our CANCEL was heard */

@@ -150,8 +150,12 @@ static void work_off_reply(struct tx_context *context, struct queued *queued)
 				 : NULL;
 	}
 	struct tx_context *own = reply ? tx_context(reply) : NULL;
-	if (own) {
+	const struct sip_via *via = own ? message_top_via(reply) : NULL;
+	struct tx_context named = { 0 };
+	unsigned number;
+	if (via && tx_from_via(via->branch, &named, &number) && number < context->tx->branch_count) {
 		*own = context_holding(context->tx);
+		own->branch = (int)number;
 		reply_received(own, reply);
 	}
 	struct shard *shard = tx_lock(context->tx);
@@ -590,20 +594,20 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, char ou
 	return writer_result(&w);
 }
 
-static bool take_hex(struct span *rest, uint64_t *out_number)
+/* 1 to 16 hexadecimal digits up to a dot, or to the end for the last number. */
+static bool take_hex(const char **at, const char *end, bool is_last, uint64_t *out_number)
 {
-	struct span digits;
+	const char *start = *at;
 	uint64_t number = 0;
-	if (!span_split(rest, '.', &digits) || digits.len == 0 || digits.len > 16)
-		return false;
-	for (size_t i = 0; i < digits.len; i++) {
-		int value = ascii_hex_value(digits.at[i]);
-		if (value < 0)
-			return false;
+	int value;
+	while (*at < end && (value = ascii_hex_value(**at)) >= 0) {
 		number = number << 4 | (unsigned)value;
+		(*at)++;
 	}
+	if (*at == start || *at - start > 16)
+		return false;
 	*out_number = number;
-	return true;
+	return is_last ? *at == end : *at < end && *(*at)++ == '.';
 }
 
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
@@ -611,9 +615,10 @@ bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *o
 	uint64_t shard, index, generation, check, number;
 	if (!span_starts_with_nocase(branch, SPAN_OF("z9hG4bK")))
 		return false;
-	struct span rest = span_slice(branch, 7, branch.len);
-	if (!take_hex(&rest, &shard) || !take_hex(&rest, &index) || !take_hex(&rest, &generation) ||
-	    !take_hex(&rest, &check) || !take_hex(&rest, &number) || rest.at)
+	const char *at = branch.at + 7, *end = branch.at + branch.len;
+	if (!take_hex(&at, end, false, &shard) || !take_hex(&at, end, false, &index) ||
+	    !take_hex(&at, end, false, &generation) || !take_hex(&at, end, false, &check) ||
+	    !take_hex(&at, end, true, &number))
 		return false;
 	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX ||
 	    number >= BRANCHES_MOST ||

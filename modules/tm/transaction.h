@@ -254,6 +254,7 @@ void send_branch_ack(struct transaction *tx, unsigned number, struct message *re
 struct message *branch_request(const struct tx_branch *branch, struct arena *arena);
 
 /* ---- reply.c: replies that come, and what goes upstream ------------------------------------------------- */
+/* A reply to branch context->branch. Lease held. */
 void reply_received(struct tx_context *context, struct message *reply);
 /* A local reply upstream. Lease held. */
 bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request,

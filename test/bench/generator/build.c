@@ -2,6 +2,7 @@
 /* Makes the messages of caller and callee. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "load.h"
 
@@ -46,6 +47,14 @@ static char *put_local(char *to, enum side side, unsigned socket)
 {
 	to = put(to, "127.0.0.1:");
 	return put_number(to, wire_port(side, socket));
+}
+
+/* bench-SLOT-NUMBER-RUN */
+static char *put_call_id(char *to, const struct slot *slot)
+{
+	to = put_number(put(to, "bench-"), slot_index(slot));
+	to = put_number(put(to, "-"), slot->number);
+	return put_number(put(to, "-"), (uint32_t)getpid());
 }
 
 static char *put_branch(char *to, const struct slot *slot, const char *method)
@@ -147,8 +156,7 @@ size_t build_request(char *to, const struct slot *slot, const char *method)
 	at = put(put(put(at, "@"), settings()->server_text), ">;tag=f");
 	at = put(put_number(at, slot->number), "\r\n");
 	at = put_to(at, slot, method);
-	at = put_number(put(at, "Call-ID: bench-"), slot_index(slot));
-	at = put_number(put(at, "-"), slot->number);
+	at = put_call_id(put(at, "Call-ID: "), slot);
 	at = put(put(at, "\r\nCSeq: "), strcmp(method, "BYE") == 0 ? "2 " : "1 ");
 	at = put(put(at, method), "\r\n");
 	return (size_t)(put_more(at, slot, method) - to);
@@ -192,8 +200,7 @@ static char *put_rest(char *at, const struct slot *slot, struct text cseq, bool 
 	at = put_number(put(put(at, settings()->server_text), ">;tag=f"), slot->number);
 	at = put_user(put(at, "\r\nTo: <sip:"), slot->user);
 	at = put_number(put(put(put(at, "@"), settings()->server_text), ">;tag=t"), slot->number);
-	at = put_number(put(at, "\r\nCall-ID: bench-"), slot_index(slot));
-	at = put_number(put(at, "-"), slot->number);
+	at = put_call_id(put(at, "\r\nCall-ID: "), slot);
 	at = put_bytes(put(at, "\r\nCSeq: "), cseq);
 	at = put_callee(put(at, "\r\nContact: <"), slot);
 	return put_body(put(at, ">\r\nUser-Agent: bench\r\n"), has_body);

@@ -90,7 +90,7 @@ static void see_cseq(struct seen *out, struct text value)
 		out->method = value;
 }
 
-/* Call-ID: bench-SLOT-NUMBER */
+/* Call-ID: bench-SLOT-NUMBER-RUN */
 static void see_call_id(struct seen *out, struct text value)
 {
 	char *end = NULL;
