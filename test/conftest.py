@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip
 
 from sipua import Agent  # noqa: E402
 from sipua.databases import MariaDb, Postgres  # noqa: E402
+from sipua.stream import StreamAgent  # noqa: E402
 from sipua.server import Server, find_program, stop_all  # noqa: E402
 
 
@@ -82,6 +83,20 @@ def agent(request, program):
             server = request.getfixturevalue("server")
         address = server.address6 if host and ":" in host else server.address
         made.append(Agent(user, host or "127.0.0.1", server=address, **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def stream_agent(request, program):
+    """Makes user agents that speak TCP: stream_agent("alice")."""
+    made = []
+
+    def make(user, server=None, **kwargs):
+        address = (server or request.getfixturevalue("server")).address
+        made.append(StreamAgent(user, server=address, **kwargs))
         return made[-1]
     yield make
     for one in made:

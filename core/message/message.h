@@ -108,6 +108,7 @@ struct message {
 	uint32_t notes;        /* enum message_note */
 	struct span advertised_host; /* set_advertised_address; absent: the listener's */
 	uint16_t advertised_port;
+	uint8_t large_transport; /* udp_mtu_try_proto(); TRANSPORT_NONE: as configured */
 
 	struct edit *edits;       /* sorted by place */
 	struct edit *reply_lines; /* append_to_reply: header lines for replies that we make */

@@ -179,6 +179,11 @@ static void add_own_via(struct own_edits *own, struct writer *text, const struct
 	writer_span(text, params);
 	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
 		writer_literal(text, ";rport");
+	/* For stateless replies: over which connection the request came. */
+	if (msg->from.connection) {
+		writer_literal(text, ";i=");
+		writer_hex(text, msg->from.connection, 1);
+	}
 	writer_literal(text, "\r\n");
 	own_edit_add(own, via ? via->name_at : msg->index->headers_at, 0,
 		span_make(text->data + start, text->len - start));
@@ -279,6 +284,26 @@ void render_edited(struct writer *w, const struct message *msg)
 {
 	struct own_edits own = { .count = 0 };
 	write_headers_and_body(w, msg, msg->index->start, &own, NULL);
+}
+
+void render_sized_request(struct writer *w, struct outgoing *out)
+{
+	const struct render_options *options = render_options();
+	render_request(w, out);
+	enum transport transport = out->msg->large_transport ? (enum transport)out->msg->large_transport :
+		options->large_transport;
+	if (!options->udp_mtu || w->len <= options->udp_mtu || out->to.transport != TRANSPORT_UDP ||
+		transport == TRANSPORT_UDP || transport == TRANSPORT_NONE)
+		return;
+	struct end_point to = out->to;
+	to.transport = (uint8_t)transport;
+	const struct listener *from = listener_for(&to);
+	if (!from || from->fd < 0)
+		return;
+	out->to = to;
+	out->from = from;
+	w->len = 0;
+	render_request(w, out);
 }
 
 void render_reply(struct writer *w, const struct message *reply)

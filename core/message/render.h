@@ -19,6 +19,9 @@ struct outgoing {
  * Via below, path as Route, all edits; Content-Length is corrected when the body changed. Test
  * `w->failed` afterwards. */
 void render_request(struct writer *w, const struct outgoing *out);
+/* The same; a request for UDP that is larger than udp_mtu is written again for the transport that is
+ * configured for such (RFC 3261 18.1.1), and `out->to` and `out->from` change with it. */
+void render_sized_request(struct writer *w, struct outgoing *out);
 /* Writes a reply upstream: our Via removed, edits applied. */
 void render_reply(struct writer *w, const struct message *reply);
 
@@ -61,6 +64,8 @@ struct render_options {
 	struct span user_agent_line; /* "User-Agent: …\r\n" */
 	bool sip_warning;
 	bool reply_to_via;      /* replies go to the address in Via, not to the source */
+	size_t udp_mtu;         /* 0: none */
+	enum transport large_transport;
 	int64_t server_id;      /* for NOTE_VIA_SERVER_ID; 0: none */
 	struct span via_params_xavp, via_fields_xavp; /* names; absent: none */
 };

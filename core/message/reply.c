@@ -163,7 +163,24 @@ void reply_target(const struct message *request, struct send_target *out_target)
 		if (!via_wants_rport(request, via))
 			target.to.port = via_port(via);
 	}
+	if (via)
+		target.lost_port = via_port(via);
 	*out_target = target;
+}
+
+/* The connection that our own Via remembers; whoever invents one reaches only the host in the Via
+ * below. */
+static uint32_t own_via_connection(struct message *reply)
+{
+	const struct sip_via *own = message_top_via(reply);
+	uint32_t id = 0;
+	for (size_t i = 0; own && i < own->i.len && own->i.len <= 8; i++) {
+		int digit = ascii_hex_value(own->i.at[i]);
+		if (digit < 0)
+			return 0;
+		id = id << 4 | (uint32_t)digit;
+	}
+	return id;
 }
 
 bool relay_target(struct message *reply, struct send_target *out_target)
@@ -179,6 +196,8 @@ bool relay_target(struct message *reply, struct send_target *out_target)
 	if (!end_point_parse_ip(host, &target.to))
 		return false;
 	target.to.port = via->rport == RPORT_VALUE ? via->rport_port : via_port(via);
+	target.lost_port = via_port(via);
+	target.connection = own_via_connection(reply);
 	*out_target = target;
 	return true;
 }

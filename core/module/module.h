@@ -38,6 +38,8 @@ struct claim {
 	enum claim_result (*request)(struct message *msg); /* NULL: not interested */
 	/* Replies: called before and instead of the core's stateless forwarding. */
 	enum claim_result (*reply)(struct message *msg);
+	/* HTTP requests, which come over the same streams as SIP. */
+	enum claim_result (*http)(struct message *msg);
 	/* After the script of a request that nobody claimed; NULL: not interested. */
 	void (*after)(struct message *msg);
 };

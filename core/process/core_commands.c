@@ -251,20 +251,6 @@ static void run_aliases_list(struct rpc_call *call)
 	}
 }
 
-static void run_tcp_info(struct rpc_call *call)
-{
-	static const char *const names[] = { "readers", "max_connections", "max_tls_connections",
-		"opened_connections", "opened_tls_connections", "write_queued_bytes" };
-	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		rpc_add_int(call, node, names[i], 0);
-}
-
-static void run_tcp_list(struct rpc_call *call)
-{
-	/* Stream transports come with a later release; no connections is a true answer. */
-}
-
 /* ---- echo ----------------------------------------------------------------------------------------------------------- */
 
 static void run_echo(struct rpc_call *call)
@@ -329,8 +315,6 @@ static const struct rpc_command commands[] = {
 	{ "core.shmmem", run_shmmem, "Shows the shared memory.", "[b|k|m|g]" },
 	{ "core.sockets_list", run_sockets_list, "Lists the listen addresses." },
 	{ "core.aliases_list", run_aliases_list, "Lists the names that are ours." },
-	{ "core.tcp_info", run_tcp_info, "Shows counts of stream connections." },
-	{ "core.tcp_list", run_tcp_list, "Lists stream connections.", NULL, true },
 	{ "core.echo", run_echo, "Gives its arguments back as text.", "value …", true },
 	{ "core.prints", run_echo, "Gives its arguments back as text.", "value …", true },
 	{ "core.printi", run_printi, "Gives its arguments back as numbers.", "number …", true },

@@ -6,6 +6,7 @@
 #include "core/net/locate.h"
 #include "core/process/process.h"
 #include "core/script/uri_edit.h"
+#include "core/transport/stream.h"
 
 struct number_args { int64_t number; };
 struct text_args { struct span text; };
@@ -402,8 +403,7 @@ static int send_raw(struct script_run *run, const struct send_raw_args *args)
 	return send_bytes(&target, run->msg->bytes, false) == SEND_OK ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-/* Stream transports come with a later release: there is no connection to alias, and UDP is the only
- * protocol to try. Scripts that ask are told so by the result. */
+/* force_tcp_alias([port]): requests for that port of the sender go over this connection. */
 struct optional_number_args { int64_t number; };
 static const struct field optional_number_fields[] = {
 	FIELD(struct optional_number_args, number, "port", .optional = true, .max = 65535) };
@@ -412,12 +412,19 @@ SCRIPT_HANDLER_OF(udp_mtu_try_proto, text)
 
 static int add_tcp_alias(struct script_run *run, const struct optional_number_args *args)
 {
-	return SCRIPT_FALSE;
+	const struct sip_via *via = message_top_via(run->msg);
+	uint16_t port = args->number ? (uint16_t)args->number : via ? via_port(via) : 0;
+	return port && stream_add_alias(run->msg->from.connection, port) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
+/* udp_mtu_try_proto(TCP): for this request instead of the core parameter. */
 static int udp_mtu_try_proto(struct script_run *run, const struct text_args *args)
 {
-	return span_equal_nocase(args->text, SPAN_OF("UDP")) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	enum transport transport = transport_from_span(args->text);
+	if (transport == TRANSPORT_NONE)
+		return SCRIPT_FALSE;
+	run->msg->large_transport = (uint8_t)transport;
+	return SCRIPT_TRUE;
 }
 
 /* error("code", "text"): logs what the script thinks is wrong. */
@@ -523,7 +530,7 @@ static const struct script_function functions[] = {
 	FUNCTION("log", log_level, IN_ANY, "Logs a constant text with a level."),
 	FUNCTION_OF("add_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "Aliases a stream connection; false over UDP."),
 	FUNCTION_OF("force_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "The same as add_tcp_alias()."),
-	FUNCTION_OF("udp_mtu_try_proto", udp_mtu_try_proto, text, IN_ANY, "Protocol for large requests; only UDP is there."),
+	FUNCTION_OF("udp_mtu_try_proto", udp_mtu_try_proto, text, IN_ANY, "Protocol for this request when it is larger than udp_mtu."),
 	FUNCTION("error", error, IN_ANY, "Logs an error of the script."),
 	FUNCTION("exec", exec, IN_ANY, "Runs a shell command and waits for it."),
 };

@@ -57,10 +57,11 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 		return false;
 	}
 	out.via_branch = stateless_branch(msg, branch);
-	render_request(&w, &out);
+	render_sized_request(&w, &out);
 	if (w.failed || !onsend_allows(msg, &out))
 		return false;
-	struct send_target target = { .to = *to, .from = out.from };
+	struct send_target target = { .to = out.to, .from = out.from,
+		.no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT, .close_after = msg->notes & NOTE_FORWARD_CLOSE };
 	return send_bytes(&target, writer_result(&w), false) == SEND_OK;
 }
 

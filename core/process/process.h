@@ -58,4 +58,4 @@ const struct script_options *startup_options(void);
 void startup_arguments(int *out_count, char ***out_arguments);
 
 extern const struct module core_module;
-extern const struct rpc_table core_commands, core_commands_dns;
+extern const struct rpc_table core_commands, core_commands_dns, core_commands_tcp;

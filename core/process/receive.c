@@ -7,6 +7,7 @@
 #include "core/process/overload.h"
 #include "core/process/process.h"
 #include "core/process/request_check.h"
+#include "core/transport/stream.h"
 #include "core/transport/udp.h"
 
 #define CLAIMS_MOST 64
@@ -157,10 +158,28 @@ static void receive_reply(struct message *msg)
 		forward_reply(msg);
 }
 
+/* HTTP shares the port with SIP; whoever serves it (xhttp) answers. */
+static void receive_http(struct message *msg)
+{
+	for (unsigned i = 0; i < claim_count; i++)
+		if (claims[i]->http && claims[i]->http(msg) == CLAIM_CONSUMED)
+			return;
+	log_debug("nobody serves HTTP: load the module xhttp");
+	stream_close(msg->from.connection);
+}
+
+/* RFC 5923: who says ;alias is reached over this connection at the port of its Via. */
+static void note_alias(struct message *msg)
+{
+	const struct sip_via *via = message_top_via(msg);
+	if (core_settings()->stream.accept_aliases && message_is_request(msg) && via->alias.at)
+		stream_add_alias(msg->from.connection, via_port(via));
+}
+
 static void work_on(struct datagram *datagram)
 {
 	struct received from = { .source = datagram->source, .listener = datagram->listener,
-		.local = datagram->listener->address };
+		.local = datagram->listener->address, .connection = datagram->connection };
 	const char *reason = NULL;
 	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
 	if (!msg) {
@@ -168,23 +187,36 @@ static void work_on(struct datagram *datagram)
 		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len, reason ? reason : "no memory");
 		return;
 	}
+	fiber_set_local(msg);
+	if (msg->index->is_http && message_is_request(msg) && datagram->connection) {
+		receive_http(msg);
+		return;
+	}
 	if (!message_top_via(msg) || msg->index->is_http) {
 		counter_inc(counters.bad_header);
 		log_debug("a message without a usable Via is ignored");
 		return;
 	}
-	fiber_set_local(msg);
+	if (datagram->connection)
+		note_alias(msg);
 	if (message_is_request(msg))
 		receive_request(msg);
 	else
 		receive_reply(msg);
 }
 
+static void finish(struct datagram *datagram)
+{
+	if (datagram->connection)
+		stream_message_done(datagram->connection);
+	datagram_release(datagram);
+}
+
 static void receive_on_fiber(void *arg)
 {
 	struct datagram *datagram = arg;
 	work_on(datagram);
-	datagram_release(datagram);
+	finish(datagram);
 }
 
 static bool is_reply(struct span bytes)
@@ -195,29 +227,71 @@ static bool is_reply(struct span bytes)
 static void receive(struct datagram *datagram)
 {
 	if (sip_is_keepalive(datagram->bytes) || datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
-		datagram_release(datagram);
+		finish(datagram);
 		return;
 	}
 	if (flight_is_condemned(datagram->bytes)) {
 		counter_inc(counters.condemned);
-		datagram_release(datagram);
+		finish(datagram);
 		return;
 	}
 	pressure = overload_pressure(datagram);
 	if (__builtin_expect(pressure & PRESSURE_TOO_OLD, 0) && !is_reply(datagram->bytes)) {
 		overload_count_old();
-		datagram_release(datagram);
+		finish(datagram);
 		return;
 	}
 	flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
 	if (!fiber_start(receive_on_fiber, datagram)) {
 		counter_inc(counters.overloaded);
-		datagram_release(datagram);
+		finish(datagram);
 	}
 	flight_done();
 }
 
+/* ---- what a stream could not deliver ---------------------------------------------------------- */
+
+/* RFC 3261 16.9: a branch whose transport failed is as good as one that answered 503. */
+static void fail_on_fiber(void *arg)
+{
+	struct datagram *datagram = arg;
+	struct received from = { .source = datagram->source, .listener = datagram->listener,
+		.local = datagram->listener->address };
+	const char *reason = NULL;
+	char tag[64];
+	struct message *request = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
+	if (request && message_is_request(request) && message_method(request) != METHOD_ACK &&
+		message_top_via(request)) {
+		struct local_reply reply = { .request = request, .code = 503,
+			.reason = SPAN_OF("Service Unavailable"), .to_tag = stateless_to_tag(request, tag) };
+		struct writer w = writer_in_arena(&datagram->arena, 1024);
+		render_local_reply(&w, &reply);
+		struct message *failure = w.failed ? NULL :
+			message_parse(&datagram->arena, writer_result(&w), &from, &reason);
+		if (failure) {
+			failure->notes |= NOTE_LOCAL | NOTE_FAKED;
+			fiber_set_local(failure);
+			is_claimed(failure);
+		}
+	}
+	datagram_release(datagram);
+}
+
+static void undelivered(struct span bytes)
+{
+	struct datagram *datagram = bytes.len <= DATAGRAM_MAX ? datagram_take() : NULL;
+	if (!datagram)
+		return;
+	memcpy(datagram->buffer, bytes.at, bytes.len);
+	datagram->buffer[bytes.len] = '\0';
+	datagram->bytes = span_make(datagram->buffer, bytes.len);
+	datagram->source = listener_at(0)->address;
+	datagram->listener = listener_at(0);
+	if (!fiber_start(fail_on_fiber, datagram))
+		datagram_release(datagram);
+}
+
 bool receive_start(void)
 {
-	return udp_start(receive);
+	return udp_start(receive) && stream_start(receive, undelivered);
 }

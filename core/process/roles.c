@@ -16,6 +16,7 @@
 #include "core/script/image.h"
 #include "core/shm/lock.h"
 #include "core/shm/mailbox.h"
+#include "core/transport/stream.h"
 #include "core/shm/map.h"
 #include "core/transport/udp.h"
 
@@ -119,7 +120,8 @@ bool roles_prepare(void)
 		}
 	state.roles[0].pid = getpid();
 	return flight_prepare(state.count) && overload_prepare() && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
-		mailbox_init(state.count, MAIL_CAPACITY);
+		mailbox_init(state.count, MAIL_CAPACITY) &&
+		stream_prepare(state.count, state.workers, process_incarnation);
 }
 
 /* ---- mail: work that one process gives to another -------------------------------------------------- */
@@ -168,6 +170,8 @@ static void on_mail(int fd, unsigned events, void *owner)
 {
 	struct mail mail;
 	while (mailbox_receive(owner, &mail)) {
+		if (mail.type == MAIL_STREAM)
+			stream_mail(&mail);
 		if (mail.type == MAIL_WORK && !fiber_start(work_on_fiber, &mail))
 			log_error("mail is lost: too many fibers wait");
 		mail_release(&mail);
@@ -257,6 +261,7 @@ uint32_t roles_oldest_image(void)
 static int64_t turn_hook(void)
 {
 	send_flush();
+	stream_turn();
 	live_poll();
 	overload_turn();
 	report_images();
@@ -284,6 +289,7 @@ static bool role_start(struct role *role)
 		return false;
 	fiber_set_park_check(may_park);
 	fiber_set_epoch(image_generation_address());
+	stream_select(state.self);
 	if (!loader_start_worker())
 		return false;
 	loop_add_hook(turn_hook);

@@ -238,6 +238,8 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	core_rows_register();
 	rpc_register(&core_commands);
 	rpc_register(&core_commands_dns);
+	rpc_register(&core_commands_tcp);
+	stream_counters_prepare();
 	counters_prepare();
 	forward_prepare();
 	resolver_prepare();
@@ -467,8 +469,7 @@ static bool share_state(void)
 static bool start(const struct image *image)
 {
 	struct identity identity;
-	if (listener_count() == 0 && !listeners_add_interface((struct span){ NULL, 0 }, TRANSPORT_UDP,
-		    (uint16_t)core_settings()->port)) {
+	if (listener_count() == 0) {
 		log_critical("this machine has no address to listen on; set listen=");
 		return false;
 	}

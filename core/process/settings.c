@@ -18,6 +18,10 @@ static struct core_settings settings = {
 	.dns_cache_init = true, .use_dns_cache = true, .dns_cache_mem = 500, .dns_cache_gc_interval = 120,
 	.dns_cache_max_ttl = DNS_TTL_MOST_S, .dns_cache_negative_ttl = 60,
 	.dns_udp_pref = 30, .dns_tcp_pref = 20, .dns_tls_pref = 10, .dns_sctp_pref = 20,
+	.stream = { .connection_lifetime = 120, .connect_timeout = 10, .send_timeout = 10, .msg_read_timeout = 20,
+		.max_connections = 2048, .tls_max_connections = 2048, .accept_iplimit = 1024, .rd_buf_size = 65535,
+		.wq_max = 10 << 20, .conn_wq_max = 32 << 10, .crlf_ping = true, .async = true, .keepalive = true,
+		.delayed_ack = true, .listen_backlog = 1024 },
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
 	.watchdog_timeout = 2000, .crash_files = 20, .overload_delay = 100, .overload_age = 4000, .overload_retry_after = 5,
 };
@@ -38,8 +42,16 @@ static const char *check_facility(struct span text, int64_t number)
 	return log_facility_from_name(text) < 0 ? "unknown facility; LOG_LOCAL0 … LOG_LOCAL7, LOG_DAEMON, LOG_USER are known" : NULL;
 }
 
+static const char *check_large_proto(struct span text, int64_t number)
+{
+	enum transport transport = transport_from_span(text);
+	return transport == TRANSPORT_UDP || transport == TRANSPORT_TCP || transport == TRANSPORT_TLS ||
+		transport == TRANSPORT_SCTP ? NULL : "expected UDP, TCP, TLS or SCTP";
+}
+
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
-#define NO_TCP(name) FIELD_IGNORED(name, "for stream transports, which come with a later release")
+#define NO_TCP(name, why) FIELD_IGNORED(name, why)
+#define TCP(member, text, ...) FIELD_NAMED(settings, stream.member, "tcp_" #member, text, __VA_ARGS__)
 #define NO_SCTP(name) FIELD_IGNORED(name, "SCTP comes with a later release")
 #define NO_NEED(name, why) FIELD_IGNORED(name, why)
 
@@ -97,18 +109,46 @@ static const struct field fields[] = {
 	SET(xavp_via_params, "XAVP whose members via_add_xavp_params() puts into our Via"),
 	SET(xavp_via_fields, "XAVP whose address and port via_use_xavp_fields() puts into our Via"),
 
-	NO_TCP("tcp_connection_lifetime"), NO_TCP("tcp_connect_timeout"), NO_TCP("tcp_send_timeout"),
-	NO_TCP("tcp_max_connections"), NO_TCP("tcp_no_connect"), NO_TCP("tcp_source_ipv4"), NO_TCP("tcp_source_ipv6"),
-	NO_TCP("tcp_async"), NO_TCP("tcp_conn_wq_max"), NO_TCP("tcp_wq_max"), NO_TCP("tcp_wq_blk_size"),
-	NO_TCP("tcp_rd_buf_size"), NO_TCP("tcp_crlf_ping"), NO_TCP("tcp_accept_aliases"), NO_TCP("tcp_accept_no_cl"),
-	NO_TCP("tcp_accept_unique"), NO_TCP("tcp_accept_haproxy"), NO_TCP("tcp_accept_hep3"), NO_TCP("tcp_accept_iplimit"),
-	NO_TCP("tcp_accept_protocols"), NO_TCP("tcp_check_timer"), NO_TCP("tcp_clone_rcvbuf"),
-	NO_TCP("tcp_connection_match"), NO_TCP("tcp_defer_accept"), NO_TCP("tcp_delayed_ack"), NO_TCP("tcp_fd_cache"),
-	NO_TCP("tcp_keepalive"), NO_TCP("tcp_keepcnt"), NO_TCP("tcp_keepidle"), NO_TCP("tcp_keepintvl"),
-	NO_TCP("tcp_linger2"), NO_TCP("tcp_listen_backlog"), NO_TCP("tcp_main_threads"), NO_TCP("tcp_msg_data_timeout"),
-	NO_TCP("tcp_msg_read_timeout"), NO_TCP("tcp_poll_method"), NO_TCP("tcp_reuse_port"), NO_TCP("tcp_script_mode"),
-	NO_TCP("tcp_syncnt"), NO_TCP("tcp_wait_data"), NO_TCP("tls_port_no"), NO_TCP("tls_max_connections"),
-	NO_TCP("tls_threads_mode"), NO_TCP("tls_connection_match_domain"), NO_TCP("udp_mtu"), NO_TCP("udp_mtu_try_proto"),
+	TCP(connection_lifetime, "seconds without traffic after which a connection is closed", .min = 1, .max = 1 << 30),
+	TCP(connect_timeout, "seconds that connecting may take", .min = 1, .max = 3600),
+	TCP(send_timeout, "seconds that a peer may take nothing", .min = 1, .max = 3600),
+	TCP(msg_read_timeout, "seconds from the first byte of a message to its last", .min = 1, .max = 3600),
+	TCP(max_connections, "connections of all workers together", .max = 1 << 24),
+	TCP(accept_iplimit, "accepted connections of one address; 0: no limit", .max = 1 << 24),
+	TCP(rd_buf_size, "bytes of the largest message of a stream", .min = 1024, .max = 1 << 24),
+	TCP(wq_max, "bytes that may wait to be sent in one process", .max = 1ll << 40),
+	TCP(conn_wq_max, "bytes that may wait for one connection", .max = 1ll << 40),
+	TCP(no_connect, "1: never open a connection, only use what the peers opened", .is_live = true),
+	TCP(accept_aliases, "a Via with ;alias makes its port reachable over the connection"),
+	TCP(accept_no_cl, "a message without Content-Length has no body"),
+	TCP(crlf_ping, "answer keep-alives (RFC 5626)"),
+	TCP(async, "accepted: nothing ever waits for a peer"),
+	TCP(connection_match, "1: a connection also has to have the address of the sending socket"),
+	TCP(reuse_port, "connections leave from the port of the sending socket"),
+	TCP(keepalive, "probe idle connections"), TCP(delayed_ack, "no: acknowledge at once"),
+	TCP(keepcnt, "lost probes that end a connection", .max = 1000), TCP(keepidle, "idle seconds before the first probe", .max = 1 << 20),
+	TCP(keepintvl, "seconds between probes", .max = 1 << 20), TCP(linger2, "seconds in FIN-WAIT2", .max = 1 << 20),
+	TCP(syncnt, "tries to connect", .max = 255), TCP(defer_accept, "seconds to wait for the first byte", .max = 1 << 20),
+	TCP(listen_backlog, "connections that may wait to be accepted", .min = 1, .max = 65535),
+	TCP(clone_rcvbuf, "accepted: a message never shares its bytes with the connection", .max = 1),
+	TCP(source_ipv4, "address that IPv4 connections come from"), TCP(source_ipv6, "address that IPv6 connections come from"),
+	FIELD_NAMED(settings, stream.tls_max_connections, "tls_max_connections", "TLS connections of all workers together", .max = 1 << 24),
+	SET(udp_mtu, "larger requests leave by udp_mtu_try_proto; 0: never", .max = 65535),
+	SET(udp_mtu_try_proto, "protocol for requests above udp_mtu", .accept = check_large_proto),
+	NO_TCP("tcp_wq_blk_size", "queued messages take what they need"),
+	NO_TCP("tcp_accept_unique", "connections are told apart by their number"),
+	NO_TCP("tcp_accept_haproxy", "the PROXY protocol is not understood"),
+	NO_TCP("tcp_accept_hep3", "HEP is not understood on SIP ports"),
+	NO_TCP("tcp_accept_protocols", "SIP and HTTP are told apart by their first line"),
+	NO_TCP("tcp_check_timer", "each connection has its own deadline"),
+	NO_TCP("tcp_fd_cache", "descriptors are never passed on"),
+	NO_TCP("tcp_main_threads", "workers serve connections themselves"),
+	NO_TCP("tcp_msg_data_timeout", "see tcp_msg_read_timeout"),
+	NO_TCP("tcp_poll_method", "epoll"),
+	NO_TCP("tcp_script_mode", "an error in the script closes no connection"),
+	NO_TCP("tcp_wait_data", "nothing ever waits for a connection"),
+	NO_TCP("tls_port_no", "give the port with listen=tls:"), NO_TCP("tls_threads_mode", "there are no threads"),
+	NO_TCP("tls_connection_match_domain", "comes with the module tls"),
 
 	SET(dns_try_ipv6, "look for IPv6 addresses of names that have no IPv4 one"),
 	SET(dns_try_naptr, "let NAPTR records choose the transport (RFC 3263 4.1)"),
@@ -197,7 +237,7 @@ static const struct { const char *alias, *name; bool negate; } aliases[] = {
 	{ "uid", "user" }, { "gid", "group" }, { "wdir", "workdir" }, { "run_dir", "rundir" },
 	{ "ser_kill_timeout", "exit_timeout" }, { "mem_log", "memlog" }, { "mem_dbg", "memdbg" },
 	{ "shm", "shm_mem_size" }, { "http_reply_hack", "http_reply_parse" }, { "tcp_buf_write", "tcp_async" },
-	{ "tls_enable", "enable_tls" }, { "dns_cache_delete_nonexpired", "dns_cache_del_nonexp" },
+	{ "tls_enable", "enable_tls" }, { "enable_tcp", "disable_tcp", true }, { "dns_cache_delete_nonexpired", "dns_cache_del_nonexp" },
 	{ "dns_srv_loadbalancing", "dns_srv_lb" }, { "dns_udp_preference", "dns_udp_pref" },
 	{ "dns_tcp_preference", "dns_tcp_pref" }, { "dns_tls_preference", "dns_tls_pref" },
 	{ "dns_sctp_preference", "dns_sctp_pref" }, { "dns_use_cache", "use_dns_cache" },
@@ -323,7 +363,7 @@ bool core_listen(const struct listen_directive *listen, struct diagnostics *diag
 	}
 	uint16_t port = listen->port ? listen->port : (uint16_t)settings.port;
 	uint16_t last = listen->last_port > port ? listen->last_port : port;
-	/* Without a protocol all of them are meant; UDP is what this release serves. */
+	unsigned first = listener_count();
 	for (unsigned p = port; p <= last; p++)
 		if (!listen_host(listen->host, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, (uint16_t)p, listen,
 			    &error)) {
@@ -331,6 +371,8 @@ bool core_listen(const struct listen_directive *listen, struct diagnostics *diag
 				SPAN_ARGS(listen->host), error);
 			return false;
 		}
+	if (transport == TRANSPORT_NONE)
+		listeners_mark_any(first);
 	return true;
 }
 
@@ -402,13 +444,30 @@ static struct span header_line(struct span configured, const char *name)
 	return arena_printf(startup_arena(), "%s: viaduct (%s (%s/linux))\r\n", name, VIADUCT_VERSION, system.machine);
 }
 
+/* Without a protocol all of them are meant, and without listen= all addresses. disable_tcp may stand
+ * behind listen=, so this waits until everything was read. */
+static void settle_listeners(void)
+{
+	if (listener_count() == 0 &&
+		listeners_add_interface((struct span){ NULL, 0 }, TRANSPORT_UDP, (uint16_t)settings.port))
+		listeners_mark_any(0);
+	settings.stream.is_off = settings.disable_tcp;
+	/* A datagram buffer takes the message. */
+	if (settings.stream.rd_buf_size > DATAGRAM_MAX)
+		settings.stream.rd_buf_size = DATAGRAM_MAX;
+	stream_configure(&settings.stream);
+	if (!settings.disable_tcp)
+		listeners_add_streams();
+}
+
 void core_settings_apply(void)
 {
 	struct render_options render = {
 		.server_line = header_line(settings.server_header, "Server"),
 		.user_agent_line = header_line(settings.user_agent_header, "User-Agent"),
 		.sip_warning = settings.sip_warning, .reply_to_via = settings.reply_to_via,
-		.server_id = settings.server_id,
+		.server_id = settings.server_id, .udp_mtu = (size_t)settings.udp_mtu,
+		.large_transport = transport_from_span(settings.udp_mtu_try_proto),
 		.via_params_xavp = settings.xavp_via_params, .via_fields_xavp = settings.xavp_via_fields,
 	};
 	struct script_limits limits = {
@@ -417,6 +476,7 @@ void core_settings_apply(void)
 		.return_mode = settings.return_mode,
 		.phone2tel = settings.phone2tel,
 	};
+	settle_listeners();
 	render_configure(&render);
 	script_configure(&limits);
 	message_set_max_branches((unsigned)settings.max_branches);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/module/loader.h"
+#include "core/transport/stream.h"
 
 struct core_settings {
 	/* processes */
@@ -21,6 +22,9 @@ struct core_settings {
 	int64_t port, tos, mhomed, pmtu_discovery;
 	bool ip_free_bind;
 	bool auto_aliases, auto_bind_ipv6, disable_tcp, enable_tls;
+	struct stream_settings stream;
+	int64_t udp_mtu;
+	struct span udp_mtu_try_proto;
 	struct span advertised_address;
 	int64_t advertised_port;
 	/* DNS */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/transport/stream.h"
 
 #define LISTENERS_MOST 256
 #define ALIASES_MOST 1024
@@ -225,12 +226,38 @@ unsigned listeners_add_interface(struct span interface, enum transport transport
 	return added;
 }
 
+void listeners_mark_any(unsigned first)
+{
+	for (unsigned i = first; i < table.count; i++)
+		table.listeners[i].any_transport = true;
+}
+
+void listeners_add_streams(void)
+{
+	unsigned count = table.count;
+	for (unsigned i = 0; i < count; i++) {
+		const struct listener *udp = &table.listeners[i];
+		struct end_point address = udp->address;
+		const char *error;
+		address.transport = TRANSPORT_TCP;
+		if (!udp->any_transport || udp->address.transport != TRANSPORT_UDP)
+			continue;
+		struct listener *tcp = listener_add(&address, udp->name, udp->advertised_host,
+			udp->advertised_port, &error);
+		if (tcp)
+			tcp->is_virtual = udp->is_virtual;
+	}
+}
+
 /* ---- opening ----------------------------------------------------------------------------------- */
 
-/* The inode of the UDP socket bound to `address`, from /proc/net/udp; 0 when not found. */
+/* The inode of the socket bound to `address`, from /proc/net; 0 when not found. */
 static unsigned long bound_inode(const struct end_point *address)
 {
-	FILE *file = fopen(address->family == AF_INET ? "/proc/net/udp" : "/proc/net/udp6", "re");
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/net/%s%s", address->transport == TRANSPORT_UDP ? "udp" : "tcp",
+		address->family == AF_INET ? "" : "6");
+	FILE *file = fopen(path, "re");
 	char line[512];
 	unsigned long inode = 0;
 	while (file && !inode && fgets(line, sizeof(line), file)) {
@@ -376,13 +403,29 @@ static bool udp_open(struct listener *listener)
 	return true;
 }
 
+static bool stream_open(struct listener *listener)
+{
+	if (!stream_is_served((enum transport)listener->address.transport)) {
+		log_info("%.*s: nobody serves this transport (disable_tcp, enable_tls, or a module that is "
+			"not loaded)", SPAN_ARGS(listener->text));
+		return true;
+	}
+	if (stream_listen(listener))
+		return true;
+	explain_bind_failure(listener, errno);
+	return false;
+}
+
 bool listeners_open(void)
 {
 	bool all_open = true;
 	for (unsigned i = 0; i < table.count; i++) {
 		struct listener *listener = &table.listeners[i];
-		if (listener->address.transport == TRANSPORT_UDP && !listener->is_virtual && listener->fd < 0)
-			all_open = udp_open(listener) && all_open;
+		if (listener->is_virtual || listener->fd >= 0)
+			continue;
+		bool is_open = listener->address.transport == TRANSPORT_UDP ? udp_open(listener)
+									   : stream_open(listener);
+		all_open = is_open && all_open;
 	}
 	return all_open;
 }

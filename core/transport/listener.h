@@ -13,6 +13,7 @@ struct listener {
 	unsigned index;
 	int fd;                      /* UDP: the socket, inherited by all processes; else -1 */
 	bool is_virtual;
+	bool any_transport;          /* listen= without a protocol: streams are served too */
 	/* Computed at start, because they are written into every message: */
 	struct span host;       /* advertised host, IPv6 in brackets */
 	struct span host_port;  /* "host:port", advertised */
@@ -50,6 +51,10 @@ struct listener *listener_add(const struct end_point *address, struct span name,
 /* Adds one listener per address of an interface ("eth0") or, with an absent name, per interface of
  * this machine (IPv4 only, as operators expect). Returns how many, 0 when there is none. */
 unsigned listeners_add_interface(struct span interface, enum transport transport, uint16_t port);
+/* Sets any_transport of all listeners from number `first` on. */
+void listeners_mark_any(unsigned first);
+/* Adds a TCP listener beside each UDP one with any_transport; after the configuration was read. */
+void listeners_add_streams(void);
 /* Opens and binds all sockets; false after logging what is in use and by whom. */
 bool listeners_open(void);
 

@@ -2,6 +2,8 @@
 /* Choosing the transport of finished bytes. */
 #include "core/transport/send.h"
 
+#include "core/transport/stream.h"
+
 static void (*before)(void);
 
 void send_set_before(void (*work)(void))
@@ -25,5 +27,7 @@ enum send_result send_bytes(const struct send_target *target, struct span bytes,
 		chosen.from = listener_for(&chosen.to);
 	if (!chosen.from || chosen.from->fd < 0)
 		return SEND_NO_SOCKET;
+	if (chosen.to.transport != TRANSPORT_UDP)
+		return stream_send(&chosen, bytes);
 	return udp_send(&chosen, bytes, copy);
 }

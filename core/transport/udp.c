@@ -78,6 +78,7 @@ struct datagram *datagram_take(void)
 	datagram->bytes = (struct span){ NULL, 0 };
 	datagram->listener = NULL;
 	datagram->arrived_us = 0;
+	datagram->connection = 0;
 	return datagram;
 }
 
@@ -238,10 +239,10 @@ bool udp_start(void (*receive)(struct datagram *datagram))
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
 		int one = 1;
-		if (listener->fd >= 0)
-			setsockopt(listener->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
-		if (listener->fd >= 0 &&
-			!loop_watch_shared(listener->fd, on_readable, (void *)(uintptr_t)listener))
+		if (listener->fd < 0 || listener->address.transport != TRANSPORT_UDP)
+			continue;
+		setsockopt(listener->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
+		if (!loop_watch_shared(listener->fd, on_readable, (void *)(uintptr_t)listener))
 			return false;
 	}
 	return true;
@@ -250,7 +251,8 @@ bool udp_start(void (*receive)(struct datagram *datagram))
 void udp_stop(void)
 {
 	for (unsigned i = 0; i < listener_count(); i++)
-		loop_unwatch(listener_at(i)->fd);
+		if (listener_at(i)->address.transport == TRANSPORT_UDP)
+			loop_unwatch(listener_at(i)->fd);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------ */

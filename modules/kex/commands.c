@@ -325,11 +325,6 @@ static void run_flags(struct rpc_call *call)
 	rpc_add_text(call, NULL, NULL, SPAN_OF("FIBERS, ROBUST_LOCKS, RECVMMSG, PCRE2_JIT"));
 }
 
-static void run_tcp_options(struct rpc_call *call)
-{
-	rpc_fault(call, 500, "stream transports come with a later release");
-}
-
 static void run_udp4_raw_info(struct rpc_call *call)
 {
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
@@ -367,7 +362,6 @@ const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
 	  "module parameter number" },
 	{ "modparam.list", run_modparam_list, "Lists module parameters.", "[module]", true },
 	{ "core.flags", run_flags, "Shows what was built in." },
-	{ "core.tcp_options", run_tcp_options, "Shows options of stream transports." },
 	{ "core.udp4_raw_info", run_udp4_raw_info, "Shows options of raw sockets." },
 	{ "mod.stats", run_mod_stats, "Not offered.", "module shm|pkg" },
 	{ "mod.mem_stats", run_mod_stats, "Not offered.", "module shm|pkg" },

@@ -5,5 +5,5 @@
 #include "core/module/module.h"
 #include "core/script/registry.h"
 
-#define KEX_COMMAND_COUNT 17
+#define KEX_COMMAND_COUNT 16
 extern const struct rpc_command kex_commands[KEX_COMMAND_COUNT];

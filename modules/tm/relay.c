@@ -108,7 +108,7 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 		return false;
 	}
 	out.via_branch = tx_via_branch(tx, tx->branch_count, via);
-	render_request(&w, &out);
+	render_sized_request(&w, &out);
 	if (w.failed || !run_onsend_route(msg, &out)) {
 		msg->last_error = w.failed ? 513 : 477;
 		return false;
@@ -119,10 +119,15 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 		log_error("no shared memory for a branch; start with a larger -m");
 		return false;
 	}
-	branch->to = *to;
+	branch->to = out.to;
 	branch->from = out.from;
 	branch->on_reply = context->branch_on_reply;
-	const struct send_target target = { .to = *to, .from = out.from };
+	const struct send_target target = {
+		.to = out.to,
+		.from = out.from,
+		.no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT,
+		.close_after = msg->notes & NOTE_FORWARD_CLOSE,
+	};
 	if (send_bytes(&target, writer_result(&w), false) != SEND_OK) {
 		branch->code = 477;
 		branch->is_local = true;
