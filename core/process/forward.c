@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stateless forwarding (RFC 3261 16.11): nothing is remembered, so the branch is computed from the
  * request and a retransmission gets the same one. */
+#include "core/message/hop.h"
 #include "core/net/locate.h"
 #include "core/process/process.h"
 
-static counter_id forwarded_requests, forwarded_replies, forward_failures;
+static counter_id forwarded_requests, forwarded_replies, forward_failures, stray_replies;
 
 void forward_prepare(void)
 {
 	forwarded_requests = counter_register("core", "fwd_requests", "requests forwarded statelessly", COUNTER_COUNT);
 	forwarded_replies = counter_register("core", "fwd_replies", "replies forwarded statelessly", COUNTER_COUNT);
+	stray_replies = counter_register("core", "stray_replies", "replies to nothing that was sent from here", COUNTER_COUNT);
 	forward_failures = counter_register("core", "err_replies", "replies that could not be forwarded", COUNTER_COUNT);
 }
 
 /* A branch that depends on the request alone; CANCEL and ACK to a failure get the one of their
  * INVITE because they carry its top branch. */
-static struct span stateless_branch(struct message *msg, char out[64])
+static struct span stateless_branch(struct message *msg, char out[HOP_BRANCH_MAX])
 {
 	const struct sip_via *via = message_top_via(msg);
-	uint32_t cseq = 0;
-	if (!message_cseq(msg, &cseq))
-		cseq = 0;
-	uint64_t key[] = { hash_span(message_value(msg, HEADER_CALL_ID)), hash_span(message_from_tag(msg)),
-		hash_span(via->branch), hash_span(message_original_uri(msg)), cseq };
-	struct writer w = writer_fixed(out, 64);
-	writer_literal(&w, "z9hG4bK");
+	uint32_t loop = hop_loop_hash(msg);
+	uint64_t key[] = { hash_span(via->branch), loop };
+	char token[HOP_TOKEN_MAX];
+	struct writer w = writer_fixed(token, sizeof(token));
+	writer_char(&w, 's');
 	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
-	writer_literal(&w, ".0");
-	return writer_result(&w);
+	return hop_branch_write(&(struct hop){ writer_result(&w), loop, 0 }, out);
 }
 
 static bool onsend_allows(struct message *msg, struct outgoing *out)
@@ -45,7 +44,7 @@ static bool onsend_allows(struct message *msg, struct outgoing *out)
 
 static bool forward_to(struct message *msg, const struct end_point *to)
 {
-	char branch[64];
+	char branch[HOP_BRANCH_MAX];
 	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
 	out.from = msg->target.socket;
@@ -86,6 +85,12 @@ bool forward_reply(struct message *reply)
 {
 	const struct sip_via *top = message_top_via(reply);
 	struct send_target target;
+	struct hop hop;
+	if (top && !core_settings()->forward_stray_replies && !hop_branch_read(top->branch, &hop)) {
+		counter_inc(stray_replies);
+		log_debug("a reply to nothing that was sent from here is dropped");
+		return false;
+	}
 	if (core_settings()->check_via && top &&
 		!is_myself(top->host, via_port(top), (enum transport)top->transport)) {
 		log_debug("a reply whose top Via is not ours is dropped");

@@ -6,7 +6,7 @@
 
 #include "core/base/hash.h"
 #include "core/loop/fiber.h"
-#include "core/message/render.h"
+#include "core/process/refuse.h"
 #include "core/process/settings.h"
 #include "core/shm/map.h"
 #include "core/shm/shard.h"
@@ -16,12 +16,10 @@
 #define FILL_MOST_PERCENT 50   /* of the socket's buffer, which may hold less than overload_delay */
 #define FILL_HARD_PERCENT 85
 #define TELL_MS 5000
-#define REPLY_ROOM 512
 
 struct overload_shared {
 	uint32_t pressure; /* PRESSURE_DRAIN */
 	uint32_t drain_retry_after;
-	uint64_t tag_key;  /* of the To tag of refusals */
 };
 
 static const uint32_t none;
@@ -36,9 +34,7 @@ const uint32_t *const overload_own_address = &own_pressure;
 static struct {
 	int64_t told_ms;     /* when the log last heard of refusals */
 	uint64_t refused;    /* since then */
-	char tag[24];        /* To tag of refusals: ours by its key, so their ACKs are known without state */
-	size_t tag_len;
-	counter_id refused_overload, refused_drain, refused_memory, absorbed, too_old;
+	counter_id refused_overload, refused_drain, refused_memory, too_old;
 } state;
 
 void overload_counters_prepare(void)
@@ -47,7 +43,6 @@ void overload_counters_prepare(void)
 		{ &state.refused_overload, "refused_overload", "requests answered 503 because too many waited" },
 		{ &state.refused_drain, "refused_drain", "requests answered 503 because of core.drain" },
 		{ &state.refused_memory, "refused_memory", "requests answered 503 because shared memory was short" },
-		{ &state.absorbed, "refused_acks", "ACKs to such answers" },
 		{ &state.too_old, "dropped_old", "requests that waited so long that their senders gave up" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -59,11 +54,6 @@ bool overload_prepare(void)
 	shared = shm_reserve(sizeof(*shared), "overload");
 	if (!shared)
 		return false;
-	shared->tag_key = random_uint64();
-	struct writer w = writer_fixed(state.tag, sizeof(state.tag));
-	writer_literal(&w, "busy.");
-	writer_hex(&w, hash_keyed(&shared->tag_key, sizeof(shared->tag_key)), 16);
-	state.tag_len = w.len;
 	common_pressure = &shared->pressure;
 	if (core_settings()->overload_delay)
 		memory_is_short = shm_short_address();
@@ -185,23 +175,8 @@ bool overload_refuses(struct message *msg, uint32_t pressure)
 		return false;
 	struct writer header = writer_fixed(line, sizeof(line));
 	writer_printf(&header, "Retry-After: %u\r\n", retry_after(pressure));
-	struct local_reply reply = { .request = msg, .code = 503, .reason = SPAN_OF("Service Unavailable"),
-		.to_tag = span_make(state.tag, state.tag_len), .extra_lines = writer_result(&header) };
-	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + REPLY_ROOM);
-	struct send_target target;
-	render_local_reply(&w, &reply);
-	reply_target(msg, &target);
 	count_refusal(pressure);
-	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK)
-		log_debug("a refusal could not be sent");
-	return true;
-}
-
-bool overload_absorbs_ack(const struct message *msg)
-{
-	if (message_method(msg) != METHOD_ACK || !span_equal(message_to_tag(msg), span_make(state.tag, state.tag_len)))
-		return false;
-	counter_inc(state.absorbed);
+	refuse_request(msg, 503, SPAN_OF("Service Unavailable"), writer_result(&header));
 	return true;
 }
 

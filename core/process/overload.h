@@ -43,8 +43,6 @@ static inline uint32_t overload_pressure(const struct datagram *datagram)
 
 /* Answers a request with 503 when the pressure asks for it; false: work on it. */
 bool overload_refuses(struct message *msg, uint32_t pressure);
-/* Is this the ACK to such an answer? It ends here. */
-bool overload_absorbs_ack(const struct message *msg);
 /* Counts a datagram that is not worked on because it is too old. */
 void overload_count_old(void);
 

@@ -3,9 +3,11 @@
  * claimants, route. */
 #include <stdlib.h>
 
+#include "core/message/hop.h"
 #include "core/process/flight.h"
 #include "core/process/overload.h"
 #include "core/process/process.h"
+#include "core/process/refuse.h"
 #include "core/process/request_check.h"
 #include "core/transport/stream.h"
 #include "core/transport/udp.h"
@@ -21,7 +23,7 @@ static bool checks_content; /* CSeq and Content-Length are looked at before the 
 
 static struct {
 	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
-	counter_id unsupported, overloaded, condemned;
+	counter_id unsupported, overloaded, condemned, loops, refused_acks;
 } counters;
 
 void counters_prepare(void)
@@ -35,6 +37,8 @@ void counters_prepare(void)
 	counters.dropped_replies = counter_register("core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
 	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
 	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
+	counters.refused_acks = counter_register("core", "refused_acks", "ACKs to answers that were given before the script", COUNTER_COUNT);
+	counters.loops = counter_register("core", "loops", "requests that came back as they had left (482)", COUNTER_COUNT);
 	counters.condemned = counter_register("core", "condemned", "messages that killed a process and came again", COUNTER_COUNT);
 	overload_counters_prepare();
 	statistics_prepare();
@@ -88,25 +92,6 @@ static void count_request(const struct message *msg)
 		counter_inc(counters.unsupported);
 }
 
-/* Answers without state what no script is to see. */
-static void refuse(struct message *msg, const struct request_fault *fault)
-{
-	char tag[64];
-	struct local_reply reply = { .request = msg, .code = fault->code, .reason = span_from(fault->reason),
-		.extra_lines = fault->line };
-	struct send_target target;
-	counter_inc(counters.bad_header);
-	log_debug("a malformed request: %s", fault->reason);
-	if (!request_can_be_answered(msg))
-		return;
-	reply.to_tag = stateless_to_tag(msg, tag);
-	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
-	render_local_reply(&w, &reply);
-	reply_target(msg, &target);
-	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK)
-		log_debug("the answer %u could not be sent", fault->code);
-}
-
 /* rfc_strict: 0 no checks, 1 what module sanity does not look at, 2 all. */
 static bool is_refused(struct message *msg)
 {
@@ -117,9 +102,26 @@ static bool is_refused(struct message *msg)
 		fault = request_check_content(msg);
 	if (!fault.code)
 		fault = request_check_extensions(msg, supported_extensions);
-	if (fault.code)
-		refuse(msg, &fault);
-	return fault.code != 0;
+	if (!fault.code)
+		return false;
+	counter_inc(counters.bad_header);
+	log_debug("a malformed request: %s", fault.reason);
+	if (request_can_be_answered(msg))
+		refuse_request(msg, fault.code, span_from(fault.reason), fault.line);
+	return true;
+}
+
+/* RFC 5393 4.2: a request that comes back as it left is answered 482. An ACK to that is nobody's
+ * business; CANCEL goes with its INVITE. */
+static bool goes_in_circles(struct message *msg)
+{
+	unsigned passes, allowed = (unsigned)core_settings()->loop_detection;
+	uint32_t method = message_method(msg);
+	if (!allowed || method == METHOD_ACK || method == METHOD_CANCEL || hop_repeats(msg, &passes) < allowed)
+		return false;
+	refuse_request(msg, 482, SPAN_OF("Loop Detected"), (struct span){ NULL, 0 });
+	counter_inc(counters.loops);
+	return true;
 }
 
 static void receive_request(struct message *msg)
@@ -130,9 +132,15 @@ static void receive_request(struct message *msg)
 		msg->notes |= NOTE_FORCE_RPORT;
 	if (core_settings()->local_rport)
 		msg->notes |= NOTE_ADD_LOCAL_RPORT;
-	if (is_refused(msg) || overload_absorbs_ack(msg) || is_claimed(msg))
+	if (refuse_is_confirmed_by(msg)) {
+		counter_inc(counters.refused_acks);
+		return;
+	}
+	if (is_refused(msg) || is_claimed(msg))
 		return;
 	if (__builtin_expect(pressed != 0, 0) && overload_refuses(msg, pressed))
+		return;
+	if (goes_in_circles(msg))
 		return;
 	if (!run_main_route(msg, ROUTE_REQUEST))
 		counter_inc(counters.dropped_requests);

@@ -12,6 +12,7 @@
 #include "core/process/flight.h"
 #include "core/process/overload.h"
 #include "core/process/process.h"
+#include "core/process/refuse.h"
 #include "core/process/watchdog.h"
 #include "core/script/image.h"
 #include "core/shm/lock.h"
@@ -119,6 +120,7 @@ bool roles_prepare(void)
 			snprintf(role->name, sizeof(role->name), "%s", wanted->name);
 		}
 	state.roles[0].pid = getpid();
+	refuse_prepare();
 	return flight_prepare(state.count) && overload_prepare() && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
 		mailbox_init(state.count, MAIL_CAPACITY) &&
 		stream_prepare(state.count, state.workers, process_incarnation);

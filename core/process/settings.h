@@ -36,10 +36,10 @@ struct core_settings {
 	int64_t dns_udp_pref, dns_tcp_pref, dns_tls_pref, dns_sctp_pref;
 	struct span dns_servers;
 	/* messages */
-	bool force_rport, local_rport, check_via, reply_to_via, sip_warning, server_signature, phone2tel;
+	bool force_rport, local_rport, check_via, forward_stray_replies, reply_to_via, sip_warning, server_signature, phone2tel;
 	bool onsend_route_reply, http_reply_parse;
 	struct span server_header, user_agent_header, proxy_require;
-	int64_t max_branches, msg_recv_max_size, rfc_strict;
+	int64_t max_branches, msg_recv_max_size, rfc_strict, loop_detection;
 	/* script */
 	int64_t max_while_loops, max_recursive_level;
 	bool return_mode;

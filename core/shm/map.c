@@ -433,6 +433,12 @@ void shm_get_usage(struct shm_usage *out_usage)
 	lock_release(&map->lock);
 }
 
+unsigned shm_percent_used(void)
+{
+	const struct shm_map *map = state.map;
+	return (unsigned)(map->pages_used * SHM_PAGE_SIZE * 100 / map->bytes);
+}
+
 void shm_touch_lock(void)
 {
 	map_lock(state.map);

@@ -53,6 +53,8 @@ void shm_get_usage(struct shm_usage *out_usage);
  * address is valid in every process. */
 #define SHM_SHORT_PART 32
 const uint32_t *shm_short_address(void);
+/* How much of the mapping is handed out, 0-100; takes no lock, so it may be a moment old. */
+unsigned shm_percent_used(void);
 
 /* Is this address inside the mapping? */
 bool shm_contains(const void *at);

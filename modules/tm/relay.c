@@ -97,7 +97,7 @@ static const struct listener *choose_listener(const struct message *msg, const s
 /* Renders msg->target and sends it as a new branch; the branch remembers the bytes. */
 static bool branch_start(struct transaction *tx, struct message *msg, const struct end_point *to)
 {
-	char via[80];
+	char via[HOP_BRANCH_MAX];
 	const struct tx_context *context = tx_context(msg);
 	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
@@ -107,7 +107,7 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 		log_error("no listen address can reach %.*s", SPAN_ARGS(message_uri(msg)));
 		return false;
 	}
-	out.via_branch = tx_via_branch(tx, tx->branch_count, via);
+	out.via_branch = tx_via_branch(tx, tx->branch_count, hop_loop_hash(msg), via);
 	render_sized_request(&w, &out);
 	if (w.failed || !run_onsend_route(msg, &out)) {
 		msg->last_error = w.failed ? 513 : 477;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "core/shm/map.h"
 #include "modules/tm/transaction.h"
 
 static struct span reply_reason(const struct message *reply)
@@ -13,18 +14,27 @@ static struct span reply_reason(const struct message *reply)
 
 /* ---- upstream ------------------------------------------------------------------------------------------------ */
 
+/* Is there room to remember accepted calls for their whole 64*T1? */
+static bool has_spare_memory(void)
+{
+	return shm_percent_used() < 50;
+}
+
 /* A final reply: from now on the transaction only absorbs what comes late. Over UDP the sender of an
- * INVITE hears a failure, or a 2xx that was made here, again until it sends ACK. */
+ * INVITE hears a failure, or a 2xx that was made here, again until it sends ACK, or for 64*T1 (timer
+ * H); INVITEs that come after a 2xx that passed are absorbed as long (timer L of RFC 6026), or until
+ * its ACK passes. */
 static void note_final(struct transaction *tx, unsigned actions, bool is_local)
 {
-	bool repeats = (actions & DO_REPEAT) || (is_local && (tx->flags & TX_INVITE));
+	bool is_invite = tx->flags & TX_INVITE;
+	bool repeats = (actions & DO_REPEAT) || (is_local && is_invite);
+	bool is_reliable = transport_is_reliable((enum transport)tx->upstream.to.transport);
 	tx_finish(tx);
 	if (is_local)
 		tx->flags |= TX_LOCAL_ANSWER;
-	if (!repeats)
-		return;
-	tx->wait_ends_ms = clock_ms() + tx->fr_ms;
-	if (!transport_is_reliable((enum transport)tx->upstream.to.transport)) {
+	if (repeats || (is_invite && !is_reliable && has_spare_memory()))
+		tx->wait_ends_ms = clock_ms() + 64 * (int64_t)tx->retr1_ms;
+	if (repeats && !is_reliable) {
 		tx->reply_interval_ms = tx->retr1_ms;
 		tx->reply_retransmit_ms = clock_ms() + tx->retr1_ms;
 	}
@@ -218,6 +228,11 @@ static void forward_winner(struct transaction *tx, unsigned winner, struct messa
 		if (!reply && branch->reply)
 			reply = message_thaw(branch->reply, arena);
 		uac_finished(tx, winner, reply, branch->code, arena);
+		return;
+	}
+	/* Whoever sent it has given up by now, or soon will (RFC 4320 4.2). */
+	if (branch->code == 408 && !(tx->flags & TX_INVITE) && !tm_settings()->reply_408_noninvite) {
+		tx_finish(tx);
 		return;
 	}
 	if (!reply && branch->reply && !branch->is_local)

@@ -572,26 +572,18 @@ void request_ended(struct message *msg)
 
 /* ---- our Via branch: where the transaction is, and proof that we made it ---------------------------------- */
 
-static uint64_t branch_check(uint32_t shard, uint32_t index, uint32_t generation)
+struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
+			  char out[HOP_BRANCH_MAX])
 {
-	const uint32_t parts[] = { shard, index, generation, 0x746d };
-	return hash_keyed(parts, sizeof(parts));
-}
-
-struct span tx_via_branch(const struct transaction *tx, unsigned number, char out[80])
-{
-	struct writer w = writer_fixed(out, 80);
-	writer_literal(&w, "z9hG4bK");
+	char token[HOP_TOKEN_MAX];
+	struct writer w = writer_fixed(token, sizeof(token));
+	writer_char(&w, 't');
 	writer_hex(&w, tx->slot.shard, 2);
 	writer_char(&w, '.');
 	writer_hex(&w, tx->slot.index, 1);
 	writer_char(&w, '.');
 	writer_hex(&w, tx->slot.generation, 1);
-	writer_char(&w, '.');
-	writer_hex(&w, branch_check(tx->slot.shard, tx->slot.index, tx->slot.generation), 16);
-	writer_char(&w, '.');
-	writer_hex(&w, number, 1);
-	return writer_result(&w);
+	return hop_branch_write(&(struct hop){ writer_result(&w), loop, number }, out);
 }
 
 /* 1 to 16 hexadecimal digits up to a dot, or to the end for the last number. */
@@ -612,22 +604,19 @@ static bool take_hex(const char **at, const char *end, bool is_last, uint64_t *o
 
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
 {
-	uint64_t shard, index, generation, check, number;
-	if (!span_starts_with_nocase(branch, SPAN_OF("z9hG4bK")))
+	uint64_t shard, index, generation;
+	struct hop hop;
+	if (!hop_branch_read(branch, &hop) || *hop.token.at != 't')
 		return false;
-	const char *at = branch.at + 7, *end = branch.at + branch.len;
+	const char *at = hop.token.at + 1, *end = hop.token.at + hop.token.len;
 	if (!take_hex(&at, end, false, &shard) || !take_hex(&at, end, false, &index) ||
-	    !take_hex(&at, end, false, &generation) || !take_hex(&at, end, false, &check) ||
-	    !take_hex(&at, end, true, &number))
-		return false;
-	if (shard >= shard_count(store.set) || index > UINT32_MAX || generation > UINT32_MAX ||
-	    number >= BRANCHES_MOST ||
-	    check != branch_check((uint32_t)shard, (uint32_t)index, (uint32_t)generation))
+	    !take_hex(&at, end, true, &generation) || shard >= shard_count(store.set) ||
+	    index > UINT32_MAX || generation > UINT32_MAX || hop.number >= BRANCHES_MOST)
 		return false;
 	out_context->shard = (uint32_t)shard;
 	out_context->index = (uint32_t)index;
 	out_context->generation = (uint32_t)generation;
-	*out_number = (unsigned)number;
+	*out_number = hop.number;
 	return true;
 }
 
@@ -639,6 +628,17 @@ static struct span copy_reply(const struct transaction *tx, struct arena *arena,
 {
 	*out_target = tx->upstream;
 	return arena_copy(arena, bytes_span(tx->reply));
+}
+
+/* The caller has heard the 2xx: no INVITE of it comes again. Lock held. */
+static void end_acceptance(struct shard *shard, struct transaction *tx)
+{
+	int64_t ends_ms = clock_ms() + tm_settings()->wt_timer;
+	if (tx->wait_ends_ms <= ends_ms)
+		return;
+	tx->wait_ends_ms = ends_ms;
+	if (lease_is_free(tx))
+		arm(shard, tx);
 }
 
 /* An ACK to our negative final reply ends the repetition of it and goes no further; so does one to a
@@ -653,6 +653,8 @@ static enum claim_result claim_ack(struct message *msg, struct tx_key key)
 		tx = find_confirmed(shard, key, tag);
 	is_mine = is_mine || (tx && (tx->flags & TX_LOCAL_ANSWER));
 	bool is_told = tx && !is_mine && is_observed(tx, TM_ACK_IN);
+	if (tx && !is_mine)
+		end_acceptance(shard, tx);
 	struct tx_context *context = is_told ? tx_context(msg) : NULL;
 	struct tx_context invite = { .branch = -1 };
 	if (context)
@@ -741,9 +743,12 @@ enum claim_result claim_reply(struct message *reply)
 	else if (is_ours)
 		queue_reply(shard, tx, reply);
 	shard_unlock(shard);
-	if (!is_ours)
-		/* A late reply of a transaction that is gone: stateless, as RFC 3261 16.7 says. */
-		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
+	if (!is_ours) {
+		/* A late reply of a transaction that is gone: RFC 6026 7.3 wants it dropped. */
+		bool is_ended = stray_reply_ends(reply) ||
+				!core_setting_int("forward_stray_replies");
+		return is_ended ? CLAIM_CONSUMED : CLAIM_PASS;
+	}
 	counter_inc(tm_counters->rpl_received);
 	if (is_taken) {
 		context->tx = tx;

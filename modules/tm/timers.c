@@ -18,6 +18,12 @@ static uint32_t next_interval(const struct transaction *tx, uint32_t interval_ms
 	return doubled > tx->retr2_ms ? tx->retr2_ms : doubled;
 }
 
+/* Timer A doubles without a limit, timer E up to T2 (17.1.1.2, 17.1.2.2). */
+static uint32_t next_request_interval(const struct transaction *tx, uint32_t interval_ms)
+{
+	return tx->flags & TX_INVITE ? interval_ms * 2 : next_interval(tx, interval_ms);
+}
+
 static void branch_time_out(struct transaction *tx, unsigned number, struct arena *arena)
 {
 	struct tx_branch *branch = tx->branches[number];
@@ -64,7 +70,7 @@ static bool tick_branch(struct transaction *tx, unsigned number, struct arena *a
 		if (actions & DO_SEND)
 			branch_send(branch, branch->request);
 		branch->interval_ms =
-			actions & DO_SLOW ? tx->retr2_ms : next_interval(tx, branch->interval_ms);
+			actions & DO_SLOW ? tx->retr2_ms : next_request_interval(tx, branch->interval_ms);
 		branch->retransmit_ms = actions & DO_SEND ? clock_ms() + branch->interval_ms : 0;
 	}
 	return false;

@@ -4,6 +4,7 @@
  * lease changes it; what others bring (replies, timer ticks) waits in its queue. */
 #pragma once
 
+#include "core/message/hop.h"
 #include "modules/tm/machine.h"
 #include "modules/tm/tm_api.h"
 
@@ -154,7 +155,7 @@ struct tm_settings {
 	int64_t default_code, headers_mode, relay_100;
 	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
 		e2e_cancel_reason;
-	bool remap_503_500, noisy_ctimer, restart_fr_on_each_reply, delayed_reply,
+	bool remap_503_500, reply_408_noninvite, noisy_ctimer, restart_fr_on_each_reply, delayed_reply,
 		failure_exec_mode;
 	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply,
 		contacts_avp, contact_flows_avp;
@@ -217,7 +218,8 @@ void tx_refreeze(struct transaction *tx, struct message *msg);
 /* Keeps attributes and flags that a route changed. */
 void tx_keep_state(struct transaction *tx, const struct message *msg);
 /* Our Via branch for branch number `number`. */
-struct span tx_via_branch(const struct transaction *tx, unsigned number, char out[80]);
+struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
+			  char out[HOP_BRANCH_MAX]);
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number);
 enum claim_result claim_request(struct message *msg);
 enum claim_result claim_reply(struct message *reply);

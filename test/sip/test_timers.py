@@ -54,13 +54,6 @@ def test_request_is_retransmitted_until_a_provisional_reply(pair):
     alice.expect_reply(486)
 
 
-def test_non_invite_without_answer_gives_408(pair):
-    alice, bob = pair
-    message = alice.send(alice.request("MESSAGE", bob.aor, body="x", content_type="text/plain"))
-    bob.expect_request("MESSAGE")
-    alice.expect_reply(408, message)
-
-
 def test_refusal_is_retransmitted_until_the_ack_comes(pair):
     alice, bob = pair
     alice.auto_ack = False

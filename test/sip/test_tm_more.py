@@ -105,7 +105,7 @@ def test_suspended_request_goes_on_in_a_route(pair, server):
 
 def test_suspended_request_is_answered_after_fr_timer(pair, server):
     alice, one = pair
-    waiting = ask(server, alice, one, "suspend")
+    waiting = ask(server, alice, one, "suspend", "INVITE")
     start = time.monotonic()
     alice.expect_reply(408, waiting)
     assert 0.4 < time.monotonic() - start < 2

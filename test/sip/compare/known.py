@@ -28,6 +28,9 @@ KNOWN = {
     "register-bad-contact": "a Contact without host is refused",
     "register-long-user": "addresses-of-record have no length limit of 255 bytes",
     # transactions
+    "bad-reply-foreign-branch": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
+    "bad-reply-foreign-via": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
+    "stray-reply": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
     "refused-503": "a lone 503 becomes 500 with the callee's headers",
     "message-503": "a lone 503 becomes 500 with the callee's headers",
     "fork-best-503-503": "a 503 becomes 500 with the callee's headers",

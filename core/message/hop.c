@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/message/hop.h"
+
+#include "core/base/hash.h"
+#include "core/transport/listener.h"
+
+#define COOKIE     "z9hG4bK"
+#define COOKIE_LEN 7
+#define LOOP_LEN   8
+#define CHECK_LEN  16
+#define TAIL_LEN   (1 + LOOP_LEN + 1 + CHECK_LEN)
+
+uint32_t hop_loop_hash(struct message *request)
+{
+	uint32_t cseq = 0;
+	if (!message_cseq(request, &cseq))
+		cseq = 0;
+	const struct listener *listener = request->from.listener;
+	uint64_t parts[] = { hash_span(message_original_uri(request)),
+			     hash_span(message_value(request, HEADER_CALL_ID)),
+			     hash_span(message_from_tag(request)), cseq,
+			     listener ? hash_span(listener->via_prefix) : 0 };
+	uint64_t hash = hash_bytes(parts, sizeof(parts));
+	for (const struct sip_header *h = message_header(request, HEADER_ROUTE); h;
+	     h = message_next_header(request, h))
+		hash = hash_mix(hash, hash_span(message_header_value(request, h)));
+	return (uint32_t)hash;
+}
+
+static uint64_t check_of(struct span token, uint32_t loop)
+{
+	char text[HOP_TOKEN_MAX + sizeof(loop)];
+	memcpy(text, &loop, sizeof(loop));
+	memcpy(text + sizeof(loop), token.at, token.len);
+	return hash_keyed(text, sizeof(loop) + token.len);
+}
+
+struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
+{
+	struct writer w = writer_fixed(out, HOP_BRANCH_MAX);
+	writer_literal(&w, COOKIE);
+	writer_span(&w, hop->token);
+	writer_char(&w, '.');
+	writer_hex(&w, hop->loop, LOOP_LEN);
+	writer_char(&w, '.');
+	writer_hex(&w, check_of(hop->token, hop->loop), CHECK_LEN);
+	writer_char(&w, '.');
+	writer_hex(&w, hop->number, 1);
+	return writer_result(&w);
+}
+
+static bool read_hex(struct span digits, uint64_t *out)
+{
+	uint64_t number = 0;
+	for (size_t i = 0; i < digits.len; i++) {
+		int value = ascii_hex_value(digits.at[i]);
+		if (value < 0)
+			return false;
+		number = number << 4 | (unsigned)value;
+	}
+	*out = number;
+	return true;
+}
+
+/* Takes ".NUMBER" (one or two digits) off the end. */
+static bool take_number(struct span *branch, unsigned *out)
+{
+	uint64_t number;
+	size_t dot = branch->len;
+	while (dot > 0 && branch->len - dot < 3 && branch->at[dot - 1] != '.')
+		dot--;
+	struct span digits = span_slice(*branch, dot, branch->len);
+	if (dot == 0 || digits.len == 0 || digits.len > 2 || !read_hex(digits, &number))
+		return false;
+	*branch = span_slice(*branch, 0, dot - 1);
+	*out = (unsigned)number;
+	return true;
+}
+
+bool hop_branch_read(struct span branch, struct hop *out)
+{
+	uint64_t loop, check;
+	unsigned number;
+	if (!span_starts_with_nocase(branch, SPAN_OF(COOKIE)) || !take_number(&branch, &number) ||
+	    branch.len <= COOKIE_LEN + TAIL_LEN ||
+	    branch.len > COOKIE_LEN + HOP_TOKEN_MAX + TAIL_LEN)
+		return false;
+	size_t tail = branch.len - TAIL_LEN;
+	struct span token = span_slice(branch, COOKIE_LEN, tail - COOKIE_LEN);
+	if (branch.at[tail] != '.' || branch.at[tail + 1 + LOOP_LEN] != '.' ||
+	    !read_hex(span_slice(branch, tail + 1, LOOP_LEN), &loop) ||
+	    !read_hex(span_slice(branch, tail + 2 + LOOP_LEN, CHECK_LEN), &check) ||
+	    check != check_of(token, (uint32_t)loop))
+		return false;
+	*out = (struct hop){ token, (uint32_t)loop, number };
+	return true;
+}
+
+/* The branch that begins at `at`: up to what ends a token (RFC 3261 25.1). */
+static struct span branch_at(struct span value, size_t at)
+{
+	size_t end = at;
+	while (end < value.len && !strchr(";, \t\r\n", value.at[end]))
+		end++;
+	return span_slice(value, at, end - at);
+}
+
+unsigned hop_repeats(struct message *request, unsigned *out_passes)
+{
+	unsigned repeats = 0, passes = 0;
+	uint32_t own = 0;
+	bool is_hashed = false;
+	for (const struct sip_header *h = message_header(request, HEADER_VIA); h;
+	     h = message_next_header(request, h)) {
+		struct span value = message_header_value(request, h);
+		for (size_t at = 0; at < value.len; at++) {
+			struct span rest = span_slice(value, at, value.len);
+			size_t found = span_find_span(rest, SPAN_OF(COOKIE));
+			if (found == rest.len)
+				break;
+			at += found;
+			struct hop hop;
+			if (!hop_branch_read(branch_at(value, at), &hop))
+				continue;
+			if (!is_hashed)
+				own = hop_loop_hash(request);
+			is_hashed = true;
+			passes++;
+			repeats += hop.loop == own;
+		}
+	}
+	*out_passes = passes;
+	return repeats;
+}
