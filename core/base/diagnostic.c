@@ -66,6 +66,26 @@ static struct span source_line(const struct source_file *file, uint32_t line)
 	return text;
 }
 
+/* "://user:password@" becomes "://user:********@": the columns below stay where they were. */
+static void write_without_passwords(struct span line, struct writer *out)
+{
+	while (line.len) {
+		size_t start = span_find_span(line, SPAN_OF("://"));
+		size_t end = start < line.len ? start + 3 : start;
+		while (end < line.len && line.at[end] != '"' && line.at[end] != '\'' &&
+			!ascii_is_space(line.at[end]))
+			end++;
+		struct span url = span_slice(line, 0, end);
+		size_t at = url.len;
+		while (at > start && url.at[at - 1] != '@')
+			at--;
+		size_t colon = start + 3 < at ? span_find(url, ':', start + 3) : url.len;
+		for (size_t i = 0; i < url.len; i++)
+			writer_char(out, i > colon && i + 1 < at ? '*' : url.at[i]);
+		line = span_slice(line, end, line.len);
+	}
+}
+
 /* The line and under it a caret; tabs are kept so that both lines indent alike. */
 static void write_excerpt(const struct diagnostic *d, struct writer *out)
 {
@@ -74,7 +94,9 @@ static void write_excerpt(const struct diagnostic *d, struct writer *out)
 	struct span line = source_line(d->at.file, d->at.line);
 	if (!line.at)
 		return;
-	writer_printf(out, "%6u | %.*s\n", d->at.line, SPAN_ARGS(line));
+	writer_printf(out, "%6u | ", d->at.line);
+	write_without_passwords(line, out);
+	writer_char(out, '\n');
 	writer_literal(out, "       | ");
 	uint32_t column = d->at.column ? d->at.column - 1 : 0;
 	for (uint32_t i = 0; i < column && i < line.len; i++)

@@ -5,6 +5,13 @@
 #define CHUNK 4096
 #define LIMIT (1 << 20)
 
+static struct arena *arena_of(struct db_tables *tables)
+{
+	if (!tables->arena.chunk_size)
+		arena_init(&tables->arena, CHUNK, LIMIT);
+	return &tables->arena;
+}
+
 const char *db_tables_note(struct db_tables *tables, struct span table)
 {
 	if (!table.len)
@@ -12,8 +19,13 @@ const char *db_tables_note(struct db_tables *tables, struct span table)
 	for (unsigned i = 0; i < tables->noted_count; i++)
 		if (span_equal(tables->noted[i], table))
 			return NULL;
-	if (tables->noted_count < DB_TABLES_MOST)
-		tables->noted[tables->noted_count++] = table;
+	if (tables->noted_count == DB_TABLES_MOST)
+		return NULL;
+	/* The script's text is gone when the server starts. */
+	struct span kept = arena_copy(arena_of(tables), table);
+	if (!kept.at)
+		return "there is no memory for the name of the table";
+	tables->noted[tables->noted_count++] = kept;
 	return NULL;
 }
 
@@ -34,10 +46,8 @@ struct db_statement *db_tables_statement(struct db_tables *tables, struct db *db
 			return tables->kept[i].statement;
 	if (tables->kept_count == DB_TABLES_MOST)
 		return db_prepare(db, arena, spec);
-	if (!tables->arena.chunk_size)
-		arena_init(&tables->arena, CHUNK, LIMIT);
-	struct span name = arena_copy(&tables->arena, spec->table);
-	struct db_statement *statement = db_prepare(db, &tables->arena, spec);
+	struct span name = arena_copy(arena_of(tables), spec->table);
+	struct db_statement *statement = db_prepare(db, arena_of(tables), spec);
 	if (!name.at || !statement)
 		return NULL;
 	tables->kept[tables->kept_count].table = name;

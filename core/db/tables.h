@@ -23,8 +23,8 @@ struct db_tables {
 	struct arena arena;
 };
 
-/* For the `.accept` of an argument: notes a table, and says what is wrong with the name. The text
- * must live as long as the server until db_tables_check was called. */
+/* For the `.accept` of an argument: notes a table, and says what is wrong with the name. The name
+ * is copied. */
 const char *db_tables_note(struct db_tables *tables, struct span table);
 /* For `start`: are the noted tables there, in the right version? False after an error was logged. */
 [[nodiscard]] bool db_tables_check(struct db_tables *tables, struct db *db);

@@ -2,54 +2,21 @@
 """The tables that etc/schema makes are those of Debian's kamdbctl, in every engine."""
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 
 import pytest
 
-from sipua.databases import PASSWORD, schema, sqlite_create
+from sipua.databases import schema, sqlite_create
+from sipua.kamdbctl import KAMDBCTL, run_kamdbctl
 from sipua.server import ROOT
 
-KAMDBCTL = shutil.which("kamdbctl", path="/usr/sbin:/usr/bin")
 PEER = pytest.mark.skipif(not KAMDBCTL, reason="Debian's kamdbctl is not there")
-RC = """SIP_DOMAIN=test.invalid
-DBENGINE=%(engine)s
-DBHOST=%(host)s
-DBPORT=%(port)s
-DBNAME=theirs
-DB_PATH=%(path)s
-DBRWUSER=kamailio
-DBRWPW=kamailiorw
-DBROUSER=kamailioro
-DBROPW=kamailioro
-DBACCESSHOST=127.0.0.1
-DBROOTUSER=%(user)s
-DBROOTPW=%(password)s
-CHARSET=utf8
-INSTALL_EXTRA_TABLES=yes
-INSTALL_PRESENCE_TABLES=yes
-INSTALL_DBUID_TABLES=yes
-DBINITASK=no
-"""
 
 
 def groups():
     with open(os.path.join(ROOT, "etc/schema/tables.txt")) as source:
         return [line.split()[1] for line in source if line.startswith("group ")]
-
-
-def run_kamdbctl(home, engine, host="", port=0, path="", user=""):
-    """Debian's kamdbctl creates everything that it knows."""
-    home.mkdir(exist_ok=True)
-    (home / ".kamctlrc").write_text(RC % {"engine": engine, "host": host, "port": port, "path": path,
-                                          "user": user, "password": PASSWORD})
-    pgpass = home / ".pgpass"
-    pgpass.write_text("%s:%s:*:%s:%s\n" % (host, port, user, PASSWORD))
-    pgpass.chmod(0o600)
-    done = subprocess.run([KAMDBCTL, "create"], env=dict(os.environ, HOME=str(home), PW=PASSWORD),
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def by_table(rows):
