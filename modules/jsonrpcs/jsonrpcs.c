@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/message/http.h"
+
 /* Bits of the setting `transport`. */
 enum { OVER_HTTP = 1, OVER_FIFO = 2, OVER_DATAGRAM = 4, OVER_TCP = 8 };
 
@@ -183,10 +185,25 @@ static int jsonrpc_exec(struct script_run *run, const struct jsonrpc_exec_args *
 	return document.root ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
+/* The body of an HTTP POST is the document. */
 static int jsonrpc_dispatch(struct script_run *run)
 {
-	log_error("jsonrpc_dispatch answers HTTP requests: it needs module xhttp and its event route");
-	return SCRIPT_FALSE;
+	struct message *msg = run->msg;
+	struct jsonrpc_document document;
+	struct jsonrpc_answer answer = { 0 };
+	if (!msg->index->is_http) {
+		log_error("jsonrpc_dispatch answers HTTP requests: it belongs into event_route[xhttp:request]");
+		return SCRIPT_FALSE;
+	}
+	jsonrpc_read(message_body(msg), msg->arena, &document);
+	jsonrpc_run(&document, settings.pretty_format, msg->arena, &answer);
+	struct http_reply reply = { .code = document.root ? 200 : 400, .content_type = SPAN_OF("application/json"),
+		.reason = document.root ? SPAN_OF("OK") : SPAN_OF("Bad Request"), .body = answer.body };
+	if (!answer.body.at) {
+		log_error("jsonrpc_dispatch: the answer needs more memory than a message may have");
+		reply = (struct http_reply){ .code = 500, .reason = SPAN_OF("Server Error") };
+	}
+	return http_reply_send(msg, &reply) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static bool get_answer(struct script_run *run, const struct variable_ref *ref, struct value *out)
