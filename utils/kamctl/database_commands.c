@@ -297,7 +297,9 @@ static int run_acc_initdb(const struct command *command, struct words words)
 	} columns[] = { { "src_user", "VARCHAR(64)" }, { "src_domain", "VARCHAR(128)" },
 			{ "src_ip", "VARCHAR(64)" },   { "dst_ouser", "VARCHAR(64)" },
 			{ "dst_user", "VARCHAR(64)" }, { "dst_domain", "VARCHAR(128)" } };
-	struct db *db = database_open(ACCESS_WRITE);
+	/* Who may write rows of PostgreSQL may not change tables. */
+	struct db *db =
+		database_open(database_engine() == ENGINE_PGSQL ? ACCESS_ROOT : ACCESS_WRITE);
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
 		for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
 			struct span sql = arena_printf(

@@ -103,19 +103,22 @@ bool schema_run_list(const struct database_maker *maker, const char *database, c
 	return true;
 }
 
-/* INSERT INTO version (…) VALUES ('table', 'number') */
+/* INSERT INTO version (…) VALUES ('table', number) */
 static bool read_version(struct span statement, struct span *out_table, int64_t *out_version)
 {
-	if (!span_starts_with_nocase(statement, SPAN_OF("INSERT INTO version")))
+	size_t at = span_find_span(statement, SPAN_OF("VALUES ('"));
+	if (!span_starts_with(statement, SPAN_OF("INSERT INTO")) || at == statement.len)
 		return false;
-	struct span rest = statement, part, parts[4];
-	unsigned count = 0;
-	while (count < ARRAY_SIZE(parts) && span_split(&rest, '\'', &part))
-		parts[count++] = part;
-	if (count < 4)
+	struct span rest = span_slice(statement, at + 9, statement.len), table;
+	if (!span_split(&rest, '\'', &table))
 		return false;
-	*out_table = parts[1];
-	return span_to_int64(parts[3], out_version);
+	while (rest.len && strchr(", )", *rest.at))
+		rest = span_slice(rest, 1, rest.len);
+	size_t digits = 0;
+	while (digits < rest.len && ascii_is_digit(rest.at[digits]))
+		digits++;
+	*out_table = table;
+	return span_to_int64(span_slice(rest, 0, digits), out_version);
 }
 
 bool schema_versions(const struct database_maker *maker, const char *groups,

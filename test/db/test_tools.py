@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""kamdbctl and kamctl on the three engines: the same commands, the same results; no text that is given
+ever becomes part of a statement."""
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+
+import pytest
+from sipua.databases import PASSWORD
+from sipua.server import build_dir
+
+NASTY = ["o'brien", 'quo"te', "semi;colon", "$(touch ran)", "back`tick", "a b", "x' OR '1'='1", "--drop", "ünïcode-日本",
+         "per%cent", "under_score", "back\\slash"]
+
+
+class Tool:
+    """Runs the two tools with a kamctlrc of their own."""
+
+    def __init__(self, directory, engine, **settings):
+        self.rc = os.path.join(directory, "kamctlrc")
+        self.settings = dict(DBENGINE=engine, SIP_DOMAIN="example.org", INSTALL_EXTRA_TABLES="yes",
+                             INSTALL_PRESENCE_TABLES="no", INSTALL_DBUID_TABLES="no", DBINITASK="no",
+                             RPCFIFOPATH=os.path.join(directory, "no-fifo"), **settings)
+        with open(self.rc, "w") as out:
+            for name, value in self.settings.items():
+                out.write('%s="%s"\n' % (name, value))
+
+    def run(self, program, *words, stdin=""):
+        done = subprocess.run([os.path.join(build_dir(), "utils", program), "--rc", self.rc] + list(words),
+                              input=stdin, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def ctl(self, *words, code=0, stdin=""):
+        got, out, err = self.run("kamctl", *words, stdin=stdin)
+        assert got == code, "%s: %s%s" % (words, out, err)
+        return out + err
+
+    def rows(self, *words):
+        return json.loads(self.ctl("--json", *words))
+
+    def db(self, *words, code=0):
+        got, out, err = self.run("kamdbctl", *words)
+        assert got == code, "%s: %s%s" % (words, out, err)
+        return out + err
+
+
+@pytest.fixture(scope="module", params=["SQLITE", "MYSQL", "PGSQL"])
+def tool(request, tmp_path_factory):
+    """A fresh database, made by `kamdbctl create`."""
+    directory = str(tmp_path_factory.mktemp("tools"))
+    if request.param == "SQLITE":
+        made = Tool(directory, "SQLITE", DB_PATH=os.path.join(directory, "made", "sip.db"))
+    else:
+        server = request.getfixturevalue("mariadb" if request.param == "MYSQL" else "postgres")
+        made = Tool(directory, request.param, DBHOST=server.address[0], DBPORT=server.address[1],
+                    DBNAME="made by 'tools'" if request.param == "PGSQL" else "made_by_tools",
+                    DBROOTUSER=server.root, DBROOTPW=PASSWORD, DBRWUSER="tool_rw", DBRWPW="rw'p@ss/w\\\\:rd",
+                    DBROUSER="tool_ro", DBROPW="ro%pass", DBACCESSHOST="%")
+    made.db("create")
+    yield made
+    if request.param != "SQLITE":
+        made.db("revoke")
+    made.db("drop")
+    assert "no database" in made.db("drop", code=1)
+
+
+def hash_of(*parts):
+    return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+
+def test_a_second_create_is_refused(tool):
+    assert "exists already" in tool.db("create", code=1)
+
+
+def test_versions_are_those_that_modules_want(tool):
+    versions = {row["table"]: (row["wanted"], row["there"]) for row in json.loads(tool.db("--json", "version"))}
+    assert versions["subscriber"] == (7, 7) and versions["location"][0] == versions["location"][1]
+    assert versions["htable"][1] and versions["presentity"][1] is None
+
+
+@pytest.mark.parametrize("name", ["alice"] + NASTY)
+def test_subscribers(tool, name):
+    tool.ctl("add", name, "pass'w\"ord;$(id)")
+    assert "already exists" in tool.ctl("add", name, "x", code=1)
+    (row,) = tool.rows("show", name)
+    assert row["username"] == name and row["domain"] == "example.org" and row["password"] == "pass'w\"ord;$(id)"
+    assert row["ha1"] == hash_of(name, "example.org", "pass'w\"ord;$(id)")
+    assert row["ha1b"] == hash_of(name + "@example.org", "example.org", "pass'w\"ord;$(id)")
+    tool.ctl("passwd", name, "-", stdin="new one\n")
+    assert tool.rows("show", name)[0]["ha1"] == hash_of(name, "example.org", "new one")
+    tool.ctl("alias_db", "add", "also-" + name, name)
+    tool.ctl("rm", name)
+    assert tool.rows("show", name) == [] and tool.rows("alias_db", "show", "also-" + name) == []
+    assert "non-existent user" in tool.ctl("passwd", name, "x", code=1)
+
+
+def test_password_need_not_be_stored(tool):
+    tool.ctl("--set", "STORE_PLAINTEXT_PW=0", "add", "hashed", "secret")
+    (row,) = tool.rows("show", "hashed")
+    assert row["password"] == "" and row["ha1"] == hash_of("hashed", "example.org", "secret")
+    tool.ctl("rm", "hashed")
+
+
+def test_columns_are_set(tool):
+    tool.ctl("add", "carol@other.net", "x")
+    tool.ctl("sets", "carol@other.net", "password", "it's")
+    assert tool.rows("show", "carol@other.net")[0]["password"] == "it's"
+    assert "no number" in tool.ctl("setn", "carol@other.net", "id", "many", code=3)
+    assert "attribute change failed" in tool.ctl("sets", "carol@other.net", "nowhere; DROP TABLE version", "1", code=1)
+    tool.ctl("rm", "carol@other.net")
+
+
+def test_groups(tool):
+    tool.ctl("add", "dave", "x")
+    tool.ctl("acl", "grant", "dave", "ld", "int")
+    assert sorted(row["grp"] for row in tool.rows("acl", "show", "dave")) == ["int", "ld"]
+    assert "Invalid privilege" in tool.ctl("acl", "grant", "dave", "secret-club", code=1)
+    tool.ctl("acl", "revoke", "dave", "ld")
+    assert [row["grp"] for row in tool.rows("acl", "show", "dave")] == ["int"]
+    tool.ctl("acl", "revoke", "dave")
+    tool.ctl("rm", "dave")
+
+
+def test_addresses(tool):
+    tool.ctl("address", "add", "1", "10.0.0.1")
+    tool.ctl("address", "add", "2", "2001:db8::", "32", "5060", "it's a tag")
+    assert [(row["grp"], row["ip_addr"], row["mask"], row["port"], row["tag"]) for row in tool.rows("address", "show")] == \
+        [(1, "10.0.0.1", 32, 0, ""), (2, "2001:db8::", 32, 5060, "it's a tag")]
+    tool.ctl("address", "rm", "1", "10.0.0.1")
+    assert "nothing removed" in tool.ctl("address", "rm", "1", "10.0.0.1", code=1)
+    tool.ctl("address", "rm", "2", "2001:db8::")
+
+
+def test_other_tables(tool):
+    tool.ctl("trusted", "add", "192.0.2.1", "udp", "^sip:.*'", "tag")
+    assert "already in trusted" in tool.ctl("trusted", "add", "192.0.2.1", "udp", code=1)
+    assert tool.rows("trusted", "show")[0]["from_pattern"] == "^sip:.*'"
+    tool.ctl("trusted", "rm", "192.0.2.1")
+    tool.ctl("domain", "add", "one.example", "did")
+    assert tool.rows("domain", "showdb")[0]["did"] == "did"
+    tool.ctl("domain", "rm", "one.example")
+    tool.ctl("dispatcher", "add", "1", "sip:192.0.2.1:5070", "1", "5", "weight=50", "gw 'one'")
+    (row,) = tool.rows("dispatcher", "show")
+    assert (row["setid"], row["flags"], row["priority"], row["description"]) == (1, 1, 5, "gw 'one'")
+    tool.ctl("dispatcher", "rm", str(row["id"]))
+    tool.ctl("dialplan", "addrule", "1", "1", "1", "^00(.*)$", "0", "^00(.*)$", "\\1", "it's")
+    assert tool.rows("dialplan", "show", "1")[0]["repl_exp"] == "\\1"
+    tool.ctl("dialplan", "rmdpid", "1")
+    tool.ctl("mtree", "add", "mtree", "49", "germany")
+    assert tool.rows("mtree", "show", "mtree")[0]["tvalue"] == "germany"
+    tool.ctl("mtree", "rm", "mtree", "49")
+
+
+def test_short_numbers_and_aliases(tool):
+    tool.ctl("speeddial", "add", "alice", "11", "sip:bob@example.org", "bob's")
+    (row,) = tool.rows("speeddial", "list", "alice")
+    assert row["sd_username"] == "11" and row["new_uri"] == "sip:bob@example.org" and row["description"] == "bob's"
+    assert tool.rows("speeddial", "show", "11") == [row]
+    tool.ctl("speeddial", "rm", "alice", "11")
+    assert "nothing removed" in tool.ctl("speeddial", "rm", "alice", "11", code=1)
+    tool.ctl("alias_db", "add", "boss@example.net", "alice")
+    assert tool.rows("alias_db", "list", "alice")[0]["alias_username"] == "boss"
+    tool.ctl("alias_db", "rm", "boss@example.net")
+
+
+def test_attributes(tool):
+    tool.ctl("avp", "add", "alice@example.org", "greeting", "0", "it's me")
+    tool.ctl("avp", "add", "some-uuid", "limit", "1", "5")
+    assert {row["attribute"]: row["value"] for row in tool.rows("avp", "list")} == {"greeting": "it's me", "limit": "5"}
+    assert [row["uuid"] for row in tool.rows("avp", "list", "-a", "limit")] == ["some-uuid"]
+    assert "1 AVP" in tool.ctl("avp", "rm", "-a", "limit", "-u", "some-uuid")
+    tool.ctl("avp", "rm", "-v", "it's me")
+    assert tool.rows("avp", "list") == []
+
+
+def test_raw_access(tool):
+    assert tool.rows("db", "exec", "SELECT 1 AS one") == [{"one": 1}]
+    assert tool.rows("db", "smatch", "version", "table_name", "location")[0]["table_name"] == "location"
+    assert "no number" in tool.ctl("db", "nmatch", "version", "table_version", "x", code=3)
+    assert "table_version: " in tool.ctl("db", "showg", "version")
+    tool.ctl("db", "version", "add", "mine", "3")
+    tool.ctl("db", "version", "update", "mine", "4")
+    assert tool.rows("db", "smatch", "version", "table_name", "mine")[0]["table_version"] == 4
+    assert "no version yet" in tool.ctl("db", "version", "update", "nobody's", "4", code=1)
+    assert "connected to" in tool.ctl("db", "connect")
+
+
+def test_reader_may_not_write(tool):
+    if tool.settings["DBENGINE"] == "SQLITE":
+        pytest.skip("SQLite has no users")
+    assert "refused" in tool.ctl("db", "roexec", "DELETE FROM version", code=1)
+
+
+def test_accounting_columns(tool):
+    tool.ctl("acc", "initdb")
+    assert "src_user" in tool.ctl("acc", "showdb") and tool.rows("acc", "recent", "60") == []
+
+
+def test_migration_keeps_rows(tool):
+    tool.ctl("address", "add", "7", "10.7.0.1")
+    tool.ctl("db", "version", "update", "address", "3")
+    assert "address" in tool.db("version", code=1)
+    assert "version 3 is now 6" in tool.db("migrate")
+    assert [row["ip_addr"] for row in tool.rows("address", "show")] == ["10.7.0.1"]
+    tool.ctl("address", "add", "7", "10.7.0.2")
+    tool.ctl("address", "rm", "7", "10.7.0.1")
+    tool.ctl("address", "rm", "7", "10.7.0.2")
+    tool.db("version")
+
+
+def test_backup_copy_and_groups(tool, tmp_path):
+    tool.ctl("add", "keeper", "secret")
+    tool.db("backup", str(tmp_path / "saved"))
+    assert os.path.getsize(tmp_path / "saved") > 1000
+    copy = str(tmp_path / "copy.db") if tool.settings["DBENGINE"] == "SQLITE" else "copied"
+    tool.db("copy", copy)
+    where = "DB_PATH=" if tool.settings["DBENGINE"] == "SQLITE" else "DBNAME="
+    root = ["--set", "DBROUSER=" + tool.settings.get("DBROOTUSER", ""), "--set", "DBROPW=" + PASSWORD]
+    assert json.loads(tool.ctl("--json", "--set", where + copy, *root, "show", "keeper"))[0]["username"] == "keeper"
+    tool.db("drop", copy)
+    tool.db("add-tables", "matrix")
+    assert tool.rows("db", "show", "matrix") == []
+    assert "no group" in tool.db("add-tables", "../../x", code=1)
+    tool.ctl("rm", "keeper")
+
+
+def test_debian_kamdbctl_database_is_used(tmp_path):
+    """What Debian's tool has made is taken as it is."""
+    schema = "/usr/share/kamailio/db_sqlite"
+    if not os.path.isdir(schema):
+        pytest.skip("kamailio-sqlite-modules is not there")
+    tool = Tool(str(tmp_path), "SQLITE", DB_PATH=str(tmp_path / "debian.db"))
+    with sqlite3.connect(tmp_path / "debian.db") as connection:
+        for group in ["standard"] + [n[:-11] for n in os.listdir(schema) if n != "standard-create.sql"]:
+            with open("%s/%s-create.sql" % (schema, group)) as source:
+                connection.executescript(source.read())
+    tool.db("version")
+    tool.ctl("add", "alice", "secret")
+    assert tool.rows("show", "alice")[0]["ha1"] == hash_of("alice", "example.org", "secret")
+
+
+def test_database_that_is_away(tmp_path):
+    tool = Tool(str(tmp_path), "MYSQL", DBHOST="127.0.0.1", DBPORT="1", DBRWPW="very-secret")
+    text = tool.ctl("add", "alice", "x", code=2)
+    assert "very-secret" not in text and "127.0.0.1" in text
