@@ -33,6 +33,11 @@ void locate_configure(const struct locate_options *chosen)
 	options = *chosen;
 }
 
+bool locate_fails_over(void)
+{
+	return options.fails_over;
+}
+
 static void add_target(struct located *located, struct end_point address, uint16_t port, enum transport transport)
 {
 	if (located->count == LOCATE_MOST)

@@ -14,11 +14,13 @@ struct located {
 
 struct locate_options {
 	bool asks_naptr;                      /* RFC 3263 4.1; else SRV records are asked for at once */
+	bool fails_over;                      /* further targets are tried when one fails (4.3) */
 	bool prefers_own;                     /* the preferences below before the order of the records */
 	int32_t preferences[TRANSPORT_COUNT]; /* larger is better; below 0: never chosen by DNS */
 	uint32_t supported;                   /* 1 << transport of those that we can send by */
 };
 void locate_configure(const struct locate_options *options);
+bool locate_fails_over(void);
 
 /* The targets of a URI: maddr, else host; port and transport as written or as DNS says. May wait, so
  * call it on a fiber and without locks; on the loop's own stack only literal addresses and cached

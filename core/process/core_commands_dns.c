@@ -2,6 +2,7 @@
 /* The dns.* and dst_blocklist.* commands. Every process has a cache of names of its own, which only
  * grows by what it asked itself; commands that would show or change one cache of all processes say
  * so. */
+#include "core/net/blocklist.h"
 #include "core/net/resolver.h"
 #include "core/process/process.h"
 
@@ -54,9 +55,65 @@ static void run_not_shared(struct rpc_call *call)
 	rpc_fault(call, 500, "not available: each process has a DNS cache of its own; dns.delete_all empties them");
 }
 
-static void run_no_blocklist(struct rpc_call *call)
+/* ---- the blocklist ---------------------------------------------------------------------------------- */
+
+static bool has_blocklist(struct rpc_call *call)
 {
-	rpc_fault(call, 500, "dst blocklist support disabled");
+	if (!blocklist_is_on())
+		rpc_fault(call, 500, "dst blocklist support disabled");
+	return blocklist_is_on();
+}
+
+static void run_blocklist_view(struct rpc_call *call)
+{
+	struct end_point to;
+	int64_t remaining_ms;
+	uint64_t cursor = 0;
+	if (!has_blocklist(call))
+		return;
+	while (blocklist_next(&cursor, &to, &remaining_ms)) {
+		char text[END_POINT_TEXT_MAX];
+		struct writer w = writer_fixed(text, sizeof(text));
+		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+		rpc_add_text(call, node, "protocol", span_from(transport_name_lower((enum transport)to.transport)));
+		end_point_write_ip(&w, &to);
+		rpc_add_text(call, node, "ip", writer_result(&w));
+		rpc_add_int(call, node, "port", to.port);
+		rpc_add_int(call, node, "expire", remaining_ms / 1000);
+		rpc_add_int(call, node, "flags", 0);
+	}
+}
+
+static void run_blocklist_mem_info(struct rpc_call *call)
+{
+	struct blocklist_figures figures = blocklist_figures();
+	if (!has_blocklist(call))
+		return;
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_int(call, node, "entries", figures.entries);
+	rpc_add_int(call, node, "used", (int64_t)figures.bytes);
+	rpc_add_int(call, node, "max", (int64_t)figures.bytes_most);
+}
+
+static void run_blocklist_add(struct rpc_call *call)
+{
+	struct span text;
+	struct end_point to;
+	if (!has_blocklist(call) || !rpc_need_text(call, 0, "address", &text))
+		return;
+	if (!end_point_parse(text, &to)) {
+		rpc_fault(call, 400, "\"%.*s\" is no address; write proto:ip:port", SPAN_ARGS(text));
+		return;
+	}
+	to.transport = to.transport ? to.transport : TRANSPORT_UDP;
+	to.port = to.port ? to.port : transport_default_port((enum transport)to.transport);
+	blocklist_add(&to, 0);
+}
+
+static void run_blocklist_delete_all(struct rpc_call *call)
+{
+	if (has_blocklist(call))
+		blocklist_clear();
 }
 
 static const struct rpc_command commands[] = {
@@ -79,11 +136,11 @@ static const struct rpc_command commands[] = {
 	{ "dns.delete_ptr", run_not_shared, "Not offered: caches belong to processes.", "name" },
 	{ "dns.delete_srv", run_not_shared, "Not offered: caches belong to processes.", "name" },
 	{ "dns.delete_txt", run_not_shared, "Not offered: caches belong to processes.", "name" },
-	{ "dst_blocklist.add", run_no_blocklist, "Not offered: there is no blocklist.", "address" },
-	{ "dst_blocklist.debug", run_no_blocklist, "Not offered: there is no blocklist." },
-	{ "dst_blocklist.delete_all", run_no_blocklist, "Not offered: there is no blocklist." },
-	{ "dst_blocklist.mem_info", run_no_blocklist, "Not offered: there is no blocklist." },
-	{ "dst_blocklist.view", run_no_blocklist, "Not offered: there is no blocklist." },
+	{ "dst_blocklist.add", run_blocklist_add, "Passes a destination over for a while.", "proto:ip:port" },
+	{ "dst_blocklist.debug", run_blocklist_view, "Shows the destinations that are passed over.", NULL, true },
+	{ "dst_blocklist.delete_all", run_blocklist_delete_all, "Forgets the destinations that are passed over." },
+	{ "dst_blocklist.mem_info", run_blocklist_mem_info, "Shows the memory of the blocklist." },
+	{ "dst_blocklist.view", run_blocklist_view, "Shows the destinations that are passed over.", NULL, true },
 };
 
 const struct rpc_table core_commands_dns = ROWS(commands);

@@ -2,6 +2,7 @@
 /* What the core parameters say about sockets and DNS, given to the rooms below. */
 #include <netinet/ip.h>
 
+#include "core/net/blocklist.h"
 #include "core/net/locate.h"
 #include "core/net/resolver.h"
 #include "core/process/settings.h"
@@ -57,7 +58,7 @@ static void apply_dns(const struct core_settings *settings)
 	};
 	struct locate_options locate = {
 		.asks_naptr = settings->dns_try_naptr, .prefers_own = settings->dns_naptr_ignore_rfc,
-		.supported = supported_transports(),
+		.supported = supported_transports(), .fails_over = settings->use_dns_failover,
 		.preferences = {
 			[TRANSPORT_UDP] = (int32_t)settings->dns_udp_pref, [TRANSPORT_TCP] = (int32_t)settings->dns_tcp_pref,
 			[TRANSPORT_TLS] = (int32_t)settings->dns_tls_pref, [TRANSPORT_SCTP] = (int32_t)settings->dns_sctp_pref,
@@ -67,11 +68,17 @@ static void apply_dns(const struct core_settings *settings)
 	locate_configure(&locate);
 }
 
-void network_settings_apply(void)
+bool network_settings_apply(void)
 {
 	const struct core_settings *settings = core_settings();
 	const struct socket_options sockets = { .tos = (int)settings->tos, .free_bind = settings->ip_free_bind,
 		.discovers_mtu = settings->pmtu_discovery > 0, .multihomed = settings->mhomed != 0 };
 	sockets_configure(&sockets);
 	apply_dns(settings);
+	const struct blocklist_options blocklist = { .is_on = settings->use_dst_blocklist,
+		.expire_s = settings->dst_blocklist_expire, .bytes_most = (size_t)settings->dst_blocklist_mem << 10 };
+	if (blocklist_prepare(&blocklist))
+		return true;
+	log_critical("no shared memory for the blocklist of destinations; start with a larger -m");
+	return false;
 }

@@ -475,8 +475,7 @@ static bool start(const struct image *image)
 	}
 	add_automatic_aliases();
 	set_limits();
-	network_settings_apply();
-	if (!find_identity(&identity) || !listeners_open())
+	if (!network_settings_apply() || !find_identity(&identity) || !listeners_open())
 		return false;
 	make_rundir(&identity);
 	if (!write_number(server.options.pid_file, getpid()) || !write_number(server.options.group_file, getpgrp()))

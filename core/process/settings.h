@@ -35,6 +35,8 @@ struct core_settings {
 	int64_t dns_cache_min_ttl, dns_cache_max_ttl, dns_cache_negative_ttl;
 	int64_t dns_udp_pref, dns_tcp_pref, dns_tls_pref, dns_sctp_pref;
 	struct span dns_servers;
+	bool use_dst_blocklist;
+	int64_t dst_blocklist_expire, dst_blocklist_mem;
 	/* messages */
 	bool force_rport, local_rport, check_via, forward_stray_replies, reply_to_via, sip_warning, server_signature, phone2tel;
 	bool onsend_route_reply, http_reply_parse;
@@ -63,7 +65,8 @@ bool core_listen_text(struct span text);
 
 /* After reading: log, Server header and limits as configured. */
 void core_settings_apply(void);
-/* Sockets and DNS as configured: before the sockets are opened, when all listen addresses are known. */
-void network_settings_apply(void);
+/* Sockets, DNS and the blocklist as configured: before the sockets are opened, when all listen
+ * addresses are known. False after logging when shared memory is out. */
+[[nodiscard]] bool network_settings_apply(void);
 /* "IPTOS_LOWDELAY" and the like; false when there is no such name. */
 bool tos_from_name(struct span name, int64_t *out_tos);

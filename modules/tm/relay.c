@@ -49,21 +49,27 @@ static struct span place(char **end, struct span text)
 	return span_make(at, text.len);
 }
 
-/* Makes branch number tx->branch_count: one block with everything that is remembered of it. */
-static struct tx_branch *branch_add(struct transaction *tx, const struct message *msg,
-				    struct span request)
+/* One block with everything that is remembered of it. */
+struct tx_branch *branch_add(struct transaction *tx, const struct branch_record *record)
 {
-	const struct branch *target = &msg->target;
-	struct span uri = message_uri(msg);
-	size_t size = sizeof(struct tx_branch) + request.len + uri.len + target->dst_uri.len +
-		      target->path.len + target->ruid.len + target->instance.len;
+	const struct branch *target = &record->target;
+	size_t spare_bytes = record->spare_count * sizeof(*record->spare);
+	size_t size = sizeof(struct tx_branch) + spare_bytes + record->request.len +
+		      target->uri.len + target->dst_uri.len + target->path.len +
+		      target->ruid.len + target->instance.len;
 	struct shard *shard = tx_lock(tx);
 	struct tx_branch *branch = region_alloc(shard, &tx->slot, size);
 	if (branch) {
-		char *end = (char *)(branch + 1);
-		*branch = (struct tx_branch){ .state = CLIENT_TERMINATED, .flags = target->flags };
-		branch->request = place(&end, request);
-		branch->uri = place(&end, uri);
+		struct end_point *spare = (struct end_point *)(branch + 1);
+		char *end = (char *)spare + spare_bytes;
+		*branch = (struct tx_branch){ .state = CLIENT_TERMINATED,
+					      .flags = target->flags,
+					      .spare = spare,
+					      .spare_count = (uint8_t)record->spare_count };
+		if (spare_bytes)
+			memcpy(spare, record->spare, spare_bytes);
+		branch->request = place(&end, record->request);
+		branch->uri = place(&end, target->uri);
 		branch->dst_uri = place(&end, target->dst_uri);
 		branch->path = place(&end, target->path);
 		branch->ruid = place(&end, target->ruid);
@@ -75,7 +81,14 @@ static struct tx_branch *branch_add(struct transaction *tx, const struct message
 	return branch;
 }
 
-static void branch_arm(struct transaction *tx, struct tx_branch *branch)
+static struct branch_record record_of(const struct message *msg, struct span request)
+{
+	struct branch_record record = { .request = request, .target = msg->target };
+	record.target.uri = message_uri(msg);
+	return record;
+}
+
+void branch_arm(struct transaction *tx, struct tx_branch *branch)
 {
 	int64_t now = clock_ms();
 	branch->state = CLIENT_CALLING;
@@ -94,14 +107,16 @@ static const struct listener *choose_listener(const struct message *msg, const s
 	return listener_towards(msg->from.listener, to);
 }
 
-/* Renders msg->target and sends it as a new branch; the branch remembers the bytes. */
-static bool branch_start(struct transaction *tx, struct message *msg, const struct end_point *to)
+/* Renders msg->target and sends it to the first target as a new branch, which remembers the bytes and
+ * the other targets. */
+static bool branch_start(struct transaction *tx, struct message *msg, const struct end_point *targets,
+			 unsigned count)
 {
 	char via[HOP_BRANCH_MAX];
 	const struct tx_context *context = tx_context(msg);
-	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
+	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = targets[0] };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
-	out.from = choose_listener(msg, to);
+	out.from = choose_listener(msg, &out.to);
 	if (!out.from) {
 		msg->last_error = 500;
 		log_error("no listen address can reach %.*s", SPAN_ARGS(message_uri(msg)));
@@ -113,7 +128,10 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 		msg->last_error = w.failed ? 513 : 477;
 		return false;
 	}
-	struct tx_branch *branch = branch_add(tx, msg, writer_result(&w));
+	struct branch_record record = record_of(msg, writer_result(&w));
+	record.spare = targets + 1;
+	record.spare_count = count - 1;
+	struct tx_branch *branch = branch_add(tx, &record);
 	if (!branch) {
 		msg->last_error = 500;
 		log_error("no shared memory for a branch; start with a larger -m");
@@ -131,6 +149,7 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 	if (send_bytes(&target, writer_result(&w), false) != SEND_OK) {
 		branch->code = 477;
 		branch->is_local = true;
+		branch->is_dropped = count > 1;
 		msg->last_error = 477;
 		return false;
 	}
@@ -139,24 +158,35 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 	return true;
 }
 
-static bool find_target(struct message *msg, const struct send_target *forced,
-			struct end_point *out_to)
+static bool find_targets(const struct transaction *tx, struct message *msg,
+			 const struct send_target *forced, struct located *out)
 {
-	struct located located;
-	if (forced && forced->to.family) {
-		*out_to = forced->to;
-		return true;
-	}
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
-	if (!locate_uri(next_hop, &located)) {
-		msg->last_error = locate_failure(next_hop);
+	if (forced && forced->to.family) {
+		out->targets[0] = forced->to;
+		out->count = 1;
+	} else if (!locate_uri(next_hop, out)) {
+		msg->last_error = 478;
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
-	*out_to = located.targets[0];
-	if (forced && forced->to.transport)
-		out_to->transport = forced->to.transport;
-	return true;
+	for (unsigned i = 0; forced && forced->to.transport && i < out->count; i++)
+		out->targets[i].transport = forced->to.transport;
+	failover_choose(tx, out);
+	if (out->count)
+		return true;
+	msg->last_error = 473;
+	log_debug("%.*s is on the blocklist of destinations", SPAN_ARGS(next_hop));
+	return false;
+}
+
+/* The first target to which it can be sent. */
+static bool start_somewhere(struct transaction *tx, struct message *msg, const struct located *located)
+{
+	for (unsigned i = 0; i < located->count && tx->branch_count < BRANCHES_MOST; i++)
+		if (branch_start(tx, msg, &located->targets[i], located->count - i))
+			return true;
+	return false;
 }
 
 /* A branch route changes its own copy of the edits only. */
@@ -180,7 +210,7 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
-	struct end_point to;
+	struct located located;
 	struct branch kept_target = msg->target;
 	struct edit *kept_edits = msg->edits;
 	int kept_branch = context->branch;
@@ -194,8 +224,8 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 		msg->edits = copy_edits(msg->arena, kept_edits);
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
-	bool is_sent = run_branch_route(run, tx, msg) && find_target(msg, forced, &to) &&
-		       branch_start(tx, msg, &to);
+	bool is_sent = run_branch_route(run, tx, msg) && find_targets(tx, msg, forced, &located) &&
+		       start_somewhere(tx, msg, &located);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
 	msg->target = kept_target;
@@ -205,8 +235,9 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 
 bool relay_nowhere(struct transaction *tx, const struct message *msg)
 {
+	const struct branch_record record = record_of(msg, SPAN_OF(""));
 	struct tx_branch *branch =
-		tx->branch_count < BRANCHES_MOST ? branch_add(tx, msg, SPAN_OF("")) : NULL;
+		tx->branch_count < BRANCHES_MOST ? branch_add(tx, &record) : NULL;
 	if (!branch)
 		return false;
 	branch->state = CLIENT_CALLING;

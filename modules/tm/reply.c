@@ -488,6 +488,8 @@ static void take_success(struct transaction *tx, unsigned number, struct message
 static void take_failure(struct transaction *tx, unsigned number, struct message *reply)
 {
 	struct tx_branch *branch = tx->branches[number];
+	if (branch_fails_over(tx, number, reply))
+		return;
 	branch_failed(tx, number, reply, reply->arena);
 	if (ends_all(tx, branch->code)) {
 		keep_reason(tx, branch->code);

@@ -60,8 +60,9 @@ static bool tick_branch(struct transaction *tx, unsigned number, struct arena *a
 	if (branch_is_done(branch))
 		return false;
 	if (is_due(branch->expires_ms) || (tx->flags & TX_LIFETIME_OVER)) {
+		bool was_silent = branch->state == CLIENT_CALLING;
 		branch_time_out(tx, number, arena);
-		return true;
+		return !was_silent || !branch_fails_over(tx, number, NULL);
 	}
 	if (is_due(branch->retransmit_ms)) {
 		uint16_t actions =

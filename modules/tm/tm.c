@@ -23,6 +23,9 @@ static struct tm_settings settings = {
 	.delayed_reply = true,
 	.reply_408_code = 408,
 	.reply_408_reason = SPAN("Request Timeout"),
+	.blst_503_max_timeout = 3600,
+	.blst_methods_add = METHOD_INVITE,
+	.blst_methods_lookup = (uint32_t)~METHOD_BYE,
 	.default_code = 500,
 	.default_reason = SPAN("Server Internal Error"),
 };
@@ -36,8 +39,6 @@ static struct tm_counters counters;
 struct tm_counters *const tm_counters = &counters;
 
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
-#define NO_BLOCKLIST(name) \
-	FIELD_IGNORED(name, "the blocklist of destinations comes with a later release")
 static const struct field setting_fields[] = {
 	SET(fr_timer, "ms to wait for any reply", .min = 1, .max = 86400000, .is_live = true),
 	SET(fr_inv_timer, "ms to wait for a final reply after a provisional one", .min = 1,
@@ -85,14 +86,20 @@ static const struct field setting_fields[] = {
 	SET(ac_extra_hdrs, "prefix of headers copied into CANCEL and ACK"),
 	SET(headers_mode, "1: copy headers of a received CANCEL", .max = 1),
 	SET(relay_100, "forward 100", .max = 1),
-	SET(failover_reply_codes, "codes that make DNS failover go on"),
+	SET(failover_reply_codes, "codes besides 503 that make the next address be tried: \"code=404;class=5\""),
 	SET(xavp_contact, "XAVP of per-contact attributes"),
-	NO_BLOCKLIST("blst_503"),
-	NO_BLOCKLIST("blst_503_def_timeout"),
-	NO_BLOCKLIST("blst_503_min_timeout"),
-	NO_BLOCKLIST("blst_503_max_timeout"),
-	NO_BLOCKLIST("blst_methods_add"),
-	NO_BLOCKLIST("blst_methods_lookup"),
+	SET(blst_503, "a 503 puts its sender on the blocklist (core: use_dst_blocklist)",
+	    .is_live = true),
+	SET(blst_503_def_timeout, "seconds for a 503 without Retry-After; 0: it does not count",
+	    .max = 86400, .is_live = true),
+	SET(blst_503_min_timeout, "seconds that Retry-After counts at least", .max = 86400,
+	    .is_live = true),
+	SET(blst_503_max_timeout, "seconds that Retry-After counts at most", .max = 86400,
+	    .is_live = true),
+	SET(blst_methods_add, "bits of the methods whose silence puts a destination on the blocklist",
+	    .min = INT32_MIN, .max = UINT32_MAX, .is_live = true),
+	SET(blst_methods_lookup, "bits of the methods that heed the blocklist", .min = INT32_MIN,
+	    .max = UINT32_MAX, .is_live = true),
 	FIELD_IGNORED("unix_tx_timeout", "there is no unix socket to write to"),
 	FIELD_IGNORED("reparse_invite", "CANCEL and ACK are always made from what was sent"),
 	FIELD_IGNORED("reparse_on_dns_failover", "branches are always made from what was sent"),
@@ -107,7 +114,7 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("local_ack_mode", "ACK follows RFC 3261"),
 	FIELD_IGNORED("local_ack_branch_mode", "ACK follows RFC 3261"),
 	FIELD_IGNORED("e2e_cancel_hop_by_hop", "CANCEL is hop by hop"),
-	FIELD_IGNORED("dns_reuse_rcv_socket", "the socket follows the destination"),
+	FIELD_IGNORED("dns_reuse_rcv_socket", "the next address is tried from the same socket when it fits"),
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
 	FIELD_IGNORED("event_callback_lres_sent", "routes are in the native language"),
 	FIELD_IGNORED("evcb_local_ack_sent", "routes are in the native language"),
@@ -164,7 +171,7 @@ static bool prepare(struct diagnostics *diagnostics)
 		log_critical("no shared memory for transactions; start with a larger -m");
 		return false;
 	}
-	return true;
+	return failover_prepare(diagnostics);
 }
 
 static const struct claim claims[] = {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/message/hop.h"
+#include "core/net/locate.h"
 #include "modules/tm/machine.h"
 #include "modules/tm/tm_api.h"
 
@@ -30,6 +31,7 @@ struct tx_branch {
 	struct bytes cancel; /* CANCEL as sent; absent: none */
 	struct end_point to;
 	const struct listener *from;
+	const struct end_point *spare; /* where else it may go when it fails (RFC 3263 4.3) */
 	void *reply; /* frozen final reply, NULL when there is none or it is our own */
 	int64_t retransmit_ms; /* next repetition; 0: none */
 	int64_t expires_ms; /* fr_timer or fr_inv_timer; 0: none */
@@ -39,6 +41,7 @@ struct tx_branch {
 	uint16_t on_reply; /* route armed in branch_route */
 	uint16_t code; /* last provisional or the final one; 0: nothing heard */
 	uint8_t state; /* enum client_state */
+	uint8_t spare_count;
 	bool is_local; /* the final code was made here (408, 487 …) */
 	bool timed_out;
 	bool was_replied; /* something was heard */
@@ -160,6 +163,9 @@ struct tm_settings {
 	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply,
 		contacts_avp, contact_flows_avp;
 	struct span ac_extra_hdrs, failover_reply_codes, xavp_contact;
+	bool blst_503;
+	int64_t blst_503_def_timeout, blst_503_min_timeout, blst_503_max_timeout;
+	int64_t blst_methods_add, blst_methods_lookup;
 };
 const struct tm_settings *tm_settings(void);
 
@@ -244,6 +250,16 @@ bool tx_glance(struct message *msg, struct tx_glance *out);
 /* Forwards to the message's destinations as new branches: true when at least one was sent. */
 bool relay_branches(struct script_run *run, struct transaction *tx,
 		    const struct send_target *forced);
+/* What a branch remembers; the texts are copied. */
+struct branch_record {
+	struct span request; /* as sent */
+	struct branch target;
+	const struct end_point *spare;
+	unsigned spare_count;
+};
+/* Makes branch number tx->branch_count, not yet sent; NULL: no memory. */
+struct tx_branch *branch_add(struct transaction *tx, const struct branch_record *record);
+void branch_arm(struct transaction *tx, struct tx_branch *branch);
 /* Adds a branch that fails at once, by its timer (failure_exec_mode). */
 bool relay_nowhere(struct transaction *tx, const struct message *msg);
 /* Sends what msg->target says as a new branch. */
@@ -254,6 +270,15 @@ void branch_send(const struct tx_branch *branch, struct span bytes);
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena);
 void send_branch_ack(struct transaction *tx, unsigned number, struct message *reply);
 struct message *branch_request(const struct tx_branch *branch, struct arena *arena);
+
+/* ---- failover.c: targets that fail, and those that come next --------------------------------------------- */
+[[nodiscard]] bool failover_prepare(struct diagnostics *diagnostics);
+/* Leaves the targets that may be tried now: none when all are on the blocklist, one when there is no
+ * failover. */
+void failover_choose(const struct transaction *tx, struct located *located);
+/* A branch got this failure, or nothing at all (`reply` NULL): sends what it carried to its next target
+ * as a new branch and takes its place. False: there is none, or the failure is an answer. */
+bool branch_fails_over(struct transaction *tx, unsigned number, struct message *reply);
 
 /* ---- reply.c: replies that come, and what goes upstream ------------------------------------------------- */
 /* A reply to branch context->branch. Lease held. */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Targets that fail: the next address of the same destination is tried by a new branch (RFC 3263 4.3),
+ * and what is dead is passed over for a while. */
+#include "core/net/blocklist.h"
+#include "core/transport/udp.h"
+#include "modules/tm/transaction.h"
+#include "parser/values.h"
+
+#define CODES_MOST 32
+
+/* failover_reply_codes: single codes, and classes as their first digit. */
+static struct {
+	uint16_t codes[CODES_MOST];
+	unsigned count;
+} wanted;
+
+/* codes = item *(";" item) ; item = ("code" / "class") "=" number */
+static bool read_codes(struct span text)
+{
+	struct span item;
+	while (span_split(&text, ';', &item)) {
+		int64_t number;
+		size_t equals = span_find(item, '=', 0);
+		struct span name = span_trim(span_slice(item, 0, equals));
+		bool is_class = span_equal_nocase(name, SPAN_OF("class"));
+		if (span_trim(item).len == 0)
+			continue;
+		if ((!is_class && !span_equal_nocase(name, SPAN_OF("code"))) ||
+		    !span_to_int64(span_trim(span_slice(item, equals + 1, item.len)), &number) ||
+		    number < (is_class ? 3 : 300) || number > (is_class ? 6 : 699) ||
+		    wanted.count == CODES_MOST)
+			return false;
+		wanted.codes[wanted.count++] = (uint16_t)number;
+	}
+	return true;
+}
+
+bool failover_prepare(struct diagnostics *diagnostics)
+{
+	if (read_codes(tm_settings()->failover_reply_codes))
+		return true;
+	diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-value",
+		       module_setting_position("tm", "failover_reply_codes"),
+		       "failover_reply_codes wants up to %d items \"code=NNN\" or \"class=N\", with "
+		       "semicolons between them",
+		       CODES_MOST);
+	return false;
+}
+
+static bool is_failover_code(unsigned code)
+{
+	for (unsigned i = 0; i < wanted.count; i++)
+		if (wanted.codes[i] == code || wanted.codes[i] == code / 100)
+			return true;
+	return code == 503;
+}
+
+void failover_choose(const struct transaction *tx, struct located *located)
+{
+	bool is_heeded = blocklist_is_on() && (tm_settings()->blst_methods_lookup & tx->method);
+	unsigned count = 0;
+	if (!locate_fails_over() || (tx->flags & TX_NO_FAILOVER))
+		located->count = 1;
+	for (unsigned i = 0; i < located->count; i++)
+		if (!is_heeded || !blocklist_has(&located->targets[i]))
+			located->targets[count++] = located->targets[i];
+	located->count = count;
+}
+
+/* ---- what is dead ------------------------------------------------------------------------------------ */
+
+/* Of a 503; the configured default when it does not say. */
+static int64_t pause_s(const struct message *reply)
+{
+	const struct tm_settings *settings = tm_settings();
+	struct retry_after wish;
+	if (!retry_after_parse(message_value(reply, HEADER_RETRY_AFTER), &wish))
+		return settings->blst_503_def_timeout;
+	if (wish.seconds < settings->blst_503_min_timeout)
+		return settings->blst_503_min_timeout;
+	return wish.seconds > settings->blst_503_max_timeout ? settings->blst_503_max_timeout :
+							       wish.seconds;
+}
+
+static void note_failure(const struct transaction *tx, const struct tx_branch *branch,
+			 const struct message *reply)
+{
+	if (!blocklist_is_on())
+		return;
+	if (!reply) {
+		if (tm_settings()->blst_methods_add & tx->method)
+			blocklist_add(&branch->to, 0);
+		return;
+	}
+	int64_t seconds = tm_settings()->blst_503 && branch->code == 503 ? pause_s(reply) : 0;
+	if (seconds)
+		blocklist_add(&branch->to, seconds * 1000);
+}
+
+/* ---- the next target ------------------------------------------------------------------------------------ */
+
+/* Our own Via branch in what a branch sent; absent: it is not there. Its length depends on the token and
+ * the number only. */
+static struct span find_via_branch(const struct transaction *tx, unsigned number, struct hop *out_hop)
+{
+	char text[HOP_BRANCH_MAX];
+	struct span request = tx->branches[number]->request;
+	struct span probe = tx_via_branch(tx, number, 0, text);
+	struct hop hop;
+	if (!hop_branch_read(probe, &hop))
+		return NO_SPAN;
+	size_t start = (size_t)(hop.token.at + hop.token.len - probe.at) + 1;
+	size_t at = span_find_span(request, span_slice(probe, 0, start));
+	struct span found = span_slice(request, at, probe.len);
+	return hop_branch_read(found, out_hop) ? found : NO_SPAN;
+}
+
+/* The request as the failed branch sent it, with the Via of the new one. */
+static void write_again(struct writer *w, const struct transaction *tx, unsigned failed_number,
+			const struct listener *from)
+{
+	char new_text[HOP_BRANCH_MAX];
+	struct hop hop;
+	const struct tx_branch *failed = tx->branches[failed_number];
+	struct span request = failed->request, prefix = NO_SPAN;
+	struct span old = find_via_branch(tx, failed_number, &hop);
+	if (!old.at) {
+		w->failed = true;
+		return;
+	}
+	size_t at = (size_t)(old.at - request.at);
+	struct span before = span_slice(request, 0, at);
+	if (from != failed->from && span_ends_with(before, failed->from->via_prefix)) {
+		before.len -= failed->from->via_prefix.len;
+		prefix = from->via_prefix;
+	}
+	writer_span(w, before);
+	writer_span(w, prefix);
+	writer_span(w, tx_via_branch(tx, tx->branch_count, hop.loop, new_text));
+	writer_span(w, span_slice(request, at + old.len, request.len));
+}
+
+static bool send_again(struct transaction *tx, unsigned failed_number, unsigned target)
+{
+	const struct tx_branch *failed = tx->branches[failed_number];
+	const struct end_point *to = &failed->spare[target];
+	const struct listener *from = listener_towards(failed->from, to);
+	struct datagram *event = from ? datagram_take() : NULL;
+	struct tx_branch *branch = NULL;
+	if (event) {
+		struct writer w = writer_in_arena(&event->arena, failed->request.len + 128);
+		write_again(&w, tx, failed_number, from);
+		const struct branch_record record = {
+			.request = writer_result(&w),
+			.target = { .uri = failed->uri,
+				    .dst_uri = failed->dst_uri,
+				    .path = failed->path,
+				    .ruid = failed->ruid,
+				    .instance = failed->instance,
+				    .flags = failed->flags },
+			.spare = failed->spare + target + 1,
+			.spare_count = failed->spare_count - target - 1,
+		};
+		branch = w.failed ? NULL : branch_add(tx, &record);
+		datagram_release(event);
+	}
+	if (!branch)
+		return false;
+	branch->to = *to;
+	branch->from = from;
+	branch->on_reply = failed->on_reply;
+	const struct send_target way = { .to = *to, .from = from };
+	if (send_bytes(&way, branch->request, true) != SEND_OK) {
+		branch->code = 477;
+		branch->is_local = branch->is_dropped = true;
+		return false;
+	}
+	branch_arm(tx, branch);
+	counter_inc(tm_counters->uac);
+	return true;
+}
+
+bool branch_fails_over(struct transaction *tx, unsigned number, struct message *reply)
+{
+	struct tx_branch *failed = tx->branches[number];
+	if (reply && !is_failover_code(failed->code))
+		return false;
+	note_failure(tx, failed, reply);
+	if (tx->server != SERVER_PROCEEDING ||
+	    (tx->flags & (TX_CANCELLED | TX_NO_FAILOVER | TX_LIFETIME_OVER)))
+		return false;
+	for (unsigned i = 0; i < failed->spare_count && tx->branch_count < BRANCHES_MOST; i++) {
+		bool is_heeded = tm_settings()->blst_methods_lookup & tx->method;
+		if (is_heeded && blocklist_has(&failed->spare[i]))
+			continue;
+		if (send_again(tx, number, i)) {
+			failed->is_dropped = true;
+			return true;
+		}
+	}
+	return false;
+}
