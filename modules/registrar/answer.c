@@ -13,6 +13,7 @@ static const struct error_row {
 } error_rows[REGISTER_ERROR_COUNT] = {
 	[REGISTER_OK] = { 200, "OK", NULL, true },
 	[REGISTER_NO_MEMORY] = { 500, "Server Internal Error", "Out of memory", false },
+	[REGISTER_NO_DATABASE] = { 500, "Server Internal Error", "Location database not reachable", false },
 	[REGISTER_BAD_REQUEST] = { 400, "Bad Request", "Call-ID or CSeq missing", false },
 	[REGISTER_BAD_ADDRESS] = { 400, "Bad Request", "Address-of-record parse error", false },
 	[REGISTER_BAD_CONTACT] = { 400, "Bad Request", "Contact parse error", false },

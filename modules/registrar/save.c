@@ -336,6 +336,7 @@ static enum register_error to_error(enum usrloc_result result)
 	case USRLOC_BAD_CSEQ: return REGISTER_BAD_CSEQ;
 	case USRLOC_TOO_MANY: return REGISTER_TOO_MANY;
 	case USRLOC_NO_MEMORY: return REGISTER_NO_MEMORY;
+	case USRLOC_NO_DATABASE: return REGISTER_NO_DATABASE;
 	}
 	return REGISTER_NO_MEMORY;
 }

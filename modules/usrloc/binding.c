@@ -204,6 +204,24 @@ bool binding_update(struct shard *shard, struct binding *binding,
 	return true;
 }
 
+bool binding_set_attributes(struct shard *shard, struct binding *binding, struct span attributes)
+{
+	char *texts, *old = binding->texts;
+	uint16_t lengths[TEXT_COUNT];
+	struct span all[TEXT_COUNT];
+	for (unsigned i = 0; i < TEXT_COUNT; i++)
+		all[i] = binding_text(binding, i);
+	all[TEXT_ATTRIBUTES] = attributes;
+	if (!fill_texts(shard, binding, all, &texts, lengths))
+		return false;
+	slot_change_begin(shard, &binding->slot);
+	binding->texts = texts;
+	memcpy(binding->lengths, lengths, sizeof(lengths));
+	slot_change_end(shard, &binding->slot);
+	region_free(shard, &binding->slot, old);
+	return true;
+}
+
 /* ---- copies ---- */
 
 static void copy_numbers(const struct binding *binding, struct usrloc_contact *out)

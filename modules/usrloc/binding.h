@@ -41,7 +41,8 @@ struct binding {
 	int16_t q;
 	uint8_t domain;
 	uint8_t state; /* enum binding_state */
-	uint8_t memory_only; /* save() asked for no row */
+	bool memory_only; /* save() asked for no row */
+	bool is_doubted; /* db-only mode: the row was not seen again yet */
 	uint32_t modified_s; /* wall clock */
 	int64_t expires_ms; /* monotonic; INT64_MAX: never */
 	uint32_t cseq, flags, cflags, methods, reg_id, server_id, connection;
@@ -50,6 +51,8 @@ struct binding {
 	uint32_t call_since; /* version at which the present Call-ID came */
 	uint32_t keepalive_s; /* wall clock of the last answer to a keepalive */
 	uint32_t roundtrip_us;
+	uint32_t
+		writer; /* who writes its row now: incarnation and number of the process, 0: nobody */
 };
 
 extern const struct shard_type binding_type;
@@ -76,5 +79,7 @@ struct binding *binding_insert(struct shard *shard, unsigned domain, struct span
 /* False when memory is out; nothing changed then. */
 bool binding_update(struct shard *shard, struct binding *binding,
 		    const struct usrloc_contact *contact);
+/* Replaces the attributes alone. */
+bool binding_set_attributes(struct shard *shard, struct binding *binding, struct span attributes);
 /* Copies it into the arena; false when that is full. */
 bool binding_copy(const struct binding *binding, struct arena *arena, struct usrloc_contact *out);

@@ -2,7 +2,8 @@
 /* The ul.* RPC commands. Names and order of members are what tools rely on. */
 #include "modules/usrloc/commands.h"
 
-#include "modules/usrloc/location.h"
+#include "modules/usrloc/keeper.h"
+#include "modules/usrloc/modes.h"
 #include "parser/name_addr.h"
 
 #define RPC_CALL_ID    "dfjrewr12386fd6-343@kamailio.rpc"
@@ -136,7 +137,7 @@ static void run_lookup(struct rpc_call *call)
 	struct usrloc_contact *contacts;
 	if (!need_aor(call, &domain, &aor))
 		return;
-	unsigned count = location_get(domain, aor, rpc_arena(call), &contacts);
+	unsigned count = modes_get(domain, aor, rpc_arena(call), &contacts);
 	if (count == 0) {
 		rpc_fault(call, 500, "AOR not found in location table");
 		return;
@@ -153,7 +154,7 @@ static void run_rm(struct rpc_call *call)
 	unsigned domain;
 	struct span aor;
 	if (need_aor(call, &domain, &aor))
-		location_remove(domain, aor, (struct span){ NULL, 0 });
+		modes_remove(domain, aor, (struct span){ NULL, 0 });
 }
 
 static void run_rm_contact(struct rpc_call *call)
@@ -163,17 +164,20 @@ static void run_rm_contact(struct rpc_call *call)
 	struct usrloc_contact *contacts;
 	if (!need_aor(call, &domain, &aor) || !rpc_need_text(call, 2, "contact", &contact))
 		return;
-	unsigned count = location_get(domain, aor, rpc_arena(call), &contacts), removed = 0;
+	unsigned count = modes_get(domain, aor, rpc_arena(call), &contacts), removed = 0;
 	for (unsigned i = 0; i < count; i++)
 		if (span_equal(contacts[i].contact, contact))
-			removed += location_remove(domain, aor, contacts[i].ruid);
+			removed += modes_remove(domain, aor, contacts[i].ruid);
 	if (!removed)
 		rpc_fault(call, 404, "Contact not found");
 }
 
 static void run_flush(struct rpc_call *call)
 {
-	/* In memory mode there is nothing to write. */
+	if (!keeper_flush())
+		rpc_fault(
+			call, 500,
+			"the database did not take all bindings; they are kept and written later");
 }
 
 static struct span set_or_absent(struct span text)
@@ -225,14 +229,42 @@ static void run_add(struct rpc_call *call)
 	contact->ruid =
 		arena_printf(rpc_arena(call), "ulcx-%llx-%llx", (unsigned long long)clock_wall_s(),
 			     (unsigned long long)random_uint64());
-	if (location_apply(location_domain(table), aor, &change, 1, 0, false, &outcome) !=
-	    USRLOC_OK)
+	if (modes_apply(location_domain(table), aor, &change, 1, 0, false, &outcome) != USRLOC_OK)
 		rpc_fault(call, 500, "Internal error while adding the contact");
 }
 
-static void run_no_database(struct rpc_call *call)
+static void count_rows(struct rpc_call *call, enum row_count what)
 {
-	rpc_fault(call, 500, "the location table is kept in memory only (db_mode 0)");
+	struct span table;
+	int64_t count;
+	if (modes_now() == MODE_MEMORY) {
+		rpc_fault(call, 500, "the location table is kept in memory only (db_mode 0)");
+		return;
+	}
+	if (!rpc_need_text(call, 0, "table", &table))
+		return;
+	unsigned domain = location_domain_find(table);
+	if (domain == USRLOC_NO_DOMAIN)
+		rpc_fault(call, 500, "Domain not found");
+	else if (!rows_count(domain, what, &count))
+		rpc_fault(call, 500, "the database cannot be asked now");
+	else
+		rpc_add_int(call, NULL, NULL, count);
+}
+
+static void run_db_users(struct rpc_call *call)
+{
+	count_rows(call, COUNT_USERS);
+}
+
+static void run_db_contacts(struct rpc_call *call)
+{
+	count_rows(call, COUNT_CONTACTS);
+}
+
+static void run_db_expired(struct rpc_call *call)
+{
+	count_rows(call, COUNT_EXPIRED);
 }
 
 const struct rpc_command usrloc_commands[USRLOC_COMMAND_COUNT] = {
@@ -243,8 +275,8 @@ const struct rpc_command usrloc_commands[USRLOC_COMMAND_COUNT] = {
 	{ "ul.flush", run_flush, "Writes what is in memory to the database.", NULL },
 	{ "ul.add", run_add, "Adds a binding.",
 	  "table aor contact expires q path flags cflags methods [received [socket]]" },
-	{ "ul.db_users", run_no_database, "Counts addresses-of-record in the database.", "table" },
-	{ "ul.db_contacts", run_no_database, "Counts bindings in the database.", "table" },
-	{ "ul.db_expired_contacts", run_no_database, "Counts expired bindings in the database.",
+	{ "ul.db_users", run_db_users, "Counts addresses-of-record in the database.", "table" },
+	{ "ul.db_contacts", run_db_contacts, "Counts bindings in the database.", "table" },
+	{ "ul.db_expired_contacts", run_db_expired, "Counts expired bindings in the database.",
 	  "table" },
 };

@@ -2,6 +2,7 @@
 /* domain: the tables of the location service; location.h has what others use. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 [[nodiscard]] bool domains_prepare(void);

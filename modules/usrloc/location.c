@@ -63,7 +63,7 @@ static void remove_binding(struct shard *shard, struct binding *binding)
 	location_drop(shard, binding);
 }
 
-static uint32_t next_order(struct binding *const *found, unsigned count)
+uint32_t location_next_order(struct binding *const *found, unsigned count)
 {
 	uint32_t order = 0;
 	for (unsigned i = 0; i < count; i++)
@@ -293,7 +293,7 @@ struct work {
 /* What needs memory comes first, so that a failure leaves the old bindings in place. */
 static enum usrloc_result carry_out(struct work *work)
 {
-	uint32_t order = next_order(work->found, work->found_count);
+	uint32_t order = location_next_order(work->found, work->found_count);
 	for (unsigned i = 0; i < work->count; i++) {
 		struct plan *plan = &work->plans[i];
 		if (work->changes[i].remove || plan->is_repeat)
@@ -363,41 +363,4 @@ enum usrloc_result location_apply(unsigned domain, struct span aor,
 	if (result == USRLOC_OK)
 		*out_outcome = work.outcome;
 	return result;
-}
-
-/* ---- restoring ---- */
-
-static struct binding *find_ruid(struct shard *shard, uint64_t hash, struct span ruid)
-{
-	struct binding *binding = slot_first(shard, hash);
-	while (binding && !span_equal(binding_text(binding, TEXT_RUID), ruid))
-		binding = slot_next(shard, &binding->slot);
-	return binding;
-}
-
-bool location_restore(unsigned domain, const struct usrloc_contact *contact,
-		      enum binding_state state)
-{
-	struct binding *found[USRLOC_CONTACTS_MOST];
-	uint64_t hash = binding_hash(domain, contact->aor);
-	struct shard *shard = shard_lock(store.set, hash);
-	struct binding *known = find_ruid(shard, hash, contact->ruid);
-	unsigned before = location_collect(shard, domain, contact->aor, found);
-	bool is_restored = known != NULL;
-	if (!known) {
-		known = binding_insert(shard, domain, contact->aor, contact,
-				       next_order(found, before));
-		is_restored = known != NULL;
-		if (known && state != BINDING_GONE) {
-			domain_count_contacts(domain, 1);
-			location_count_users(domain, before, before + 1);
-		}
-	}
-	if (known && known->state != BINDING_GONE) {
-		known->state = (uint8_t)state;
-		if (state == BINDING_GONE)
-			timer_disarm(shard, &known->slot, TIMER_EXPIRY);
-	}
-	shard_unlock(shard);
-	return is_restored;
 }

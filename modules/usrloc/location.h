@@ -40,12 +40,20 @@ unsigned location_remove(unsigned domain, struct span aor, struct span ruid);
 uint32_t location_hash_id(unsigned domain, struct span aor);
 struct shard_set *location_set(void);
 
-/* ---- restoring: before the first fork ---- */
-/* Puts back what journal or database say, whatever is there of the same ruid: the higher version
- * stays. `state` tells of its row; BINDING_GONE: only the row is left to be deleted. False when
- * memory is out. */
+/* ---- restore.c: what journal and database say ---- */
+/* Puts back a binding unless its ruid is there already. `state` tells of its row; BINDING_GONE: only
+ * the row is left to be deleted. False when memory is out. */
 bool location_restore(unsigned domain, const struct usrloc_contact *contact,
 		      enum binding_state state);
+/* A row of the database, after the journal was read: the one that was modified last counts. */
+bool location_restore_row(unsigned domain, const struct usrloc_contact *row);
+void location_restore_attributes(unsigned domain, struct span aor, struct span ruid,
+				 struct span attributes);
+/* The store as a copy of the database for one address-of-record: begin, each row, end. What waits to
+ * be written stays. */
+void location_refresh_begin(unsigned domain, struct span aor);
+void location_refresh_row(unsigned domain, const struct usrloc_contact *row);
+void location_refresh_end(unsigned domain, struct span aor);
 
 /* ---- report.c ---- */
 unsigned location_shard_count(void);
@@ -56,6 +64,8 @@ unsigned location_copy_shard(unsigned domain, unsigned shard, struct arena *aren
 unsigned location_expire(struct arena *arena, struct usrloc_contact *out_contacts, unsigned most);
 
 /* ---- for the files of the store ---- */
+/* Older than all others of an address-of-record. */
+uint32_t location_next_order(struct binding *const *found, unsigned count);
 /* Live bindings of an address-of-record, at most USRLOC_CONTACTS_MOST; lock held. */
 unsigned location_collect(struct shard *shard, unsigned domain, struct span aor,
 			  struct binding **out_bindings);

@@ -5,7 +5,7 @@
 #include "modules/usrloc/commands.h"
 #include "modules/usrloc/journal.h"
 #include "modules/usrloc/keeper.h"
-#include "modules/usrloc/location.h"
+#include "modules/usrloc/modes.h"
 
 #define EXPIRE_PERIOD_MS 1000
 #define EXPIRE_BATCH     256
@@ -14,73 +14,116 @@ static struct {
 	int64_t use_domain, desc_time_order, timer_interval, db_mode, matching_mode, cseq_delay,
 		nat_bflag;
 	struct span db_url, preload, xavp_contact;
-	bool journal;
+	int64_t db_load, expires_type, skip_remote_socket, db_timer_clean, rm_expired_delay,
+		server_id_filter, version_table, db_clean_tcp;
+	struct span columns[COLUMN_COUNT];
+	int64_t journal, journal_size;
 	struct span journal_dir;
-	int64_t journal_size;
-} settings = { .timer_interval = 60, .cseq_delay = 20, .nat_bflag = -1, .journal_size = 16 };
+} settings = {
+	.timer_interval = 60,
+	.cseq_delay = 20,
+	.nat_bflag = -1,
+	.db_url = SPAN("mysql://kamailio:kamailiorw@localhost/kamailio"),
+	.db_load = 1,
+	.version_table = 1,
+	.journal = -1,
+	.journal_size = 16,
+	.columns = {
+		[COLUMN_RUID] = SPAN("ruid"),
+		[COLUMN_USER] = SPAN("username"),
+		[COLUMN_DOMAIN] = SPAN("domain"),
+		[COLUMN_CONTACT] = SPAN("contact"),
+		[COLUMN_RECEIVED] = SPAN("received"),
+		[COLUMN_PATH] = SPAN("path"),
+		[COLUMN_EXPIRES] = SPAN("expires"),
+		[COLUMN_Q] = SPAN("q"),
+		[COLUMN_CALL_ID] = SPAN("callid"),
+		[COLUMN_CSEQ] = SPAN("cseq"),
+		[COLUMN_MODIFIED] = SPAN("last_modified"),
+		[COLUMN_FLAGS] = SPAN("flags"),
+		[COLUMN_CFLAGS] = SPAN("cflags"),
+		[COLUMN_USER_AGENT] = SPAN("user_agent"),
+		[COLUMN_SOCKET] = SPAN("socket"),
+		[COLUMN_METHODS] = SPAN("methods"),
+		[COLUMN_INSTANCE] = SPAN("instance"),
+		[COLUMN_REG_ID] = SPAN("reg_id"),
+		[COLUMN_SERVER_ID] = SPAN("server_id"),
+		[COLUMN_CONNECTION] = SPAN("connection_id"),
+		[COLUMN_KEEPALIVE] = SPAN("keepalive"),
+		[COLUMN_PARTITION] = SPAN("partition"),
+	},
+};
+static struct db *database;
 
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
-#define DATABASE(name)         FIELD_IGNORED(name, "for database modes, which come with a later release")
+#define COLUMN(which, name)    FIELD_NAMED(settings, columns[which], name, "name of a column")
 #define KEEPALIVE(name)        FIELD_IGNORED(name, "keepalive of bindings comes with a later release")
 static const struct field setting_fields[] = {
 	SET(use_domain, "1: the key is user@domain", .max = 1),
 	SET(desc_time_order, "1: newest binding first instead of the highest q", .max = 1),
-	SET(timer_interval, "accepted: bindings expire to the second"),
-	SET(db_mode, "0: memory only", .max = 4),
+	SET(timer_interval, "seconds between writes to the database (db_mode 2)", .min = 1,
+	    .max = 86400),
+	SET(db_mode, "0 memory, 1 write through, 2 write back, 3 database only, 4 read at start",
+	    .max = 4),
 	SET(db_url, "database"),
 	SET(matching_mode, "0 contact, 1 contact and Call-ID, 2 contact and path, 3 Call-ID",
 	    .max = 3),
 	SET(cseq_delay, "seconds in which the same CSeq is a retransmission", .max = 3600),
-	SET(nat_bflag, "branch flag that means: behind a NAT", .max = 31),
+	SET(nat_bflag, "branch flag that means: behind a NAT", .min = -1, .max = 31),
 	SET(preload, "domains that no script function names, separated by commas"),
-	SET(journal, "keep bindings through a restart without a database"),
+	SET(journal,
+	    "1: keep bindings through a restart without a database; -1: with db_mode 1 and 2 only",
+	    .min = -1, .max = 1),
 	SET(journal_dir, "folder of the journal; without it the run directory"),
 	SET(journal_size, "MiB up to which the journal grows before a snapshot replaces it",
 	    .min = 1, .max = 65536),
 	SET(xavp_contact,
 	    "XAVP whose values are stored with each binding and come back with lookup()"),
+	SET(db_load, "0: the database is not read at start", .max = 1),
+	SET(expires_type, "1: times are numbers in the database (BIGINT)", .max = 1),
+	SET(skip_remote_socket, "1: rows of sockets that are not ours are not read", .max = 1),
+	SET(db_timer_clean, "1: expired rows are deleted from the database", .max = 1),
+	SET(rm_expired_delay, "seconds that expired rows stay in the database", .max = 31536000),
+	SET(server_id_filter, "1: only rows of this server_id are read and cleaned", .max = 1),
+	SET(version_table, "0: the table's version is not checked", .max = 1),
+	SET(db_clean_tcp, "1: bindings over streams are not read at start", .max = 1),
+	COLUMN(COLUMN_RUID, "ruid_column"),
+	COLUMN(COLUMN_USER, "user_column"),
+	COLUMN(COLUMN_DOMAIN, "domain_column"),
+	COLUMN(COLUMN_CONTACT, "contact_column"),
+	COLUMN(COLUMN_RECEIVED, "received_column"),
+	COLUMN(COLUMN_PATH, "path_column"),
+	COLUMN(COLUMN_EXPIRES, "expires_column"),
+	COLUMN(COLUMN_Q, "q_column"),
+	COLUMN(COLUMN_CALL_ID, "callid_column"),
+	COLUMN(COLUMN_CSEQ, "cseq_column"),
+	COLUMN(COLUMN_MODIFIED, "last_modified_column"),
+	COLUMN(COLUMN_FLAGS, "flags_column"),
+	COLUMN(COLUMN_CFLAGS, "cflags_column"),
+	COLUMN(COLUMN_USER_AGENT, "user_agent_column"),
+	COLUMN(COLUMN_SOCKET, "socket_column"),
+	COLUMN(COLUMN_METHODS, "methods_column"),
+	COLUMN(COLUMN_INSTANCE, "instance_column"),
+	COLUMN(COLUMN_REG_ID, "reg_id_column"),
+	COLUMN(COLUMN_SERVER_ID, "server_id_column"),
+	COLUMN(COLUMN_CONNECTION, "connection_id_column"),
+	COLUMN(COLUMN_KEEPALIVE, "keepalive_column"),
+	COLUMN(COLUMN_PARTITION, "partition_column"),
 	FIELD_IGNORED("hash_size", "the table grows with its content"),
-	FIELD_IGNORED("timer_procs", "each worker expires its own share"),
+	FIELD_IGNORED("timer_procs",
+		      "each worker expires its own share, one process writes to the database"),
+	FIELD_IGNORED("db_insert_update", "a row that is there already is always updated"),
+	FIELD_IGNORED("db_update_as_insert",
+		      "a row is always written by insert or update, whichever fits"),
+	FIELD_IGNORED("db_check_update", "a row that is missing is always inserted"),
+	FIELD_IGNORED("db_ops_ruid", "rows are always found by their ruid"),
+	FIELD_IGNORED("db_insert_null", "all columns are always written"),
+	FIELD_IGNORED("db_raw_fetch_type", "for a database that has no driver here"),
+	FIELD_IGNORED("fetch_rows", "rows are read as they come"),
+	FIELD_IGNORED("load_rank", "the table is read before the first process begins"),
 	FIELD_IGNORED("handle_lost_tcp", "for stream transports, which come with a later release"),
 	FIELD_IGNORED("close_expired_tcp",
 		      "for stream transports, which come with a later release"),
-	DATABASE("db_load"),
-	DATABASE("db_insert_update"),
-	DATABASE("fetch_rows"),
-	DATABASE("db_update_as_insert"),
-	DATABASE("db_check_update"),
-	DATABASE("db_ops_ruid"),
-	DATABASE("expires_type"),
-	DATABASE("db_raw_fetch_type"),
-	DATABASE("db_insert_null"),
-	DATABASE("skip_remote_socket"),
-	DATABASE("db_timer_clean"),
-	DATABASE("rm_expired_delay"),
-	DATABASE("server_id_filter"),
-	DATABASE("version_table"),
-	DATABASE("load_rank"),
-	DATABASE("db_clean_tcp"),
-	DATABASE("user_column"),
-	DATABASE("domain_column"),
-	DATABASE("contact_column"),
-	DATABASE("expires_column"),
-	DATABASE("q_column"),
-	DATABASE("callid_column"),
-	DATABASE("cseq_column"),
-	DATABASE("methods_column"),
-	DATABASE("flags_column"),
-	DATABASE("cflags_column"),
-	DATABASE("user_agent_column"),
-	DATABASE("received_column"),
-	DATABASE("socket_column"),
-	DATABASE("path_column"),
-	DATABASE("ruid_column"),
-	DATABASE("instance_column"),
-	DATABASE("reg_id_column"),
-	DATABASE("server_id_column"),
-	DATABASE("connection_id_column"),
-	DATABASE("keepalive_column"),
-	DATABASE("partition_column"),
 	KEEPALIVE("ka_mode"),
 	KEEPALIVE("ka_method"),
 	KEEPALIVE("ka_from"),
@@ -172,49 +215,95 @@ static void expire(void)
 	} while (count == EXPIRE_BATCH);
 }
 
-static bool prepare(struct diagnostics *diagnostics)
+/* ---- life ---- */
+
+static void prepare_rows(void)
 {
-	const struct location_options options = {
-		.matching = (enum matching_mode)settings.matching_mode,
-		.cseq_delay_s = settings.cseq_delay,
-		.by_time = settings.desc_time_order,
-		.server_id = (uint32_t)server_id()
+	struct row_options options = {
+		.database = database,
+		.uses_domain = settings.use_domain,
+		.expires_is_number = settings.expires_type,
+		.skip_remote_socket = settings.skip_remote_socket,
+		.own_server_only = settings.server_id_filter,
+		.clean_streams = settings.db_clean_tcp,
+		.has_attributes = settings.xavp_contact.len > 0,
+		.nat_flag = (int)settings.nat_bflag,
+		.server_id = (uint32_t)server_id(),
+		.expired_delay_s = settings.rm_expired_delay,
+		.check_version = settings.version_table,
 	};
-	if (settings.db_mode != 0) {
-		struct diagnostic *d =
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "no-database",
-				       module_setting_position("usrloc", "db_mode"),
-				       "usrloc: this release keeps bindings in memory only");
-		diagnostic_hint(diagnostics, d,
-				"set db_mode to 0; database modes come with a later release");
-		return false;
-	}
-	if (!location_prepare(&options)) {
-		log_critical("no shared memory for the location table; start with a larger -m");
-		return false;
-	}
+	memcpy(options.columns, settings.columns, sizeof(options.columns));
+	rows_prepare(&options);
+}
+
+static void prepare_domains(void)
+{
 	struct span names = settings.preload, name;
 	location_count_domain(location_domain(SPAN_OF("location")));
 	while (span_split(&names, ',', &name))
 		if (span_trim(name).len &&
 		    location_domain_find(span_trim(name)) == USRLOC_NO_DOMAIN)
 			location_count_domain(location_domain(span_trim(name)));
+}
+
+static bool prepare(struct diagnostics *diagnostics)
+{
+	modes_prepare((enum db_mode)settings.db_mode);
+	const struct location_options options = {
+		.matching = (enum matching_mode)settings.matching_mode,
+		.cseq_delay_s = settings.cseq_delay,
+		.by_time = settings.desc_time_order,
+		.keeps_rows = modes_write(),
+		.server_id = (uint32_t)server_id()
+	};
+	const struct keeper_options keeper = { .interval_s = settings.timer_interval,
+					       .cleans_rows = settings.db_mode == MODE_ONLY ||
+							      settings.db_timer_clean };
+	if (settings.db_mode != MODE_MEMORY) {
+		database = db_use(settings.db_url, "usrloc.db_url", diagnostics,
+				  module_setting_position("usrloc", "db_url"));
+		if (!database)
+			return false;
+		prepare_rows();
+	}
+	if (!location_prepare(&options) || !keeper_prepare(&keeper)) {
+		log_critical("no shared memory for the location table; start with a larger -m");
+		return false;
+	}
+	prepare_domains();
+	return true;
+}
+
+/* Write-back without a journal would lose what the database does not have yet. */
+static bool wants_journal(void)
+{
+	return settings.journal == 1 ||
+	       (settings.journal < 0 &&
+		(settings.db_mode == MODE_THROUGH || settings.db_mode == MODE_BACK));
+}
+
+static bool load_database(void)
+{
+	bool is_read = settings.db_mode == MODE_LOAD ||
+		       (settings.db_load && settings.db_mode != MODE_ONLY);
+	for (unsigned domain = 0; domain < location_domain_count(); domain++)
+		if (!rows_check(domain) || (is_read && !rows_load(domain)))
+			return false;
 	return true;
 }
 
 /* What happened before the last stop is put back before anybody is served. */
 static bool start(void)
 {
-	if (!settings.journal)
-		return true;
 	const struct journal_options options = {
 		.folder = settings.journal_dir.len ? settings.journal_dir
 						   : core_setting_text("rundir"),
 		.compact_bytes = settings.journal_size << 20,
+		.keeps_rows = modes_write(),
 	};
-	if (journal_prepare(&options))
+	if (wants_journal() && journal_prepare(&options))
 		journal_restore();
-	return true;
+	return settings.db_mode == MODE_MEMORY || load_database();
 }
 
 static bool start_worker(void)
@@ -223,21 +312,27 @@ static bool start_worker(void)
 	return true;
 }
 
-bool keeper_wanted(void)
+static bool keeper_wanted(void)
 {
-	return settings.journal;
+	return wants_journal() || modes_write();
+}
+
+static void finish(void)
+{
+	keeper_finish();
+	journal_finish();
 }
 
 static const struct usrloc_api api = {
 	.domain = location_domain,
-	.get = location_get,
-	.apply = location_apply,
-	.remove = location_remove,
+	.get = modes_get,
+	.apply = modes_apply,
+	.remove = modes_remove,
 	.uses_domain = uses_domain,
 	.by_time = by_time,
 	.expired = expired,
 	.get_hash = location_get_hash,
-	.get_with_expired = location_get_with_expired,
+	.get_with_expired = modes_get_with_expired,
 	.linger = linger,
 	.xavp_contact = xavp_contact,
 	.hash_id = location_hash_id,
@@ -263,4 +358,5 @@ MODULE_EXPORT const struct module module_exports = {
 	.prepare = prepare,
 	.start = start,
 	.start_worker = start_worker,
+	.finish = finish,
 };

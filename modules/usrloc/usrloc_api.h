@@ -56,6 +56,7 @@ enum usrloc_result {
 	USRLOC_BAD_CSEQ, /* older than what is stored for the same Call-ID (RFC 3261 10.3, 7.) */
 	USRLOC_TOO_MANY,
 	USRLOC_NO_MEMORY,
+	USRLOC_NO_DATABASE, /* db_mode 3: it was not reachable */
 };
 
 struct usrloc_outcome {
