@@ -6,6 +6,8 @@
 #include "core/base/check.h"
 #include "parser/scan.h"
 
+#define PARAMS_MOST 256 /* a URI with more of them is an attack, read again and again */
+
 static const struct {
 	struct span name;
 	enum uri_scheme scheme;
@@ -100,8 +102,11 @@ static void note_param(struct sip_uri *uri, const struct param *param)
 static bool params_take(struct cursor *in, struct sip_uri *uri)
 {
 	const char *start = in->at;
+	unsigned count = 0;
 	while (cursor_take(in, ';')) {
 		struct param param;
+		if (++count > PARAMS_MOST)
+			return false;
 		if (cursor_is_end(in) || *in->at == ';' || *in->at == '?')
 			continue; /* empty parameters are common and harmless */
 		if (!param_take(in, ';', '?', &param))

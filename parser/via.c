@@ -4,6 +4,8 @@
 
 #include "core/base/check.h"
 
+#define PARAMS_MOST 256 /* a Via with more of them is an attack, read again by everybody on its way */
+
 static bool note_rport(struct sip_via *via, const struct param *param)
 {
 	if (via->rport != RPORT_ABSENT)
@@ -108,8 +110,11 @@ static bool sent_by_take(struct cursor *in, struct sip_via *via)
 static bool params_take(struct cursor *in, struct sip_via *via, const char **out_end)
 {
 	const char *start = in->at;
+	unsigned count = 0;
 	while (cursor_take(in, ';')) {
 		struct param param;
+		if (++count > PARAMS_MOST)
+			return false;
 		*out_end = in->at;
 		cursor_skip_space(in);
 		if (cursor_is_end(in) || *in->at == ';' || *in->at == ',')

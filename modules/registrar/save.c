@@ -232,18 +232,27 @@ static enum register_error read_contact(struct script_run *run, const struct reg
 struct changes {
 	struct usrloc_change *rows;
 	unsigned count, room;
+	unsigned seen; /* contacts of the request, also those that name one twice */
+	uint64_t hosts[USRLOC_CONTACTS_MOST]; /* hashes: comparing URIs is dear, and most differ there */
 	bool is_star;
 };
+
+static uint64_t place_hash(struct span contact)
+{
+	struct sip_uri uri;
+	return uri_parse(contact, &uri) ? hash_span_nocase(uri.host) : 0;
+}
 
 /* Does an earlier contact of the same request name the same binding? The first one counts: the second
  * has no higher CSeq (RFC 3261 10.3, 7.). */
 static bool is_named_before(const struct changes *changes, const struct usrloc_contact *contact)
 {
+	uint64_t host = changes->hosts[changes->count];
 	for (unsigned i = 0; i < changes->count; i++) {
 		const struct usrloc_contact *earlier = &changes->rows[i].contact;
 		bool is_same = contact->instance.len ?
 			span_equal(earlier->instance, contact->instance) && earlier->reg_id == contact->reg_id :
-			uri_text_equal(earlier->contact, contact->contact);
+			changes->hosts[i] == host && uri_text_equal(earlier->contact, contact->contact);
 		if (is_same)
 			return true;
 	}
@@ -269,12 +278,13 @@ static enum register_error add_contact(struct script_run *run, const struct regi
 		changes->is_star = true;
 		return is_alone ? REGISTER_OK : REGISTER_STAR_MIXED;
 	}
-	if (changes->count == USRLOC_CONTACTS_MOST)
+	if (changes->seen++ == USRLOC_CONTACTS_MOST)
 		return REGISTER_TOO_MANY;
 	if (!make_room(changes, run->arena))
 		return REGISTER_NO_MEMORY;
 	struct usrloc_change *change = &changes->rows[changes->count];
 	enum register_error error = read_contact(run, registration, common, address, change);
+	changes->hosts[changes->count] = place_hash(change->contact.contact);
 	if (error != REGISTER_OK || is_named_before(changes, &change->contact))
 		return error;
 	changes->count++;
