@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What our own Via tells about the way of a request: who wrote it, and whether it comes around. */
 #include "core/message/hop.h"
 
 #include "core/base/hash.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers to requests that no script sees, and the ACKs that come for such answers. */
 #include "core/process/refuse.h"
 
 #include "core/base/hash.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of a tool: words, options, and the help of each level. */
 #include "utils/control/arguments.h"
 
 #include <stdio.h>

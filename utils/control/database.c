@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The database of the tools: statements with bound values, for all engines. */
 #include "utils/control/database.h"
 
 #include <stdio.h>

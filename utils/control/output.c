@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What a tool prints: tables, JSON, and errors that say what to do. */
 #include "utils/control/output.h"
 
 #include <stdarg.h>

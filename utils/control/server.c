@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands to the running server, over the FIFO of module jsonrpcs. */
 #include "utils/control/server.h"
 
 #include <ctype.h>

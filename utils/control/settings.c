@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* kamctlrc: assignments of a shell, read without running one. */
 #include "utils/control/settings.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The server as a process: start, stop, restart, and what runs. */
 #include "utils/kamctl/process.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The files of the schema: which there are, and their statements. */
 #include "utils/kamdbctl/schema.h"
 
 #include <errno.h>
