@@ -26,13 +26,17 @@ static const struct span names[] = {
 	SPAN("PUT"),
 	SPAN("DELETE"),
 };
+/* The first letters of the names above. */
+static const char initials[] = "ICABIRSNMOPURPKGPPD";
+_Static_assert(sizeof(initials) - 1 == ARRAY_SIZE(names), "one letter for each name");
 _Static_assert(1u << ARRAY_SIZE(names) == METHOD_OTHER, "one name for each bit");
 
 uint32_t method_from_span(struct span name)
 {
+	char first = name.len ? name.at[0] : 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (names[i].len == name.len && names[i].at[0] == name.at[0] &&
-		    span_equal(names[i], name))
+		if (initials[i] == first && names[i].len == name.len &&
+			memcmp(names[i].at, name.at, name.len) == 0)
 			return 1u << i;
 	}
 	return METHOD_OTHER;

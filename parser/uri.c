@@ -115,7 +115,8 @@ static bool params_take(struct cursor *in, struct sip_uri *uri)
 	}
 	if (in->at > start)
 		uri->params = span_make(start + 1, (size_t)(in->at - start - 1));
-	uri->transport = sip_transport_from_span(uri->transport_text);
+	if (uri->transport_text.len)
+		uri->transport = sip_transport_from_span(uri->transport_text);
 	if (uri->transport == SIP_TRANSPORT_OTHER)
 		uri->transport = SIP_TRANSPORT_NONE;
 	return true;
@@ -126,19 +127,21 @@ static bool params_take(struct cursor *in, struct sip_uri *uri)
 static bool userinfo_take(struct cursor *in, struct sip_uri *uri)
 {
 	struct span rest = cursor_rest(in);
-	size_t at = span_find(rest, '@', 0);
+	size_t at = span_find(rest, '@', 0), colon = 0;
 	if (at == rest.len)
 		return true;
-	struct span userinfo = span_slice(rest, 0, at);
-	size_t colon = span_find(userinfo, ':', 0);
-	uri->user = span_slice(userinfo, 0, colon);
-	if (uri->user.len == 0)
+	while (colon < at && rest.at[colon] != ':')
+		colon++;
+	uri->user = span_make(rest.at, colon);
+	if (colon == 0)
 		return false;
-	if (colon < userinfo.len)
-		uri->password = span_slice(userinfo, colon + 1, userinfo.len);
-	size_t semicolon = span_find(uri->user, ';', 0);
-	if (semicolon < uri->user.len)
-		uri->user_params = span_slice(uri->user, semicolon + 1, uri->user.len);
+	if (colon < at)
+		uri->password = span_make(rest.at + colon + 1, at - colon - 1);
+	size_t semicolon = 0;
+	while (semicolon < colon && rest.at[semicolon] != ';')
+		semicolon++;
+	if (semicolon < colon)
+		uri->user_params = span_make(rest.at + semicolon + 1, colon - semicolon - 1);
 	in->at += at + 1;
 	return true;
 }

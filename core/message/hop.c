@@ -4,6 +4,7 @@
 
 #include "core/base/hash.h"
 #include "core/transport/listener.h"
+#include "parser/scan.h"
 
 #define COOKIE     "z9hG4bK"
 #define COOKIE_LEN 7
@@ -97,13 +98,23 @@ bool hop_branch_read(struct span branch, struct hop *out)
 	return true;
 }
 
-/* The branch that begins at `at`: up to what ends a token (RFC 3261 25.1). */
-static struct span branch_at(struct span value, size_t at)
+/* Takes the next value that begins with the cookie and may be a branch of ours off *rest. */
+static bool candidate_next(struct span *rest, struct span *out_branch)
 {
-	size_t end = at;
-	while (end < value.len && !strchr(";, \t\r\n", value.at[end]))
-		end++;
-	return span_slice(value, at, end - at);
+	const char *end = rest->at + rest->len;
+	for (const char *at = rest->at; (at = memchr(at, '=', (size_t)(end - at)));) {
+		const char *stop;
+		at++;
+		if (end - at <= COOKIE_LEN + TAIL_LEN || memcmp(at, COOKIE, COOKIE_LEN) != 0)
+			continue;
+		stop = scan_value_stop(at, end, ',', ';');
+		if (stop - at <= COOKIE_LEN + TAIL_LEN)
+			continue;
+		*out_branch = span_make(at, (size_t)(stop - at));
+		*rest = span_make(stop, (size_t)(end - stop));
+		return true;
+	}
+	return false;
 }
 
 unsigned hop_repeats(struct message *request, unsigned *out_passes)
@@ -113,15 +124,10 @@ unsigned hop_repeats(struct message *request, unsigned *out_passes)
 	bool is_hashed = false;
 	for (const struct sip_header *h = message_header(request, HEADER_VIA); h;
 	     h = message_next_header(request, h)) {
-		struct span value = message_header_value(request, h);
-		for (size_t at = 0; at < value.len; at++) {
-			struct span rest = span_slice(value, at, value.len);
-			size_t found = span_find_span(rest, SPAN_OF(COOKIE));
-			if (found == rest.len)
-				break;
-			at += found;
-			struct hop hop;
-			if (!hop_branch_read(branch_at(value, at), &hop))
+		struct span rest = message_header_value(request, h), branch;
+		struct hop hop;
+		while (candidate_next(&rest, &branch)) {
+			if (!hop_branch_read(branch, &hop))
 				continue;
 			if (!is_hashed)
 				own = hop_loop_hash(request);

@@ -83,8 +83,7 @@ struct span message_body(const struct message *msg)
 	return span_make(msg->bytes.at + msg->index->body_at, msg->index->body_len);
 }
 
-/* CSeq, parsed and kept; NULL when missing or malformed. */
-static const struct cseq *read_cseq(const struct message *msg)
+const struct cseq *message_parsed_cseq(const struct message *msg)
 {
 	/* The parsed form is a cache: filling it does not change the message. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
@@ -100,7 +99,7 @@ uint32_t message_method(const struct message *msg)
 {
 	if (msg->index->is_request)
 		return msg->index->method;
-	const struct cseq *cseq = read_cseq(msg);
+	const struct cseq *cseq = message_parsed_cseq(msg);
 	return cseq ? cseq->method : METHOD_OTHER;
 }
 
@@ -108,13 +107,13 @@ struct span message_method_name(const struct message *msg)
 {
 	if (msg->index->is_request)
 		return sip_range_span(msg->bytes, msg->index->method_name);
-	const struct cseq *cseq = read_cseq(msg);
+	const struct cseq *cseq = message_parsed_cseq(msg);
 	return cseq ? cseq->method_name : (struct span){ NULL, 0 };
 }
 
 bool message_cseq(const struct message *msg, uint32_t *out_number)
 {
-	const struct cseq *cseq = read_cseq(msg);
+	const struct cseq *cseq = message_parsed_cseq(msg);
 	if (!cseq)
 		return false;
 	*out_number = cseq->number;

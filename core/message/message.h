@@ -179,6 +179,8 @@ struct span message_from_uri(const struct message *msg);
 struct span message_to_uri(const struct message *msg);
 /* CSeq number; false when missing or malformed. */
 [[nodiscard]] bool message_cseq(const struct message *msg, uint32_t *out_number);
+/* CSeq, parsed and kept; NULL when missing or malformed. */
+const struct cseq *message_parsed_cseq(const struct message *msg);
 
 /* ---- changing ------------------------------------------------------------------------------ */
 /* Rewrites the Request-URI (copied into the arena). False when memory is exhausted. */

@@ -38,10 +38,10 @@ struct request_fault request_check_form(const struct message *msg)
 
 struct request_fault request_check_content(const struct message *msg)
 {
-	struct cseq cseq;
-	if (!cseq_parse(message_value(msg, HEADER_CSEQ), &cseq))
+	const struct cseq *cseq = message_parsed_cseq(msg);
+	if (!cseq)
 		return fault(400, "CSeq number is illegal");
-	if (!span_equal(cseq.method_name, message_method_name(msg)))
+	if (!span_equal(cseq->method_name, message_method_name(msg)))
 		return fault(400, "CSeq method does not match request method");
 	if (msg->index->defects & (SIP_DEFECT_CONTENT_LENGTH | SIP_DEFECT_SHORT_BODY))
 		return fault(400, "Content-Length mis-match");

@@ -661,6 +661,9 @@ static void build_route_table(struct build *build, struct image *image)
 		while (table[at & (size - 1)])
 			at++;
 		table[at & (size - 1)] = i + 1;
+		if (image->routes[i].name.len == 0)
+			image->main_routes[image->routes[i].class] = i + 1;
+		image->event_count += image->routes[i].class == CLASS_EVENT;
 	}
 	image->route_table = table;
 	image->route_table_mask = size - 1;

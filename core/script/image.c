@@ -227,6 +227,10 @@ void image_free(const struct image *image)
 
 uint32_t image_find_route(const struct image *image, enum route_class class, struct span name)
 {
+	if (name.len == 0)
+		return image->main_routes[class];
+	if (class == CLASS_EVENT && image->event_count == 0)
+		return 0;
 	uint32_t at = image_route_hash(class, name), found;
 	while ((found = image->route_table[at & image->route_table_mask])) {
 		const struct route_entry *route = &image->routes[found - 1];

@@ -68,6 +68,8 @@ struct image {
 	/* Open addressing by class and name; values are route index + 1. */
 	const uint32_t *route_table;
 	uint32_t route_table_mask;
+	uint32_t main_routes[CLASS_COUNT]; /* those without a name, by class: index + 1, or 0 */
+	uint32_t event_count; /* routes of CLASS_EVENT */
 
 	/* Names of `$var` places, in order. */
 	const struct script_var_name {

@@ -465,7 +465,9 @@ int script_run_route(struct script_run *run, uint32_t route)
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped)
 {
 	const struct image *image = script_current_image();
-	uint32_t route = image ? image_find_route(image, CLASS_EVENT, span_from(name)) : 0;
+	if (!image || image->event_count == 0)
+		return false;
+	uint32_t route = image_find_route(image, CLASS_EVENT, span_from(name));
 	if (route == 0)
 		return false;
 	struct arena own;

@@ -174,8 +174,11 @@ static struct slot_page *slot_page_new(struct shard *shard)
 	struct slot_page *page = page_take(PAGE_SLOTS, shard->owner, 1);
 	if (!page)
 		return NULL;
-	/* All slots read as free before the page counts: what lies here is somebody's old data. */
-	memset(page, 0, SHM_PAGE_SIZE);
+	/* All slots read as free before the page counts: what lies here is somebody's old data. The rest of
+	 * a slot is cleared when it is taken. */
+	memset(page, 0, SLOT_PAGE_HEADER);
+	for (uint32_t i = 0; i < shard->set->slots_per_page; i++)
+		*page_slot(shard, page, i) = (struct slot){ 0 };
 	page->owner = shard->owner;
 	store_order();
 	CRASH_POINT("slot page cleared");

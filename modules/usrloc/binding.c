@@ -9,6 +9,7 @@
 
 static struct {
 	int64_t boot_s;
+	pid_t pid; /* of this process */
 	uint64_t last_ruid;
 	uint32_t server_id;
 	int64_t linger_ms;
@@ -23,8 +24,14 @@ const struct shard_type binding_type = {
 bool bindings_prepare(uint32_t server_id)
 {
 	state.boot_s = clock_wall_s();
+	state.pid = getpid();
 	state.server_id = server_id;
 	return agents_prepare();
+}
+
+void bindings_start_worker(void)
+{
+	state.pid = getpid();
 }
 
 void bindings_linger(int64_t linger_ms)
@@ -77,7 +84,7 @@ static struct span make_ruid(char out[64])
 	writer_literal(&w, "uloc-");
 	writer_hex(&w, (uint64_t)state.boot_s, 1);
 	writer_char(&w, '-');
-	writer_hex(&w, (uint64_t)getpid(), 1);
+	writer_hex(&w, (uint64_t)state.pid, 1);
 	writer_char(&w, '-');
 	writer_hex(&w, ++state.last_ruid, 1);
 	return writer_result(&w);

@@ -62,6 +62,8 @@ extern const struct shard_type binding_type;
 
 /* Expired bindings stay that long before they are cleared away; before the first fork. */
 void bindings_linger(int64_t linger_ms);
+/* In each process after the fork. */
+void bindings_start_worker(void);
 /* When an expired binding is cleared away; INT64_MAX: never. */
 int64_t binding_cleared_ms(const struct binding *binding);
 

@@ -308,6 +308,7 @@ static bool start(void)
 
 static bool start_worker(void)
 {
+	bindings_start_worker();
 	journal_start_worker();
 	return true;
 }
