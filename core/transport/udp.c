@@ -61,11 +61,14 @@ static struct datagram *pool_take(void)
 	if (datagram) {
 		pool.free = datagram->next;
 		pool.free_count--;
-		return datagram;
-	}
-	datagram = malloc(sizeof(*datagram));
-	if (datagram)
+	} else if ((datagram = malloc(sizeof(*datagram)))) {
 		arena_init(&datagram->arena, ARENA_CHUNK, pool.arena_limit);
+	}
+	if (datagram) {
+		datagram->arrived_us = 0;
+		datagram->queue_percent = 0;
+		datagram->connection = 0;
+	}
 	return datagram;
 }
 
@@ -77,8 +80,6 @@ struct datagram *datagram_take(void)
 	pool.in_use++;
 	datagram->bytes = (struct span){ NULL, 0 };
 	datagram->listener = NULL;
-	datagram->arrived_us = 0;
-	datagram->connection = 0;
 	return datagram;
 }
 
@@ -207,8 +208,6 @@ static int receive_batch(int fd, const struct listener *listener)
 	if (count < 0)
 		count = 0;
 	pool.is_dense = count == RECEIVE_BATCH;
-	for (int i = 0; i < count; i++)
-		batch.datagrams[i]->arrived_us = 0;
 	if (__builtin_expect(batch.wants_stamps, 0))
 		note_waiting(fd, count);
 	/* All at once, because what a message does may wait for another socket and come here again. */
