@@ -166,7 +166,7 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 		out->targets[0] = forced->to;
 		out->count = 1;
 	} else if (!locate_uri(next_hop, out)) {
-		msg->last_error = 478;
+		msg->last_error = locate_failure(next_hop);
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
