@@ -184,7 +184,7 @@ lint:
 BENCH_LOAD := $(sort $(wildcard test/bench/generator/*.c))
 $(O)/test/bench/generator/load: $(BENCH_LOAD:%.c=$(O)/%.o)
 	@echo "  link    $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $^
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcrypto
 $(O)/test/bench/%: $(O)/test/bench/%.o $(O)/libcore.a
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libcore.a $(LIBS)
 bench: all $(O)/test/bench/generator/load

@@ -38,7 +38,9 @@ class Program:
             os.environ["VIADUCT_BUILD"] = self.old
 
     def config(self, text, workers):
-        """The configuration of a scenario for this program."""
+        """The configuration of a scenario for this program; the path of one stays what it is."""
+        if "\n" not in text:
+            return text
         head = "#!KAMAILIO\ndebug=0\nlog_stderror=yes\nauto_aliases=no\ndisable_tcp=yes\n"
         head += "children=%d\n" % workers
         if self.kind == "viaduct":
@@ -55,11 +57,11 @@ PROGRAMS = {"viaduct": VIADUCT, "kamailio-fm": KAMAILIO_FM, "kamailio": KAMAILIO
 class Running(Server):
     """A started server. `under` is put before its command line."""
 
-    def __init__(self, program, text, workers=2, under=()):
+    def __init__(self, program, text, workers=2, under=(), arguments=()):
         self.under = under
         with program:
             super().__init__(program.config(text, workers), program.kind,
-                             arguments=program.arguments)
+                             arguments=program.arguments + tuple(arguments))
         self.allow(".*")
 
     def start(self, ping=True):
@@ -137,12 +139,13 @@ class Load:
         self.process.wait()
 
 
-def instructions(program, text, run):
+def instructions(program, scenario, run):
     """User instructions of all processes of a server with one worker while `run(server)` goes on,
     start and stop included: only differences mean something."""
     with tempfile.TemporaryDirectory(prefix="vd-") as directory:
         out = "--callgrind-out-file=%s/out.%%p" % directory
-        with Running(program, text, workers=1, under=CALLGRIND + (out,)) as server:
+        with Running(program, scenario.text, workers=1, under=CALLGRIND + (out,),
+                     arguments=scenario.arguments()) as server:
             run(server)
         total = 0
         for path in glob.glob(directory + "/out.*"):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Makes the messages of caller and callee. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,7 +64,9 @@ static char *put_branch(char *to, const struct slot *slot, const char *method)
 	*to++ = '.';
 	to = put_number(to, slot_index(slot));
 	*to++ = '.';
-	return put_number(to, slot->number);
+	to = put_number(to, slot->number);
+	*to++ = '.';
+	return put_number(to, slot->cseq);
 }
 
 void branch_write(char *to, const struct slot *slot, const char *method)
@@ -157,9 +160,20 @@ size_t build_request(char *to, const struct slot *slot, const char *method)
 	at = put(put_number(at, slot->number), "\r\n");
 	at = put_to(at, slot, method);
 	at = put_call_id(put(at, "Call-ID: "), slot);
-	at = put(put(at, "\r\nCSeq: "), strcmp(method, "BYE") == 0 ? "2 " : "1 ");
-	at = put(put(at, method), "\r\n");
+	at = put_number(put(at, "\r\nCSeq: "), slot->cseq + (strcmp(method, "BYE") == 0));
+	at = put(put(put(at, " "), method), "\r\n");
+	if (slot->credentials_length && slot->stage == STAGE_ASKED)
+		at = put_bytes(at, (struct text){ slot->credentials, slot->credentials_length });
 	return (size_t)(put_more(at, slot, method) - to);
+}
+
+void login_write(struct login *out, const struct slot *slot, const char *method)
+{
+	bool is_register = strcmp(method, "REGISTER") == 0;
+
+	out->method = method;
+	*(is_register ? put_user(out->user, slot->user) : put(out->user, "caller")) = '\0';
+	*put_target(out->uri, slot, method) = '\0';
 }
 
 size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *refusal)
@@ -171,7 +185,8 @@ size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *r
 	at = put(put_bytes(at, refusal->from), "\r\nTo: ");
 	at = put_number(put(put_bytes(at, refusal->to), "\r\nCall-ID: bench-"), slot_index(slot));
 	at = put_number(put(at, "-"), slot->number);
-	return (size_t)(put(at, "\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n") - to);
+	at = put_number(put(at, "\r\nCSeq: "), slot->cseq);
+	return (size_t)(put(at, " ACK\r\nContent-Length: 0\r\n\r\n") - to);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -219,8 +234,9 @@ size_t build_answer(char *to, const struct slot *slot, const struct seen *reques
 
 size_t build_final_answer(char *to, const struct slot *slot)
 {
-	char *at = put(to, "SIP/2.0 200 OK\r\n");
+	char *at = put(to, "SIP/2.0 200 OK\r\n"), cseq[24];
+	int length = snprintf(cseq, sizeof(cseq), "%" PRIu32 " INVITE", slot->cseq);
 
 	at = put_bytes(at, (struct text){ slot->copied, slot->copied_length });
-	return (size_t)(put_rest(at, slot, (struct text){ "1 INVITE", 8 }, true) - to);
+	return (size_t)(put_rest(at, slot, (struct text){ cseq, (size_t)length }, true) - to);
 }

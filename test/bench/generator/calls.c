@@ -12,12 +12,14 @@
 #define SCAN_PARTS 16
 #define SAY_WRONG_MOST 3
 #define SLEEP_MOST_US 1000
+#define PREPARE_WINDOW 64 /* what no server refuses */
 
 static struct {
 	struct slot *slots;
 	uint32_t *free_slots;
 	uint32_t free_count, busy_count, ringing_count;
 	uint32_t last_number;
+	uint32_t window; /* calls in flight at most, now */
 	enum scenario scenario;
 	struct results *results;
 	uint64_t last_received_us;
@@ -77,7 +79,7 @@ static void start_next(void)
 	struct slot *slot = &state.slots[state.free_slots[--state.free_count]];
 	uint32_t number = ++state.last_number, order = state.results->started++;
 
-	*slot = (struct slot){ .stage = STAGE_ASKED, .number = number,
+	*slot = (struct slot){ .stage = STAGE_ASKED, .number = number, .cseq = 1,
 		.socket = (uint8_t)(number % settings()->sockets), .started_us = now_us() };
 	slot->user = state.scenario == SCENARIO_REGISTER && state.results->started > 0
 		? number : settings()->users ? order % settings()->users : number;
@@ -189,6 +191,33 @@ static void refused(struct slot *slot, const struct seen *seen)
 	finish(slot, false);
 }
 
+/* The first request again, with credentials. */
+static void log_in(struct slot *slot, const struct seen *seen, struct text message)
+{
+	const char *method = first_methods[state.scenario];
+	struct login login;
+
+	if (is_call())
+		wire_queue(SIDE_CALLER, slot->socket,
+			build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen), &settings()->server);
+	login_write(&login, slot, method);
+	if (!login_answer(slot, seen, &login)) {
+		wrong("a challenge that cannot be answered", message);
+		finish(slot, false);
+		return;
+	}
+	slot->cseq++;
+	slot->stage = STAGE_ASKED;
+	slot->sent_us = now_us();
+	send_request(slot, method);
+}
+
+static bool is_challenge(const struct slot *slot, const struct seen *seen)
+{
+	return (seen->status == 401 || seen->status == 407) && settings()->password &&
+		slot->credentials_length == 0 && slot->stage <= STAGE_RINGING;
+}
+
 static void caller_receives(struct slot *slot, const struct seen *seen, struct text message)
 {
 	if (slot->stage == STAGE_ENDING && text_is(seen->method, "INVITE")) {
@@ -199,6 +228,10 @@ static void caller_receives(struct slot *slot, const struct seen *seen, struct t
 	}
 	if (seen->status == 503 && slot->stage == STAGE_ASKED) {
 		refused(slot, seen);
+		return;
+	}
+	if (is_challenge(slot, seen)) {
+		log_in(slot, seen, message);
 		return;
 	}
 	const char *complaint = complaint_about_reply(slot, seen);
@@ -338,7 +371,8 @@ static void scan(uint64_t now)
 /* How many calls may be started now. */
 static uint32_t allowance(uint32_t calls, uint32_t rate, uint64_t elapsed)
 {
-	uint32_t left = calls - state.results->started, room = state.free_count;
+	uint32_t left = calls - state.results->started;
+	uint32_t room = state.window > state.busy_count ? state.window - state.busy_count : 0;
 
 	if (rate != 0) {
 		uint64_t due = elapsed * rate / 1000000 + 1;
@@ -373,15 +407,17 @@ static bool is_over(uint32_t calls)
 	return state.results->started == calls && state.busy_count == 0;
 }
 
-void calls_run(enum scenario scenario, uint32_t calls, uint32_t rate, struct results *out)
+void calls_run(enum scenario scenario, uint32_t calls, bool is_measured, struct results *out)
 {
 	uint64_t begin = now_us();
+	uint32_t rate = is_measured ? settings()->rate : 0;
 
 	*out = (struct results){ .latencies_us = calloc(calls, sizeof(uint32_t)) };
 	if (!out->latencies_us)
 		fail("memory");
 	state.scenario = scenario;
 	state.results = out;
+	state.window = is_measured || settings()->window < PREPARE_WINDOW ? settings()->window : PREPARE_WINDOW;
 	state.last_received_us = begin;
 	while (!is_over(calls)) {
 		for (uint32_t n = allowance(calls, rate, now_us() - begin); n > 0; n--)

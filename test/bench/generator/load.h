@@ -12,6 +12,7 @@
 #define MESSAGE_MOST 2048
 #define ROUTE_MOST 256
 #define COPIED_MOST 640
+#define CREDENTIALS_MOST 512
 #define SOCKETS_MOST 16
 #define WINDOW_MOST 200000
 
@@ -37,11 +38,13 @@ struct slot {
 	uint8_t socket, callee_socket;
 	uint32_t number; /* unique in a run */
 	uint32_t user;
+	uint32_t cseq; /* of the first request; the BYE has the next */
 	uint64_t started_us, sent_us, answer_at_us;
 	struct sockaddr_in answer_to;
-	uint16_t route_length, copied_length;
+	uint16_t route_length, copied_length, credentials_length;
 	char route[ROUTE_MOST];   /* value of the Record-Route that the caller saw */
 	char copied[COPIED_MOST]; /* Via and Record-Route lines that the callee's answers repeat */
+	char credentials[CREDENTIALS_MOST]; /* line of the first request after a challenge */
 };
 
 struct settings {
@@ -49,6 +52,7 @@ struct settings {
 	struct sockaddr_in server;
 	char server_text[64];
 	uint32_t calls, warm_up, users, window, rate, ring_us, patience_us, sockets;
+	const char *password; /* of all users; NULL: a challenge is a refusal */
 	bool is_stepwise; /* waits for a line of stdin before the measured calls */
 };
 const struct settings *settings(void);
@@ -79,7 +83,7 @@ struct seen {
 	unsigned via_count;
 	struct text record_route; /* value of the first */
 	unsigned record_route_count, route_count;
-	struct text from, to, contact, cseq;
+	struct text from, to, contact, cseq, challenge;
 	uint32_t slot_index, number; /* out of the Call-ID */
 };
 bool message_read(struct text message, struct seen *out);
@@ -93,11 +97,21 @@ size_t build_answer(char *to, const struct slot *slot, const struct seen *reques
 size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *refusal);
 /* The 200 to the INVITE of a slot, from what it copied. */
 size_t build_final_answer(char *to, const struct slot *slot);
+/* Who sends the first request of a slot, and its Request-URI; zero-terminated. */
+struct login {
+	const char *method;
+	char user[32], uri[96];
+};
+void login_write(struct login *out, const struct slot *slot, const char *method);
 /* Notes what answers repeat; false when it is too long. */
 bool copy_for_answers(struct slot *slot, const struct seen *request);
 /* "z9hG4bK…", zero-terminated: the branch of the caller's request. */
 void branch_write(char *to, const struct slot *slot, const char *method);
 uint32_t slot_index(const struct slot *slot);
+
+/* ---- login.c: digest credentials -------------------------------------------------------------- */
+/* Notes the line that answers the challenge of a 401 or 407; false when it cannot be read. */
+bool login_answer(struct slot *slot, const struct seen *refusal, const struct login *login);
 
 /* ---- calls.c: what caller and callee do -------------------------------------------------------- */
 struct results {
@@ -107,7 +121,8 @@ struct results {
 	uint64_t took_us;
 	uint64_t gap_us; /* longest time in which nothing came from the server */
 };
-/* Runs `calls` calls (or until all of them ring); ends by itself. */
-void calls_run(enum scenario scenario, uint32_t calls, uint32_t rate, struct results *out);
+/* Runs `calls` calls (or until all of them ring); ends by itself. Rate and window of the settings are for
+ * those that are measured. */
+void calls_run(enum scenario scenario, uint32_t calls, bool is_measured, struct results *out);
 void calls_prepare(void);
 uint64_t now_us(void);

@@ -37,7 +37,8 @@ static const char usage[] =
 	"  --rate N      calls a second (0: as fast as the window allows)\n"
 	"  --ring MS     until the callee answers\n"
 	"  --patience MS until the first retransmission\n"
-	"  --sockets N   of each side            --stepwise    says \"ready\", waits for a line\n";
+	"  --sockets N   of each side            --password TEXT of all users\n"
+	"  --stepwise    says \"ready\", waits for a line\n";
 
 static bool read_server(const char *text)
 {
@@ -58,7 +59,7 @@ static const struct option long_options[] = {
 	{ "server", 1, NULL, 's' },   { "calls", 1, NULL, 'n' },   { "warm-up", 1, NULL, 'u' },
 	{ "users", 1, NULL, 'U' },    { "window", 1, NULL, 'w' },  { "rate", 1, NULL, 'r' },
 	{ "ring", 1, NULL, 'g' },     { "patience", 1, NULL, 'p' }, { "sockets", 1, NULL, 'k' },
-	{ "stepwise", 0, NULL, 'S' }, { 0 },
+	{ "stepwise", 0, NULL, 'S' }, { "password", 1, NULL, 'P' }, { 0 },
 };
 
 static bool read_option(int letter, const char *text)
@@ -75,6 +76,7 @@ static bool read_option(int letter, const char *text)
 	case 'g': chosen.ring_us = number * 1000; return true;
 	case 'p': chosen.patience_us = number * 1000; return true;
 	case 'k': chosen.sockets = number; return true;
+	case 'P': chosen.password = text; return true;
 	case 'S': chosen.is_stepwise = true; return true;
 	default: return false;
 	}
@@ -100,21 +102,21 @@ static bool read_options(int argc, char **argv)
 	return false;
 }
 
-/* Users and warm-up; what is lost here is lost, too. */
+/* Users and warm-up: all of them must succeed. */
 static bool prepare(void)
 {
 	struct results results;
 	bool is_good = true;
 
 	if (chosen.users) {
-		calls_run(SCENARIO_REFRESH, chosen.users, 0, &results);
-		is_good = results.lost == 0 && results.wrong == 0;
+		calls_run(SCENARIO_REFRESH, chosen.users, false, &results);
+		is_good = results.done == chosen.users;
 		free(results.latencies_us);
 	}
 	if (chosen.warm_up) {
 		calls_run(chosen.scenario == SCENARIO_RING ? SCENARIO_CALL : chosen.scenario,
-			chosen.warm_up, 0, &results);
-		is_good = is_good && results.lost == 0 && results.wrong == 0;
+			chosen.warm_up, false, &results);
+		is_good = is_good && results.done == chosen.warm_up;
 		free(results.latencies_us);
 	}
 	return is_good;
@@ -169,13 +171,15 @@ int main(int argc, char **argv)
 	wire_open();
 	calls_prepare();
 	bool is_good = prepare();
+	if (!is_good)
+		fputs("load: users or calls of the warm-up were refused or lost\n", stderr);
 	if (chosen.is_stepwise) {
 		puts("ready");
 		fflush(stdout);
 		wait_for_line();
 	}
 	double before = cpu_us();
-	calls_run(chosen.scenario, chosen.calls, chosen.rate, &results);
+	calls_run(chosen.scenario, chosen.calls, true, &results);
 	report(&results, cpu_us() - before);
 	if (chosen.scenario == SCENARIO_RING)
 		while (getchar() != EOF)

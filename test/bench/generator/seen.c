@@ -90,6 +90,11 @@ static void see_cseq(struct seen *out, struct text value)
 		out->method = value;
 }
 
+static void see_challenge(struct seen *out, struct text value)
+{
+	out->challenge = value;
+}
+
 /* Call-ID: bench-SLOT-NUMBER-RUN */
 static void see_call_id(struct seen *out, struct text value)
 {
@@ -114,6 +119,8 @@ static const struct {
 	{ "Call-ID", see_call_id },
 	{ "CSeq", see_cseq },
 	{ "Contact", see_contact },
+	{ "WWW-Authenticate", see_challenge },
+	{ "Proxy-Authenticate", see_challenge },
 };
 
 static void read_header(struct text line, struct seen *out)

@@ -16,7 +16,7 @@ def generator():
         os.makedirs(os.path.dirname(binary), exist_ok=True)
         fresh = "%s.%d" % (binary, os.getpid())
         subprocess.run(["gcc", "-std=gnu2x", "-O2", "-D_GNU_SOURCE", "-I" + ROOT, "-o", fresh]
-                       + sources, check=True)
+                       + sources + ["-lcrypto"], check=True)
         os.rename(fresh, binary)
     return binary
 
