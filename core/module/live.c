@@ -45,16 +45,42 @@ static struct {
 	uint64_t seen;
 } state;
 
+static bool can_be_shown(const struct field *field)
+{
+	return field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL || field->kind == FIELD_KIND_TEXT;
+}
+
+static bool is_known(const struct field *field)
+{
+	for (unsigned i = 0; i < state.count; i++)
+		if (state.settings[i].field == field)
+			return true;
+	return false;
+}
+
+static void add(const char *group, const char *name, void *object, const struct field *field)
+{
+	if (state.count == LIVE_MOST) {
+		log_warning("%s.%s can not be looked at: there are too many settings", group, name);
+		return;
+	}
+	state.settings[state.count++] = (struct live_setting){
+		.group = group, .name = name, .field = field, .object = object, .can_change = field->is_live };
+}
+
 void live_add(const char *group, void *object, struct field_table fields)
+{
+	for (uint32_t i = 0; i < fields.count; i++)
+		if (fields.rows[i].is_live && can_be_shown(&fields.rows[i]))
+			add(group, fields.rows[i].name, object, &fields.rows[i]);
+}
+
+void live_add_all(const char *group, const char *prefix, void *object, struct field_table fields)
 {
 	for (uint32_t i = 0; i < fields.count; i++) {
 		const struct field *field = &fields.rows[i];
-		bool can_change = field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL ||
-				  field->kind == FIELD_KIND_TEXT;
-		if (field->is_live && can_change && state.count < LIVE_MOST)
-			state.settings[state.count++] = (struct live_setting){ .group = group,
-									       .field = field,
-									       .object = object };
+		if (span_starts_with(span_from(field->name), span_from(prefix)) && can_be_shown(field) && !is_known(field))
+			add(group, field->name + strlen(prefix), object, field);
 	}
 }
 
@@ -89,7 +115,7 @@ const struct live_setting *live_find(struct span group, struct span name)
 {
 	for (unsigned i = 0; i < state.count; i++)
 		if (span_equal(span_from(state.settings[i].group), group) &&
-		    span_equal(span_from(state.settings[i].field->name), name))
+		    span_equal(span_from(state.settings[i].name), name))
 			return &state.settings[i];
 	return NULL;
 }
@@ -112,6 +138,8 @@ struct value live_get(const struct live_setting *setting)
 const char *live_check(const struct live_setting *setting, const struct value *value,
 		       struct arena *arena)
 {
+	if (!setting->can_change)
+		return "it needs a restart";
 	if (live_is_text(setting)) {
 		if (value->kind == VALUE_INT)
 			return "expects a string, not a number";
@@ -239,7 +267,7 @@ void live_poll(void)
 		const char *wrong = fetch(i, text, &value) ? store(i, &value, &arena) : NULL;
 		if (wrong)
 			log_error("%s.%s: the new value is not taken over: %s",
-				  state.settings[i].group, state.settings[i].field->name, wrong);
+				  state.settings[i].group, state.settings[i].name, wrong);
 	}
 	arena_free(&arena);
 }

@@ -3,6 +3,8 @@
 #include "core/process/process.h"
 #include "core/transport/stream.h"
 
+#define PREFIX "tcp_"
+
 static void run_tcp_info(struct rpc_call *call)
 {
 	const struct stream_settings *settings = &core_settings()->stream;
@@ -51,25 +53,30 @@ static void run_tcp_list(struct rpc_call *call)
 	}
 }
 
+/* Some have another name here than in the script. */
+static const char *shown_name(const char *name)
+{
+	return strcmp(name, "max_connections") == 0 ? "max_connections(soft)" : name;
+}
+
+static void show_option(struct rpc_call *call, struct rpc_node *node, const struct field *field)
+{
+	const char *name = field->name + strlen(PREFIX);
+	if (field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL)
+		rpc_add_int(call, node, shown_name(name), field_get_int(field, core_settings()));
+	else if (field->kind == FIELD_KIND_TEXT)
+		rpc_add_text(call, node, name, field_get_text(field, core_settings()));
+}
+
 /* The core parameters tcp_* by their names, as configured. */
 static void run_tcp_options(struct rpc_call *call)
 {
 	struct field_table fields = core_setting_fields();
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-	for (uint32_t i = 0; i < fields.count; i++) {
-		const struct field *field = &fields.rows[i];
-		struct span name = span_from(field->name);
-		bool is_number = field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL;
-		if (!span_starts_with(name, SPAN_OF("tcp_")) || field->kind == FIELD_KIND_IGNORED)
-			continue;
-		if (is_number)
-			rpc_add_int(call, node, field->name + 4,
-				    field_get_int(field, core_settings()));
-		else
-			rpc_add_text(call, node, field->name + 4,
-				     field_get_text(field, core_settings()));
-	}
-	rpc_add_int(call, node, "max_tls_connections", core_settings()->stream.tls_max_connections);
+	for (uint32_t i = 0; i < fields.count; i++)
+		if (span_starts_with(span_from(fields.rows[i].name), SPAN_OF(PREFIX)))
+			show_option(call, node, &fields.rows[i]);
+	rpc_add_int(call, node, "max_tls_connections(soft)", core_settings()->stream.tls_max_connections);
 }
 
 static const struct rpc_command commands[] = {

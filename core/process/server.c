@@ -457,7 +457,8 @@ static bool share_state(void)
 	uint64_t *lost = shm_reserve(sizeof(*lost), "log");
 	if (!offset || !threshold || !lost)
 		return false;
-	live_add("core", core_setting_object(), core_setting_fields());
+	live_add_all("tcp", "tcp_", core_setting_object(), core_setting_fields());
+	live_add_all("core", "", core_setting_object(), core_setting_fields());
 	if (!live_start())
 		return false;
 	clock_share(offset);

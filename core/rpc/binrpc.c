@@ -84,7 +84,7 @@ static bool value_fill(unsigned type, struct span bytes, struct binrpc_value *ou
 		*out = (struct binrpc_value){ .kind = BINRPC_INT, .number = to_number(bytes) };
 		return bytes.len <= 8;
 	case WIRE_DOUBLE:
-		*out = (struct binrpc_value){ .kind = BINRPC_DOUBLE, .real = (double)to_number(bytes) / 1000 };
+		*out = (struct binrpc_value){ .kind = BINRPC_DOUBLE, .real = (double)big_endian(bytes.at, bytes.len) / 1000 };
 		return bytes.len <= 8;
 	case WIRE_TEXT:
 		*out = (struct binrpc_value){ .kind = BINRPC_TEXT };
@@ -183,9 +183,9 @@ void binrpc_write_int(struct writer *w, int64_t number)
 
 void binrpc_write_double(struct writer *w, double number)
 {
-	double thousandths = number * 1000 + (number < 0 ? -0.5 : 0.5);
-	if (thousandths > INT32_MIN && thousandths < INT32_MAX) {
-		write_number(w, WIRE_DOUBLE, (uint32_t)(int32_t)thousandths);
+	double thousandths = number * 1000 + 0.5;
+	if (thousandths >= 0 && thousandths < UINT32_MAX) {
+		write_number(w, WIRE_DOUBLE, (uint32_t)thousandths);
 		return;
 	}
 	char text[400];

@@ -60,7 +60,7 @@ enum binrpc_result binrpc_value_read(struct span *body, struct binrpc_value *out
 
 /* Numbers that need more than 32 bits are written as text: clients of the field cannot read them. */
 void binrpc_write_int(struct writer *w, int64_t number);
-/* Three decimals is what the format has. */
+/* Three decimals and no sign are what the format has; what does not fit is written as text. */
 void binrpc_write_double(struct writer *w, double number);
 void binrpc_write_text(struct writer *w, struct span text);
 

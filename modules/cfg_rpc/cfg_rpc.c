@@ -85,7 +85,7 @@ static bool need_setting(struct rpc_call *call, const struct place *place, const
 		return true;
 	rpc_fault(
 		call, 400,
-		"Failed to %s: there is no %.*s.%.*s, or it needs a restart; cfg.list shows what can change",
+		"Failed to %s: there is no %.*s.%.*s; cfg.list shows what there is",
 		what, SPAN_ARGS(place->group), SPAN_ARGS(name));
 	return false;
 }
@@ -169,7 +169,7 @@ static void run_reset(struct rpc_call *call)
 		return;
 	}
 	for (unsigned i = 0; setting_at(i, &setting); i++) {
-		if (!span_equal(place.group, setting_group(&setting)))
+		if (!span_equal(place.group, setting_group(&setting)) || !setting_can_change(&setting))
 			continue;
 		const struct value value = setting_initial(&setting);
 		const char *wrong = setting_change(&setting, &value, rpc_arena(call));

@@ -131,7 +131,7 @@ struct span setting_group(const struct setting *setting)
 
 struct span setting_name(const struct setting *setting)
 {
-	return setting->live ? span_from(setting->live->field->name) : setting->custom->name;
+	return setting->live ? span_from(setting->live->name) : setting->custom->name;
 }
 
 struct span setting_doc(const struct setting *setting)
@@ -143,6 +143,11 @@ bool setting_is_text(const struct setting *setting)
 {
 	return setting->live ? live_is_text(setting->live)
 			     : setting->custom->initial.kind == VALUE_TEXT;
+}
+
+bool setting_can_change(const struct setting *setting)
+{
+	return !setting->live || setting->live->can_change;
 }
 
 struct value setting_value(const struct setting *setting)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cfg_rpc: one view of all settings that can change while the server runs, and what administrators
+/* cfg_rpc: one view of the settings of the core, of those that can change while the server runs, and what administrators
  * keep beside them: instances of groups ("tm[3]") and changes that wait for cfg.commit. Both lie in
  * shared memory, because each RPC transport is a process of its own. */
 #pragma once
@@ -23,6 +23,7 @@ struct span setting_group(const struct setting *setting);
 struct span setting_name(const struct setting *setting);
 struct span setting_doc(const struct setting *setting);
 bool setting_is_text(const struct setting *setting);
+bool setting_can_change(const struct setting *setting);
 struct value setting_value(const struct setting *setting);
 struct value setting_initial(const struct setting *setting);
 /* NULL, or a sentence that says why the value would be refused. */

@@ -46,9 +46,10 @@ static void run_list_aliases(struct rpc_call *call)
 		span_split(&rest, ':', &proto);
 		span_split(&rest, ':', &address);
 		span_split(&rest, ':', &port);
+		int64_t number;
 		rpc_add_text(call, node, "PROTO", proto);
 		rpc_add_text(call, node, "ADDR", address);
-		rpc_add_text(call, node, "PORT", port);
+		rpc_add_int(call, node, "PORT", span_to_int64(port, &number) ? number : 0);
 	}
 }
 

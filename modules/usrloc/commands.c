@@ -2,12 +2,20 @@
 /* The ul.* RPC commands. Names and order of members are what tools rely on. */
 #include "modules/usrloc/commands.h"
 
+#include "core/module/live.h"
 #include "modules/usrloc/keeper.h"
 #include "modules/usrloc/modes.h"
 #include "parser/name_addr.h"
 
 #define RPC_CALL_ID    "dfjrewr12386fd6-343@kamailio.rpc"
 #define RPC_USER_AGENT "kamailio SIP Router - RPC Server"
+
+static bool domain_counts;
+
+void commands_prepare(bool uses_domain)
+{
+	domain_counts = uses_domain;
+}
 
 static struct span or_not_set(struct span text)
 {
@@ -49,8 +57,7 @@ static void add_contact(struct rpc_call *call, struct rpc_node *list,
 	rpc_add_int(call, node, "CFlags", c->cflags);
 	rpc_add_text(call, node, "Socket",
 		     or_not_set(c->socket ? c->socket->text : (struct span){ NULL, 0 }));
-	rpc_add_int(call, node, "Methods",
-		    c->methods == USRLOC_ANY_METHOD ? -1 : (int64_t)c->methods);
+	rpc_add_int(call, node, "Methods", c->methods);
 	rpc_add_text(call, node, "Ruid", or_not_set(c->ruid));
 	rpc_add_text(call, node, "Instance", or_not_set(c->instance));
 	rpc_add_int(call, node, "Reg-Id", c->reg_id);
@@ -117,16 +124,39 @@ static void run_dump(struct rpc_call *call)
 	}
 }
 
+/* As the registrar writes it: without the domain when that does not count, in small letters unless
+ * users Alice and alice differ. */
+static struct span stored_aor(struct rpc_call *call, struct span text)
+{
+	const struct live_setting *differs = live_find(SPAN_OF("registrar"), SPAN_OF("case_sensitive"));
+	if (!domain_counts)
+		text = span_slice(text, 0, span_find(text, '@', 0));
+	if (differs && live_get(differs).number)
+		return text;
+	struct writer w = writer_in_arena(rpc_arena(call), text.len);
+	for (size_t i = 0; i < text.len; i++)
+		writer_char(&w, ascii_lower(text.at[i]));
+	return writer_result(&w);
+}
+
+static bool need_stored_aor(struct rpc_call *call, struct span *out_aor)
+{
+	struct span text;
+	if (!rpc_need_text(call, 1, "address-of-record", &text))
+		return false;
+	*out_aor = stored_aor(call, text);
+	return true;
+}
+
 /* Arguments table and address-of-record; false after a fault. */
 static bool need_aor(struct rpc_call *call, unsigned *out_domain, struct span *out_aor)
 {
 	struct span table;
-	if (!rpc_need_text(call, 0, "table", &table) ||
-	    !rpc_need_text(call, 1, "address-of-record", out_aor))
+	if (!rpc_need_text(call, 0, "table", &table) || !need_stored_aor(call, out_aor))
 		return false;
 	*out_domain = location_domain_find(table);
 	if (*out_domain == USRLOC_NO_DOMAIN)
-		rpc_fault(call, 500, "Domain not found");
+		rpc_fault(call, 500, "Domain table not found");
 	return *out_domain != USRLOC_NO_DOMAIN;
 }
 
@@ -169,7 +199,7 @@ static void run_rm_contact(struct rpc_call *call)
 		if (span_equal(contacts[i].contact, contact))
 			removed += modes_remove(domain, aor, contacts[i].ruid);
 	if (!removed)
-		rpc_fault(call, 404, "Contact not found");
+		rpc_fault(call, 404, "%s not found", count ? "Contact" : "AOR");
 }
 
 static void run_flush(struct rpc_call *call)
@@ -197,7 +227,7 @@ static void run_add(struct rpc_call *call)
 	struct usrloc_contact *contact = &change.contact;
 	struct usrloc_outcome outcome;
 	if (!rpc_need_text(call, 0, "table", &table) ||
-	    !rpc_need_text(call, 1, "address-of-record", &aor) ||
+	    !need_stored_aor(call, &aor) ||
 	    !rpc_need_text(call, 2, "contact", &contact->contact) ||
 	    !rpc_need_int(call, 3, "expires", &expires))
 		return;

@@ -249,6 +249,7 @@ static void prepare_domains(void)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	modes_prepare((enum db_mode)settings.db_mode);
+	commands_prepare(settings.use_domain);
 	const struct location_options options = {
 		.matching = (enum matching_mode)settings.matching_mode,
 		.cseq_delay_s = settings.cseq_delay,

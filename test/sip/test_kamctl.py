@@ -19,6 +19,7 @@ loadmodule "sl.so"
 loadmodule "kex.so"
 loadmodule "corex.so"
 loadmodule "usrloc.so"
+modparam("usrloc", "use_domain", 1)
 loadmodule "jsonrpcs.so"
 loadmodule "ctl.so"
 request_route {

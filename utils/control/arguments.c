@@ -48,12 +48,17 @@ static const struct {
 	{ "--set", NULL, OPTION_SET, true },
 };
 
+void arguments_print_version(void)
+{
+	printf("%s %s\n", state.program, VIADUCT_VERSION);
+}
+
 static enum arguments_result apply_option(enum option option, const char *value)
 {
 	switch (option) {
 	case OPTION_HELP: state.print_usage(); return ARGUMENTS_ALL_DONE;
 	case OPTION_VERSION:
-		printf("%s %s (viaduct)\n", state.program, VIADUCT_VERSION);
+		arguments_print_version();
 		return ARGUMENTS_ALL_DONE;
 	case OPTION_SETTINGS: settings_list(); return ARGUMENTS_ALL_DONE;
 	case OPTION_JSON: output_use_json(true); return ARGUMENTS_GO_ON;

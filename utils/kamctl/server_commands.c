@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/arena.h"
+#include "utils/control/arguments.h"
 #include "utils/kamctl/commands.h"
 #include "utils/kamctl/process.h"
 
@@ -145,6 +146,15 @@ static int run_kamcmd(const struct command *command, struct words words)
 	return EXIT_UNREACHABLE;
 }
 
+static int run_version(const struct command *command, struct words words)
+{
+	(void)command;
+	(void)words;
+	arguments_print_version();
+	return EXIT_DONE;
+}
+
+static const struct command version_commands[] = { { "", "", "which kamctl this is", 0, 0, run_version, NULL } };
 static const struct command ps_commands[] = { { "", "", "the processes of the server", 0, 0,
 						run_rpc, "core.psx" } };
 static const struct command psa_commands[] = { { "", "", "all that is known of its processes", 0, 0,
@@ -203,6 +213,7 @@ const struct family server_families[] = {
 	FAMILY("dialog", dialog_rpc_commands, "dialogs"),
 	FAMILY("ps", ps_commands, "processes"),
 	FAMILY("psa", psa_commands, "processes"),
+	FAMILY("version", version_commands, "version of this tool"),
 	FAMILY("uptime", uptime_commands, "time of the server"),
 	FAMILY("stats", stats_commands, "statistics"),
 	FAMILY("monitor", monitor_commands, "the server's state, again and again"),
