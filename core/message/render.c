@@ -326,7 +326,31 @@ void render_reply(struct writer *w, const struct message *reply)
 	write_headers_and_body(w, reply, reply->index->start, &own, NULL);
 }
 
-bool render_destination_set(struct writer *w, const struct message *msg)
+/* hvalue = *( hnv-unreserved / unreserved / escaped ) ; RFC 3261 25.1 */
+static void write_uri_header_value(struct writer *w, struct span value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.at[i];
+		if (ascii_is_alpha(value.at[i]) || ascii_is_digit(value.at[i]) ||
+		    (c && strchr("[]/?:+$-_.!~*'()", c)))
+			writer_char(w, value.at[i]);
+		else
+			writer_printf(w, "%%%02x", c);
+	}
+}
+
+static void write_destination_uri(struct writer *w, struct span uri, struct span path)
+{
+	writer_char(w, '<');
+	writer_span(w, uri);
+	if (path.len) {
+		writer_string(w, span_find(uri, '?', 0) < uri.len ? "&Route=" : "?Route=");
+		write_uri_header_value(w, path);
+	}
+	writer_char(w, '>');
+}
+
+bool render_destination_set(struct writer *w, const struct message *msg, unsigned details)
 {
 	bool has_any = msg->notes & NOTE_URI_CHANGED;
 	if (!has_any && msg->branch_count == 0)
@@ -336,9 +360,8 @@ bool render_destination_set(struct writer *w, const struct message *msg)
 		const struct branch *branch = i < 0 ? &msg->target : &msg->branches[i];
 		if (i > (has_any ? -1 : 0))
 			writer_literal(w, ", ");
-		writer_char(w, '<');
-		writer_span(w, branch->uri.at ? branch->uri : message_uri(msg));
-		writer_char(w, '>');
+		write_destination_uri(w, branch->uri.at ? branch->uri : message_uri(msg),
+				      details & DESTINATION_PATH ? branch->path : (struct span){ NULL, 0 });
 		if (branch->q == 1000)
 			writer_literal(w, ";q=1");
 		else if (branch->q >= 0) {
@@ -347,6 +370,8 @@ bool render_destination_set(struct writer *w, const struct message *msg)
 				digits /= 10;
 			writer_printf(w, ";q=0.%0*u", (int)width, digits);
 		}
+		if (details & DESTINATION_FLAGS && branch->flags)
+			writer_printf(w, ";flags=%u", branch->flags);
 	}
 	return true;
 }

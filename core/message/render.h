@@ -40,14 +40,20 @@ struct local_reply {
 	struct span content_type; /* with a body */
 	struct span body;
 	bool with_contacts;       /* 3xx: the destination set as Contact */
+	unsigned contact_details; /* enum destination_detail of those */
 };
 void render_local_reply(struct writer *w, const struct local_reply *reply);
 /* Where a reply to `request` goes (RFC 3261 18.2.2, RFC 3581). */
 void reply_target(const struct message *request, struct send_target *out_target);
 /* Where a received reply is relayed to: second Via, or transaction memory. False: no second Via. */
 [[nodiscard]] bool relay_target(struct message *reply, struct send_target *out_target);
+/* What a redirection tells of a destination beside its URI and q. */
+enum destination_detail { /* bits */
+	DESTINATION_FLAGS = 1 << 0, /* branch flags: ";flags=8" */
+	DESTINATION_PATH = 1 << 1,  /* its Path as a Route header of the URI (RFC 3261 19.1.1) */
+};
 /* Adds the destination set as "Contact: <uri>;q=0.5, <uri>" ($ds); false when it is empty. */
-bool render_destination_set(struct writer *w, const struct message *msg);
+bool render_destination_set(struct writer *w, const struct message *msg, unsigned details);
 
 /* Does the request ask in headers of this kind (Require, Proxy-Require) for extensions that are not in
  * `supported`, a list with commas? Then `*out_line` is "Unsupported: a, b\r\n" for the answer 420, absent

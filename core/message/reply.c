@@ -129,7 +129,7 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 			writer_span(w, line->text);
 	}
 	writer_span(w, reply->extra_lines);
-	if (reply->with_contacts && render_destination_set(w, reply->request))
+	if (reply->with_contacts && render_destination_set(w, reply->request, reply->contact_details))
 		writer_literal(w, "\r\n");
 	writer_span(w, options.server_line);
 	if (options.sip_warning)

@@ -235,7 +235,7 @@ static bool get_destination_set(struct script_run *run, const struct variable_re
 	struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, 256);
-	if (!render_destination_set(&w, run->msg)) {
+	if (!render_destination_set(&w, run->msg, 0)) {
 		log_warning("$ds: no destination was set\n");
 		return true;
 	}

@@ -29,9 +29,12 @@ struct span contact_attributes(const struct message *msg, struct arena *arena)
 void contact_attributes_restore(struct message *msg, const struct usrloc_contact *contact)
 {
 	struct span name = usrloc()->xavp_contact(), rest = contact->attributes, part, value;
+	/* Behind those that are there: the first belongs to the Request-URI, the next to the first branch. */
+	struct xavp **end = &msg->attributes.xavps;
+	while (*end)
+		end = &(*end)->next;
 	struct xavp *root = name.len && rest.len
-				    ? xavp_push(&msg->attributes, &msg->attributes.xavps, name,
-						(struct value){ 0 })
+				    ? xavp_push(&msg->attributes, end, name, (struct value){ 0 })
 				    : NULL;
 	struct xavp **last = root ? &root->children : NULL;
 	if (!root)

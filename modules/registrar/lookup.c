@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lookup() and its kin: from an address-of-record to where its user is (RFC 3261 16.5). */
+#include "core/transport/directory.h"
 #include "modules/registrar/registrar.h"
 
 struct domain_args { struct span domain, uri; };
@@ -37,6 +38,16 @@ static bool flags_fit(const struct message *msg, const struct usrloc_contact *co
 	int64_t wanted;
 	return !(registrar_settings->lookup_filter_mode & 1) || !config_number(msg, SPAN_OF("rlf_bflags"), &wanted) ||
 	       contact->cflags & (uint32_t)wanted;
+}
+
+/* Does the connection still stand by which the binding was made? Those by datagrams have none. */
+static bool connection_fits(const struct usrloc_contact *contact)
+{
+	struct connection_entry entry;
+	bool is_filtered = registrar_settings->lookup_filter_mode & 2 && contact->socket &&
+		transport_is_reliable((enum transport)contact->socket->address.transport) &&
+		contact->socket->address.transport != TRANSPORT_SCTP;
+	return !is_filtered || (contact->connection && directory_find_id(contact->connection, &entry));
 }
 
 /* The Path of a binding and its first URI; with path_check_local without this server's own entry. */
@@ -125,7 +136,8 @@ static enum lookup_result find(struct script_run *run, struct span domain, struc
 		count = get_bindings(run, number, aor, &all);
 	}
 	for (unsigned i = 0; i < count; i++) {
-		if (!gruu_fits(&uri, &all[i]) || !flags_fit(run->msg, &all[i]))
+		if (!gruu_fits(&uri, &all[i]) || !flags_fit(run->msg, &all[i]) ||
+			!connection_fits(&all[i]))
 			continue;
 		if (method_fits(run->msg, &all[i]))
 			all[kept++] = all[i];

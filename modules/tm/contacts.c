@@ -12,66 +12,91 @@
 #define TEXT_MEMBERS(X)                                                               \
 	X(uri, "uri")                                                                 \
 	X(dst_uri, "dst_uri") X(path, "path") X(instance, "instance") X(ruid, "ruid") \
-		X(location_ua, "location_ua")
+		X(location_ua, "ua")
+
+/* A destination, and what xavp_contact knows of it. */
+struct contact {
+	struct branch branch;
+	struct xavp *values; /* NULL: nothing */
+};
 
 static bool same_branch(const struct branch *a, const struct branch *b)
 {
 	return span_equal(a->uri, b->uri) && span_equal(a->dst_uri, b->dst_uri);
 }
 
+/* The values of the destination with this number: 0 is the Request-URI, branches follow. */
+static struct xavp *values_of(const struct message *msg, unsigned number)
+{
+	struct span name = tm_settings()->xavp_contact;
+	struct xavp *root =
+		name.len ? xavp_find(msg->attributes.xavps, name, number, false) : NULL;
+	return root && root->has_children ? root->children : NULL;
+}
+
 /* The destination set: Request-URI and branches, without the same one twice. */
-static unsigned collect(struct message *msg, struct branch out[SET_MOST])
+static unsigned collect(struct message *msg, struct contact out[SET_MOST])
 {
 	unsigned count = 1;
-	out[0] = msg->target;
-	out[0].uri = message_uri(msg);
+	out[0] = (struct contact){ msg->target, values_of(msg, 0) };
+	out[0].branch.uri = message_uri(msg);
 	for (unsigned i = 0; i < msg->branch_count; i++) {
-		if (!msg->branches[i].uri.at)
+		const struct contact next = { msg->branches[i], values_of(msg, i + 1) };
+		if (!next.branch.uri.at)
 			continue;
-		if (same_branch(&out[0], &msg->branches[i]))
-			out[0] = msg->branches[i];
+		if (same_branch(&out[0].branch, &next.branch))
+			out[0] = next;
 		else
-			out[count++] = msg->branches[i];
+			out[count++] = next;
 	}
 	return count;
 }
 
-static int32_t q_of(const struct branch *branch)
+static int32_t q_of(const struct contact *contact)
 {
-	return branch->q == Q_UNSPECIFIED ? -1 : branch->q;
+	return contact->branch.q == Q_UNSPECIFIED ? -1 : contact->branch.q;
 }
 
-/* Highest q first; equal ones in their order. */
-static void sort_by_q(struct branch *set, unsigned count)
+/* Highest q first; of equal ones the later. */
+static void sort_by_q(struct contact *set, unsigned count)
 {
 	for (unsigned i = 1; i < count; i++) {
-		struct branch moving = set[i];
+		struct contact moving = set[i];
 		unsigned at = i;
-		for (; at > 0 && q_of(&set[at - 1]) < q_of(&moving); at--)
+		for (; at > 0 && q_of(&set[at - 1]) <= q_of(&moving); at--)
 			set[at] = set[at - 1];
 		set[at] = moving;
 	}
 }
 
-/* Draws the order; a contact comes early as often as its q says. */
-static void sort_by_chance(struct branch *set, unsigned count)
+/* Moves a contact to an earlier place. */
+static void move_up(struct contact *set, unsigned from, unsigned to)
+{
+	struct contact moving = set[from];
+	for (; from > to; from--)
+		set[from] = set[from - 1];
+	set[to] = moving;
+}
+
+/* Draws the order; a contact comes early as often as its q says. Those without q come last. */
+static void sort_by_chance(struct contact *set, unsigned count)
 {
 	for (unsigned first = 0; first + 1 < count; first++) {
-		uint32_t sum = 0;
-		for (unsigned i = first; i < count; i++)
-			sum += set[i].q > 0 ? (uint32_t)set[i].q : 1;
-		uint32_t drawn = random_below(sum);
+		uint32_t sum = 0, drawn;
 		unsigned chosen = first;
-		for (; chosen + 1 < count; chosen++) {
-			uint32_t weight = set[chosen].q > 0 ? (uint32_t)set[chosen].q : 1;
+		for (unsigned i = first; i < count; i++)
+			sum += set[i].branch.q > 0 ? (uint32_t)set[i].branch.q : 0;
+		if (!sum)
+			return;
+		drawn = random_below(sum);
+		for (;; chosen++) {
+			uint32_t weight =
+				set[chosen].branch.q > 0 ? (uint32_t)set[chosen].branch.q : 0;
 			if (drawn < weight)
 				break;
 			drawn -= weight;
 		}
-		struct branch winner = set[chosen];
-		for (; chosen > first; chosen--)
-			set[chosen] = set[chosen - 1];
-		set[first] = winner;
+		move_up(set, chosen, first);
 	}
 }
 
@@ -80,11 +105,24 @@ static bool push_number(struct attributes *all, struct xavp *node, const char *n
 	return xavp_push(all, &node->children, span_from(name), VALUE_OF_INT(number));
 }
 
+/* A list of values under a name, which is shared with where it was. */
+static bool push_values(struct attributes *all, struct xavp **list, struct xavp *values)
+{
+	struct xavp *node =
+		xavp_push(all, list, tm_settings()->xavp_contact, (struct value){ 0 });
+	if (!node)
+		return false;
+	node->has_children = true;
+	node->children = values;
+	return true;
+}
+
 /* Nodes are pushed in front, so the last contact goes first. */
-static bool push_contact(struct message *msg, struct span list, const struct branch *branch,
+static bool push_contact(struct message *msg, struct span list, const struct contact *contact,
 			 bool ends_group)
 {
 	struct attributes *all = &msg->attributes;
+	const struct branch *branch = &contact->branch;
 	struct xavp *node = xavp_push(all, &all->xavps, list, (struct value){ .kind = VALUE_NULL });
 	if (!node)
 		return false;
@@ -99,10 +137,18 @@ static bool push_contact(struct message *msg, struct span list, const struct bra
 	if (branch->socket)
 		ok = ok && xavp_push(all, &node->children, SPAN_OF("sock"),
 				     VALUE_OF_TEXT(branch->socket->text));
+	if (contact->values)
+		ok = ok && push_values(all, &node->children, contact->values);
 	ok = ok && push_number(all, node, "q", branch->q) &&
-	     push_number(all, node, "branch_flags", branch->flags) &&
+	     push_number(all, node, "flags", branch->flags) &&
 	     push_number(all, node, "q_flag", ends_group);
 	return ok;
+}
+
+static void forget_values(struct message *msg)
+{
+	if (tm_settings()->xavp_contact.len)
+		xavp_remove(&msg->attributes.xavps, tm_settings()->xavp_contact, -1, false);
 }
 
 struct load_args {
@@ -117,30 +163,26 @@ SCRIPT_HANDLER(t_load_contacts)
 static int t_load_contacts(struct script_run *run, const struct load_args *args)
 {
 	struct message *msg = run->msg;
-	struct branch set[SET_MOST];
+	struct contact set[SET_MOST];
 	struct span list = tm_settings()->contacts_avp;
 	if (!list.len) {
 		log_error("t_load_contacts() needs modparam(\"tm\", \"contacts_avp\", …)");
 		return -1;
 	}
 	unsigned count = collect(msg, set);
-	if (args->mode == 0) {
-		bool all_equal = true;
-		for (unsigned i = 1; i < count; i++)
-			all_equal = all_equal && set[i].q == set[0].q;
-		if (all_equal)
-			return 1; /* one group: it stays as it is */
+	if (count == 1)
+		return 1;
+	if (args->mode == 0)
 		sort_by_q(set, count);
-	} else {
-		if (count == 1)
-			return 1;
+	else
 		sort_by_chance(set, count);
-	}
 	for (unsigned i = count; i > 0; i--) {
-		bool ends_group = args->mode == 1 || i == count || set[i].q != set[i - 1].q;
+		bool ends_group =
+			args->mode == 1 || i == count || set[i].branch.q != set[i - 1].branch.q;
 		if (!push_contact(msg, list, &set[i - 1], ends_group))
 			return -1;
 	}
+	forget_values(msg);
 	message_clear_branches(msg);
 	return 1;
 }
@@ -157,18 +199,31 @@ static int64_t child_number(struct xavp *node, const char *name)
 	return child && child->value.kind == VALUE_INT ? child->value.number : 0;
 }
 
-static struct branch read_contact(struct xavp *node)
+static struct contact read_contact(struct xavp *node)
 {
 	struct end_point socket;
+	struct span values_name = tm_settings()->xavp_contact;
 	struct branch branch = { .q = (int32_t)child_number(node, "q"),
-				 .flags = (uint32_t)child_number(node, "branch_flags") };
+				 .flags = (uint32_t)child_number(node, "flags") };
+	struct xavp *values =
+		values_name.len ? xavp_find(node->children, values_name, 0, false) : NULL;
 #define READ_TEXT(member, name) branch.member = child_text(node, name);
 	TEXT_MEMBERS(READ_TEXT)
 #undef READ_TEXT
 	struct span text = child_text(node, "sock");
 	if (text.len && end_point_parse(text, &socket))
 		branch.socket = listener_find(&socket);
-	return branch;
+	return (struct contact){ branch, values ? values->children : NULL };
+}
+
+/* Gives the group's next destination its values back: the first of the list are those of the
+ * Request-URI. */
+static bool restore_values(struct message *msg, struct xavp *values)
+{
+	struct xavp **end = &msg->attributes.xavps;
+	while (*end)
+		end = &(*end)->next;
+	return !values || push_values(&msg->attributes, end, values);
 }
 
 static bool set_main(struct message *msg, const struct branch *branch)
@@ -211,20 +266,19 @@ static int t_next_contacts(struct script_run *run)
 		log_error("t_next_contacts() needs modparam(\"tm\", \"contacts_avp\", …)");
 		return -1;
 	}
-	if (!xavp_find(msg->attributes.xavps, list, 0, false)) {
-		/* Nothing was loaded because the set was one group: that one counts once. */
-		const struct tx_context *context = tx_context(msg);
-		return context && !context->generation && run->kind == ROUTE_REQUEST ? 1
-										     : RUN_EMPTY;
-	}
+	if (!xavp_find(msg->attributes.xavps, list, 0, false))
+		return RUN_EMPTY;
 	message_clear_branches(msg);
+	forget_values(msg);
 	while (!ends_group && (node = xavp_find(msg->attributes.xavps, list, 0, false))) {
-		struct branch branch = read_contact(node);
+		struct contact contact = read_contact(node);
+		const struct branch *branch = &contact.branch;
 		ends_group = child_number(node, "q_flag");
-		if (is_further_flow(msg, &branch, is_first)) {
-			if (!push_contact(msg, tm_settings()->contact_flows_avp, &branch, true))
+		if (is_further_flow(msg, branch, is_first)) {
+			if (!push_contact(msg, tm_settings()->contact_flows_avp, &contact, true))
 				return -1;
-		} else if (is_first ? !set_main(msg, &branch) : !message_add_branch(msg, &branch)) {
+		} else if (!restore_values(msg, contact.values) ||
+			   (is_first ? !set_main(msg, branch) : !message_add_branch(msg, branch))) {
 			return -1;
 		} else {
 			is_first = false;
@@ -248,9 +302,10 @@ static int t_next_contact_flow(struct script_run *run)
 		struct xavp *node = xavp_find(msg->attributes.xavps, list, i, false);
 		if (!node)
 			return RUN_EMPTY;
-		struct branch branch = read_contact(node);
-		if (instance.len && span_equal(branch.instance, instance)) {
-			bool is_added = message_add_branch(msg, &branch);
+		struct contact contact = read_contact(node);
+		if (instance.len && span_equal(contact.branch.instance, instance)) {
+			bool is_added = message_add_branch(msg, &contact.branch) &&
+					restore_values(msg, contact.values);
 			xavp_remove(&msg->attributes.xavps, list, (int)i, false);
 			return is_added ? 1 : -1;
 		}

@@ -99,7 +99,8 @@ struct span render_reply_to(struct message *request, unsigned code, struct span 
 				     .code = code,
 				     .reason = reason,
 				     .extra_lines = extra,
-				     .with_contacts = code >= 300 && code < 400 };
+				     .with_contacts = code >= 300 && code < 400,
+				     .contact_details = (unsigned)tm_settings()->rich_redirect };
 	if (code > 100)
 		reply.to_tag =
 			request->to_tag.at ? request->to_tag : stateless_to_tag(request, tag);
@@ -220,6 +221,17 @@ static void aggregate_challenges(struct transaction *tx, unsigned winner, struct
 	}
 }
 
+/* Is nobody told of this time-out? Whoever sent another request than INVITE has given up by now, or
+ * soon will (RFC 4320 4.2); noisy_ctimer decides about INVITEs to one that was never heard. */
+static bool is_kept_silent(const struct transaction *tx, const struct tx_branch *branch)
+{
+	if (!(tx->flags & TX_INVITE))
+		return branch->code == 408 && !tm_settings()->reply_408_noninvite;
+	return !tm_settings()->noisy_ctimer && branch->timed_out && tx->branch_count == 1 &&
+	       !branch->was_replied && !(tx->flags & TX_CANCELLED) &&
+	       !is_observed(tx, TM_REPLY_OUT | TM_FAILED | TM_BRANCH_FAILED);
+}
+
 static void forward_winner(struct transaction *tx, unsigned winner, struct message *reply,
 			   struct arena *arena)
 {
@@ -230,8 +242,7 @@ static void forward_winner(struct transaction *tx, unsigned winner, struct messa
 		uac_finished(tx, winner, reply, branch->code, arena);
 		return;
 	}
-	/* Whoever sent it has given up by now, or soon will (RFC 4320 4.2). */
-	if (branch->code == 408 && !(tx->flags & TX_INVITE) && !tm_settings()->reply_408_noninvite) {
+	if (is_kept_silent(tx, branch)) {
 		tx_finish(tx);
 		return;
 	}
@@ -278,7 +289,7 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 	const struct tx_branch *branch = tx->branches[winner];
 	struct script_run run;
 	uint16_t armed = tx->on_failure;
-	if (!armed || (tx->flags & TX_LOCAL))
+	if (!armed || ((tx->flags & TX_LOCAL) && !tm_settings()->enable_uac_fr))
 		return false;
 	struct tx_context context = context_holding(tx);
 	struct message *request = request_for_route(tx, &context, arena);
@@ -409,7 +420,8 @@ static bool run_reply_route(struct transaction *tx, struct tx_context *context,
 	return true;
 }
 
-static void run_branch_failure_route(struct transaction *tx, unsigned number, struct arena *arena)
+static void run_branch_failure_route(struct transaction *tx, unsigned number, struct message *reply,
+				     struct arena *arena)
 {
 	struct script_run run;
 	if (!tx->on_branch_failure || (tx->flags & TX_LOCAL))
@@ -428,8 +440,12 @@ static void run_branch_failure_route(struct transaction *tx, unsigned number, st
 	own->code = tx->branches[number]->code;
 	own->branch = (int)number;
 	own->reply_is_local = tx->branches[number]->is_local;
+	own->reply = reply;
+	void *outer = fiber_local();
+	fiber_set_local(request);
 	if (route)
 		script_run_route(&run, route);
+	fiber_set_local(outer);
 	tx_keep_state(tx, request);
 }
 
@@ -450,7 +466,7 @@ void branch_failed(struct transaction *tx, unsigned number, struct message *repl
 	struct span reason = reply ? reply_reason(reply) : local_reason(branch->code);
 	if (is_observed(tx, TM_BRANCH_FAILED))
 		tell_about(tx, TM_BRANCH_FAILED, reply, branch->code, reason, arena, branch);
-	run_branch_failure_route(tx, number, arena);
+	run_branch_failure_route(tx, number, reply, arena);
 }
 
 static bool ends_all(const struct transaction *tx, unsigned code)
@@ -530,7 +546,7 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	if (code < 200) {
 		take_provisional(tx, branch, reply, was_calling);
 		bool is_kept = run_reply_route(tx, context, reply);
-		if (code > 100 && is_kept && tx->server == SERVER_PROCEEDING &&
+		if ((code > 100 || tm_settings()->relay_100) && is_kept && tx->server == SERVER_PROCEEDING &&
 		    !(tx->flags & TX_LOCAL))
 			relay_upstream(tx, reply);
 		return;

@@ -130,6 +130,26 @@ static int relay_cancel(struct script_run *run)
 	return made ? 1 : 0;
 }
 
+/* fr_timer_avp and fr_inv_timer_avp: seconds for this transaction. */
+static void take_timer_avp(const struct message *msg, struct span setting, uint32_t *ms)
+{
+	const size_t around = sizeof("$avp(") - 1;
+	int64_t seconds = 0;
+	if (!setting.len)
+		return;
+	if (span_starts_with(setting, SPAN_OF("$avp(")))
+		setting = span_slice(setting, around, setting.len - around - 1);
+	const struct avp *avp = avp_find(&msg->attributes, avp_name_parse(setting), 0);
+	if (!avp)
+		return;
+	if (avp->value.kind == VALUE_TEXT && !span_to_int64(span_trim(avp->value.text), &seconds))
+		return;
+	if (avp->value.kind == VALUE_INT)
+		seconds = avp->value.number;
+	if (seconds > 0 && seconds <= 86400)
+		*ms = (uint32_t)seconds * 1000;
+}
+
 /* Forwards with the lease held. */
 static bool relay_held(struct script_run *run, struct tx_context *context,
 		       const struct send_target *forced, bool is_frozen_now)
@@ -143,6 +163,8 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	}
 	tx_keep_state(tx, msg);
 	context->kept_flags = msg->flags;
+	take_timer_avp(msg, tm_settings()->fr_timer_avp, &tx->fr_ms);
+	take_timer_avp(msg, tm_settings()->fr_inv_timer_avp, &tx->fr_inv_ms);
 	/* A t_newtran() before froze the request as it was then. */
 	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
 		tx_refreeze(tx, msg);
@@ -327,51 +349,94 @@ static int t_relay_to(struct script_run *run, const struct proxy_args *args)
 /* ---- copies that nobody waits for ----------------------------------------------------------------------- */
 
 struct replicate_args {
-	struct span uri;
+	struct span destination;
+	int64_t port;
 };
-static const struct field t_replicate_fields[] = { FIELD(
-	struct replicate_args, uri, "where the copy goes: a URI, or host[:port]",
-	.optional = true) };
-#define t_replicate_args replicate_args
+struct replicate_to_args {
+	struct span transport, proxy;
+};
+static const struct field t_replicate_fields[] = {
+	FIELD(struct replicate_args, destination,
+	      "where the copy goes: a URI, or a host; absent: where the request would go",
+	      .optional = true),
+	FIELD(struct replicate_args, port, "port of the host", .optional = true, .max = 65535),
+};
+static const struct field t_replicate_to_fields[] = {
+	FIELD(struct replicate_to_args, transport, "udp, tcp, tls or sctp"),
+	FIELD(struct replicate_to_args, proxy, "host:port"),
+};
+#define t_replicate_args        replicate_args
+#define t_replicate_to_args     replicate_to_args
+#define t_replicate_udp_args    destination_args
+#define t_replicate_udp_fields  destination_fields
+#define t_replicate_tcp_args    destination_args
+#define t_replicate_tcp_fields  destination_fields
+#define t_replicate_tls_args    destination_args
+#define t_replicate_tls_fields  destination_fields
+#define t_replicate_sctp_args   destination_args
+#define t_replicate_sctp_fields destination_fields
 SCRIPT_HANDLER(t_replicate)
+SCRIPT_HANDLER(t_replicate_udp)
+SCRIPT_HANDLER(t_replicate_tcp)
+SCRIPT_HANDLER(t_replicate_tls)
+SCRIPT_HANDLER(t_replicate_sctp)
+SCRIPT_HANDLER(t_replicate_to)
+
+/* A copy of which nobody hears: relays with its answers ending here. */
+static int replicate_to_host(struct script_run *run, const struct destination_args *args,
+			     enum transport transport)
+{
+	struct tx_context *context = tx_context(run->msg);
+	if (!context)
+		return -1;
+	context->early_flags |= TX_REPLIES_SILENTLY | TX_NO_100;
+	return relay_to(run, args, transport);
+}
 
 static int t_replicate(struct script_run *run, const struct replicate_args *args)
 {
 	struct message *msg = run->msg;
-	struct tx_context *context = tx_context(msg);
-	if (!context)
+	struct span uri = args->destination;
+	if (args->port)
+		return replicate_to_host(
+			run, &(struct destination_args){ uri, args->port }, TRANSPORT_NONE);
+	if (uri.len && !span_starts_with_nocase(uri, SPAN_OF("sip")))
+		uri = arena_printf(msg->arena, "sip:%.*s", SPAN_ARGS(uri));
+	if (args->destination.len && (!uri.at || !message_set_dst_uri(msg, uri)))
 		return -1;
-	context->early_flags |= TX_REPLIES_SILENTLY | TX_NO_100;
-	if (args->uri.len) {
-		struct span uri = args->uri;
-		if (!span_starts_with_nocase(uri, SPAN_OF("sip")))
-			uri = arena_printf(msg->arena, "sip:%.*s", SPAN_ARGS(uri));
-		if (!uri.at || !message_set_dst_uri(msg, uri))
-			return -1;
-	}
-	return relay_current(run, NULL);
+	return replicate_to_host(run, &(struct destination_args){ 0 }, TRANSPORT_NONE);
 }
 
-struct replicate_to_args {
-	struct span host;
-	int64_t port;
-};
-static const struct field replicate_to_fields[] = {
-	FIELD(struct replicate_to_args, host, "where the copy goes"),
-	FIELD(struct replicate_to_args, port, "its port", .optional = true, .max = 65535)
-};
-#define t_replicate_to_udp_args   replicate_to_args
-#define t_replicate_to_udp_fields replicate_to_fields
-SCRIPT_HANDLER(t_replicate_to_udp)
-
-static int t_replicate_to_udp(struct script_run *run, const struct replicate_to_args *args)
+static int t_replicate_udp(struct script_run *run, const struct destination_args *args)
 {
-	struct tx_context *context = tx_context(run->msg);
-	const struct destination_args to = { args->host, args->port };
-	if (!context)
+	return replicate_to_host(run, args, TRANSPORT_UDP);
+}
+
+static int t_replicate_tcp(struct script_run *run, const struct destination_args *args)
+{
+	return replicate_to_host(run, args, TRANSPORT_TCP);
+}
+
+static int t_replicate_tls(struct script_run *run, const struct destination_args *args)
+{
+	return replicate_to_host(run, args, TRANSPORT_TLS);
+}
+
+static int t_replicate_sctp(struct script_run *run, const struct destination_args *args)
+{
+	return replicate_to_host(run, args, TRANSPORT_SCTP);
+}
+
+static int t_replicate_to(struct script_run *run, const struct replicate_to_args *args)
+{
+	struct destination_args to;
+	enum transport unused, transport = transport_from_span(args->transport);
+	if (transport == TRANSPORT_NONE || !parse_proxy(args->proxy, &unused, &to)) {
+		log_error("t_replicate_to(\"%.*s\", \"%.*s\"): write a transport and host:port",
+			  SPAN_ARGS(args->transport), SPAN_ARGS(args->proxy));
 		return -1;
-	context->early_flags |= TX_REPLIES_SILENTLY | TX_NO_100;
-	return relay_to(run, &to, TRANSPORT_UDP);
+	}
+	return replicate_to_host(run, &to, transport);
 }
 
 /* ---- answering ---------------------------------------------------------------------------------------------- */
@@ -645,8 +710,12 @@ static const struct script_function functions[] = {
 		 "The same as t_relay_to_sctp()."),
 	FUNCTION("t_replicate", t_replicate, ON_RELAY,
 		 "Sends a copy elsewhere; replies to it go nowhere."),
-	FUNCTION("t_replicate_udp", t_replicate_to_udp, ON_RELAY,
-		 "The same to a host and port over UDP."),
+	FUNCTION("t_replicate_udp", t_replicate_udp, ON_RELAY, "The same over UDP."),
+	FUNCTION("t_replicate_tcp", t_replicate_tcp, ON_RELAY, "The same over TCP."),
+	FUNCTION("t_replicate_tls", t_replicate_tls, ON_RELAY, "The same over TLS."),
+	FUNCTION("t_replicate_sctp", t_replicate_sctp, ON_RELAY, "The same over SCTP."),
+	FUNCTION("t_replicate_to", t_replicate_to, ON_RELAY,
+		 "The same to a transport and \"host:port\"."),
 	FUNCTION_PLAIN("t_newtran", t_newtran, ON_RELAY, "Makes a transaction without forwarding."),
 	FUNCTION("t_reply", t_reply, NOT_ONSEND,
 		 "Answers by the transaction; 3xx carries the destinations as Contact."),

@@ -234,13 +234,17 @@ static struct tx_key request_key(struct message *msg)
 	uint32_t cseq = 0;
 	if (!message_cseq(msg, &cseq))
 		cseq = 0;
-	if (via_has_cookie(via)) {
+	if (tm_settings()->callid_cseq_matching) {
+		parts[0] = 1;
+	} else if (via_has_cookie(via)) {
 		parts[0] = hash_span_nocase(via->branch);
 		parts[1] = hash_span_nocase(via->hostport);
 	} else { /* of a peer that knows RFC 2543 only: its own tag and everything else must fit */
 		parts[0] = hash_span(message_from_tag(msg));
-		parts[1] = hash_span(message_original_uri(msg));
-		parts[2] = hash_span(via->whole);
+		if (tm_settings()->ruri_matching)
+			parts[1] = hash_span(message_original_uri(msg));
+		if (tm_settings()->via1_matching)
+			parts[2] = hash_span(via->whole);
 	}
 	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq),
 			      hash_bytes(parts, sizeof(parts)) };
@@ -727,6 +731,15 @@ static void queue_reply(struct shard *shard, struct transaction *tx, const struc
 	*last = queued;
 }
 
+/* With callid_matching a reply must name its call, too. */
+static bool fits_call(const struct transaction *tx, struct message *reply)
+{
+	uint32_t cseq;
+	return !tm_settings()->callid_matching ||
+	       (message_cseq(reply, &cseq) &&
+		call_hash(message_value(reply, HEADER_CALL_ID), cseq) == tx->slot.hash);
+}
+
 enum claim_result claim_reply(struct message *reply)
 {
 	struct tx_context *context = tx_context(reply);
@@ -736,7 +749,7 @@ enum claim_result claim_reply(struct message *reply)
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	struct shard *shard = shard_lock_number(store.set, context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);
-	bool is_ours = tx && number < tx->branch_count;
+	bool is_ours = tx && number < tx->branch_count && fits_call(tx, reply);
 	bool is_taken = is_ours && lease_is_free(tx);
 	if (is_taken)
 		lease_take(tx);

@@ -155,7 +155,9 @@ struct tm_settings {
 		retr_timer1, retr_timer2;
 	int64_t cancel_b_method, failure_reply_mode, faked_reply_prio, unmatched_cancel,
 		reply_408_code;
-	int64_t default_code, headers_mode, relay_100;
+	int64_t default_code, headers_mode, rich_redirect, local_ack_mode;
+	bool relay_100, ruri_matching, via1_matching, callid_matching, callid_cseq_matching,
+		enable_uac_fr;
 	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
 		e2e_cancel_reason;
 	bool remap_503_500, reply_408_noninvite, noisy_ctimer, restart_fr_on_each_reply, delayed_reply,
@@ -163,6 +165,7 @@ struct tm_settings {
 	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply,
 		contacts_avp, contact_flows_avp;
 	struct span ac_extra_hdrs, failover_reply_codes, xavp_contact;
+	struct span fr_timer_avp, fr_inv_timer_avp; /* $avp(name), or the name alone */
 	bool blst_503;
 	int64_t blst_503_def_timeout, blst_503_min_timeout, blst_503_max_timeout;
 	int64_t blst_methods_add, blst_methods_lookup;

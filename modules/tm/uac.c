@@ -80,13 +80,15 @@ static bool run_local_request(struct message *msg)
 	return !run.dropped;
 }
 
-/* ACK has no transaction. */
-static bool send_without_state(struct message *msg)
+/* ACK has no transaction. `forced`: where it goes; NULL: as its URIs say. */
+static bool send_without_state(struct message *msg, const struct end_point *forced)
 {
 	char branch[40];
 	struct located located;
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
-	if (!locate_uri(next_hop, &located)) {
+	if (forced) {
+		located.targets[0] = *forced;
+	} else if (!locate_uri(next_hop, &located)) {
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
@@ -116,7 +118,7 @@ static bool send_request(const struct tm_uac *uac, struct message *msg, struct t
 		return false;
 	}
 	if (message_method(msg) == METHOD_ACK)
-		return send_without_state(msg);
+		return send_without_state(msg, NULL);
 	if (!context || !script_run_init(&run, msg, ROUTE_LOCAL, NULL))
 		return false;
 	context->fr_ms = uac->fr_ms;
@@ -241,6 +243,16 @@ static unsigned collect_routes(struct message *reply, struct name_addr out_route
 	return count;
 }
 
+/* Where local_ack_mode sends an ACK; NULL: as RFC 3261 13.2.2.4 says. */
+static const struct end_point *ack_target(const struct tx_branch *branch, const struct message *reply)
+{
+	switch (tm_settings()->local_ack_mode) {
+	case 1: return &branch->to;
+	case 2: return reply->from.source.family ? &reply->from.source : NULL;
+	default: return NULL;
+	}
+}
+
 bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, struct span headers,
 	     struct span body)
 {
@@ -281,7 +293,7 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 		return false;
 	msg->notes |= NOTE_LOCAL;
 	msg->target.socket = branch->from;
-	if (!send_without_state(msg))
+	if (!send_without_state(msg, ack_target(branch, reply)))
 		return false;
 	const struct image *image = script_current_image();
 	if (image && script_route(image, ROUTE_EVENT, SPAN_OF("tm:local-ack-sent")))
