@@ -198,6 +198,7 @@ static const struct {
 	{ 400, "Bad Request" },
 	{ 404, "Not Found" },
 	{ 416, "Unsupported URI Scheme" },
+	{ 440, "Max-Breadth Exceeded" },
 	{ 476, "Unresolvable destination" },
 	{ 477, "Unfortunately error on sending to next hop occurred" },
 	{ 478, "Unresolvable destination" },

@@ -169,6 +169,7 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	branch->to = *to;
 	branch->from = from;
 	branch->on_reply = failed->on_reply;
+	branch->breadth = failed->breadth;
 	const struct send_target way = { .to = *to, .from = from };
 	if (send_bytes(&way, branch->request, true) != SEND_OK) {
 		branch->code = 477;

@@ -140,6 +140,7 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 	branch->to = out.to;
 	branch->from = out.from;
 	branch->on_reply = context->branch_on_reply;
+	branch->breadth = context->breadth;
 	const struct send_target target = {
 		.to = out.to,
 		.from = out.from,
@@ -220,8 +221,10 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 	}
 	if (destination)
 		msg->target = *destination;
-	if (tx->on_branch)
+	if (tx->on_branch || context->writes_breadth)
 		msg->edits = copy_edits(msg->arena, kept_edits);
+	if (context->writes_breadth)
+		breadth_write(msg, context->breadth);
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
 	bool is_sent = run_branch_route(run, tx, msg) && find_targets(tx, msg, forced, &located) &&
@@ -273,19 +276,52 @@ static void drop_replies_of_old_legs(struct transaction *tx)
 		tx->branches[i]->is_dropped = true;
 }
 
+static unsigned count_branches(const struct message *msg)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < msg->branch_count; i++)
+		count += msg->branches[i].uri.at != NULL;
+	return count;
+}
+
+/* Sends to the Request-URI, when it counts, and to all branches; each gets its share of the breadth. */
+static bool relay_all(struct script_run *run, struct transaction *tx, const struct send_target *forced,
+		      bool with_main, const struct breadth *breadth)
+{
+	struct message *msg = run->msg;
+	struct tx_context *context = tx_context(msg);
+	bool any_sent = false;
+	context->writes_breadth = breadth->is_written;
+	context->breadth = (uint8_t)breadth->first;
+	if (with_main) {
+		any_sent = relay_one(run, tx, NULL, forced);
+		context->breadth = (uint8_t)breadth->each;
+	}
+	for (unsigned i = 0; i < msg->branch_count; i++) {
+		struct branch destination = msg->branches[i];
+		if (!destination.uri.at)
+			continue;
+		any_sent = relay_one(run, tx, &destination, forced) || any_sent;
+		context->breadth = (uint8_t)breadth->each;
+	}
+	context->breadth = 0;
+	context->writes_breadth = false;
+	return any_sent;
+}
+
 bool relay_branches(struct script_run *run, struct transaction *tx,
 		    const struct send_target *forced)
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
-	bool any_sent = false;
 	unsigned old_count = tx->branch_count;
-	if (main_counts(msg, context))
-		any_sent = relay_one(run, tx, NULL, forced);
-	for (unsigned i = 0; i < msg->branch_count; i++) {
-		struct branch destination = msg->branches[i];
-		if (destination.uri.at)
-			any_sent = relay_one(run, tx, &destination, forced) || any_sent;
+	bool with_main = main_counts(msg, context), any_sent = false;
+	struct breadth breadth;
+	if (breadth_divide(tx, msg, with_main + count_branches(msg), &breadth)) {
+		any_sent = relay_all(run, tx, forced, with_main, &breadth);
+	} else {
+		msg->last_error = 440;
+		log_debug("the request's Max-Breadth does not suffice for its branches");
 	}
 	message_clear_branches(msg);
 	context->main_is_used = true;

@@ -190,6 +190,7 @@ static struct span local_reason(unsigned code)
 		{ 478, SPAN("Unresolvable destination (478/TM)") },
 		{ 416, SPAN("Unsupported URI Scheme") },
 		{ 479, SPAN("Regretfully, we were not able to process the URI (479/TM)") },
+		{ 440, SPAN("Max-Breadth Exceeded") },
 		{ 487, SPAN("Request Terminated") },
 	};
 	if (code == (unsigned)tm_settings()->reply_408_code)

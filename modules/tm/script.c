@@ -215,6 +215,11 @@ bool reply_current(struct script_run *run, unsigned code, struct span reason)
 		struct tx_context own = context_holding(context->tx);
 		request = tx_request(context->tx, run->arena, &own);
 	}
+	if (request && run->kind == ROUTE_REQUEST && !message_to_tag(request).len &&
+	    code > 100 && tx_is_merged(context->tx)) {
+		code = 482;
+		reason = SPAN_OF("Loop Detected");
+	}
 	bool is_sent = request && reply_locally(run, context->tx, request, code, reason);
 	context->replied = context->replied || (is_sent && code >= 200);
 	if (!was_held)

@@ -278,6 +278,28 @@ static struct transaction *find_confirmed(struct shard *shard, struct tx_key key
 	return tx;
 }
 
+static bool is_older(const struct transaction *tx, const struct transaction *than)
+{
+	return tx->created_ms < than->created_ms ||
+	       (tx->created_ms == than->created_ms && tx->slot.index < than->slot.index);
+}
+
+bool tx_is_merged(const struct transaction *tx)
+{
+	if (tx->branch_count || (tx->flags & (TX_LOCAL | TX_RELAYED)) || tx->method == METHOD_CANCEL)
+		return false;
+	struct shard *shard = tx_lock(tx);
+	const struct transaction *other = slot_first(shard, tx->slot.hash);
+	/* The same way: the same user. Every address that is served here is a UAS of its own. */
+	while (other && (other->check == tx->check || other->method != tx->method ||
+			 other->from_tag != tx->from_tag || other->uri != tx->uri ||
+			 (other->flags & (TX_LOCAL | TX_RELAYED)) || other->branch_count ||
+			 other->code == 482 || !is_older(other, tx)))
+		other = slot_next(shard, &other->slot);
+	shard_unlock(shard);
+	return other != NULL;
+}
+
 bool tx_find(struct message *msg, uint32_t method, struct tx_context *out_context)
 {
 	struct tx_key key = request_key(msg);
@@ -417,6 +439,7 @@ static struct transaction *make(struct shard *shard, struct tx_key key, const st
 	tx->check = key.check;
 	tx->method = method;
 	tx->flags = method == METHOD_INVITE ? TX_INVITE : 0;
+	tx->uri = (uint32_t)hash_span(message_original_uri(msg));
 	tx->message_flags = msg->flags;
 	tx->script_flags = msg->script_flags;
 	tx->created_ms = clock_ms();

@@ -42,6 +42,7 @@ struct tx_branch {
 	uint16_t code; /* last provisional or the final one; 0: nothing heard */
 	uint8_t state; /* enum client_state */
 	uint8_t spare_count;
+	uint8_t breadth; /* its share of Max-Breadth; 0: not limited */
 	bool is_local; /* the final code was made here (408, 487 …) */
 	bool timed_out;
 	bool was_replied; /* something was heard */
@@ -100,6 +101,7 @@ struct transaction {
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
 	void *request; /* frozen */
 	uint64_t check; /* of top Via branch and sent-by, for matching */
+	uint32_t uri; /* hash of the Request-URI as received */
 	uint32_t from_tag; /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
 	struct bytes reply; /* last reply sent upstream */
 	struct send_target upstream;
@@ -140,6 +142,8 @@ struct tx_context {
 	struct message *reply; /* failure_route: winning reply; NULL: local */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* armed before there is one */
 	uint16_t branch_on_reply;
+	uint8_t breadth; /* of the branch that is being made; 0: not limited */
+	bool writes_breadth;
 	bool replied; /* a final reply was sent in this route */
 	bool relayed; /* branches were added in this route */
 	bool relay_failed;
@@ -207,6 +211,8 @@ bool lease_is_free(const struct transaction *tx);
 /* Makes a transaction of a request and holds its lease: 1 new, 0 it exists already (a
  * retransmission), -1 no memory. `first_reply` is kept for repetitions; may be absent. */
 int tx_create(struct message *msg, struct tx_context *context, struct span first_reply);
+/* Did the same request come by another way before, and is answered here (RFC 3261 8.2.2.2)? Lease held. */
+bool tx_is_merged(const struct transaction *tx);
 /* Makes one for a local request of ours; NULL: no memory. Holds its lease. */
 struct transaction *tx_create_local(struct message *msg, struct tx_context *context);
 /* Finds the INVITE that a CANCEL or ACK belongs to (method INVITE), or the request's own. */
@@ -273,6 +279,18 @@ void branch_send(const struct tx_branch *branch, struct span bytes);
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena);
 void send_branch_ack(struct transaction *tx, unsigned number, struct message *reply);
 struct message *branch_request(const struct tx_branch *branch, struct arena *arena);
+
+/* ---- breadth.c: Max-Breadth --------------------------------------------------------------------------- */
+#define BREADTH_UNLIMITED UINT32_MAX
+struct breadth {
+	unsigned first, each; /* of the first branch and of each other; 0: not limited */
+	bool is_written;      /* the header says so, or says it anew */
+};
+/* Shares what is left of the request's breadth among so many new branches. False: it does not suffice. */
+[[nodiscard]] bool breadth_divide(const struct transaction *tx, struct message *msg, unsigned branches,
+				  struct breadth *out);
+/* Edits the header. */
+void breadth_write(struct message *msg, unsigned breadth);
 
 /* ---- failover.c: targets that fail, and those that come next --------------------------------------------- */
 [[nodiscard]] bool failover_prepare(struct diagnostics *diagnostics);

@@ -146,3 +146,132 @@ def test_request_that_comes_back_to_another_user_goes_on(pair, server):
     assert len(incoming.values("Via")) == 3
     bob.reply(incoming, 486)
     alice.expect_reply(486, invite)
+
+
+# ---- Max-Breadth (RFC 5393 5) ----
+
+FORKING = head("ctl", timers=True) + """
+request_route {
+	if (is_method("ACK|CANCEL")) { t_relay(); exit; }
+	if ($rU == "harness-ready") { sl_send_reply("200", "Ready"); exit; }
+	if ($rU =~ "^grow") {
+		$var(user) = $rU;
+		$ru = "sip:" + $var(user) + "a@" + $Ri + ":" + $Rp;
+		append_branch("sip:" + $var(user) + "b@" + $Ri + ":" + $Rp);
+	} else {
+		$ru = "sip:one@" + $hdr(X-One);
+		if ($rU == "one" && $(hdr(X-Two)) != $null) append_branch("sip:two@" + $hdr(X-Two));
+		if ($hdr(X-Serial) == "yes") t_on_failure("AGAIN");
+	}
+	if (!t_relay()) sl_reply_error();
+}
+failure_route[AGAIN] {
+	$ru = "sip:again@" + $hdr(X-One);
+	append_branch("sip:again@" + $hdr(X-Two));
+	t_relay();
+}
+"""
+
+
+@pytest.fixture
+def fork(start_server, agent):
+    """fork(*headers, two=True) sends a MESSAGE that goes to one phone, or two."""
+    server = start_server(FORKING)
+    alice, one, two = (agent(name, server=server) for name in ("alice", "one", "two"))
+
+    def send(*headers, both=True, serial=False):
+        more = [("X-One", one.host_port)] + [("X-Two", two.host_port)] * both + [("X-Serial", "yes")] * serial
+        return alice.send(alice.request("MESSAGE", "sip:x@example.com", headers=more + list(headers)))
+    send.alice, send.one, send.two, send.server = alice, one, two, server
+    return send
+
+
+def test_forks_share_the_breadth(fork):
+    fork(("Max-Breadth", "5"))
+    assert fork.one.expect_request("MESSAGE").all("Max-Breadth") == ["3"]
+    assert fork.two.expect_request("MESSAGE").all("Max-Breadth") == ["2"]
+
+
+def test_a_first_fork_without_breadth_leaves_as_it_came(fork):
+    fork()
+    assert "Max-Breadth" not in fork.one.expect_request("MESSAGE")
+    assert "Max-Breadth" not in fork.two.expect_request("MESSAGE")
+
+
+def test_a_single_branch_keeps_the_breadth(fork):
+    fork(("max-breadth", "007"), both=False)
+    assert fork.one.expect_request("MESSAGE").all("Max-Breadth") == ["007"]
+
+
+@pytest.mark.parametrize("value", ["1", "0", "x", "-1"])
+def test_a_fork_beyond_the_breadth_is_refused(fork, value):
+    message = fork(("Max-Breadth", value))
+    fork.alice.expect_reply(440, message)
+    fork.one.expect_nothing(0.1)
+    fork.two.expect_nothing(0.1)
+
+
+def test_a_serial_leg_has_the_breadth_of_the_failed_one(fork):
+    fork(("Max-Breadth", "4"), serial=True)
+    first = fork.one.expect_request("MESSAGE")
+    fork.two.reply(fork.two.expect_request("MESSAGE"), 480)
+    fork.one.reply(first, 480)
+    assert fork.one.expect_request("MESSAGE").all("Max-Breadth") == ["2"]
+    assert fork.two.expect_request("MESSAGE").all("Max-Breadth") == ["2"]
+
+
+def test_forks_that_return_with_other_users_end(fork):
+    before = statistic(fork.server, "rcv_requests")
+    invite = fork.alice.send(fork.alice.request("INVITE", "sip:grow@example.com"))
+    fork.alice.expect_reply(440, invite)
+    assert 10 < statistic(fork.server, "rcv_requests") - before < 2 * 100  # each has its ACK
+
+
+# ---- merged requests (RFC 3261 8.2.2.2) ----
+
+ANSWERING = head(tm__wt_timer=1000) + """
+request_route {
+	if ($rU == "harness-ready") { sl_send_reply("200", "Ready"); exit; }
+	t_newtran();
+	t_reply("200", "OK");
+}
+"""
+
+
+def another_way(request, **changes):
+    copy = request.copy()
+    copy.set("Via", request["Via"] + "-other")
+    for name, value in changes.items():
+        copy.set(name, value)
+    return copy
+
+
+def test_a_merged_request_is_refused(start_server, agent):
+    alice = agent("alice", server=start_server(ANSWERING))
+    first = alice.send(alice.request("MESSAGE", "sip:x@example.com"))
+    alice.expect_reply(200, first)
+    second = alice.send(another_way(first))
+    alice.expect_reply(482, second)
+    alice.send(first)
+    assert alice.expect_retransmission().status == 200
+    alice.send(second)
+    assert alice.expect_retransmission().status == 482
+
+
+@pytest.mark.parametrize("change", [
+    {"CSeq": "77 MESSAGE"}, {"From": "<sip:alice@example.com>;tag=other"}, {"To": "<sip:x@example.com>;tag=in-dialog"}, {"Call-ID": "other"}])
+def test_another_request_is_not_merged(start_server, agent, change):
+    alice = agent("alice", server=start_server(ANSWERING))
+    first = alice.send(alice.request("MESSAGE", "sip:x@example.com"))
+    alice.expect_reply(200, first)
+    second = alice.send(another_way(first, **change))
+    alice.expect_reply(200, second)
+
+
+def test_another_user_of_the_same_fork_is_not_merged(start_server, agent):
+    alice = agent("alice", server=start_server(ANSWERING))
+    first = alice.send(alice.request("MESSAGE", "sip:x@example.com"))
+    alice.expect_reply(200, first)
+    second = another_way(first)
+    second.start_line = second.start_line.replace("x@", "y@")
+    alice.expect_reply(200, alice.send(second))
