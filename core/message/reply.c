@@ -207,13 +207,14 @@ struct span stateless_to_tag(const struct message *request, char out[64])
 	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
 	uint64_t key[5] = { 0 };
 	uint32_t cseq = 0;
-	struct span from_tag = message_from_tag(request), call_id = message_value(request, HEADER_CALL_ID);
 	if (!message_cseq(request, &cseq))
 		cseq = 0;
-	key[0] = hash_span(call_id);
-	key[1] = hash_span(from_tag);
-	key[2] = cseq;
-	key[3] = via ? hash_span(via->branch) : 0;
+	key[0] = hash_span(message_value(request, HEADER_CALL_ID));
+	key[1] = cseq;
+	if (via && via->branch.len)
+		key[2] = hash_span(via->branch);
+	else
+		key[3] = hash_span(message_from_tag(request));
 	struct writer w = writer_fixed(out, 64);
 	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
 	key[4] = 1;

@@ -467,7 +467,9 @@ static int remove_via_param(struct script_run *run, const struct name_index_args
 /* The bit of a name in any case, as scripts write them. */
 static uint32_t method_bit(struct span name)
 {
-	uint32_t bit;
+	uint32_t bit = method_from_span(name);
+	if (bit != METHOD_OTHER)
+		return bit;
 	return method_list_parse(name, &bit) && bit ? bit : METHOD_OTHER;
 }
 
@@ -487,8 +489,6 @@ static int is_method(struct script_run *run, const struct method_args *args)
 {
 	uint32_t method = message_method(run->msg);
 	struct span rest = args->list, name;
-	if (method != METHOD_OTHER && method_from_span(args->list) == method)
-		return SCRIPT_TRUE; /* the one name that most calls have */
 	while (span_split(&rest, '|', &name)) {
 		uint32_t bit = method_bit(span_trim(name));
 		if (bit != METHOD_OTHER ? (bit & method) != 0
