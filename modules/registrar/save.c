@@ -284,10 +284,11 @@ static enum register_error add_contact(struct script_run *run, const struct regi
 		return REGISTER_NO_MEMORY;
 	struct usrloc_change *change = &changes->rows[changes->count];
 	enum register_error error = read_contact(run, registration, common, address, change);
-	changes->hosts[changes->count] = place_hash(change->contact.contact);
-	if (error != REGISTER_OK || is_named_before(changes, &change->contact))
+	if (error != REGISTER_OK)
 		return error;
-	changes->count++;
+	changes->hosts[changes->count] = place_hash(change->contact.contact);
+	if (!is_named_before(changes, &change->contact))
+		changes->count++;
 	return REGISTER_OK;
 }
 
