@@ -221,6 +221,17 @@ struct command_kind {
 	const char *verb; /* "reset counter" */
 };
 
+/* As text, for it may come so, too; texts of real numbers would lose what follows the point. */
+static bool number_argument(struct rpc_call *call, struct asked *asked)
+{
+	double number;
+	if (!rpc_arg_text(call, 1, &asked->number))
+		return false;
+	if (asked->kind != METRIC_COUNTER && rpc_arg_double(call, 1, &number))
+		asked->number = arena_printf(rpc_arena(call), "%.17g", number);
+	return asked->number.at != NULL;
+}
+
 static void change_by_command(struct rpc_call *call, const struct command_kind *kind)
 {
 	struct asked asked = { .kind = kind->kind, .change = kind->change };
@@ -229,7 +240,7 @@ static void change_by_command(struct rpc_call *call, const struct command_kind *
 		rpc_fault(call, 400, "required %s identifier", strchr(kind->verb, ' ') + 1);
 		return;
 	}
-	if (kind->has_number && !rpc_arg_text(call, 1, &asked.number)) {
+	if (kind->has_number && !number_argument(call, &asked)) {
 		rpc_fault(call, 400, "required number argument");
 		return;
 	}
