@@ -14,7 +14,7 @@ static struct {
 	unsigned count;
 } settings = { .script_cnt_grp_name = SPAN("script") };
 
-/* "[group.]name[ description]" */
+/* declaration = [ group "." ] name [ ( " " / ":" ) description ] */
 static const char *declare(struct span text, int64_t number)
 {
 	(void)number;
@@ -22,11 +22,12 @@ static const char *declare(struct span text, int64_t number)
 		return "expects \"[group.]name[ description]\"";
 	if (settings.count == DECLARED_MOST)
 		return "too many counters";
-	size_t blank = span_find(text, ' ', 0);
-	struct span name = span_slice(text, 0, blank);
+	size_t blank = span_find(text, ' ', 0), colon = span_find(text, ':', 0);
+	size_t end = blank < colon ? blank : colon;
+	struct span name = span_slice(text, 0, end);
 	size_t dot = span_find(name, '.', 0);
 	struct declared *added = &settings.declared[settings.count++];
-	added->doc = span_trim(span_slice(text, blank, text.len));
+	added->doc = span_trim(span_slice(text, end + 1, text.len));
 	if (!added->doc.len)
 		added->doc = SPAN_OF("custom script counter.");
 	added->group = dot < name.len ? span_slice(name, 0, dot) : (struct span){ NULL, 0 };
