@@ -84,6 +84,11 @@ struct lexer {
 		uint32_t indent;
 	} *braces;
 	unsigned brace_count, brace_room;
+	struct line_place {      /* where a line begins; the next one asked for is mostly behind it */
+		const struct source_file *file;
+		uint32_t line;
+		size_t offset;
+	} line_place;
 	struct source_position doubtful_brace; /* probably the one that is not closed */
 	bool in_socket;
 	unsigned pending_closes;

@@ -75,6 +75,16 @@ static void visit_reach(struct build *build, struct expr *expr, void *data)
 			reach_route(route, reach);
 }
 
+/* t_on_branch_failure leaves out the first part of the name of an event route. */
+static bool is_called(const struct route *route, struct span name)
+{
+	static const struct span hidden = SPAN("tm:branch-failure:");
+	if (span_equal(route->name, name))
+		return true;
+	return route->class == CLASS_EVENT && span_starts_with(route->name, hidden)
+		&& span_equal(span_slice(route->name, hidden.len, route->name.len), name);
+}
+
 /* A route that a string names: an argument of some function, or a module's parameter. */
 static void visit_names(struct build *build, struct expr *expr, void *data)
 {
@@ -86,15 +96,12 @@ static void visit_names(struct build *build, struct expr *expr, void *data)
 		bool is_static = static_route_name(build, argument, &name)
 			&& span_find(name, '$', 0) == name.len;
 		bool arms = span_starts_with(expr->text, SPAN_OF("t_on_"));
-		for (struct route *route = build->source->routes; route; route = route->next) {
-			struct span shown = route->name;
-			if (span_starts_with(shown, SPAN_OF("tm:branch-failure:")))
-				shown = span_slice(shown, 18, shown.len);
+		if (!is_static && !arms)
+			continue;
+		for (struct route *route = build->source->routes; route; route = route->next)
 			if (route->name.len
-				&& (is_static ? span_equal(shown, name)
-					      : arms && route->class != CLASS_REQUEST))
+				&& (is_static ? is_called(route, name) : route->class != CLASS_REQUEST))
 				route->is_used = true;
-		}
 	}
 }
 

@@ -142,17 +142,25 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 
 /* ---- braces --------------------------------------------------------------------------------- */
 
+/* Offset of the line at `at` in its file. */
+static size_t line_offset(struct lexer *lexer, struct source_position at)
+{
+	struct line_place *place = &lexer->line_place;
+	if (place->file != at.file || place->line > at.line)
+		*place = (struct line_place){ .file = at.file, .line = 1 };
+	for (; place->line < at.line && place->offset < at.file->text.len; place->line++)
+		place->offset = span_find(at.file->text, '\n', place->offset) + 1;
+	return place->offset;
+}
+
 /* Columns before the first character of the line at `at`. */
-static uint32_t indent_of(struct source_position at)
+static uint32_t indent_of(struct lexer *lexer, struct source_position at)
 {
 	if (!at.file)
 		return 0;
 	struct span text = at.file->text;
-	size_t offset = 0;
-	for (uint32_t line = 1; line < at.line && offset < text.len; line++)
-		offset = span_find(text, '\n', offset) + 1;
 	uint32_t indent = 0;
-	for (; offset < text.len && (text.at[offset] == ' ' || text.at[offset] == '\t'); offset++)
+	for (size_t offset = line_offset(lexer, at); offset < text.len && (text.at[offset] == ' ' || text.at[offset] == '\t'); offset++)
 		indent += text.at[offset] == '\t' ? 8 - indent % 8 : 1;
 	return indent;
 }
@@ -171,7 +179,7 @@ static void open_brace(struct lexer *lexer, const struct token *token)
 	}
 	if (lexer->brace_count == 0)
 		lexer->doubtful_brace = (struct source_position){ 0 };
-	lexer->braces[lexer->brace_count++] = (struct brace){ token->at, indent_of(token->at) };
+	lexer->braces[lexer->brace_count++] = (struct brace){ token->at, indent_of(lexer, token->at) };
 }
 
 /* False: there is nothing to close, so the token is dropped. */
@@ -186,7 +194,7 @@ static bool close_brace(struct lexer *lexer, const struct token *token)
 		return false;
 	}
 	struct brace *brace = &lexer->braces[--lexer->brace_count];
-	uint32_t indent = indent_of(token->at);
+	uint32_t indent = indent_of(lexer, token->at);
 	/* A brace that stands further left than the line of the one that it closes belongs to an outer one. */
 	if (token->at.line != brace->at.line && indent < brace->indent
 		&& !lexer->doubtful_brace.file && token->at.file == brace->at.file)
@@ -204,9 +212,7 @@ static void report_open_braces(struct lexer *lexer, const struct token *before)
 		before->at, "a `}` is missing before %s: brace opened at line %u",
 		before->type ? "the next route" : "the end of the file", open.line);
 	struct span text = open.file ? open.file->text : SPAN_OF("");
-	size_t offset = 0;
-	for (uint32_t line = 1; line < open.line && offset < text.len; line++)
-		offset = span_find(text, '\n', offset) + 1;
+	size_t offset = open.file ? line_offset(lexer, open) : 0;
 	struct span line =
 		span_trim(span_slice(text, offset, span_find(text, '\n', offset) - offset));
 	if (line.len > 60)

@@ -20,6 +20,7 @@ static struct {
 	uint32_t free_count, busy_count, ringing_count;
 	uint32_t last_number;
 	uint32_t window; /* calls in flight at most, now */
+	bool is_scattered;
 	enum scenario scenario;
 	struct results *results;
 	uint64_t last_received_us;
@@ -74,6 +75,14 @@ static void wrong(const char *what, struct text message)
 		fprintf(stderr, "load: %s:\n%.*s\n", what, (int)message.len, message.at);
 }
 
+/* A permutation of the 32-bit numbers. */
+static uint32_t scatter(uint32_t number)
+{
+	number = (number ^ number >> 16) * 0x45d9f3bu;
+	number = (number ^ number >> 16) * 0x45d9f3bu;
+	return number ^ number >> 16;
+}
+
 static void start_next(void)
 {
 	struct slot *slot = &state.slots[state.free_slots[--state.free_count]];
@@ -81,8 +90,9 @@ static void start_next(void)
 
 	*slot = (struct slot){ .stage = STAGE_ASKED, .number = number, .cseq = 1,
 		.socket = (uint8_t)(number % settings()->sockets), .started_us = now_us() };
-	slot->user = state.scenario == SCENARIO_REGISTER && state.results->started > 0
-		? number : settings()->users ? order % settings()->users : number;
+	slot->user = number;
+	if (settings()->users && state.scenario != SCENARIO_REGISTER)
+		slot->user = (state.is_scattered ? scatter(order) : order) % settings()->users;
 	slot->callee_socket = (uint8_t)((settings()->users ? slot->user : number) % settings()->sockets);
 	slot->sent_us = slot->started_us;
 	state.busy_count++;
@@ -417,6 +427,7 @@ void calls_run(enum scenario scenario, uint32_t calls, bool is_measured, struct 
 		fail("memory");
 	state.scenario = scenario;
 	state.results = out;
+	state.is_scattered = is_measured && settings()->is_scattered;
 	state.window = is_measured || settings()->window < PREPARE_WINDOW ? settings()->window : PREPARE_WINDOW;
 	state.last_received_us = begin;
 	while (!is_over(calls)) {

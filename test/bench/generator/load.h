@@ -53,6 +53,7 @@ struct settings {
 	char server_text[64];
 	uint32_t calls, warm_up, users, window, rate, ring_us, patience_us, sockets;
 	const char *password; /* of all users; NULL: a challenge is a refusal */
+	bool is_scattered; /* measured calls go to users in no order */
 	bool is_stepwise; /* waits for a line of stdin before the measured calls */
 };
 const struct settings *settings(void);

@@ -38,7 +38,7 @@ static const char usage[] =
 	"  --ring MS     until the callee answers\n"
 	"  --patience MS until the first retransmission\n"
 	"  --sockets N   of each side            --password TEXT of all users\n"
-	"  --stepwise    says \"ready\", waits for a line\n";
+	"  --scatter     users in no order      --stepwise    says \"ready\", waits for a line\n";
 
 static bool read_server(const char *text)
 {
@@ -59,7 +59,7 @@ static const struct option long_options[] = {
 	{ "server", 1, NULL, 's' },   { "calls", 1, NULL, 'n' },   { "warm-up", 1, NULL, 'u' },
 	{ "users", 1, NULL, 'U' },    { "window", 1, NULL, 'w' },  { "rate", 1, NULL, 'r' },
 	{ "ring", 1, NULL, 'g' },     { "patience", 1, NULL, 'p' }, { "sockets", 1, NULL, 'k' },
-	{ "stepwise", 0, NULL, 'S' }, { "password", 1, NULL, 'P' }, { 0 },
+	{ "stepwise", 0, NULL, 'S' }, { "scatter", 0, NULL, 'x' }, { "password", 1, NULL, 'P' }, { 0 },
 };
 
 static bool read_option(int letter, const char *text)
@@ -76,6 +76,7 @@ static bool read_option(int letter, const char *text)
 	case 'g': chosen.ring_us = number * 1000; return true;
 	case 'p': chosen.patience_us = number * 1000; return true;
 	case 'k': chosen.sockets = number; return true;
+	case 'x': chosen.is_scattered = true; return true;
 	case 'P': chosen.password = text; return true;
 	case 'S': chosen.is_stepwise = true; return true;
 	default: return false;
