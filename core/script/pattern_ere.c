@@ -12,8 +12,8 @@
 
 #define ERE_MAX_DEPTH 100
 #define ERE_MAX_REPEAT 255
-/* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes.
- * */
+/* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes. Copies
+ * of what may be empty, "(a|b*){9}{9}", cost time that grows much faster. */
 #define ERE_MAX_SIZE 10000
 
 struct ere {
@@ -167,7 +167,7 @@ static void read_bracket(struct ere *ere, const char *open)
 
 /* "{" n ["," [m]] "}"; the place is at "{". True when it is an interval; `*copies` is how often it
  * repeats what precedes it. */
-static bool read_interval(struct ere *ere, uint64_t *copies)
+static bool read_interval(struct ere *ere, uint64_t *copies, bool *may_be_none)
 {
 	const char *open = ere->in.at;
 	struct cursor in = ere->in;
@@ -193,23 +193,25 @@ static bool read_interval(struct ere *ere, uint64_t *copies)
 	writer_bytes(ere->out, open, (size_t)(in.at - open));
 	ere->in = in;
 	*copies = high == UINT64_MAX ? low + 1 : high ? high : 1;
+	*may_be_none = low == 0;
 	return true;
 }
 
-/* The repeat signs behind an atom; `size` is the atom's. */
-static void read_repeats(struct ere *ere, bool is_anchor, uint64_t *size)
+/* The repeat signs behind an atom; `size` and `can_be_empty` are the atom's. */
+static void read_repeats(struct ere *ere, bool is_anchor, uint64_t *size, bool *can_be_empty)
 {
 	const char *start = ere->in.at;
 	unsigned repeats = 0;
 	for (;;) {
 		uint64_t copies = 1;
 		int c = cursor_peek(&ere->in);
+		bool may_be_none = c == '*' || c == '?';
 		if (*size > ERE_MAX_SIZE) {
 			ere_wrong(ere, start, "so many repeats are too much");
 			return;
 		}
 		if (c == '{') {
-			if (!read_interval(ere, &copies)) {
+			if (!read_interval(ere, &copies, &may_be_none)) {
 				write_literal(ere, '{');
 				ere->in.at++;
 				return;
@@ -221,7 +223,8 @@ static void read_repeats(struct ere *ere, bool is_anchor, uint64_t *size)
 		} else {
 			break;
 		}
-		*size *= copies;
+		*size *= *can_be_empty ? 8 * copies * copies * copies : copies;
+		*can_be_empty = *can_be_empty || may_be_none;
 		repeats++;
 	}
 	/* `a**` is one repeat in POSIX; PCRE2 reads `a*+` and `a*?` as something else. */
@@ -241,35 +244,37 @@ static void read_escape(struct ere *ere, const char *at)
 	write_literal(ere, c);
 }
 
-static void read_alternatives(struct ere *ere, unsigned depth);
+static bool read_alternatives(struct ere *ere, unsigned depth);
 
-static void read_group(struct ere *ere, const char *open, unsigned depth)
+/* "(" … ")"; true when it can match the empty text. */
+static bool read_group(struct ere *ere, const char *open, unsigned depth)
 {
 	if (depth > ERE_MAX_DEPTH) {
 		ere_wrong(ere, open, "groups are nested too deeply");
-		return;
+		return false;
 	}
 	writer_char(ere->out, '(');
 	if (cursor_peek(&ere->in) == '?')
 		ere_wrong(ere, ere->in.at, "nothing stands before \"?\" that it could repeat "
 			"(\"(?\" is Perl syntax)");
-	read_alternatives(ere, depth + 1);
+	bool can_be_empty = read_alternatives(ere, depth + 1);
 	if (!cursor_take(&ere->in, ')'))
 		ere_wrong(ere, open, "the \"(\" is never closed");
 	writer_char(ere->out, ')');
+	return can_be_empty;
 }
 
-/* One atom with its repeats. */
-static void read_atom(struct ere *ere, unsigned depth)
+/* One atom with its repeats; true when it can match the empty text. */
+static bool read_atom(struct ere *ere, unsigned depth)
 {
 	const char *at = ere->in.at;
 	char c = *ere->in.at++;
-	bool is_anchor = false;
+	bool is_anchor = false, can_be_empty = false;
 	uint64_t before = ere->size;
 	ere->size = 0;
 	switch (c) {
 	case '(':
-		read_group(ere, at, depth);
+		can_be_empty = read_group(ere, at, depth);
 		break;
 	case '[':
 		read_bracket(ere, at);
@@ -304,30 +309,35 @@ static void read_atom(struct ere *ere, unsigned depth)
 		break;
 	}
 	uint64_t size = ere->size + 1;
-	read_repeats(ere, is_anchor, &size);
+	can_be_empty |= is_anchor;
+	read_repeats(ere, is_anchor, &size, &can_be_empty);
 	ere->size = before + size;
+	return can_be_empty;
 }
 
-static void read_alternatives(struct ere *ere, unsigned depth)
+/* True when one of them can match the empty text. */
+static bool read_alternatives(struct ere *ere, unsigned depth)
 {
-	bool is_empty = true;
+	bool is_absent = true, is_empty = true, can_be_empty = false;
 	while (!cursor_is_end(&ere->in) && ere->result != ERE_WRONG) {
 		int c = cursor_peek(&ere->in);
 		if (c == ')' && depth > 0)
 			break;
 		if (c == '|') {
-			if (is_empty)
+			if (is_absent)
 				ere_unsure(ere);
+			can_be_empty |= is_empty;
 			writer_char(ere->out, '|');
 			ere->in.at++;
-			is_empty = true;
+			is_absent = is_empty = true;
 			continue;
 		}
-		read_atom(ere, depth);
-		is_empty = false;
+		is_empty &= read_atom(ere, depth);
+		is_absent = false;
 	}
-	if (is_empty)
+	if (is_absent)
 		ere_unsure(ere);
+	return can_be_empty || is_empty;
 }
 
 enum ere_result ere_translate(struct span text, unsigned flags, struct writer *out_pcre,
