@@ -11,12 +11,15 @@ static bool names_token(struct span list, struct span token)
 	return false;
 }
 
-/* RFC 9112 9.3: connections stay open unless the client says otherwise, those of HTTP/1.0 do not. */
+/* RFC 9112 9.3: connections stay open unless the client says otherwise, those of HTTP/1.0 do not. The
+ * script may want it too (set_reply_close). */
 static bool closes(const struct message *request)
 {
 	struct span connection =
 		message_header_value(request, message_header_named(request, SPAN_OF("Connection")));
 	struct span first = span_slice(request->bytes, 0, span_find(request->bytes, '\n', 0));
+	if (request->notes & NOTE_REPLY_CLOSE)
+		return true;
 	if (span_ends_with(span_trim(first), SPAN_OF("HTTP/1.0")))
 		return !names_token(connection, SPAN_OF("keep-alive"));
 	return names_token(connection, SPAN_OF("close"));

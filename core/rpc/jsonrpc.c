@@ -3,7 +3,6 @@
  * field print: tabs, a tab after the colon, arrays on one line. */
 #include "core/rpc/jsonrpc.h"
 
-#include "core/loop/fiber.h"
 
 /* Members of larger structures are compared with their neighbour only. */
 #define COMPARED_MOST 64
@@ -209,27 +208,12 @@ static void request_read(const struct json_value *object, struct arena *arena, s
 		out->call = call;
 }
 
-struct waiting {
-	struct fiber_event event;
-	bool is_done;
-};
-
-static void on_done(struct rpc_call *call, void *owner)
-{
-	struct waiting *waiting = owner;
-	waiting->is_done = true;
-	fiber_wake(&waiting->event);
-}
-
 static void request_run(struct request *request, const struct rpc_value **out_values)
 {
-	struct waiting waiting = { 0 };
 	*out_values = NULL;
 	if (!request->call)
 		return;
-	rpc_dispatch(request->call, on_done, &waiting);
-	if (!waiting.is_done)
-		fiber_wait(&waiting.event, -1);
+	rpc_run(request->call);
 	request->code = rpc_result(request->call, out_values, &request->text);
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/check.h"
 #include "core/base/diagnostic.h"
+#include "core/loop/fiber.h"
 
 #define COMMANDS_MOST 1024
 #define ARGS_MOST 64
@@ -153,6 +154,26 @@ void rpc_dispatch(struct rpc_call *call, void (*done)(struct rpc_call *call, voi
 		rpc_fault(call, 500, "command %.*s not found", SPAN_ARGS(call->method));
 	if (!call->is_deferred)
 		rpc_finish(call);
+}
+
+struct waiting {
+	struct fiber_event event;
+	bool is_done;
+};
+
+static void on_done(struct rpc_call *call, void *owner)
+{
+	struct waiting *waiting = owner;
+	waiting->is_done = true;
+	fiber_wake(&waiting->event);
+}
+
+void rpc_run(struct rpc_call *call)
+{
+	struct waiting waiting = { 0 };
+	rpc_dispatch(call, on_done, &waiting);
+	if (!waiting.is_done)
+		fiber_wait(&waiting.event, -1);
 }
 
 void rpc_defer(struct rpc_call *call)

@@ -69,6 +69,8 @@ void rpc_call_add_arg_int(struct rpc_call *call, int64_t number);
 void rpc_call_add_arg_double(struct rpc_call *call, double number);
 /* Finds and runs the command; `done` is called exactly once, now or later (deferred). */
 void rpc_dispatch(struct rpc_call *call, void (*done)(struct rpc_call *call, void *owner), void *owner);
+/* The same for callers on a fiber: returns when the command has answered. */
+void rpc_run(struct rpc_call *call);
 /* After `done`: the reply's values, or a fault when the code is not 0. */
 int rpc_result(const struct rpc_call *call, const struct rpc_value **out_values, struct span *out_fault);
 bool rpc_returns_array(const struct rpc_call *call);

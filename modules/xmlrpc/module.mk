@@ -1,0 +1,2 @@
+xmlrpc_CFLAGS = -I/usr/include/libxml2
+xmlrpc_LIBS = -lxml2
