@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,12 @@
 #include "modules/usrloc/location.h"
 
 static struct arena arena;
+
+/* Processor time: other programs may run beside a test. */
+[[maybe_unused]] static int64_t cpu_us(void)
+{
+	return (int64_t)clock() * (1000000 / CLOCKS_PER_SEC);
+}
 
 static void store_open(const struct location_options *options, size_t bytes)
 {

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,12 +13,6 @@
 #include "modules/usrloc/journal_files.h"
 
 static char folder[64];
-
-/* Processor time: other programs may run beside a test. */
-static int64_t cpu_us(void)
-{
-	return (int64_t)clock() * (1000000 / CLOCKS_PER_SEC);
-}
 
 static void open_all(bool keeps_rows, size_t bytes)
 {

@@ -2,12 +2,6 @@
 /* The location store: matching, order, limits, expiry, memory, a million bindings. */
 #include "usrloc_fixture.h"
 
-/* Processor time: other programs may run beside a test. */
-static int64_t cpu_us(void)
-{
-	return (int64_t)clock() * (1000000 / CLOCKS_PER_SEC);
-}
-
 static int open_store(void **unused)
 {
 	store_open(&(struct location_options){ .cseq_delay_s = 20 }, (size_t)64 << 20);
