@@ -74,6 +74,7 @@ bool prepared_bind_values(struct prepared *prepared, const struct db_value *valu
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
+/* Decimals keep their digits and days stay days: they are text unless the caller wants something else. */
 static enum db_kind kind_of(const MYSQL_FIELD *field)
 {
 	switch (field->type) {
@@ -84,12 +85,9 @@ static enum db_kind kind_of(const MYSQL_FIELD *field)
 	case MYSQL_TYPE_LONGLONG:
 	case MYSQL_TYPE_YEAR: return DB_INT;
 	case MYSQL_TYPE_FLOAT:
-	case MYSQL_TYPE_DOUBLE:
-	case MYSQL_TYPE_DECIMAL:
-	case MYSQL_TYPE_NEWDECIMAL: return DB_DOUBLE;
+	case MYSQL_TYPE_DOUBLE: return DB_DOUBLE;
 	case MYSQL_TYPE_DATETIME:
-	case MYSQL_TYPE_TIMESTAMP:
-	case MYSQL_TYPE_DATE: return DB_TIME;
+	case MYSQL_TYPE_TIMESTAMP: return DB_TIME;
 	case MYSQL_TYPE_BIT:
 	case MYSQL_TYPE_TINY_BLOB:
 	case MYSQL_TYPE_MEDIUM_BLOB:

@@ -17,10 +17,8 @@ enum type_number {
 	TYPE_OID = 26,
 	TYPE_FLOAT4 = 700,
 	TYPE_FLOAT8 = 701,
-	TYPE_DATE = 1082,
 	TYPE_TIMESTAMP = 1114,
 	TYPE_TIMESTAMPTZ = 1184,
-	TYPE_NUMERIC = 1700,
 };
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -92,6 +90,7 @@ void parameters_free(struct parameters *parameters)
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
+/* Numerics keep their digits and days stay days: they are text unless the caller wants something else. */
 struct db_value field_read(const PGresult *result, int column, unsigned char **blob)
 {
 	if (PQgetisnull(result, 0, column))
@@ -107,9 +106,7 @@ struct db_value field_read(const PGresult *result, int column, unsigned char **b
 	case TYPE_INT8:
 	case TYPE_OID: return db_int(db_as_int(&as_text));
 	case TYPE_FLOAT4:
-	case TYPE_FLOAT8:
-	case TYPE_NUMERIC: return db_double(db_as_double(&as_text));
-	case TYPE_DATE:
+	case TYPE_FLOAT8: return db_double(db_as_double(&as_text));
 	case TYPE_TIMESTAMP:
 	case TYPE_TIMESTAMPTZ: return db_time(db_time_read(text));
 	case TYPE_BYTEA:

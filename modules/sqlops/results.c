@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* results: rows that queries brought, kept with the message and read with $dbr and $sqlrows. */
+#include "modules/sqlops/sqlops.h"
+
+#define FIRST_VALUES 32
+#define NAMES_MOST 256
+
+struct results {
+	struct result *first;
+	int64_t counts[CONNECTIONS_MOST];
+};
+
+static struct {
+	unsigned slot;
+	struct span names[NAMES_MOST];
+	unsigned name_count;
+} state;
+
+bool results_prepare(void)
+{
+	state.slot = message_slot("sqlops");
+	return true;
+}
+
+const char *result_note(struct span name, int64_t number)
+{
+	(void)number;
+	if (!name.len)
+		return "the name of a result is missing";
+	for (unsigned i = 0; i < state.name_count; i++)
+		if (span_equal(state.names[i], name))
+			return NULL;
+	if (state.name_count == NAMES_MOST)
+		return "the script has too many results, at most 256";
+	struct span kept = arena_copy(startup_arena(), name);
+	if (kept.at)
+		state.names[state.name_count++] = kept;
+	return kept.at ? NULL : "memory is exhausted";
+}
+
+bool results_start(int64_t most)
+{
+	if (state.name_count <= most)
+		return true;
+	log_error("the script has %u different results, results_maxsize of sqlops allows %lld",
+		state.name_count, (long long)most);
+	return false;
+}
+
+/* ---- keeping ---------------------------------------------------------------------------------------- */
+
+static struct results *results_of(struct script_run *run)
+{
+	if (!run->msg->slots[state.slot])
+		run->msg->slots[state.slot] = ARENA_NEW(run->arena, struct results);
+	return run->msg->slots[state.slot];
+}
+
+static struct result *find(const struct message *msg, struct span name)
+{
+	const struct results *results = msg->slots[state.slot];
+	struct result *one = results ? results->first : NULL;
+	while (one && !span_equal(one->name, name))
+		one = one->next;
+	return one;
+}
+
+void result_clear(const struct message *msg, struct span name)
+{
+	struct result *one = find(msg, name);
+	if (one)
+		one->rows = one->columns = 0;
+}
+
+struct result *result_new(struct script_run *run, struct span name)
+{
+	struct results *results = results_of(run);
+	struct result *one = find(run->msg, name);
+	if (!one && results) {
+		one = ARENA_NEW(run->arena, struct result);
+		if (!one)
+			return NULL;
+		*one = (struct result){ .next = results->first, .name = arena_copy(run->arena, name) };
+		results->first = one;
+	}
+	if (one)
+		one->rows = one->columns = 0;
+	return one;
+}
+
+bool value_from_row(struct script_run *run, const struct db_value *from, struct value *out)
+{
+	char buffer[32];
+	*out = (struct value){ .kind = VALUE_NULL };
+	if (from->kind == DB_NULL)
+		return true;
+	if (from->kind == DB_INT || from->kind == DB_TIME)
+		*out = VALUE_OF_INT(from->number);
+	else
+		*out = VALUE_OF_TEXT(arena_copy(run->arena, db_as_text(from, buffer)));
+	return out->kind == VALUE_INT || out->text.at;
+}
+
+static bool add_row(struct script_run *run, struct result *result, const struct db_rows *rows)
+{
+	size_t used = (size_t)result->rows * result->columns;
+	if (result->capacity < used + rows->count) {
+		size_t more = result->capacity ? 2 * result->capacity : FIRST_VALUES;
+		if (more < used + rows->count)
+			more = used + rows->count;
+		struct value *values = arena_grow(run->arena, result->values,
+			used * sizeof(*values), more * sizeof(*values));
+		if (!values)
+			return false;
+		result->values = values;
+		result->capacity = more;
+	}
+	for (unsigned i = 0; i < rows->count; i++)
+		if (!value_from_row(run, &rows->values[i], &result->values[used + i]))
+			return false;
+	result->rows++;
+	return true;
+}
+
+bool result_read(struct script_run *run, struct result *result, struct db_rows *rows)
+{
+	bool is_good = true;
+	result->rows = 0;
+	result->columns = rows->count;
+	result->column_names = ARENA_ARRAY(run->arena, struct span, rows->count + 1);
+	for (unsigned i = 0; result->column_names && i < rows->count; i++)
+		result->column_names[i] = arena_copy(run->arena, db_column_name(rows, i));
+	while (is_good && db_next(rows)) {
+		is_good = result->column_names && add_row(run, result, rows);
+		if (!is_good)
+			log_error("a query brings more than a message may hold: %u rows were read",
+				result->rows);
+	}
+	is_good = db_end(rows) == DB_OK && is_good;
+	if (!is_good || !result->rows)
+		result->rows = result->columns = 0;
+	return is_good;
+}
+
+void result_note_count(struct script_run *run, const struct connection *connection, int64_t count)
+{
+	struct results *results = results_of(run);
+	if (results)
+		results->counts[connection->number] = count;
+}
+
+/* ---- variables ------------------------------------------------------------------------------------------ */
+
+struct place {
+	struct span name;
+	enum { PLACE_ROWS, PLACE_COLUMNS, PLACE_NAME, PLACE_VALUE } kind;
+	int64_t row, column;
+};
+
+static bool read_index(struct span text, int64_t *out)
+{
+	return span_to_int64(span_trim(text), out);
+}
+
+/* dbr = result "=>" ( "rows" | "cols" | "colname[" column "]" | "[" row "," column "]" ) */
+static bool place_read(struct span text, struct place *out)
+{
+	const struct span colname = SPAN("colname[");
+	size_t arrow = span_find_span(text, SPAN_OF("=>"));
+	if (arrow == text.len)
+		return false;
+	out->name = span_trim(span_slice(text, 0, arrow));
+	struct span what = span_trim(span_slice(text, arrow + 2, text.len));
+	if (!out->name.len || !what.len)
+		return false;
+	if (span_equal(what, SPAN_OF("rows")) || span_equal(what, SPAN_OF("cols"))) {
+		out->kind = what.at[0] == 'r' ? PLACE_ROWS : PLACE_COLUMNS;
+		return true;
+	}
+	if (what.at[what.len - 1] != ']')
+		return false;
+	what.len--;
+	if (span_starts_with(what, colname)) {
+		out->kind = PLACE_NAME;
+		return read_index(span_slice(what, colname.len, what.len), &out->column);
+	}
+	size_t comma = span_find(what, ',', 0);
+	out->kind = PLACE_VALUE;
+	return what.at[0] == '[' && comma < what.len &&
+		read_index(span_slice(what, 1, comma - 1), &out->row) &&
+		read_index(span_slice(what, comma + 1, what.len), &out->column);
+}
+
+static const char *bind_place(struct variable_ref *ref, struct arena *arena)
+{
+	struct place place;
+	(void)arena;
+	if (!ref->inner.at || place_read(ref->inner, &place))
+		return NULL;
+	return "write $dbr(result=>rows), $dbr(result=>cols), $dbr(result=>colname[n]) or "
+	       "$dbr(result=>[row,column])";
+}
+
+static struct value result_at(const struct result *result, const struct place *place)
+{
+	bool has_column = place->column >= 0 && place->column < result->columns;
+	switch (place->kind) {
+	case PLACE_ROWS: return VALUE_OF_INT(result->rows);
+	case PLACE_COLUMNS: return VALUE_OF_INT(result->columns);
+	case PLACE_NAME:
+		if (has_column)
+			return VALUE_OF_TEXT(result->column_names[place->column]);
+		break;
+	case PLACE_VALUE:
+		if (has_column && place->row >= 0 && place->row < result->rows)
+			return result->values[(size_t)place->row * result->columns + (size_t)place->column];
+		break;
+	}
+	return (struct value){ .kind = VALUE_NULL };
+}
+
+static bool get_result(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	struct place place = { 0 };
+	*out = (struct value){ .kind = VALUE_NULL };
+	if (!place_read(variable_inner_text(run, ref), &place))
+		return true;
+	const struct result nothing = { 0 }, *result = find(run->msg, place.name);
+	*out = result_at(result ? result : &nothing, &place);
+	return true;
+}
+
+static bool get_count(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	const struct connection *connection = connection_find(variable_inner_text(run, ref));
+	const struct results *results = run->msg->slots[state.slot];
+	*out = (struct value){ .kind = VALUE_NULL };
+	if (connection)
+		*out = VALUE_OF_INT(results ? results->counts[connection->number] : 0);
+	return connection;
+}
+
+const struct variable_row result_variables[RESULT_VARIABLES] = {
+	{ .name = "dbr", .inner = INNER_NAME, .get = get_result, .bind = bind_place,
+		.doc = "of a result: $dbr(result=>rows), cols, colname[n], [row,column]" },
+	{ .name = "sqlrows", .inner = INNER_NAME, .get = get_count,
+		.doc = "rows that the last query of a connection changed or brought; -1: it failed" },
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sqlops: what the files of the module share. */
+#pragma once
+
+#include "core/module/module.h"
+
+/* ---- connections.c: the databases of the parameter sqlcon ---------------------------------------------- */
+
+#define CONNECTIONS_MOST 32
+
+struct connection {
+	struct span name;
+	struct span url;
+	struct db *db;
+	unsigned number;
+};
+
+/* Takes "name=>url"; NULL, or a sentence about what is wrong. */
+const char *connection_add(struct span text, int64_t number);
+/* For the `.accept` of an argument: a name that the script uses, checked by connections_start. */
+const char *connection_note(struct span name, int64_t number);
+bool connections_prepare(struct diagnostics *diagnostics);
+/* Are the names known, and unless `is_lazy` the databases there? False after errors were logged. */
+bool connections_start(bool is_lazy);
+/* NULL, and logged, when there is none. */
+const struct connection *connection_find(struct span name);
+/* Is there a database in whose texts a backslash is special? */
+bool connections_read_backslash(void);
+
+/* ---- results.c: what queries of a message brought ------------------------------------------------------ */
+
+/* Everything is in the message's arena. */
+struct result {
+	struct result *next;
+	struct span name;
+	unsigned rows, columns;
+	struct span *column_names;
+	struct value *values; /* row by row */
+	size_t capacity; /* of values */
+};
+
+bool results_prepare(void);
+/* For the `.accept` of an argument and of the parameter sqlres: a name, of which there may be as many as
+ * the parameter results_maxsize says. */
+const char *result_note(struct span name, int64_t number);
+/* Checks the number of names; false after an error was logged. */
+bool results_start(int64_t most);
+/* The result of this name, emptied; NULL when memory is exhausted. */
+struct result *result_new(struct script_run *run, struct span name);
+void result_clear(const struct message *msg, struct span name);
+/* Reads all rows, to their end; false when that failed or memory is exhausted. */
+bool result_read(struct script_run *run, struct result *result, struct db_rows *rows);
+/* $sqlrows: rows that the last query of this message changed or brought; -1 when it failed. */
+void result_note_count(struct script_run *run, const struct connection *connection, int64_t count);
+
+/* A value of a row for the script: numbers stay numbers, times are their seconds, anything else is
+ * text in the arena. */
+bool value_from_row(struct script_run *run, const struct db_value *from, struct value *out);
+
+#define RESULT_VARIABLES 2
+extern const struct variable_row result_variables[RESULT_VARIABLES];
+
+/* ---- targets.c: the variables of sql_pvquery --------------------------------------------------------------- */
+
+#define TARGETS_MOST 64
+
+struct targets {
+	struct targets *next;
+	struct span text;
+	unsigned count;
+	const struct variable_ref *variables[TARGETS_MOST];
+};
+
+/* For the `.accept` of the argument: NULL, or what is wrong with the list. */
+const char *targets_check(struct span text, int64_t number);
+/* The list, read when it is first used in this process; NULL after an error was logged. */
+const struct targets *targets_of(struct span text);
+
+/* ---- quote.c: {sql.val} and its kin ---------------------------------------------------------------------- */
+
+#define QUOTE_TRANSFORMS 3
+extern const struct transform_row quote_transforms[QUOTE_TRANSFORMS];
