@@ -25,12 +25,23 @@ static bool closes(const struct message *request)
 	return names_token(connection, SPAN_OF("close"));
 }
 
+/* What a script or a fault says becomes part of a line; it must not end it. */
+static void write_in_line(struct writer *w, struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		writer_char(w, (unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f ? ' ' : text.at[i]);
+}
+
 void render_http_reply(struct writer *w, const struct message *request,
 		       const struct http_reply *reply)
 {
-	writer_printf(w, "HTTP/1.1 %03u %.*s\r\n", reply->code, SPAN_ARGS(reply->reason));
-	if (reply->content_type.len)
-		writer_printf(w, "Content-Type: %.*s\r\n", SPAN_ARGS(reply->content_type));
+	writer_printf(w, "HTTP/1.1 %03u ", reply->code);
+	write_in_line(w, reply->reason);
+	if (reply->content_type.len) {
+		writer_literal(w, "\r\nContent-Type: ");
+		write_in_line(w, reply->content_type);
+	}
+	writer_literal(w, "\r\n");
 	for (const struct edit *line = request->reply_lines; line; line = line->next)
 		if (line->tag == EDIT_TAG_NONE)
 			writer_span(w, line->text);

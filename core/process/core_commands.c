@@ -303,7 +303,7 @@ static const struct rpc_command commands[] = {
 	{ "core.runinfo", run_runinfo, "Shows version and times." },
 	{ "core.uptime", run_uptime, "Shows since when the server runs." },
 	{ "core.time", run_time, "Shows the server's time." },
-	{ "core.pwd", run_pwd, "Shows the working directory." },
+	{ "core.pwd", run_pwd, "Shows the working directory.", NULL, true },
 	{ "core.arg", run_arg, "Shows the command line.", NULL, true },
 	{ "core.modules", run_modules, "Lists the modules, last loaded first.", NULL, true },
 	{ "core.ppdefines", run_ppdefines, "Lists the preprocessor's defines.", NULL, true },

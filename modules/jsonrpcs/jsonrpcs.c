@@ -185,6 +185,20 @@ static int jsonrpc_exec(struct script_run *run, const struct jsonrpc_exec_args *
 	return document.root ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
+/* Errors are HTTP errors too, as clients of the peer expect; a batch has no status of its own. */
+static void set_status(const struct jsonrpc_document *document, const struct jsonrpc_answer *answer,
+	struct http_reply *out)
+{
+	bool is_batch = document->root && document->root->kind == JSON_ARRAY && document->root->first;
+	out->code = 200;
+	out->reason = SPAN_OF("OK");
+	if (is_batch || answer->code == 200)
+		return;
+	bool is_status = document->root && answer->code >= 300 && answer->code < 700;
+	out->code = is_status ? (unsigned)answer->code : 400;
+	out->reason = is_status ? answer->text : SPAN_OF("Bad Request");
+}
+
 /* The body of an HTTP POST is the document. */
 static int jsonrpc_dispatch(struct script_run *run)
 {
@@ -197,8 +211,8 @@ static int jsonrpc_dispatch(struct script_run *run)
 	}
 	jsonrpc_read(message_body(msg), msg->arena, &document);
 	jsonrpc_run(&document, settings.pretty_format, msg->arena, &answer);
-	struct http_reply reply = { .code = document.root ? 200 : 400, .content_type = SPAN_OF("application/json"),
-		.reason = document.root ? SPAN_OF("OK") : SPAN_OF("Bad Request"), .body = answer.body };
+	struct http_reply reply = { .content_type = SPAN_OF("application/json"), .body = answer.body };
+	set_status(&document, &answer, &reply);
 	if (!answer.body.at) {
 		log_error("jsonrpc_dispatch: the answer needs more memory than a message may have");
 		reply = (struct http_reply){ .code = 500, .reason = SPAN_OF("Server Error") };
