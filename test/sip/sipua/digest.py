@@ -13,7 +13,7 @@ def parse_challenge(value):
 def hasher(algorithm):
     """The function that gives the hexadecimal digest of text or bytes."""
     name = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256",
-            "SHA-512": "sha512"}[algorithm.upper()]
+            "SHA-384": "sha384", "SHA-512": "sha512"}[algorithm.upper()]
 
     def digest(text):
         return hashlib.new(name, text if isinstance(text, bytes) else text.encode()).hexdigest()
