@@ -10,9 +10,14 @@ void framer_init(struct framer *framer, size_t max_headers, size_t max_message)
 	*framer = (struct framer){ .max_headers = max_headers, .max_message = max_message };
 }
 
-static enum frame_result bad(struct frame *out_frame, const char *reason)
+enum { BAD_REQUEST = 400, TOO_LARGE = 413, HEADERS_TOO_LARGE = 431, NOT_IMPLEMENTED = 501 };
+
+static enum frame_result bad(const struct framer *framer, struct frame *out_frame, unsigned status,
+			     const char *reason)
 {
-	*out_frame = (struct frame){ .reason = reason };
+	*out_frame = (struct frame){
+		.reason = reason, .status = status, .is_http = framer->is_http
+	};
 	return FRAME_BAD;
 }
 
@@ -25,10 +30,11 @@ static enum frame_result more(struct frame *out_frame, size_t wanted)
 static enum frame_result taken(struct framer *framer, struct frame *out_frame,
 			       enum frame_result result, size_t len)
 {
+	*out_frame = (struct frame){ .len = len, .is_http = framer->is_http };
 	framer->scanned = 0;
 	framer->message_len = 0;
 	framer->knows_first_line = false;
-	*out_frame = (struct frame){ .len = len };
+	framer->is_http = false;
 	return result;
 }
 
@@ -44,7 +50,7 @@ static enum frame_result line_end_next(struct framer *framer, struct span buffer
 	if (second < 0)
 		return more(out_frame, 0);
 	if (second != '\n')
-		return bad(out_frame, "carriage return without line feed");
+		return bad(framer, out_frame, BAD_REQUEST, "carriage return without line feed");
 	if (third < 0 || (third == '\r' && fourth < 0))
 		return more(out_frame, 0);
 	if (third == '\r' && fourth == '\n')
@@ -90,6 +96,7 @@ static bool first_line_is_right(struct framer *framer, struct span buffer, const
 	switch (start_line_take(&in, &line, out_reason)) {
 	case PARSE_OK:
 		framer->knows_first_line = true;
+		framer->is_http = line.is_http && line.is_request;
 		return true;
 	case PARSE_MORE:
 		return true;
@@ -100,8 +107,8 @@ static bool first_line_is_right(struct framer *framer, struct span buffer, const
 }
 
 /* Reads the complete header section; NULL when it tells the length of the body, else the reason. */
-static const char *body_length(const struct framer *framer, struct span headers,
-			       uint32_t *out_length)
+static const char *body_length(struct framer *framer, struct span headers, uint32_t *out_length,
+			       unsigned *out_status)
 {
 	struct cursor in = cursor_over(headers);
 	struct content_length told = { 0 };
@@ -109,14 +116,18 @@ static const char *body_length(const struct framer *framer, struct span headers,
 	struct header_line line;
 	const char *reason = "header section is malformed";
 
+	*out_status = BAD_REQUEST;
 	if (start_line_take(&in, &start, &reason) != PARSE_OK)
 		return reason;
+	framer->is_http = start.is_http && start.is_request;
 	enum line_result result;
 	while ((result = header_line_take(&in, &line, &reason)) == LINE_HEADER) {
-		if (line.id == HEADER_CONTENT_LENGTH)
+		if (line.id == HEADER_CONTENT_LENGTH) {
 			content_length_note(&told, line.value);
-		else if (line.id == HEADER_TRANSFER_ENCODING)
+		} else if (line.id == HEADER_TRANSFER_ENCODING) {
+			*out_status = NOT_IMPLEMENTED;
 			return "transfer codings are not supported";
+		}
 	}
 	if (result != LINE_EMPTY || !cursor_is_end(&in))
 		return reason;
@@ -135,21 +146,22 @@ enum frame_result framer_next(struct framer *framer, struct span buffer, struct 
 	if (framer->message_len == 0) {
 		const char *reason = NULL;
 		uint32_t length = 0;
+		unsigned status = BAD_REQUEST;
 		bool saw_line = false;
 		if (*buffer.at == '\r' || *buffer.at == '\n')
 			return line_end_next(framer, buffer, out_frame);
 		size_t end = headers_end(framer, buffer, &saw_line);
 		if (end > framer->max_headers || (end == 0 && buffer.len >= framer->max_headers))
-			return bad(out_frame, "header section too large");
+			return bad(framer, out_frame, HEADERS_TOO_LARGE, "header section too large");
 		if (end == 0 && saw_line && !first_line_is_right(framer, buffer, &reason))
-			return bad(out_frame, reason);
+			return bad(framer, out_frame, status, reason);
 		if (end == 0)
 			return more(out_frame, 0);
-		reason = body_length(framer, span_slice(buffer, 0, end), &length);
+		reason = body_length(framer, span_slice(buffer, 0, end), &length, &status);
 		if (reason)
-			return bad(out_frame, reason);
+			return bad(framer, out_frame, status, reason);
 		if (end > framer->max_message || length > framer->max_message - end)
-			return bad(out_frame, "message too large");
+			return bad(framer, out_frame, TOO_LARGE, "message too large");
 		framer->message_len = end + length;
 	}
 	if (buffer.len < framer->message_len)

@@ -18,6 +18,7 @@ struct framer {
 	size_t max_message;    /* bytes of a whole message */
 	bool accepts_no_length; /* a SIP message without Content-Length has no body; else it is BAD */
 	bool knows_first_line; /* private: the first line was seen and is right */
+	bool is_http;          /* the message that is coming is an HTTP request, as far as is known */
 	size_t scanned;        /* private: bytes of the current header section already searched */
 	size_t message_len;    /* private: known length of the current message, 0 while unknown */
 };
@@ -26,6 +27,8 @@ struct frame {
 	size_t len;         /* bytes to take from the buffer (MESSAGE, PING, PONG) */
 	size_t wanted;      /* MORE: bytes that the buffer must hold, 0 while unknown */
 	const char *reason; /* BAD: static text */
+	unsigned status;    /* BAD: the answer when the peer speaks HTTP */
+	bool is_http;       /* MESSAGE, BAD: an HTTP request */
 };
 
 void framer_init(struct framer *framer, size_t max_headers, size_t max_message);

@@ -331,10 +331,27 @@ static bool write_number(const char *path, long number)
 	return true;
 }
 
+/* What a process opens besides connections: logs, control sockets, databases. */
+#define OTHER_FILES 256
+
+/* Without open_files_limit the soft limit grows to what the connections need, as far as it may. */
+static void raise_open_files(void)
+{
+	rlim_t wanted = (rlim_t)core_settings()->stream.max_connections + OTHER_FILES;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("the limit of open files stays as it is: %m");
+}
+
 static void set_limits(void)
 {
 	const struct core_settings *settings = core_settings();
 	struct rlimit limit;
+	if (!settings->open_files_limit)
+		raise_open_files();
 	if (settings->open_files_limit) {
 		limit.rlim_cur = limit.rlim_max = (rlim_t)settings->open_files_limit;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)

@@ -369,6 +369,9 @@ void connection_flush(struct connection *connection)
 		return;
 	if (connection->queue && !connection->stalled_ms)
 		connection->stalled_ms = clock_ms();
+	/* The end of what we say; TLS would have to say it itself. */
+	if (connection->discard_until_ms && !connection->queue && connection->layer == &tcp_layer)
+		shutdown(connection->fd, SHUT_WR);
 	/* Messages may lie in the buffer since the queue grew too long. */
 	if (connection->buffered && !connection->resume_ms && connection_may_go_on(connection))
 		connection->resume_ms = clock_ms();
@@ -491,7 +494,7 @@ static void on_event(int fd, unsigned events, void *owner)
 
 /* ---- deadlines ---- */
 struct deadlines {
-	int64_t connect_ms, stalled_ms, partial_ms, idle_ms; /* INT64_MAX: none */
+	int64_t connect_ms, stalled_ms, partial_ms, idle_ms, discard_ms; /* INT64_MAX: none */
 };
 
 static struct deadlines deadlines_of(const struct connection *connection)
@@ -510,6 +513,7 @@ static struct deadlines deadlines_of(const struct connection *connection)
 				      ? connection->partial_ms + settings->msg_read_timeout * 1000
 				      : never,
 		.idle_ms = connection->used_ms + connection->lifetime_ms,
+		.discard_ms = connection->discard_until_ms ? connection->discard_until_ms : never,
 	};
 }
 
@@ -523,6 +527,7 @@ void connection_schedule(struct connection *connection)
 	struct deadlines all = deadlines_of(connection);
 	int64_t due = earlier(earlier(all.connect_ms, all.stalled_ms),
 			      earlier(all.partial_ms, all.idle_ms));
+	due = earlier(due, all.discard_ms);
 	if (connection->resume_ms)
 		due = earlier(due, connection->resume_ms);
 	/* A timer that comes too early looks again: moving it at every message would cost more. */
@@ -546,6 +551,11 @@ static void on_timer(struct loop_timer *timer)
 		connection_close(connection, END_CONNECT_FAILED);
 	} else if (all.stalled_ms <= now) {
 		connection_close(connection, END_SEND_TIMEOUT);
+	} else if (all.discard_ms <= now) {
+		connection_close(connection, END_REFUSED);
+	} else if (all.partial_ms <= now && connection->framer.is_http) {
+		connection_refuse_http(connection, 408, "the request did not come in time");
+		counter_inc(stream_process()->counters.con_timeout);
 	} else if (all.partial_ms <= now || all.idle_ms <= now) {
 		connection_close(connection, END_TIMEOUT);
 	}

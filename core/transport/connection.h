@@ -40,6 +40,7 @@ struct connection {
 	bool is_busy; /* a message is in work and the next has to wait (HTTP) */
 	int64_t resume_ms; /* when to look at the buffer again; 0: when more comes */
 	int64_t partial_ms; /* since when a message is incomplete; 0: none is */
+	int64_t discard_until_ms; /* refused: what comes is thrown away until then; 0: no */
 	/* to be sent */
 	struct queued *queue, **queue_end;
 	size_t queued_bytes;
@@ -110,6 +111,8 @@ void connection_on_closed(void (*closed)(const struct connection_entry *entry));
 /* ---- stream_read.c ---- */
 /* Reads what is there and hands out complete messages. */
 void connection_read(struct connection *connection);
+/* Tells an HTTP client why, and reads nothing of what it sends any more; ends soon. */
+void connection_refuse_http(struct connection *connection, unsigned status, const char *reason);
 /* Hands out complete messages of what was read before. */
 void connection_frames(struct connection *connection);
 

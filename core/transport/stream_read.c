@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/transport/connection.h"
 
 #define READ_ROOM (16u << 10)
 #define READ_MOST (64u << 10) /* per wake-up, so that others get their turn */
+#define DISCARD_MS 2000
 #define PAUSE_MS  10 /* when no buffer for a message is free */
 
 /* Makes room behind what is buffered; 0 when memory is out. */
@@ -40,16 +42,11 @@ static void buffer_take(struct connection *connection, size_t len)
 	}
 }
 
-/* HTTP answers have no branch that tells whose they are: they must keep the order of the requests. */
-static bool is_http(struct span message)
+/* Puts the message at `offset` into a datagram of its own; false when none is free. HTTP answers have no
+ * branch that tells whose they are: they must keep the order of the requests. */
+static bool hand_out(struct connection *connection, size_t offset, const struct frame *frame)
 {
-	struct span line = span_slice(message, 0, span_find(message, '\n', 0));
-	return span_find_span(line, SPAN_OF(" HTTP/")) < line.len;
-}
-
-/* Puts the message at `offset` into a datagram of its own; false when none is free. */
-static bool hand_out(struct connection *connection, size_t offset, size_t len)
-{
+	size_t len = frame->len;
 	struct datagram *datagram = datagram_take();
 	if (!datagram)
 		return false;
@@ -60,7 +57,7 @@ static bool hand_out(struct connection *connection, size_t offset, size_t len)
 	datagram->listener = connection->listener;
 	datagram->connection = connection->entry.id;
 	datagram->queue_percent = 0;
-	connection->is_busy = is_http(datagram->bytes);
+	connection->is_busy = frame->is_http;
 	stream_process()->receive(datagram);
 	if (!connection->is_busy)
 		connection->resume_ms = 0; /* it is answered already */
@@ -76,7 +73,7 @@ static bool handle_frame(struct connection *connection, enum frame_result result
 		connection->partial_ms = 0;
 	switch (result) {
 	case FRAME_MESSAGE:
-		if (hand_out(connection, offset, frame->len))
+		if (hand_out(connection, offset, frame))
 			return true;
 		connection->resume_ms = clock_ms() + PAUSE_MS;
 		return false;
@@ -87,7 +84,10 @@ static bool handle_frame(struct connection *connection, enum frame_result result
 	case FRAME_PONG: return true;
 	case FRAME_BAD:
 		log_debug("connection %u: %s", connection->entry.id, frame->reason);
-		connection_close(connection, END_REFUSED);
+		if (frame->is_http)
+			connection_refuse_http(connection, frame->status, frame->reason);
+		else
+			connection_close(connection, END_REFUSED);
 		return false;
 	case FRAME_MORE:
 		if (connection->buffered > offset && !connection->partial_ms)
@@ -97,8 +97,39 @@ static bool handle_frame(struct connection *connection, enum frame_result result
 	return false;
 }
 
+/* What a refused client still sends is thrown away for a while, so that it can read why: closing a socket
+ * with unread bytes in it resets the connection, and the answer is lost on the way. */
+void connection_refuse_http(struct connection *connection, unsigned status, const char *reason)
+{
+	static const struct {
+		unsigned status;
+		const char *phrase;
+	} phrases[] = {
+		{ 400, "Bad Request" },
+		{ 408, "Request Timeout" },
+		{ 413, "Content Too Large" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 501, "Not Implemented" },
+	};
+	char text[512];
+	const char *phrase = "Bad Request";
+	struct writer w = writer_fixed(text, sizeof(text));
+	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
+		if (phrases[i].status == status)
+			phrase = phrases[i].phrase;
+	writer_printf(&w, "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+			  "Content-Length: %zu\r\n\r\n%s\n", status, phrase, strlen(reason) + 1, reason);
+	connection->discard_until_ms = clock_ms() + DISCARD_MS;
+	connection->partial_ms = 0;
+	connection->buffered = 0;
+	if (connection_send(connection, writer_result(&w)) != SEND_OK)
+		connection_close(connection, END_REFUSED);
+}
+
 void connection_frames(struct connection *connection)
 {
+	if (connection->discard_until_ms)
+		return;
 	size_t taken = 0;
 	bool goes_on = connection->buffered > 0;
 	while (goes_on && connection_may_go_on(connection)) {
@@ -110,7 +141,7 @@ void connection_frames(struct connection *connection)
 		if (goes_on)
 			taken += frame.len;
 	}
-	if (taken)
+	if (taken && !connection->discard_until_ms)
 		buffer_take(connection, taken);
 }
 
@@ -128,6 +159,12 @@ void connection_read(struct connection *connection)
 		if (count <= 0) {
 			connection_close(connection, count == 0 ? END_ORDERLY : END_RESET);
 			return;
+		}
+		if (connection->discard_until_ms) {
+			total += (size_t)count;
+			if (total >= READ_MOST)
+				break;
+			continue;
 		}
 		connection->buffered += (size_t)count;
 		connection->used_ms = clock_ms();

@@ -236,14 +236,14 @@ static struct tx_key request_key(struct message *msg)
 		cseq = 0;
 	if (tm_settings()->callid_cseq_matching) {
 		parts[0] = 1;
-	} else if (via_has_cookie(via)) {
+	} else if (via && via_has_cookie(via)) {
 		parts[0] = hash_span_nocase(via->branch);
 		parts[1] = hash_span_nocase(via->hostport);
 	} else { /* of a peer that knows RFC 2543 only: its own tag and everything else must fit */
 		parts[0] = hash_span(message_from_tag(msg));
 		if (tm_settings()->ruri_matching)
 			parts[1] = hash_span(message_original_uri(msg));
-		if (tm_settings()->via1_matching)
+		if (via && tm_settings()->via1_matching)
 			parts[2] = hash_span(via->whole);
 	}
 	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq),
@@ -462,6 +462,10 @@ static void context_begin(struct tx_context *context, struct transaction *tx)
 
 int tx_create(struct message *msg, struct tx_context *context, struct span first_reply)
 {
+	if (!message_top_via(msg)) {
+		log_error("a request without a Via, as of HTTP, cannot have a transaction");
+		return -1;
+	}
 	struct tx_key key = request_key(msg);
 	uint32_t tag = tag_hash(msg);
 	size_t size = message_frozen_size(msg);
