@@ -2,7 +2,6 @@
 /* results: rows that queries brought, kept with the message and read with $dbr and $sqlrows. */
 #include "modules/sqlops/sqlops.h"
 
-#define FIRST_VALUES 32
 #define NAMES_MOST 256
 
 struct results {
@@ -69,7 +68,7 @@ void result_clear(const struct message *msg, struct span name)
 {
 	struct result *one = find(msg, name);
 	if (one)
-		one->rows = one->columns = 0;
+		one->set = (struct row_set){ 0 };
 }
 
 struct result *result_new(struct script_run *run, struct span name)
@@ -84,62 +83,8 @@ struct result *result_new(struct script_run *run, struct span name)
 		results->first = one;
 	}
 	if (one)
-		one->rows = one->columns = 0;
+		one->set = (struct row_set){ 0 };
 	return one;
-}
-
-bool value_from_row(struct script_run *run, const struct db_value *from, struct value *out)
-{
-	char buffer[32];
-	*out = (struct value){ .kind = VALUE_NULL };
-	if (from->kind == DB_NULL)
-		return true;
-	if (from->kind == DB_INT || from->kind == DB_TIME)
-		*out = VALUE_OF_INT(from->number);
-	else
-		*out = VALUE_OF_TEXT(arena_copy(run->arena, db_as_text(from, buffer)));
-	return out->kind == VALUE_INT || out->text.at;
-}
-
-static bool add_row(struct script_run *run, struct result *result, const struct db_rows *rows)
-{
-	size_t used = (size_t)result->rows * result->columns;
-	if (result->capacity < used + rows->count) {
-		size_t more = result->capacity ? 2 * result->capacity : FIRST_VALUES;
-		if (more < used + rows->count)
-			more = used + rows->count;
-		struct value *values = arena_grow(run->arena, result->values,
-			used * sizeof(*values), more * sizeof(*values));
-		if (!values)
-			return false;
-		result->values = values;
-		result->capacity = more;
-	}
-	for (unsigned i = 0; i < rows->count; i++)
-		if (!value_from_row(run, &rows->values[i], &result->values[used + i]))
-			return false;
-	result->rows++;
-	return true;
-}
-
-bool result_read(struct script_run *run, struct result *result, struct db_rows *rows)
-{
-	bool is_good = true;
-	result->rows = 0;
-	result->columns = rows->count;
-	result->column_names = ARENA_ARRAY(run->arena, struct span, rows->count + 1);
-	for (unsigned i = 0; result->column_names && i < rows->count; i++)
-		result->column_names[i] = arena_copy(run->arena, db_column_name(rows, i));
-	while (is_good && db_next(rows)) {
-		is_good = result->column_names && add_row(run, result, rows);
-		if (!is_good)
-			log_error("a query brings more than a message may hold: %u rows were read",
-				result->rows);
-	}
-	is_good = db_end(rows) == DB_OK && is_good;
-	if (!is_good || !result->rows)
-		result->rows = result->columns = 0;
-	return is_good;
 }
 
 void result_note_count(struct script_run *run, const struct connection *connection, int64_t count)
@@ -201,19 +146,20 @@ static const char *bind_place(struct variable_ref *ref, struct arena *arena)
 	       "$dbr(result=>[row,column])";
 }
 
-static struct value result_at(const struct result *result, const struct place *place)
+static struct value value_at(struct script_run *run, const struct row_set *set, const struct place *place)
 {
-	bool has_column = place->column >= 0 && place->column < result->columns;
+	bool has_column = place->column >= 0 && place->column < set->columns;
 	switch (place->kind) {
-	case PLACE_ROWS: return VALUE_OF_INT(result->rows);
-	case PLACE_COLUMNS: return VALUE_OF_INT(result->columns);
+	case PLACE_ROWS: return VALUE_OF_INT(set->rows);
+	case PLACE_COLUMNS: return VALUE_OF_INT(set->columns);
 	case PLACE_NAME:
 		if (has_column)
-			return VALUE_OF_TEXT(result->column_names[place->column]);
+			return VALUE_OF_TEXT(set->names[place->column]);
 		break;
 	case PLACE_VALUE:
-		if (has_column && place->row >= 0 && place->row < result->rows)
-			return result->values[(size_t)place->row * result->columns + (size_t)place->column];
+		if (has_column && place->row >= 0 && place->row < set->rows)
+			return row_value(run,
+				row_set_at(set, (unsigned)place->row, (unsigned)place->column));
 		break;
 	}
 	return (struct value){ .kind = VALUE_NULL };
@@ -225,8 +171,9 @@ static bool get_result(struct script_run *run, const struct variable_ref *ref, s
 	*out = (struct value){ .kind = VALUE_NULL };
 	if (!place_read(variable_inner_text(run, ref), &place))
 		return true;
-	const struct result nothing = { 0 }, *result = find(run->msg, place.name);
-	*out = result_at(result ? result : &nothing, &place);
+	const struct row_set nothing = { 0 };
+	const struct result *result = find(run->msg, place.name);
+	*out = value_at(run, result ? &result->set : &nothing, &place);
 	return true;
 }
 

@@ -95,50 +95,56 @@ static enum db_status run_query(struct script_run *run, const struct connection 
 	return statement ? db_run(statement, NULL, rows) : DB_REJECTED;
 }
 
-/* Runs a query and reads all of its rows, so that nothing waits for the database while they are used. */
 static int ask(struct script_run *run, struct span connection_name, struct span query,
-	struct result *result)
+	struct row_set *set)
 {
 	struct db_rows rows;
 	const struct connection *connection = connection_find(connection_name);
+	*set = (struct row_set){ 0 };
 	if (!connection)
 		return FAILED;
 	result_note_count(run, connection, -1);
 	if (run_query(run, connection, query, &rows) != DB_OK)
 		return FAILED;
 	int64_t affected = rows.affected;
-	if (!result_read(run, result, &rows))
+	if (!row_set_read(&rows, run->arena, set)) {
+		*set = (struct row_set){ 0 };
 		return FAILED;
-	result_note_count(run, connection, result->rows ? (int64_t)result->rows : affected);
-	return result->rows ? FOUND : NO_ROWS;
+	}
+	result_note_count(run, connection, set->rows ? (int64_t)set->rows : affected);
+	if (set->rows)
+		return FOUND;
+	*set = (struct row_set){ 0 };
+	return NO_ROWS;
 }
 
 static int sql_query(struct script_run *run, const struct sql_query_args *args)
 {
-	struct result nobody = { 0 };
-	struct result *result = args->result.len ? result_new(run, args->result) : &nobody;
-	if (!result)
-		return FAILED;
-	int found = ask(run, args->connection, args->query, result);
-	return found == FOUND && result == &nobody ? ROWS_NOT_ASKED : found;
+	struct row_set nobody;
+	if (!args->result.len) {
+		int found = ask(run, args->connection, args->query, &nobody);
+		return found == FOUND ? ROWS_NOT_ASKED : found;
+	}
+	struct result *result = result_new(run, args->result);
+	return result ? ask(run, args->connection, args->query, &result->set) : FAILED;
 }
 
 /* The newest XAVP is read first, so the last row and the last column go first. */
 static int sql_xquery(struct script_run *run, const struct sql_xquery_args *args)
 {
 	struct attributes *all = &run->msg->attributes;
-	struct result result = { 0 };
-	int found = ask(run, args->connection, args->query, &result);
+	struct row_set set;
+	int found = ask(run, args->connection, args->query, &set);
 	if (found != FOUND)
 		return found;
-	for (unsigned row = result.rows; row-- > 0;) {
+	for (unsigned row = set.rows; row-- > 0;) {
 		struct xavp *node = xavp_push(all, &all->xavps, args->xavp, VALUE_OF_INT(0));
 		if (!node)
 			return FAILED;
 		node->has_children = true;
-		for (unsigned i = result.columns; i-- > 0;)
-			if (!xavp_push(all, &node->children, result.column_names[i],
-				    result.values[(size_t)row * result.columns + i]))
+		for (unsigned i = set.columns; i-- > 0;)
+			if (!xavp_push(all, &node->children, set.names[i],
+				    row_value(run, row_set_at(&set, row, i))))
 				return FAILED;
 	}
 	return FOUND;
@@ -149,35 +155,35 @@ static bool assign(struct script_run *run, const struct variable_ref *target, co
 {
 	if (value->kind == VALUE_NULL && strcmp(target->row->name, "avp") == 0)
 		return true;
-	return variable_write(run, target, value);
+	if (variable_write(run, target, value))
+		return true;
+	log_error("sql_pvquery: %.*s is not set", SPAN_ARGS(target->text));
+	return false;
 }
 
-static int assign_row(struct script_run *run, const struct targets *targets, const struct result *result,
+static int assign_row(struct script_run *run, const struct targets *targets, const struct row_set *set,
 	unsigned row)
 {
-	for (unsigned i = 0; i < result->columns; i++) {
+	for (unsigned i = 0; i < set->columns; i++) {
 		if (i == targets->count) {
 			log_error("sql_pvquery: the query brings %u columns, but there are %u variables",
-				result->columns, targets->count);
+				set->columns, targets->count);
 			return FAILED;
 		}
-		if (!assign(run, targets->variables[i],
-			    &result->values[(size_t)row * result->columns + i])) {
-			log_error("sql_pvquery: %.*s is not set",
-				SPAN_ARGS(targets->variables[i]->text));
+		const struct value value = row_value(run, row_set_at(set, row, i));
+		if (!assign(run, targets->variables[i], &value))
 			return FAILED;
-		}
 	}
 	return FOUND;
 }
 
 static int sql_pvquery(struct script_run *run, const struct sql_pvquery_args *args)
 {
-	struct result result = { 0 };
+	struct row_set set = { 0 };
 	const struct targets *targets = targets_of(args->targets);
-	int found = targets ? ask(run, args->connection, args->query, &result) : FAILED;
-	for (unsigned row = result.rows; found == FOUND && row-- > 0;)
-		found = assign_row(run, targets, &result, row);
+	int found = targets ? ask(run, args->connection, args->query, &set) : FAILED;
+	for (unsigned row = set.rows; found == FOUND && row-- > 0;)
+		found = assign_row(run, targets, &set, row);
 	return found;
 }
 

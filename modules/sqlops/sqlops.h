@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/module/module.h"
+#include "core/module/rows.h"
 
 /* ---- connections.c: the databases of the parameter sqlcon ---------------------------------------------- */
 
@@ -29,14 +30,11 @@ bool connections_read_backslash(void);
 
 /* ---- results.c: what queries of a message brought ------------------------------------------------------ */
 
-/* Everything is in the message's arena. */
+/* In the message's arena. */
 struct result {
 	struct result *next;
 	struct span name;
-	unsigned rows, columns;
-	struct span *column_names;
-	struct value *values; /* row by row */
-	size_t capacity; /* of values */
+	struct row_set set;
 };
 
 bool results_prepare(void);
@@ -48,14 +46,8 @@ bool results_start(int64_t most);
 /* The result of this name, emptied; NULL when memory is exhausted. */
 struct result *result_new(struct script_run *run, struct span name);
 void result_clear(const struct message *msg, struct span name);
-/* Reads all rows, to their end; false when that failed or memory is exhausted. */
-bool result_read(struct script_run *run, struct result *result, struct db_rows *rows);
 /* $sqlrows: rows that the last query of this message changed or brought; -1 when it failed. */
 void result_note_count(struct script_run *run, const struct connection *connection, int64_t count);
-
-/* A value of a row for the script: numbers stay numbers, times are their seconds, anything else is
- * text in the arena. */
-bool value_from_row(struct script_run *run, const struct db_value *from, struct value *out);
 
 #define RESULT_VARIABLES 2
 extern const struct variable_row result_variables[RESULT_VARIABLES];
