@@ -2,9 +2,13 @@
 /* Memory that is freed all at once: a chain of chunks, the newest is filled. */
 #include "core/base/arena.h"
 
+#include "core/base/fault.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define LAST_ROOM ((size_t)1 << 17)
 
 struct arena_chunk {
 	struct arena_chunk *older;
@@ -26,8 +30,15 @@ static void chunk_use(struct arena *arena, struct arena_chunk *chunk)
 void arena_clear(struct arena *arena)
 {
 	struct arena_chunk *chunk = arena->chunks;
+	arena->is_short = false;
 	if (!chunk)
 		return;
+	if (fault_is_on()) {
+		size_t chunk_size = arena->chunk_size, limit = arena->limit;
+		arena_free(arena);
+		arena_init(arena, chunk_size, limit);
+		return;
+	}
 	/* Keep the oldest chunk: it has the standard size, later ones may be huge. */
 	while (chunk->older) {
 		struct arena_chunk *older = chunk->older;
@@ -37,6 +48,11 @@ void arena_clear(struct arena *arena)
 	}
 	arena->chunks = chunk;
 	chunk_use(arena, chunk);
+}
+
+void arena_give_last_room(struct arena *arena)
+{
+	arena->limit += LAST_ROOM;
 }
 
 void arena_free(struct arena *arena)
@@ -53,7 +69,8 @@ void arena_free(struct arena *arena)
 static bool arena_add_chunk(struct arena *arena, size_t size)
 {
 	size_t wanted = size + sizeof(struct arena_chunk);
-	if (wanted < arena->chunk_size)
+	/* Where allocations are made to fail each has a chunk of its own, so that all pass by here. */
+	if (wanted < arena->chunk_size && !fault_is_on())
 		wanted = arena->chunk_size;
 	if (arena->used > arena->limit || wanted > arena->limit - arena->used)
 		return false;
@@ -70,8 +87,11 @@ static bool arena_add_chunk(struct arena *arena, size_t size)
 
 void *arena_alloc_slowly(struct arena *arena, size_t size)
 {
-	if (size > SIZE_MAX / 2 || !arena_add_chunk(arena, (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1)))
+	if (size > SIZE_MAX / 2 || fault_hits() ||
+	    !arena_add_chunk(arena, (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1))) {
+		arena->is_short = true;
 		return NULL;
+	}
 	return arena_alloc(arena, size);
 }
 

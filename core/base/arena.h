@@ -14,12 +14,15 @@ struct arena {
 	size_t chunk_size;
 	size_t used;  /* bytes obtained from malloc so far */
 	size_t limit; /* `used` never exceeds this */
+	bool is_short; /* an allocation failed since it was empty */
 };
 
 /* Sets up an empty arena that grows by `chunk_size` bytes and refuses to exceed `limit`. */
 void arena_init(struct arena *arena, size_t chunk_size, size_t limit);
 /* Forgets everything that was allocated; keeps one chunk for reuse. */
 void arena_clear(struct arena *arena);
+/* Room for one answer, beyond the limit: what failed before stays failed. */
+void arena_give_last_room(struct arena *arena);
 /* Returns all memory; the arena is unusable until the next arena_init. */
 void arena_free(struct arena *arena);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/base/check.h"
+#include "core/base/fault.h"
 #include "core/loop/context.h"
 #include "core/loop/loop.h"
 
@@ -77,7 +78,7 @@ static struct fiber *fiber_take(void)
 		state.idle_count--;
 		return fiber;
 	}
-	fiber = calloc(1, sizeof(*fiber));
+	fiber = fault_hits() ? NULL : calloc(1, sizeof(*fiber));
 	if (fiber && !context_create(&fiber->context, STACK_BYTES, fiber_main)) {
 		free(fiber);
 		return NULL;

@@ -71,6 +71,7 @@ static void block_branch(struct block *block, const struct message *msg, const c
 		*out = copy;
 }
 
+/* The size; 0: no memory. */
 static size_t freeze_into(char *base, const struct message *msg)
 {
 	struct block block = { .base = base };
@@ -94,7 +95,9 @@ static size_t freeze_into(char *base, const struct message *msg)
 	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus || msg->attributes.xavis) {
 		struct writer w = writer_in_arena(msg->arena, 1024);
 		attributes_freeze(&msg->attributes, &w);
-		attributes = block_text(&block, w.failed ? SPAN_OF("") : writer_result(&w));
+		if (w.failed)
+			return 0;
+		attributes = block_text(&block, writer_result(&w));
 	}
 	if (!base)
 		return block.used;
@@ -126,9 +129,9 @@ size_t message_frozen_size(const struct message *msg)
 	return freeze_into(NULL, msg);
 }
 
-void message_freeze(const struct message *msg, void *block)
+bool message_freeze(const struct message *msg, void *block)
 {
-	freeze_into(block, msg);
+	return freeze_into(block, msg) > 0;
 }
 
 /* Edits are relinked when new ones are added, so a working message has its own nodes. */

@@ -85,6 +85,7 @@ enum message_note { /* bits of message.notes */
 	NOTE_VIA_SERVER_ID = 1u << 13,    /* our Via gets ;srvid=, … */
 	NOTE_VIA_PARAMS = 1u << 14,       /* … the members of the XAVP xavp_via_params, … */
 	NOTE_VIA_ADDRESS = 1u << 15,      /* … address and port of the XAVP xavp_via_fields (corex) */
+	NOTE_TAKEN = 1u << 16,            /* it was answered or forwarded, or a transaction will see to it */
 	NOTE_TRAILING_BYTES = 1u << 20,   /* the datagram was longer than Content-Length says */
 };
 
@@ -219,10 +220,11 @@ bool message_set_reply_body(struct message *msg, struct span body, struct span c
 [[nodiscard]] bool message_apply_edits(struct message *msg);
 
 /* ---- keeping ------------------------------------------------------------------------------- */
-/* Bytes that message_freeze will write. */
+/* Bytes that message_freeze will write; 0: no memory to find out. */
 size_t message_frozen_size(const struct message *msg);
-/* Writes the message, without its arena and slots, into `block` (16-aligned, of that size). */
-void message_freeze(const struct message *msg, void *block);
+/* Writes the message, without its arena and slots, into `block` (16-aligned, of that size). False:
+ * no memory; the block is worth nothing then. */
+[[nodiscard]] bool message_freeze(const struct message *msg, void *block);
 /* A working message in `arena` over a frozen one; its bytes and texts borrow from `block`, so the
  * block must stay while the message is used. NULL when memory is exhausted. */
 [[nodiscard]] struct message *message_thaw(const void *block, struct arena *arena);

@@ -10,6 +10,7 @@
 #include "core/process/reload.h"
 #include "core/script/config_names.h"
 #include "core/shm/map.h"
+#include "core/shm/repair.h"
 
 static struct span time_text(int64_t wall_s, char out[32])
 {
@@ -198,6 +199,12 @@ static uint64_t memory_unit(struct span name)
 	}
 }
 
+/* Every index against what it is an index of; costs time in proportion to the content. */
+static void run_shm_check(struct rpc_call *call)
+{
+	rpc_add_int(call, NULL, NULL, shard_check_all_sets());
+}
+
 static void run_shmmem(struct rpc_call *call)
 {
 	struct shm_usage usage;
@@ -312,6 +319,8 @@ static const struct rpc_command commands[] = {
 	{ "core.psx", run_psx, "Lists the processes as structures.", NULL, true },
 	{ "core.psa", run_psa, "Lists the processes with all that is known of them.", NULL, true },
 	{ "core.kill", run_kill, "Sends a signal to the server (TERM).", "[signal]" },
+	{ "core.shm_check", run_shm_check,
+	  "Walks all of the shared memory; the number of inconsistencies, each of which is logged." },
 	{ "core.shmmem", run_shmmem, "Shows the shared memory.", "[b|k|m|g]" },
 	{ "core.sockets_list", run_sockets_list, "Lists the listen addresses." },
 	{ "core.aliases_list", run_aliases_list, "Lists the names that are ours." },

@@ -76,6 +76,7 @@ bool forward_request(struct script_run *run, struct message *msg)
 	for (unsigned i = 0; i < located.count; i++)
 		if (forward_to(msg, &located.targets[i])) {
 			counter_inc(forwarded_requests);
+			msg->notes |= NOTE_TAKEN;
 			return true;
 		}
 	return false;

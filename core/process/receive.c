@@ -144,9 +144,14 @@ static void receive_request(struct message *msg)
 		return;
 	if (!run_main_route(msg, ROUTE_REQUEST))
 		counter_inc(counters.dropped_requests);
+	bool was_short = msg->arena->is_short;
+	if (was_short)
+		arena_give_last_room(msg->arena);
 	for (unsigned i = 0; i < claim_count; i++)
 		if (claims[i]->after)
 			claims[i]->after(msg);
+	if (was_short && !(msg->notes & NOTE_TAKEN) && message_method(msg) != METHOD_ACK)
+		refuse_request(msg, 500, SPAN_OF("Server Internal Error"), (struct span){ NULL, 0 });
 }
 
 static void receive_reply(struct message *msg)

@@ -22,6 +22,11 @@ void refuse_prepare(void)
 
 void refuse_request(struct message *request, unsigned code, struct span reason, struct span lines)
 {
+	/* What could not be read for want of memory is not the sender's fault. */
+	if (request->arena->is_short && code < 500) {
+		code = 500;
+		reason = SPAN_OF("Server Internal Error");
+	}
 	struct local_reply reply = { .request = request,
 				     .code = code,
 				     .reason = reason,

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/fault.h"
 #include "core/module/live.h"
 #include "core/module/describe.h"
 #include "core/net/resolver.h"
@@ -252,6 +253,10 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	apply_command_line(diagnostics);
 	core_settings_apply();
 	configure_log();
+	if (!fault_prepare()) {
+		log_critical("the file that %s names cannot be mapped", FAULT_PLAN_VARIABLE);
+		return NULL;
+	}
 	if (!shm_init((size_t)core_settings()->shm_mem_size << 20)) {
 		log_critical("cannot map %lld MB of shared memory: %m", (long long)core_settings()->shm_mem_size);
 		return NULL;

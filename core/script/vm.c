@@ -374,6 +374,13 @@ static int run_frames(struct script_run *run)
 			}
 			break;
 		case OP_CALL: {
+			/* What a failed allocation left undone must not decide anything. */
+			if (__builtin_expect(run->arena->is_short, 0)) {
+				log_error("no memory for this message; the script ends");
+				run->exited = true;
+				state->depth = outermost - 1;
+				return SCRIPT_STOP;
+			}
 			int result = call_function(run, &image->calls[in.c], frame->base + in.b);
 			run->return_code = result;
 			if (result == SCRIPT_STOP || run->exited) {

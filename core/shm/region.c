@@ -6,6 +6,7 @@
  * its start always meets valid marks. */
 #include "core/shm/region.h"
 
+#include "core/base/fault.h"
 #include "core/shm/internal.h"
 
 #define EMPTY_PAGES_KEPT 1
@@ -297,7 +298,7 @@ void region_link(struct shard *shard, struct slot *slot, struct block *block)
 void *region_alloc(struct shard *shard, struct slot *slot, size_t size)
 {
 	bug_if(slot->state == SLOT_FREE, "memory for a slot that is free");
-	struct block *block = heap_take(shard, size);
+	struct block *block = fault_hits() ? NULL : heap_take(shard, size);
 	if (!block)
 		return NULL;
 	CRASH_POINT("block taken, nobody's");

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/base/fault.h"
 #include "core/shm/internal.h"
 
 #define SLOT_BYTES_MOST 16000
@@ -257,7 +258,7 @@ static void slot_set_state(struct slot *slot, enum slot_state value)
 
 void *slot_new(struct shard *shard, uint64_t hash)
 {
-	struct slot *slot = slot_take_free(shard);
+	struct slot *slot = fault_hits() ? NULL : slot_take_free(shard);
 	if (!slot)
 		return NULL;
 	CRASH_POINT("slot taken, still free");

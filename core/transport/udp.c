@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
 #include "core/transport/send.h"
@@ -61,7 +62,7 @@ static struct datagram *pool_take(void)
 	if (datagram) {
 		pool.free = datagram->next;
 		pool.free_count--;
-	} else if ((datagram = malloc(sizeof(*datagram)))) {
+	} else if ((datagram = fault_malloc(sizeof(*datagram)))) {
 		arena_init(&datagram->arena, ARENA_CHUNK, pool.arena_limit);
 	}
 	if (datagram) {

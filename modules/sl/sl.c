@@ -65,6 +65,10 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 		count_failure();
 		return false;
 	}
+	if (msg->arena->is_short && code >= 300 && code < 500) {
+		code = 500;
+		reason = SPAN_OF("Server Internal Error");
+	}
 	struct local_reply reply = { .request = msg,
 				     .code = code,
 				     .reason = reason,
@@ -81,6 +85,8 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 		return false;
 	}
 	count_reply(code);
+	if (code >= 200)
+		msg->notes |= NOTE_TAKEN;
 	run_event("sl:local-response", msg);
 	return true;
 }

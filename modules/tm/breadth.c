@@ -49,10 +49,12 @@ bool breadth_divide(const struct transaction *tx, struct message *msg, unsigned 
 	return true;
 }
 
-void breadth_write(struct message *msg, unsigned breadth)
+bool breadth_write(struct message *msg, unsigned breadth)
 {
 	const struct sip_header *h = message_header(msg, HEADER_MAX_BREADTH);
 	for (; h; h = message_next_header(msg, h))
-		edit_remove_header(msg, h);
-	edit_append_header(msg, arena_printf(msg->arena, "Max-Breadth: %u\r\n", breadth));
+		if (!edit_remove_header(msg, h))
+			return false;
+	struct span line = arena_printf(msg->arena, "Max-Breadth: %u\r\n", breadth);
+	return line.at && edit_append_header(msg, line);
 }

@@ -125,7 +125,7 @@ static bool branch_start(struct transaction *tx, struct message *msg, const stru
 	out.via_branch = tx_via_branch(tx, tx->branch_count, hop_loop_hash(msg), via);
 	render_sized_request(&w, &out);
 	if (w.failed || !run_onsend_route(msg, &out)) {
-		msg->last_error = w.failed ? 513 : 477;
+		msg->last_error = !w.failed ? 477 : msg->arena->is_short ? 500 : 513;
 		return false;
 	}
 	struct branch_record record = record_of(msg, writer_result(&w));
@@ -190,20 +190,33 @@ static bool start_somewhere(struct transaction *tx, struct message *msg, const s
 	return false;
 }
 
-/* A branch route changes its own copy of the edits only. */
-static struct edit *copy_edits(struct arena *arena, const struct edit *edits)
+/* A branch route changes its own copy of the edits only. False: no memory; the edits are as before. */
+static bool copy_edits(struct message *msg)
 {
 	struct edit *first = NULL, **last = &first;
-	for (; edits; edits = edits->next) {
-		struct edit *copy = arena_alloc(arena, sizeof(*copy));
+	for (const struct edit *edit = msg->edits; edit; edit = edit->next) {
+		struct edit *copy = arena_alloc(msg->arena, sizeof(*copy));
 		if (!copy)
-			break;
-		*copy = *edits;
+			return false;
+		*copy = *edit;
 		copy->next = NULL;
 		*last = copy;
 		last = &copy->next;
 	}
-	return first;
+	msg->edits = first;
+	return true;
+}
+
+/* What the branch has of its own before its route runs. */
+static bool prepare_edits(const struct transaction *tx, struct message *msg)
+{
+	const struct tx_context *context = tx_context(msg);
+	if (!tx->on_branch && !context->writes_breadth)
+		return true;
+	if (copy_edits(msg) && (!context->writes_breadth || breadth_write(msg, context->breadth)))
+		return true;
+	msg->last_error = 500;
+	return false;
 }
 
 bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
@@ -221,14 +234,10 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 	}
 	if (destination)
 		msg->target = *destination;
-	if (tx->on_branch || context->writes_breadth)
-		msg->edits = copy_edits(msg->arena, kept_edits);
-	if (context->writes_breadth)
-		breadth_write(msg, context->breadth);
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
-	bool is_sent = run_branch_route(run, tx, msg) && find_targets(tx, msg, forced, &located) &&
-		       start_somewhere(tx, msg, &located);
+	bool is_sent = prepare_edits(tx, msg) && run_branch_route(run, tx, msg) &&
+		       find_targets(tx, msg, forced, &located) && start_somewhere(tx, msg, &located);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
 	msg->target = kept_target;
@@ -399,20 +408,32 @@ static void write_extra_headers(struct writer *w, const struct message *sent)
 	}
 }
 
-static void cancel_branch(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
+/* The CANCEL of a branch, kept; absent: no memory. */
+static struct span make_cancel(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
 {
-	struct message *sent = branch->cancel.at ? NULL : branch_request(branch, arena);
-	if (!sent)
-		return;
+	struct message *sent = branch_request(branch, arena);
 	struct writer w = writer_in_arena(arena, 1024);
+	if (!sent)
+		return NO_SPAN;
 	write_shared_headers(&w, sent, "CANCEL",
 			     sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
 	write_extra_headers(&w, sent);
 	writer_literal(&w, "Content-Length: 0\r\n");
 	writer_span(&w, bytes_span(tx->cancel_reason));
 	writer_literal(&w, "\r\n");
-	if (w.failed || !tx_keep(tx, &branch->cancel, writer_result(&w)))
+	bool is_kept = !w.failed && tx_keep(tx, &branch->cancel, writer_result(&w));
+	return is_kept ? writer_result(&w) : NO_SPAN;
+}
+
+static void cancel_branch(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
+{
+	if (branch->cancel.at)
 		return;
+	struct span cancel = make_cancel(tx, branch, arena);
+	if (!cancel.at) {
+		branch->cancel_ms = clock_ms() + tx->retr1_ms; /* it is tried again then */
+		return;
+	}
 	branch->cancel_wanted = false;
 	branch->retransmit_ms = 0;
 	if (!transport_is_reliable((enum transport)branch->to.transport)) {
@@ -422,7 +443,7 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 	/* A callee that does not answer the CANCEL is not waited for beyond 64*T1 (RFC 3261 9.1). */
 	branch->expires_ms =
 		clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
-	branch_send(branch, writer_result(&w));
+	branch_send(branch, cancel);
 }
 
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/shm/map.h"
+#include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
 static struct span reply_reason(const struct message *reply)
@@ -74,14 +75,32 @@ bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, boo
 	return true;
 }
 
+/* What should go upstream cannot be made for want of memory: the caller hears 500, made in memory of its
+ * own. When even that fails, the transaction ends with its lifetime. */
+static void refuse_upstream(struct transaction *tx)
+{
+	struct datagram *event = tx->server == SERVER_PROCEEDING ? datagram_take() : NULL;
+	if (!event)
+		return;
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx_request(tx, &event->arena, &context);
+	struct script_run run;
+	log_error("no memory for a final reply; the caller hears 500");
+	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
+		reply_locally(&run, tx, request, 500, SPAN_OF("Server Internal Error"));
+	datagram_release(event);
+}
+
 static void relay_upstream(struct transaction *tx, struct message *reply)
 {
 	unsigned code = reply->index->status;
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
 	render_reply(&w, reply);
 	if (w.failed) {
-		log_error("a reply is too large to relay");
-		return;
+		log_error("a reply %u is too large to relay", code);
+		if (code >= 300 || (code >= 200 && !(tx->flags & TX_INVITE)))
+			refuse_upstream(tx);
+		return; /* a 2xx to INVITE comes again */
 	}
 	if (!send_upstream(tx, writer_result(&w), code, false))
 		return;
@@ -294,8 +313,10 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 		return false;
 	struct tx_context context = context_holding(tx);
 	struct message *request = request_for_route(tx, &context, arena);
-	if (!request || !script_run_init(&run, request, ROUTE_FAILURE, NULL))
-		return false;
+	if (!request || !script_run_init(&run, request, ROUTE_FAILURE, NULL)) {
+		refuse_upstream(tx);
+		return true;
+	}
 	uint32_t route = script_route(run.image, ROUTE_FAILURE, route_name(armed));
 	struct tx_context *own = tx_context(request);
 	tx->on_failure = 0; /* armed for one failure */
@@ -309,8 +330,13 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 		script_run_route(&run, route);
 	fiber_set_local(outer);
 	tx_keep_state(tx, request);
-	return own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 ||
-	       (tx->flags & TX_SUSPENDED);
+	bool is_cared_for = own->replied || (own->relayed && !all_done(tx)) || tx->code >= 200 ||
+			    (tx->flags & TX_SUSPENDED);
+	if (!is_cared_for && arena->is_short) {
+		refuse_upstream(tx);
+		return true;
+	}
+	return is_cared_for;
 }
 
 /* `reply`: as it came, or NULL when it has to be fetched. */
@@ -326,7 +352,7 @@ static void tell_failure(struct transaction *tx, unsigned winner, struct message
 	tell_about(tx, TM_FAILED, reply, branch->code, reason, arena, branch);
 }
 
-void finish_branches(struct transaction *tx, struct arena *arena)
+static void finish_with(struct transaction *tx, struct arena *arena)
 {
 	/* Each round may start a new serial leg; a leg that fails at once is looked at again. */
 	for (unsigned round = 0; round < BRANCHES_MOST; round++) {
@@ -354,6 +380,14 @@ void finish_branches(struct transaction *tx, struct arena *arena)
 			      tm_settings()->reply_408_reason);
 }
 
+void finish_branches(struct transaction *tx, struct arena *arena)
+{
+	finish_with(tx, arena);
+	/* Nothing was decided, and nothing is left that could decide it. */
+	if (tx->server == SERVER_PROCEEDING && all_done(tx) && arena->is_short)
+		refuse_upstream(tx);
+}
+
 void tx_resume(struct tx_context *context, struct span route_text, struct arena *arena)
 {
 	struct transaction *tx = context->tx;
@@ -365,8 +399,10 @@ void tx_resume(struct tx_context *context, struct span route_text, struct arena 
 		tx->created_ms + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 	struct tx_context own = context_holding(tx);
 	struct message *request = tx_request(tx, arena, &own);
-	if (!request || !script_run_init(&run, request, ROUTE_REQUEST, NULL))
+	if (!request || !script_run_init(&run, request, ROUTE_REQUEST, NULL)) {
+		refuse_upstream(tx);
 		return;
+	}
 	struct tx_context *seen = tx_context(request);
 	seen->main_is_used = false;
 	uint32_t route = script_route(run.image, ROUTE_REQUEST, route_text);
@@ -525,6 +561,28 @@ static void take_failure(struct transaction *tx, unsigned number, struct message
 		finish_branches(tx, reply->arena);
 }
 
+/* Its route could not do what it should with a reply: it does not go on half done. What its sender
+ * repeats by itself is waited for, in place of the rest the caller hears 500. */
+static void lose_reply(struct transaction *tx, unsigned number, unsigned code)
+{
+	struct tx_branch *branch = tx->branches[number];
+	bool comes_again = code < 200 || (code < 300 && (tx->flags & TX_INVITE));
+	log_error("no memory for a reply %u; it is not passed on", code);
+	if (comes_again)
+		return;
+	if (code < 300) {
+		refuse_upstream(tx);
+		return;
+	}
+	branch->code = 500;
+	branch->is_local = true;
+	struct datagram *event = datagram_take();
+	if (event && all_done(tx) && tx->server == SERVER_PROCEEDING)
+		finish_branches(tx, &event->arena);
+	if (event)
+		datagram_release(event);
+}
+
 /* What a reply means for its branch; everything that follows is the core's business. */
 static void take_reply(struct tx_context *context, unsigned number, struct message *reply)
 {
@@ -547,7 +605,9 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	if (code < 200) {
 		take_provisional(tx, branch, reply, was_calling);
 		bool is_kept = run_reply_route(tx, context, reply);
-		if ((code > 100 || tm_settings()->relay_100) && is_kept && tx->server == SERVER_PROCEEDING &&
+		if (reply->arena->is_short)
+			lose_reply(tx, number, code);
+		else if ((code > 100 || tm_settings()->relay_100) && is_kept && tx->server == SERVER_PROCEEDING &&
 		    !(tx->flags & TX_LOCAL))
 			relay_upstream(tx, reply);
 		return;
@@ -557,7 +617,9 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	branch->code = (uint16_t)code;
 	branch->expires_ms = branch->cancel_ms = 0;
 	run_reply_route(tx, context, reply);
-	if (code < 300)
+	if (reply->arena->is_short && !(tx->flags & TX_LOCAL))
+		lose_reply(tx, number, code);
+	else if (code < 300)
 		take_success(tx, number, reply);
 	else
 		take_failure(tx, number, reply);

@@ -161,14 +161,16 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 		msg->last_error = 487;
 		return false;
 	}
-	tx_keep_state(tx, msg);
+	bool is_kept = tx_keep_state(tx, msg);
 	context->kept_flags = msg->flags;
 	take_timer_avp(msg, tm_settings()->fr_timer_avp, &tx->fr_ms);
 	take_timer_avp(msg, tm_settings()->fr_inv_timer_avp, &tx->fr_inv_ms);
 	/* A t_newtran() before froze the request as it was then. */
 	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
-		tx_refreeze(tx, msg);
-	bool is_sent = relay_branches(run, tx, forced);
+		is_kept = tx_refreeze(tx, msg) && is_kept;
+	if (!is_kept)
+		log_error("no shared memory for what failure routes need; the request is not forwarded");
+	bool is_sent = is_kept && relay_branches(run, tx, forced);
 	if (!is_sent && tm_settings()->failure_exec_mode && tx->on_failure && all_done(tx))
 		is_sent = relay_nowhere(tx, msg);
 	context->relayed = context->relayed || is_sent;
@@ -215,7 +217,10 @@ bool reply_current(struct script_run *run, unsigned code, struct span reason)
 		struct tx_context own = context_holding(context->tx);
 		request = tx_request(context->tx, run->arena, &own);
 	}
-	if (request && run->kind == ROUTE_REQUEST && !message_to_tag(request).len &&
+	if (run->arena->is_short && code >= 300 && code < 500) {
+		code = 500;
+		reason = SPAN_OF("Server Internal Error");
+	} else if (request && run->kind == ROUTE_REQUEST && !message_to_tag(request).len &&
 	    code > 100 && tx_is_merged(context->tx)) {
 		code = 482;
 		reason = SPAN_OF("Loop Detected");

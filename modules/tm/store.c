@@ -368,23 +368,27 @@ void *tx_freeze(struct transaction *tx, const struct message *msg)
 {
 	size_t size = message_frozen_size(msg);
 	struct shard *shard = tx_lock(tx);
-	void *block = region_alloc(shard, &tx->slot, size);
+	void *block = size ? region_alloc(shard, &tx->slot, size) : NULL;
 	shard_unlock(shard);
-	if (block)
-		message_freeze(msg, block);
-	return block;
+	if (!block || message_freeze(msg, block))
+		return block;
+	shard = tx_lock(tx);
+	region_free(shard, &tx->slot, block);
+	shard_unlock(shard);
+	return NULL;
 }
 
-void tx_refreeze(struct transaction *tx, struct message *msg)
+bool tx_refreeze(struct transaction *tx, struct message *msg)
 {
 	void *block = tx_freeze(tx, msg);
 	if (!block)
-		return;
+		return false;
 	void *old = tx->request;
 	tx->request = block;
 	struct shard *shard = tx_lock(tx);
 	region_free(shard, &tx->slot, old);
 	shard_unlock(shard);
+	return true;
 }
 
 bool tx_keep(struct transaction *tx, struct bytes *place, struct span text)
@@ -428,13 +432,12 @@ static struct transaction *make(struct shard *shard, struct tx_key key, const st
 {
 	uint32_t method = message_method(msg);
 	struct transaction *tx = slot_new(shard, key.hash);
-	void *block = tx ? region_alloc(shard, &tx->slot, size) : NULL;
-	if (!block) {
+	void *block = tx && size ? region_alloc(shard, &tx->slot, size) : NULL;
+	if (!block || !message_freeze(msg, block)) {
 		if (tx)
 			slot_free(shard, &tx->slot);
 		return NULL;
 	}
-	message_freeze(msg, block);
 	tx->request = block;
 	tx->check = key.check;
 	tx->method = method;
@@ -492,6 +495,7 @@ int tx_create(struct message *msg, struct tx_context *context, struct span first
 		return -1;
 	}
 	context_begin(context, tx);
+	msg->notes |= NOTE_TAKEN;
 	counter_inc(tm_counters->uas);
 	if (is_observed(tx, TM_REQUEST_IN))
 		tell_observers(tx, TM_REQUEST_IN, msg, NULL, 0, NO_SPAN, NULL);
@@ -559,18 +563,20 @@ static bool has_attributes(const struct message *msg)
 	return all->avps || all->xavps || all->xavus || all->xavis;
 }
 
-void tx_keep_state(struct transaction *tx, const struct message *msg)
+bool tx_keep_state(struct transaction *tx, const struct message *msg)
 {
 	tx->message_flags = msg->flags;
 	tx->script_flags = msg->script_flags;
 	if (!has_attributes(msg) && !tx->attributes.at)
-		return;
+		return true;
 	struct writer w = writer_in_arena(msg->arena, 512);
 	attributes_freeze(&msg->attributes, &w);
-	if (w.failed || span_equal(writer_result(&w), bytes_span(tx->attributes)))
-		return;
+	if (w.failed)
+		return false;
+	if (span_equal(writer_result(&w), bytes_span(tx->attributes)))
+		return true;
 	/* An empty set is kept too: it says that nothing of what was frozen first is left. */
-	tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : SPAN_OF(""));
+	return tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : SPAN_OF(""));
 }
 
 /* A script that ends without having answered or forwarded its request leaves nothing to wait for. */
@@ -579,8 +585,9 @@ void request_ended(struct message *msg)
 	struct tx_context *context = tx_context(msg);
 	if (!context || !context->is_creator)
 		return;
+	bool is_undone = msg->arena->is_short && !context->replied;
 	bool is_changed = has_attributes(msg) || msg->flags != context->kept_flags;
-	if (context->relayed && !is_changed) {
+	if (context->relayed && !is_changed && !is_undone) {
 		tx_leave(context);
 		return;
 	}
@@ -591,7 +598,7 @@ void request_ended(struct message *msg)
 	tx->flags &= ~(uint32_t)TX_IN_SCRIPT;
 	if (tx->branch_count == 0 && tx->code < 200 && !(tx->flags & TX_SUSPENDED)) {
 		struct script_run run;
-		bool wants_reply = context->relay_failed && !(tx->flags & TX_NO_INTERNAL_REPLY);
+		bool wants_reply = (context->relay_failed || msg->arena->is_short) && !(tx->flags & TX_NO_INTERNAL_REPLY);
 		if (wants_reply && script_run_init(&run, msg, ROUTE_EVENT, NULL))
 			reply_locally(&run, tx, msg,
 				      msg->last_error >= 400 ? (unsigned)msg->last_error : 500,
@@ -772,7 +779,9 @@ enum claim_result claim_reply(struct message *reply)
 	struct tx_context *context = tx_context(reply);
 	const struct sip_via *via = message_top_via(reply);
 	unsigned number;
-	if (!context || !tx_from_via(via->branch, context, &number))
+	if (!context)
+		return CLAIM_CONSUMED; /* no memory: as if it had been lost on its way */
+	if (!tx_from_via(via->branch, context, &number))
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	struct shard *shard = shard_lock_number(store.set, context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);

@@ -39,10 +39,16 @@ static void branch_time_out(struct transaction *tx, unsigned number, struct aren
 }
 
 /* Says it to the callee again until it answers or the usual number of tries is over. */
-static void repeat_cancel(struct transaction *tx, struct tx_branch *branch)
+static void repeat_cancel(struct transaction *tx, unsigned number, struct arena *arena)
 {
+	struct tx_branch *branch = tx->branches[number];
 	if (!is_due(branch->cancel_ms))
 		return;
+	if (!branch->cancel.at) {
+		branch->cancel_ms = 0;
+		cancel_branches(tx, 1u << number, arena);
+		return;
+	}
 	if (branch_is_done(branch) && branch->cancel_interval_ms >= tx->retr2_ms) {
 		branch->cancel_ms = 0;
 		return;
@@ -56,7 +62,7 @@ static void repeat_cancel(struct transaction *tx, struct tx_branch *branch)
 static bool tick_branch(struct transaction *tx, unsigned number, struct arena *arena)
 {
 	struct tx_branch *branch = tx->branches[number];
-	repeat_cancel(tx, branch);
+	repeat_cancel(tx, number, arena);
 	if (branch_is_done(branch))
 		return false;
 	if (is_due(branch->expires_ms) || (tx->flags & TX_LIFETIME_OVER)) {

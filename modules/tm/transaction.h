@@ -228,10 +228,10 @@ void *tx_freeze(struct transaction *tx, const struct message *msg);
 /* The stored request as a working message with this context attached; NULL: no memory. */
 struct message *tx_request(struct transaction *tx, struct arena *arena,
 			   const struct tx_context *context);
-/* Stores the request again, as the route that relayed it left it. Lease held. */
-void tx_refreeze(struct transaction *tx, struct message *msg);
-/* Keeps attributes and flags that a route changed. */
-void tx_keep_state(struct transaction *tx, const struct message *msg);
+/* Stores the request again, as the route that relayed it left it; false: no memory. Lease held. */
+bool tx_refreeze(struct transaction *tx, struct message *msg);
+/* Keeps attributes and flags that a route changed; false: no memory for them. */
+bool tx_keep_state(struct transaction *tx, const struct message *msg);
 /* Our Via branch for branch number `number`. */
 struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
 			  char out[HOP_BRANCH_MAX]);
@@ -289,8 +289,8 @@ struct breadth {
 /* Shares what is left of the request's breadth among so many new branches. False: it does not suffice. */
 [[nodiscard]] bool breadth_divide(const struct transaction *tx, struct message *msg, unsigned branches,
 				  struct breadth *out);
-/* Edits the header. */
-void breadth_write(struct message *msg, unsigned breadth);
+/* Edits the header; false: no memory. */
+[[nodiscard]] bool breadth_write(struct message *msg, unsigned breadth);
 
 /* ---- failover.c: targets that fail, and those that come next --------------------------------------------- */
 [[nodiscard]] bool failover_prepare(struct diagnostics *diagnostics);

@@ -176,7 +176,7 @@ static void parameters_that_come_first_are_kept_through_freezing(void **unused)
 	struct message *msg = parse(REQUEST("sip:bob@example.com", "", ""));
 	assert_true(record_route_add_param(msg, SPAN_OF(";nat=yes")));
 	void *block = arena_alloc(&arena, message_frozen_size(msg));
-	message_freeze(msg, block);
+	assert_true(message_freeze(msg, block));
 	struct message *thawed = message_thaw(block, &arena);
 	assert_non_null(thawed);
 	struct script_run run = run_of(thawed);
@@ -216,7 +216,7 @@ static void own_route_is_found_again_after_a_transaction(void **unused)
 		"sip:bob@192.0.2.7", ";tag=to", "Route: <sip:127.0.0.1;lr;ftag=to;did=a.b>\r\n"));
 	loose_route(msg, 0);
 	void *block = arena_alloc(&arena, message_frozen_size(msg));
-	message_freeze(msg, block);
+	assert_true(message_freeze(msg, block));
 	struct message *thawed = message_thaw(block, &arena);
 	assert_true(loose_param(thawed, SPAN_OF("did"), &value));
 	assert_true(span_equal(value, SPAN_OF("a.b")));
