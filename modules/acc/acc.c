@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* acc: accounting of transactions. The script marks a request with flags; when its transaction is
- * answered, a record goes to the log. The rows of the module and what the events of tm mean; the
+ * answered, a record goes to the log, to a database, or both. The rows of the module and what the events of tm mean; the
  * records are made in record.c. */
 #include "modules/acc/acc.h"
 #include "modules/rr/rr_api.h"
@@ -42,6 +42,7 @@ static struct acc_settings settings = {
 	.time_exten = SPAN("time_exten"),
 	.time_format = SPAN("%Y-%m-%d %H:%M:%S"),
 	.clone_msg = true,
+	.db_queue_size = 64,
 	.acc_extra_size = ACC_MAX_FIELDS,
 	.cdr_extra_size = ACC_MAX_FIELDS,
 };
@@ -113,8 +114,13 @@ static const struct field setting_fields[] = {
 	FIELD(settings, acc_sip_reason_column, "column of the reason"),
 	FIELD(settings, acc_time_column, "column of the time"),
 	FIELD(settings, db_version_check, "check the versions of the tables"),
-	FIELD(settings, db_insert_mode, "0 insert, 1 delayed, 2 in the background", .min = 0,
+	FIELD(settings, db_insert_mode,
+		"accepted: rows are always written in the background, several at a time", .min = 0,
 		.max = 2),
+	FIELD(settings, db_queue_size,
+		"MiB of rows that may wait in the file acc.queue while the database is away",
+		.min = 1, .max = 2047),
+	FIELD(settings, db_queue_dir, "folder of acc.queue; without it the run directory"),
 	FIELD(settings, cdr_enable, "write a record per dialog"),
 	FIELD(settings, cdr_skip, "dialog variable that suppresses the dialog's record"),
 	FIELD(settings, cdr_expired_dlg_enable, "write records of dialogs that timed out"),
@@ -168,9 +174,14 @@ static const struct script_function functions[] = {
 		"Writes a record to the log, and to a table with db_url."),
 };
 
-static bool flag_is_set(const struct message *msg, int64_t flag)
+static uint32_t flag_bit(int64_t flag)
 {
-	return flag >= 0 && (msg->flags & 1u << flag);
+	return flag >= 0 ? 1u << flag : 0;
+}
+
+static bool flag_is_set(uint32_t flags, int64_t flag)
+{
+	return flags & flag_bit(flag);
 }
 
 static bool is_upstream(struct message *msg)
@@ -204,10 +215,15 @@ static int log_request(struct script_run *run, const struct comment_args *args)
 
 static int database_request(struct script_run *run, const struct table_args *args)
 {
-	(void)run;
-	log_error("no record in table %.*s: acc does not write to databases yet",
-		SPAN_ARGS(args->table));
-	return SCRIPT_FALSE;
+	struct acc_record record = { .message = run->msg,
+		.request = run->msg,
+		.is_upstream = is_upstream(run->msg) };
+	if (!rows_wanted()) {
+		log_error("no record in table %.*s: acc.db_url is not set", SPAN_ARGS(args->table));
+		return SCRIPT_FALSE;
+	}
+	read_comment(args->comment, &record);
+	return rows_put_into(run, &record, args->table) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static int request(struct script_run *run, const struct table_args *args)
@@ -230,34 +246,63 @@ static struct span event_reason(const struct tm_event_info *info)
 	return reason.len ? reason : info->reason;
 }
 
-static void record_event(
-	const struct tm_event_info *info, const char *what, struct message *message)
+/* What is written where: a flag of the message for the log and one for the database. */
+struct target {
+	const char *what;
+	const int64_t *log_flag, *db_flag;
+	enum acc_table table;
+};
+static const struct target answered = { "transaction answered", &settings.log_flag,
+	&settings.db_flag, ACC_TABLE_ANSWERED };
+static const struct target acknowledged = { "request acknowledged", &settings.log_flag,
+	&settings.db_flag, ACC_TABLE_ANSWERED };
+static const struct target missed = { "call missed", &settings.log_missed_flag,
+	&settings.db_missed_flag, ACC_TABLE_MISSED };
+
+/* Is there a flag for the log or for the database? */
+static bool is_wanted(uint32_t flags, const struct target *target)
 {
-	struct acc_record record = { .what = what,
-		.message = message,
+	return flag_is_set(flags, *target->log_flag) || flag_is_set(flags, *target->db_flag);
+}
+
+/* `flags` are those that decide. */
+static void write_record(struct script_run *run, const struct target *target, uint32_t flags,
+	struct acc_record *record)
+{
+	record->what = target->what;
+	if (flag_is_set(flags, *target->log_flag))
+		record_log(run, record);
+	if (flag_is_set(flags, *target->db_flag) && rows_wanted())
+		(void)rows_put(run, record, target->table);
+}
+
+static void record_event(
+	const struct tm_event_info *info, const struct target *target, struct message *message)
+{
+	struct acc_record record = { .message = message,
 		.request = info->request,
 		.code = info->code,
 		.reason = event_reason(info),
 		.is_upstream = is_upstream(message) };
 	if (info->reply)
 		record.to_tag = message_to_tag(info->reply);
-	record_log(info->run, &record);
+	write_record(info->run, target, info->request->flags, &record);
 }
 
 static bool is_recorded_failure(const struct tm_event_info *info)
 {
-	return flag_is_set(info->request, settings.failed_transaction_flag) &&
+	return flag_is_set(info->request->flags, settings.failed_transaction_flag) &&
 		!(info->code <= LAST_FILTERED && state.filtered[info->code]);
 }
 
-/* Once for each set of branches: the flag is cleared, and a failure_route may set it again. */
+/* Once for each set of branches: the flags are cleared, and a failure_route may set them again. */
 static void call_failed(const struct tm_event_info *info)
 {
 	if (message_method(info->request) == METHOD_INVITE &&
-		flag_is_set(info->request, settings.log_missed_flag))
-		record_event(info, "call missed", info->request);
-	if (settings.log_missed_flag >= 0)
-		info->request->flags &= ~(1u << settings.log_missed_flag);
+		is_wanted(info->request->flags, &missed))
+		record_event(info, &missed, info->request);
+	info->request->flags &=
+		~(flag_bit(settings.log_missed_flag) | flag_bit(settings.db_missed_flag));
 }
 
 static void reply_went_out(const struct tm_event_info *info)
@@ -265,18 +310,18 @@ static void reply_went_out(const struct tm_event_info *info)
 	uint32_t method = message_method(info->request);
 	if (!info->reply && info->code >= 300)
 		call_failed(info); /* by an answer of our own, without any branch */
-	if (!flag_is_set(info->request, settings.log_flag) ||
+	if (!is_wanted(info->request->flags, &answered) ||
 		(method == METHOD_CANCEL && !settings.report_cancels))
 		return;
 	if (info->code < 300 || is_recorded_failure(info))
-		record_event(info, "transaction answered", info->request);
+		record_event(info, &answered, info->request);
 }
 
 static void provisional_went_out(const struct tm_event_info *info)
 {
 	if (settings.early_media && info->reply && info->reply->index->body_len &&
-		flag_is_set(info->request, settings.log_flag))
-		record_event(info, "transaction answered", info->request);
+		is_wanted(info->request->flags, &answered))
+		record_event(info, &answered, info->request);
 }
 
 /* The ACK comes where replies come otherwise; code and reason are those that it acknowledges. */
@@ -284,11 +329,10 @@ static void ack_came_in(const struct tm_event_info *info)
 {
 	bool has_ack = info->reply && message_is_request(info->reply);
 	struct message *ack = has_ack ? info->reply : info->request;
-	if (!settings.report_ack || !(flag_is_set(info->request, settings.log_flag) ||
-		    flag_is_set(ack, settings.log_flag)))
+	uint32_t flags = info->request->flags | ack->flags;
+	if (!settings.report_ack || !is_wanted(flags, &acknowledged))
 		return;
-	struct acc_record record = { .what = "request acknowledged",
-		.message = ack,
+	struct acc_record record = { .message = ack,
 		.request = info->request,
 		.code = info->code,
 		.reason = info->reason.len ? info->reason : SPAN_OF("OK"),
@@ -298,7 +342,7 @@ static void ack_came_in(const struct tm_event_info *info)
 	struct script_run run;
 	ack->attributes = info->request->attributes;
 	if (script_run_init(&run, ack, ROUTE_EVENT, NULL))
-		record_log(&run, &record);
+		write_record(&run, &acknowledged, flags, &record);
 	ack->attributes = own;
 }
 
@@ -321,36 +365,61 @@ static void observe(const struct tm_event_info *info)
 
 /* ---- life cycle ------------------------------------------------------------------------------ */
 
-/* What is accepted but does not happen is said once, at start. */
+/* What has no effect is said at start. */
 static void tell_what_is_missing(struct diagnostics *diagnostics)
 {
-	if (settings.db_flag >= 0 || settings.db_missed_flag >= 0)
-		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
-			module_setting_position("acc", "db_flag"),
-			"acc does not write rows to a database yet; records go to the log only");
-	if (settings.cdr_enable)
-		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
-			module_setting_position("acc", "cdr_enable"),
-			"acc does not write records of dialogs yet; cdr_enable has no effect");
+	const char *flag = settings.db_flag >= 0 ? "db_flag" : "db_missed_flag";
+	if ((settings.db_flag >= 0 || settings.db_missed_flag >= 0) && !rows_wanted())
+		diagnostic_add(diagnostics, SEVERITY_WARNING, "no-effect",
+			module_setting_position("acc", flag),
+			"%s has no effect without db_url: records go to the log only", flag);
 	if (settings.detect_direction && !state.rr)
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "missing-module",
 			module_setting_position("acc", "detect_direction"),
 			"detect_direction needs module rr, which is not loaded");
 }
 
+/* Records of dialogs need the module that knows dialogs. */
+static bool cdrs_are_possible(struct diagnostics *diagnostics)
+{
+	struct acc_fields extra = { 0 };
+	bool is_right = fields_compile("cdr_extra", settings.cdr_extra, &extra, diagnostics);
+	if (log_facility_from_name(settings.cdr_facility) < 0) {
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
+			module_setting_position("acc", "cdr_facility"),
+			"\"%.*s\" is no syslog facility", SPAN_ARGS(settings.cdr_facility));
+		is_right = false;
+	}
+	if (settings.cdr_enable && !module_is_loaded("dialog")) {
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "missing-module",
+			module_setting_position("acc", "cdr_enable"),
+			"cdr_enable needs module dialog: loadmodule \"dialog.so\" before acc");
+		is_right = false;
+	} else if (settings.cdr_enable) {
+		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
+			module_setting_position("acc", "cdr_enable"),
+			"acc does not write records of dialogs yet; cdr_enable has no effect");
+	}
+	return is_right;
+}
+
 static bool prepare(struct diagnostics *diagnostics)
 {
 	const struct tm_api *tm = state.tm;
 	unsigned events = TM_REPLY_OUT | TM_FAILED;
-	if (!record_prepare(diagnostics))
+	bool is_right = fields_compile_legs(diagnostics);
+	is_right &= record_prepare(diagnostics);
+	is_right &= rows_prepare(diagnostics);
+	is_right &= cdrs_are_possible(diagnostics);
+	if (!is_right)
 		return false;
 	tell_what_is_missing(diagnostics);
 	if (settings.early_media)
 		events |= TM_PROVISIONAL_OUT;
 	if (settings.report_ack)
 		events |= TM_ACK_IN;
-	uint32_t flags = (settings.log_flag >= 0 ? 1u << settings.log_flag : 0) |
-		(settings.log_missed_flag >= 0 ? 1u << settings.log_missed_flag : 0);
+	uint32_t flags = flag_bit(settings.log_flag) | flag_bit(settings.log_missed_flag) |
+		flag_bit(settings.db_flag) | flag_bit(settings.db_missed_flag);
 	return !flags || tm->observe(events, flags, observe);
 }
 
@@ -362,12 +431,18 @@ static const struct module_need needs[] = {
 		.is_optional = true },
 };
 
+static const struct module_role roles[] = { { "acc writer", rows_wanted, rows_serve } };
+
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,
 	.name = "acc",
 	.doc = "Records of transactions, for billing.",
 	.settings = { &settings, FIELDS(setting_fields) },
 	.functions = ROWS(functions),
+	.counters = { acc_counters, ACC_COUNTER_COUNT },
+	.roles = ROWS(roles),
 	.needs = ROWS(needs),
 	.prepare = prepare,
+	.start = rows_start,
+	.finish = rows_finish,
 };

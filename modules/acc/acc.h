@@ -62,6 +62,8 @@ struct acc_settings {
 	bool reason_from_hf;
 	bool clone_msg;
 	int64_t acc_extra_size, cdr_extra_size;
+	int64_t db_queue_size;
+	struct span db_queue_dir;
 };
 extern const struct acc_settings *const acc_settings;
 
@@ -76,8 +78,44 @@ struct acc_record {
 	bool is_upstream;        /* From and To change places (detect_direction) */
 };
 
-/* ---- record.c -------------------------------------------------------------------------------- */
-/* Compiles log_extra and multi_leg_info; false after a diagnostic. */
+/* The tags of From and To, exchanged when the record says so. */
+void record_tags(const struct acc_record *record, struct span *out_from, struct span *out_to);
+
+/* ---- fields.c -------------------------------------------------------------------------------- */
+/* Compiles a setting of the form name=$variable;…; false after a diagnostic. */
+bool fields_compile(const char *setting, struct span text, struct acc_fields *out,
+	struct diagnostics *diagnostics);
+/* The value of a field; false when it has none. */
+bool field_read(struct script_run *run, const struct acc_field *field, struct span *out);
+/* Compiles multi_leg_info; false after a diagnostic. */
+bool fields_compile_legs(struct diagnostics *diagnostics);
+const struct acc_fields *fields_legs(void);
+/* One set of the legs' values, the newest is set 0; absent values are absent spans. False when the
+ * set has no value at all. */
+bool fields_read_leg(struct script_run *run, int set, struct span out_values[ACC_MAX_FIELDS]);
+/* The time by time_format in local time or GMT, in `buffer`. */
+struct span fields_format_time(int64_t wall_s, char buffer[160]);
+
+/* ---- record.c: the log ----------------------------------------------------------------------- */
+/* Compiles log_extra; false after a diagnostic. */
 bool record_prepare(struct diagnostics *diagnostics);
 /* Writes the record to the log. `run` is of the request, for variables. */
 void record_log(struct script_run *run, const struct acc_record *record);
+
+/* ---- rows.c: the database -------------------------------------------------------------------- */
+enum acc_table { ACC_TABLE_ANSWERED, ACC_TABLE_MISSED };
+/* Compiles db_extra and the names of tables; false after a diagnostic. */
+bool rows_prepare(struct diagnostics *diagnostics);
+/* Is there a database? */
+bool rows_wanted(void);
+/* Checks the tables and opens the queue of rows; false after an error was logged. */
+bool rows_start(void);
+/* The process that writes. */
+bool rows_serve(void);
+void rows_finish(void);
+/* Hands the record to the process that writes; one row, or one for each leg. False when it cannot be
+ * kept. */
+bool rows_put(struct script_run *run, const struct acc_record *record, enum acc_table table);
+bool rows_put_into(struct script_run *run, const struct acc_record *record, struct span table);
+extern const struct counter_row acc_counters[];
+#define ACC_COUNTER_COUNT 4

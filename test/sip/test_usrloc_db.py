@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """usrloc with a database: what each db_mode writes and when, what comes back after a restart, and
 what happens while the database is away."""
-import os
-import sqlite3
-import time
 
 import pytest
 from settings import RELAY, START, head
-from sipua.databases import MariaDb, Postgres, sqlite_create
+from sipua.databases import MariaDb, Postgres
+from tables import ENGINES, Served, Sqlite, engine_tables, wait_for
 from test_journal import stop
 
 SCRIPT = """
@@ -35,37 +33,9 @@ COLUMNS = ("username, domain, contact, received, path, q, callid, cseq, flags, c
            "socket, methods, instance, reg_id, server_id, connection_id, keepalive")
 
 
-class Sqlite:
-    driver = "db_sqlite"
-    time = "julianday('%s')"  # as the peer's driver keeps times
-
-    def __init__(self, path):
-        self.path = os.path.join(path, "test.sqlite")
-        self.url = sqlite_create(self.path, "usrloc")
-
-    def sql(self, text):
-        with sqlite3.connect(self.path, timeout=10) as connection:
-            return [list(row) for row in connection.execute(text)]
-
-
-class Served:
-    """A database of one of the two servers."""
-    time = "'%s'"
-
-    def __init__(self, server, name):
-        self.server, self.name = server, name
-        self.driver = {"mysql": "db_mysql", "postgres": "db_postgres"}[server.scheme]
-        self.url = server.create_tables(name, "usrloc")
-
-    def sql(self, text):
-        return self.server.sql(self.name, text)
-
-
-@pytest.fixture(params=["sqlite", "mariadb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def tables(request, tmp_path):
-    if request.param == "sqlite":
-        return Sqlite(str(tmp_path))
-    return Served(request.getfixturevalue(request.param), "usrloc_test")
+    return engine_tables(request, tmp_path, "usrloc_test", "usrloc")
 
 
 def config(tables, mode, **settings):
@@ -87,13 +57,6 @@ def insert(tables, *values):
     for ruid, username, contact, expires in values:
         tables.sql("INSERT INTO location (ruid, username, contact, expires) VALUES "
                    "('%s', '%s', '%s', %s)" % (ruid, username, contact, tables.time % expires))
-
-
-def wait_for(condition, what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.02)
 
 
 def found(phone, server, user=None):
@@ -224,7 +187,7 @@ def test_rows_are_those_that_the_peer_writes(agent, start_server, tmp_path, prog
     for name in ("viaduct", "kamailio"):
         folder = tmp_path / name
         folder.mkdir()
-        tables = Sqlite(str(folder))
+        tables = Sqlite(str(folder), "usrloc")
         server = Server(config(tables, 1, **({"usrloc__journal": 0} if name == "viaduct" else {})).replace(
             'modparam("usrloc", "journal", 0)\n', "") if name == "kamailio" else
             config(tables, 1), name)
@@ -278,7 +241,7 @@ def test_an_outage_of_the_database_is_made_good(agent, start_server, kind, mode)
         pytest.skip("it is not there")
     database = kind()
     try:
-        tables = Served(database, "outage")
+        tables = Served(database, "outage", "usrloc")
         server = start_server(config(tables, mode, usrloc__timer_interval=1))
         server.allow("database", "mysql", "postgres", "connection")
         phone = agent("phone", server=server)
@@ -304,7 +267,7 @@ def test_without_its_database_mode_3_says_so(agent, start_server, tmp_path):
         pytest.skip("it is not there")
     database = MariaDb()
     try:
-        server = start_server(config(Served(database, "only"), 3))
+        server = start_server(config(Served(database, "only", "usrloc"), 3))
         server.allow("database", "mysql")
         phone = agent("phone", server=server)
         phone.register()
@@ -337,7 +300,7 @@ def test_expired_rows_are_deleted_on_demand(agent, start_server, tables):
 
 @pytest.mark.viaduct_only("the peer writes what fits")
 def test_a_row_that_the_database_refuses_holds_up_nobody(agent, start_server, mariadb):
-    tables = Served(mariadb, "refused")
+    tables = Served(mariadb, "refused", "usrloc")
     server = start_server(config(tables, 2, registrar__contact_max_size=2000))
     server.allow("refuses", "mysql", "Data too long")
     phone = agent("phone", server=server)
