@@ -239,7 +239,7 @@ struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const c
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
 /* Clients of the field read arrays of plain values at the top only; elsewhere an array is a struct
- * whose members are called by their position when they have no name. */
+ * whose members have no name when they are structs, and are called by their position else. */
 static bool is_plain_array(const struct rpc_value *value)
 {
 	if (value->kind != RPC_ARRAY)
@@ -259,7 +259,9 @@ static void write_members(struct writer *w, const struct rpc_value *first)
 	for (const struct rpc_value *member = first; member; member = member->next, position++) {
 		struct writer digits = writer_fixed(text, sizeof(text));
 		writer_uint(&digits, position);
-		write_terminated(w, WIRE_MEMBER, member->name.at ? member->name : writer_result(&digits));
+		if (member->name.at || member->kind != RPC_STRUCT)
+			write_terminated(w, WIRE_MEMBER,
+				member->name.at ? member->name : writer_result(&digits));
 		write_tree(w, member);
 	}
 }

@@ -141,6 +141,12 @@ static void other_magic_and_types_are_refused(void **state)
 
 /* ---- calls --------------------------------------------------------------------------------------------------- */
 
+static void run_nested(struct rpc_call *call)
+{
+	struct rpc_node *list = rpc_add_array(call, rpc_add_struct(call, NULL, NULL), "l");
+	rpc_add_int(call, rpc_add_struct(call, list, NULL), "n", 1);
+}
+
 static void run_mixed(struct rpc_call *call)
 {
 	int64_t number = 0;
@@ -169,6 +175,7 @@ static void run_nothing(struct rpc_call *call)
 static const struct rpc_command commands[] = {
 	{ "test.array", run_plain_array, "" },
 	{ "test.mixed", run_mixed, "" },
+	{ "test.nested", run_nested, "" },
 	{ "test.nothing", run_nothing, "" },
 };
 static const struct rpc_table command_table = { commands, ARRAY_SIZE(commands) };
@@ -198,6 +205,8 @@ static void answers_are_values_in_order(void **state)
 		"\xa1\x10\x2a\x05" "\x31hi\0" "\x03" "\x25n\0" "\x20\x01\x00" "\x25l\0" "\x03" "\x25" "0\0" "\x21" "a\0"
 		"\x25" "1\0" "\x91\x0e<null string>\0" "\x83\x83");
 	assert_bytes(answer_to(SPAN_OF("\x91\x0btest.array\0")), "\xa1\x10\x07\x05\x04\x10\x07\x21x\0\x84");
+	assert_bytes(answer_to(SPAN_OF("\x91\x0ctest.nested\0")),
+		"\xa1\x10\x0e\x05" "\x03\x25l\0" "\x03" "\x03\x25n\0" "\x10\x01" "\x83\x83\x83");
 	assert_bytes(answer_to(SPAN_OF("\x91\x0dtest.nothing\0")), "\xa1\x10\x00\x05");
 }
 
