@@ -204,7 +204,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.doc = "Stateful transactions.",
 	.settings = { &settings, FIELDS(setting_fields) },
 	.more_functions =
-		(const struct function_table *const[]){ &tm_function_table, &tm_question_table,
+		(const struct function_table *const[]){ &tm_relay_table, &tm_function_table, &tm_question_table,
 							&tm_contact_table, &tm_uac_table, NULL },
 	.commands = { tm_commands, TM_COMMAND_COUNT },
 	.counters = ROWS(counter_rows),

@@ -189,7 +189,7 @@ extern struct tm_counters *const tm_counters;
 [[nodiscard]] bool route_number(struct span name, uint16_t *out_number);
 struct span route_name(uint16_t number);
 
-/* ---- store.c: finding, making, leasing -------------------------------------------------------------- */
+/* ---- store.c, claims.c, create.c: leasing, finding, making -------------------------------------------------------------- */
 [[nodiscard]] bool store_prepare(void);
 struct shard_set *store_set(void);
 /* NULL: no memory. */
@@ -301,7 +301,28 @@ void failover_choose(const struct transaction *tx, struct located *located);
  * as a new branch and takes its place. False: there is none, or the failure is an answer. */
 bool branch_fails_over(struct transaction *tx, unsigned number, struct message *reply);
 
-/* ---- reply.c: replies that come, and what goes upstream ------------------------------------------------- */
+/* ---- upstream.c: what goes to the caller ------------------------------------------------------------------ */
+struct span reply_reason(const struct message *reply);
+/* Passes a received reply on. Lease held. */
+void relay_upstream(struct transaction *tx, struct message *reply);
+/* What should go upstream cannot be made for want of memory: the caller hears 500, made in memory of its
+ * own. When even that fails, the transaction ends with its lifetime. */
+void refuse_upstream(struct transaction *tx);
+
+/* ---- outcome.c: the best of several replies ----------------------------------------------------------------- */
+/* The phrase of a status that was made here. */
+struct span local_reason(unsigned code);
+/* Sends the reply of this branch upstream; `reply` is as it came, or NULL when it has to be fetched. */
+void forward_winner(struct transaction *tx, unsigned winner, struct message *reply,
+		    struct arena *arena);
+/* Tells observers of the failure that failure_route will see; `reply` as above. */
+void tell_failure(struct transaction *tx, unsigned winner, struct message *reply,
+		  struct arena *arena);
+/* The stored request for a route that may send it elsewhere; NULL: no memory. */
+struct message *request_for_route(struct transaction *tx, struct tx_context *context,
+				  struct arena *arena);
+
+/* ---- reply.c, outcome.c, upstream.c: replies that come, and what goes upstream ------------------------------------------------- */
 /* A reply to branch context->branch. Lease held. */
 void reply_received(struct tx_context *context, struct message *reply);
 /* A local reply upstream. Lease held. */
@@ -358,11 +379,16 @@ extern const struct tm_api tm_api;
 extern const struct rpc_command tm_commands[];
 #define TM_COMMAND_COUNT 22
 
-/* ---- script.c, contacts.c, settings of one transaction: functions ------------------------------------------------- */
-extern const struct function_table tm_function_table, tm_question_table, tm_contact_table,
+/* ---- relay_script.c, script.c, contacts.c, questions.c: functions ------------------------------------------------- */
+extern const struct function_table tm_function_table, tm_relay_table, tm_question_table, tm_contact_table,
 	tm_uac_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
 int create_current(struct script_run *run);
+/* The transaction of the run's request, made when there is none, with its lease: as tx_create. */
+int enter_or_create(struct script_run *run, struct tx_context *context, bool with_100);
+/* A CANCEL ends the branches of its INVITE and is answered here (RFC 3261 9.2, 16.10); -2: there is no
+ * such INVITE. */
+int relay_cancel(struct script_run *run);
 bool reply_current(struct script_run *run, unsigned code, struct span reason);
 int suspend_current(struct script_run *run);
 bool resume_named(struct tm_name name, struct span route);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What goes to the caller: replies that pass, and those that are made here (RFC 3261 16.7, 17.2). */
+#include "core/shm/map.h"
+#include "core/transport/udp.h"
+#include "modules/tm/transaction.h"
+
+struct span reply_reason(const struct message *reply)
+{
+	return sip_range_span(reply->bytes, reply->index->reason);
+}
+
+/* Is there room to remember accepted calls for their whole 64*T1? */
+static bool has_spare_memory(void)
+{
+	return shm_percent_used() < 50;
+}
+
+/* A final reply: from now on the transaction only absorbs what comes late. Over UDP the sender of an
+ * INVITE hears a failure, or a 2xx that was made here, again until it sends ACK, or for 64*T1 (timer
+ * H); INVITEs that come after a 2xx that passed are absorbed as long (timer L of RFC 6026), or until
+ * its ACK passes. */
+static void note_final(struct transaction *tx, unsigned actions, bool is_local)
+{
+	bool is_invite = tx->flags & TX_INVITE;
+	bool repeats = (actions & DO_REPEAT) || (is_local && is_invite);
+	bool is_reliable = transport_is_reliable((enum transport)tx->upstream.to.transport);
+	tx_finish(tx);
+	if (is_local)
+		tx->flags |= TX_LOCAL_ANSWER;
+	if (repeats || (is_invite && !is_reliable && has_spare_memory()))
+		tx->wait_ends_ms = clock_ms() + 64 * (int64_t)tx->retr1_ms;
+	if (repeats && !is_reliable) {
+		tx->reply_interval_ms = tx->retr1_ms;
+		tx->reply_retransmit_ms = clock_ms() + tx->retr1_ms;
+	}
+}
+
+/* What is sent upstream counts, and moves the server transaction. False: not now. */
+static bool upstream_step(struct transaction *tx, unsigned code, bool is_local)
+{
+	struct machine_step step =
+		server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
+	if (step.actions & DO_REFUSE)
+		return false;
+	tx->server = step.next;
+	tx->code = (uint16_t)code;
+	if (step.actions & DO_STOP)
+		tx->reply_retransmit_ms = 0;
+	if (step.actions & DO_FINISH) {
+		counter_inc(tm_counters->by_class[code / 100]);
+		note_final(tx, step.actions, is_local);
+	}
+	return true;
+}
+
+bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local)
+{
+	if (!upstream_step(tx, code, is_local))
+		return false;
+	if (tx->flags & TX_REPLIES_SILENTLY) {
+		tx->reply_retransmit_ms = 0;
+		return true;
+	}
+	if (!tx_keep(tx, &tx->reply, bytes))
+		log_error("no shared memory to keep a reply; it will not be repeated");
+	/* Borrowed: both kinds of callers rendered it into an arena that outlives the batch. */
+	send_bytes(&tx->upstream, bytes, false);
+	counter_inc(tm_counters->rpl_sent);
+	return true;
+}
+
+void refuse_upstream(struct transaction *tx)
+{
+	struct datagram *event = tx->server == SERVER_PROCEEDING ? datagram_take() : NULL;
+	if (!event)
+		return;
+	struct tx_context context = context_holding(tx);
+	struct message *request = tx_request(tx, &event->arena, &context);
+	struct script_run run;
+	log_error("no memory for a final reply; the caller hears 500");
+	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
+		reply_locally(&run, tx, request, 500, SPAN_OF("Server Internal Error"));
+	datagram_release(event);
+}
+
+void relay_upstream(struct transaction *tx, struct message *reply)
+{
+	unsigned code = reply->index->status;
+	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
+	render_reply(&w, reply);
+	if (w.failed) {
+		log_error("a reply %u is too large to relay", code);
+		if (code >= 300 || (code >= 200 && !(tx->flags & TX_INVITE)))
+			refuse_upstream(tx);
+		return; /* a 2xx to INVITE comes again */
+	}
+	if (!send_upstream(tx, writer_result(&w), code, false))
+		return;
+	counter_inc(tm_counters->rpl_relayed);
+	enum tm_event event = code >= 200 ? TM_REPLY_OUT : TM_PROVISIONAL_OUT;
+	if (is_observed(tx, event))
+		tell_about(tx, event, reply, code, reply_reason(reply), reply->arena, NULL);
+}
+
+struct span render_reply_to(struct message *request, unsigned code, struct span reason,
+			    struct span extra)
+{
+	char tag[64];
+	struct local_reply reply = { .request = request,
+				     .code = code,
+				     .reason = reason,
+				     .extra_lines = extra,
+				     .with_contacts = code >= 300 && code < 400,
+				     .contact_details = (unsigned)tm_settings()->rich_redirect };
+	if (code > 100)
+		reply.to_tag =
+			request->to_tag.at ? request->to_tag : stateless_to_tag(request, tag);
+	struct writer w = writer_in_arena(request->arena, request->bytes.len + 512);
+	render_local_reply(&w, &reply);
+	return w.failed ? NO_SPAN : writer_result(&w);
+}
+
+static void run_local_response(struct message *request)
+{
+	const struct image *image = script_current_image();
+	if (image && script_route(image, ROUTE_EVENT, SPAN_OF("tm:local-response")))
+		script_run_event("tm:local-response", request, NULL, NULL);
+}
+
+bool reply_locally(struct script_run *run, struct transaction *tx, struct message *request,
+		   unsigned code, struct span reason)
+{
+	if (tx->flags & TX_LOCAL)
+		return false;
+	if (tx->code >= 200 && code != tx->code) {
+		log_error("a reply %u comes after the final reply %u was sent", code, tx->code);
+		return false;
+	}
+	struct span text = render_reply_to(request, code, reason, NO_SPAN);
+	if (!text.at || !send_upstream(tx, text, code, true))
+		return false;
+	counter_inc(tm_counters->rpl_generated);
+	if (code >= 200) {
+		/* Whoever was asked meanwhile need not go on. */
+		cancel_branches(tx, ALL_BRANCHES, request->arena);
+		tell_observers(tx, TM_REPLY_OUT, request, NULL, code, reason, NULL);
+	}
+	run_local_response(request);
+	return true;
+}
