@@ -52,15 +52,20 @@ VERSION := 0.1.0
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wno-missing-field-initializers -Wno-unused-parameter -Werror
 # Nobody replaces a function of ours, so that the compiler may inline it within its file.
-HARDENING = -fstack-protector-strong -fPIC -fno-semantic-interposition
+HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIC -fno-semantic-interposition
+ifneq ($(filter x86_64-%,$(MULTIARCH)),)
+HARDENING += -fcf-protection=full
+else ifneq ($(filter aarch64-%,$(MULTIARCH)),)
+HARDENING += -mbranch-protection=standard
+endif
 ifeq ($(BUILD),release)
 HARDENING += -D_FORTIFY_SOURCE=2
 endif
 CFLAGS_ALL = -std=gnu2x $(MODE_CFLAGS) $(HARDENING) $(WARNINGS) -D_GNU_SOURCE -I. -I$(O)/generated \
 	-DVIADUCT_VERSION='"$(VERSION)"' -DVIADUCT_MODULES_DIR='"$(MODULES_DIR)"' \
 	-DVIADUCT_MODULES_BESIDE='"$(patsubst $(prefix)/%,%,$(MODULES_DIR))"' $(CFLAGS)
-LDFLAGS_ALL = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS = -lpcre2-8 -ljson-c -lcrypto -lcares -lresolv -lpthread -ldl -lm
+LDFLAGS_ALL = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+LIBS = -lpcre2-8 -ljson-c -lcrypto -lcares -lseccomp -lresolv -lpthread -ldl -lm
 
 # ---- the daemon: every .c below core/ and parser/ -------------------------------------------
 CORE_SOURCES := $(sort $(shell find core parser -name '*.c' ! -path core/main.c))

@@ -18,6 +18,7 @@
 #include "core/module/live.h"
 #include "core/module/describe.h"
 #include "core/net/resolver.h"
+#include "core/process/confine.h"
 #include "core/process/options.h"
 #include "core/process/process.h"
 #include "core/script/config_names.h"
@@ -489,6 +490,18 @@ static bool share_state(void)
 	return true;
 }
 
+/* Root in a directory that belongs to somebody else. */
+static bool needs_files_of_others(void)
+{
+	struct stat at;
+	const char *rundir = arena_string(startup_arena(), core_settings()->rundir);
+	bool is_other = geteuid() == 0 && rundir && stat(rundir, &at) == 0 && at.st_uid != 0;
+	if (is_other)
+		log_notice("runs as root and keeps its rights to all files, because %s belongs to somebody else; "
+			"user= (or -u) makes that needless", rundir);
+	return is_other;
+}
+
 static bool start(const struct image *image)
 {
 	struct identity identity;
@@ -509,7 +522,7 @@ static bool start(const struct image *image)
 	image_publish(image);
 	receive_prepare();
 	print_addresses();
-	return loader_start();
+	return loader_start() && confine((enum confinement)core_settings()->confinement, needs_files_of_others());
 }
 
 /* --cfg-print: nothing is acted upon, so that a file prints also where its modules are not installed. */

@@ -25,7 +25,7 @@ static struct core_settings settings = {
 		.wq_max = 10 << 20, .conn_wq_max = 32 << 10, .crlf_ping = true, .async = true, .keepalive = true,
 		.delayed_ack = true, .listen_backlog = 1024 },
 	.max_while_loops = 100, .max_recursive_level = 256, .children = 8, .memlog = 3, .memdbg = 3,
-	.watchdog_timeout = 2000, .crash_files = 20, .overload_delay = 100, .overload_age = 4000, .overload_retry_after = 5,
+	.confinement = 2, .watchdog_timeout = 2000, .crash_files = 20, .overload_delay = 100, .overload_age = 4000, .overload_retry_after = 5,
 };
 
 const struct core_settings *core_settings(void)
@@ -70,6 +70,8 @@ static const struct field fields[] = {
 	SET(open_files_limit, "raises the limit of open descriptors"),
 	SET(shm_mem_size, "MB of shared memory", .min = 8, .max = 32768),
 	SET(server_id, "number of this server in a cluster"),
+	SET(confinement, "what the processes give up once all is open: 0 nothing, 1 capabilities and new privileges, 2 also "
+		"system calls that a SIP server has no use for", .max = 2),
 	SET(disable_core_dump, "no core files"), SET(shm_force_alloc, "take all shared memory at start"),
 	SET(mlock_pages, "keep all memory from being swapped"),
 	SET(watchdog_timeout, "ms after which a worker that does not come back to its event loop is replaced; 0: never", .max = 3600000),

@@ -11,6 +11,7 @@ struct core_settings {
 	bool fork;
 	struct span user, group, chroot, workdir, rundir;
 	int64_t exit_timeout, open_files_limit, shm_mem_size, server_id;
+	int64_t confinement;
 	bool disable_core_dump, shm_force_alloc, mlock_pages;
 	int64_t watchdog_timeout, crash_files;
 	int64_t overload_delay, overload_age, overload_retry_after;
