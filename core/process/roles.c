@@ -275,10 +275,18 @@ static bool may_park(void)
 	return !lock_is_any_held();
 }
 
-/* Who gets an answer by SIP finds all processes there. */
-static void wait_for_the_others(void)
+static bool others_are_ready(void)
 {
-	for (int tries = 0; !state.roles[0].is_ready && tries < 5000; tries++)
+	for (unsigned i = 0; i < state.count; i++)
+		if (state.roles[i].kind != ROLE_WORKER && !state.roles[i].is_ready)
+			return false;
+	return true;
+}
+
+/* When the server starts, who gets an answer by SIP finds all processes and control sockets there. */
+static void wait_for_the_others(const struct role *self)
+{
+	for (int tries = 0; self->incarnation == 1 && !others_are_ready() && tries < 5000; tries++)
 		usleep(200);
 }
 
@@ -298,7 +306,7 @@ static bool role_start(struct role *role)
 	if (role->kind == ROLE_MODULE)
 		return role->module_role->start();
 	timers_start();
-	wait_for_the_others();
+	wait_for_the_others(role);
 	return receive_start();
 }
 
