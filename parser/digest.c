@@ -143,7 +143,7 @@ static bool note_param(struct auth_params *params, const struct param *param, ui
 		const struct known_param *row = &known_params[i];
 		if (row->name.len != param->name.len || !span_equal_nocase(row->name, param->name))
 			continue;
-		if (!param->has_value || (*seen & 1u << i))
+		if (*seen & 1u << i)
 			return false;
 		*seen |= 1u << i;
 		if (row->member != NO_MEMBER)
@@ -173,7 +173,7 @@ bool auth_parse(struct span value, struct auth_params *out_params)
 		struct param_list list = params_over(params.rest, ',');
 		enum list_result result;
 		while ((result = params_next(&list, &param)) == LIST_ITEM) {
-			if (!note_param(&params, &param, &seen))
+			if (!param.has_value || !note_param(&params, &param, &seen))
 				return false;
 		}
 		if (result == LIST_BAD)
@@ -181,6 +181,16 @@ bool auth_parse(struct span value, struct auth_params *out_params)
 	}
 	*out_params = params;
 	return true;
+}
+
+/* name = [ scheme ":" ] user [ "@" domain ] */
+void auth_name_split(struct span name, struct span *out_user, struct span *out_domain)
+{
+	size_t at = span_find(name, '@', 0);
+	struct span user = span_slice(name, 0, at);
+	size_t colon = span_find(user, ':', 0);
+	*out_user = colon < user.len ? span_slice(user, colon + 1, user.len) : user;
+	*out_domain = at < name.len ? span_slice(name, at + 1, name.len) : (struct span){ 0 };
 }
 
 bool auth_is_complete(const struct auth_params *params)

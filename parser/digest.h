@@ -50,6 +50,9 @@ struct auth_params {
  * that is not eight hexadecimal digits, a response that is not hexadecimal. What must be present is
  * told by auth_is_complete. */
 [[nodiscard]] bool auth_parse(struct span value, struct auth_params *out_params);
+/* Splits a user name at the "@"; a scheme before it ("sip:alice@example.org") belongs to neither part.
+ * The domain is absent without "@". */
+void auth_name_split(struct span name, struct span *out_user, struct span *out_domain);
 /* Credentials hold all that a digest check needs: username, realm, nonce, uri, response, and with
  * qop also cnonce and nc; the algorithm is known. */
 bool auth_is_complete(const struct auth_params *params);

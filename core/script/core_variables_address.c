@@ -214,22 +214,23 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 	struct span value = message_value(run->msg, HEADER_AUTHORIZATION);
 	if (!value.at)
 		value = message_value(run->msg, HEADER_PROXY_AUTHORIZATION);
-	if (!value.at || !auth_parse(value, &auth))
+	if (!value.at || !auth_parse(value, &auth) || auth.scheme != AUTH_DIGEST || !auth.rest.len)
 		return true;
-	size_t at = span_find(auth.username, '@', 0);
+	struct span user, domain;
+	auth_name_split(auth.username, &user, &domain);
 	switch ((enum digest_part)ref->row->selector) {
 	case AUTH_URI:
 		return give_text(out, auth.uri);
 	case AUTH_ALGORITHM:
 		return give_nonempty(out, auth.algorithm_text);
 	case AUTH_REALM:
-		return give_text(out, auth.realm);
+		return give_text(out, auth.realm.at ? auth.realm : SPAN_OF(""));
 	case AUTH_USERNAME:
-		return give_text(out, auth.username);
+		return give_text(out, auth.username.at ? auth.username : SPAN_OF(""));
 	case AUTH_USER:
-		return give_nonempty(out, span_slice(auth.username, 0, at));
+		return give_text(out, user.at ? user : SPAN_OF(""));
 	case AUTH_DOMAIN:
-		return give_nonempty(out, span_slice(auth.username, at + 1, auth.username.len));
+		return give_text(out, domain.at ? domain : SPAN_OF(""));
 	case AUTH_NONCE:
 		return give_text(out, auth.nonce);
 	case AUTH_CNONCE:
@@ -249,7 +250,8 @@ static bool get_account(struct script_run *run, const struct variable_ref *ref, 
 	struct sip_uri uri;
 	struct span user = run->msg->account_user, domain = run->msg->account_realm;
 	if (user.at) {
-		user = span_slice(user, 0, span_find(user, '@', 0));
+		struct span unused;
+		auth_name_split(user, &user, &unused);
 	} else {
 		if (!find_address(run->msg, HEADER_FROM, &address) || !uri_parse(address.uri, &uri))
 			return true;

@@ -2,6 +2,7 @@
 /* transform_codec: {s.…} that hash, encode, decode and escape. */
 #include <openssl/evp.h>
 
+#include "core/base/base64.h"
 #include "core/base/digest.h"
 #include "core/script/transform.h"
 
@@ -104,28 +105,6 @@ static bool decode_hexa(struct span text, struct writer *w)
 	return true;
 }
 
-static const char base64_plain[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char base64_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static void base64_encode(struct span text, const char *alphabet, bool pad, struct writer *w)
-{
-	for (size_t i = 0; i < text.len; i += 3) {
-		size_t left = text.len - i;
-		uint32_t bits = (uint32_t)(unsigned char)text.at[i] << 16;
-		if (left > 1)
-			bits |= (uint32_t)(unsigned char)text.at[i + 1] << 8;
-		if (left > 2)
-			bits |= (unsigned char)text.at[i + 2];
-		writer_char(w, alphabet[bits >> 18]);
-		writer_char(w, alphabet[bits >> 12 & 63]);
-		if (left > 1 || pad)
-			writer_char(w, left > 1 ? alphabet[bits >> 6 & 63] : '=');
-		if (left > 2 || pad)
-			writer_char(w, left > 2 ? alphabet[bits & 63] : '=');
-	}
-}
-
 /* Line ends between characters are skipped. Without padding only when `needs_padding` is false. */
 static bool base64_decode(struct span text, const char *alphabet, bool needs_padding,
 	struct writer *w)
@@ -158,25 +137,25 @@ static bool base64_decode(struct span text, const char *alphabet, bool needs_pad
 
 static bool encode_base64(struct span text, struct writer *w)
 {
-	base64_encode(text, base64_plain, true, w);
+	base64_write(w, text, base64_plain, true);
 	return true;
 }
 
 static bool encode_base64t(struct span text, struct writer *w)
 {
-	base64_encode(text, base64_plain, false, w);
+	base64_write(w, text, base64_plain, false);
 	return true;
 }
 
 static bool encode_base64url(struct span text, struct writer *w)
 {
-	base64_encode(text, base64_url, true, w);
+	base64_write(w, text, base64_url, true);
 	return true;
 }
 
 static bool encode_base64urlt(struct span text, struct writer *w)
 {
-	base64_encode(text, base64_url, false, w);
+	base64_write(w, text, base64_url, false);
 	return true;
 }
 

@@ -344,9 +344,11 @@ static bool agrees(struct span uri_text, struct span user, struct span host)
 		(!host.at || span_equal_nocase(uri.host, host));
 }
 
-static bool is_own_request(const struct message *msg, struct span user, bool with_domains)
+static bool is_own_request(const struct message *msg, struct span user_name, bool with_domains)
 {
 	struct sip_uri from;
+	struct span user, domain;
+	auth_name_split(user_name, &user, &domain);
 	uint32_t method = message_method(msg);
 	if (!uri_parse(message_from_uri(msg), &from) || !span_equal(from.user, user))
 		return false;
@@ -365,7 +367,6 @@ static int auth_check(struct script_run *run, const struct auth_check_args *args
 	struct span name = run->msg->account_user;
 	if (result != AUTH_OK || !(args->checks & 1) || !name.at)
 		return result;
-	name = span_slice(name, 0, span_find(name, '@', 0));
 	return is_own_request(run->msg, name, settings.use_domain) ? AUTH_OK : AUTH_MISMATCH;
 }
 

@@ -39,7 +39,7 @@ struct auth_attempt {
 	struct auth_params params;
 	struct span realm;     /* without realm_prefix */
 	struct span user_name; /* as the client means it: without quoting */
-	struct span user;      /* user_name up to the @ */
+	struct span user;      /* user_name up to the @, without a scheme before it */
 	struct span domain;    /* after it; absent without @ */
 	struct span method;
 	enum digest_kind digest;
@@ -58,9 +58,9 @@ struct auth_api {
 	/* Is the response right? Then the message is marked. AUTH_OK, AUTH_BAD_PASSWORD or AUTH_ERROR. */
 	enum auth_result (*verify)(struct script_run *run, const struct auth_attempt *attempt,
 		struct span secret, enum auth_secret kind);
-	/* Does the user make the request for himself? From names him; To of REGISTER and PUBLISH as well,
+	/* Does the user (with this user name) make the request for himself? From names him; To of REGISTER and PUBLISH as well,
 	 * and the Request-URI of PUBLISH. `with_domains`: their hosts must be the same too. */
-	bool (*is_own_request)(const struct message *msg, struct span user, bool with_domains);
+	bool (*is_own_request)(const struct message *msg, struct span user_name, bool with_domains);
 	/* The realm without realm_prefix. */
 	struct span (*realm)(struct span realm);
 };

@@ -92,11 +92,7 @@ static bool split_user_name(struct arena *arena, struct auth_attempt *attempt)
 	attempt->user_name = quoted_unescape(arena, attempt->params.username);
 	if (!attempt->user_name.at || !is_clean(attempt->user_name))
 		return false;
-	size_t at = span_find(attempt->user_name, '@', 0);
-	attempt->user = span_slice(attempt->user_name, 0, at);
-	attempt->domain = (struct span){ 0 };
-	if (at < attempt->user_name.len)
-		attempt->domain = span_slice(attempt->user_name, at + 1, attempt->user_name.len);
+	auth_name_split(attempt->user_name, &attempt->user, &attempt->domain);
 	return attempt->user.len > 0;
 }
 

@@ -147,7 +147,6 @@ static int auth_check(struct script_run *run, const struct auth_check_args *args
 		return result;
 	if ((args->flags & 2) && (method & MAY_BE_ANONYMOUS))
 		return AUTH_OK;
-	name = span_slice(name, 0, span_find(name, '@', 0));
 	return auth->is_own_request(run->msg, name, settings.use_domain) ? AUTH_OK : AUTH_MISMATCH;
 }
 

@@ -102,7 +102,8 @@ def client_of(agent, start_server):
 
 @pytest.mark.parametrize("user,password,result", [
     ("alice", "secret", 1), ("alice", "wrong", -2), ("alice", "", -2), ("carol", "secret", -3),
-    ("alice@example.org", "secret", 1), ("ALICE@example.org", "x", None),
+    ("alice@example.org", "secret", 1), ("sip:alice", "secret", -2), ("alice:", "secret", -1),
+    ("sip:carol@example.org", "secret", -3), ("ALICE@example.org", "x", None),
     ("o'neil", "quoted", 1), ("jürgen", "umlaut", 1), (LONG, "long", 1),
     (LONG + "l", "long", -3), ("x" * 255, "long", -3), ("x" * 3000, "long", -3),
     ("' OR '1'='1", "secret", -3), ("alice'; DROP TABLE subscriber; --", "secret", -3),
