@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many bindings in write-back mode: none is lost by a stop, by a kill of the whole server, or by a
+database that is away under load; the table is the peer's. The long runs:
+
+    USRLOC_BINDINGS=100000 USRLOC_OUTAGE_S=30 pytest test/sip/test_usrloc_restart.py
+"""
+import os
+import re
+import time
+
+import pytest
+from settings import START, head
+from sipua.databases import MariaDb, Postgres
+from sipua.load import Load
+from sipua.server import Server, find_program
+from tables import Served, wait_for
+from test_journal import stop
+from test_usrloc_db import config, found
+
+BINDINGS = int(os.environ.get("USRLOC_BINDINGS", "3000"))
+OUTAGE_S = float(os.environ.get("USRLOC_OUTAGE_S", "2"))
+PATIENCE_S = 30 + BINDINGS / 500
+
+SCRIPT = """
+request_route {
+""" + START + """
+	if (is_method("REGISTER")) save("location");
+	else sl_send_reply("200", "OK");
+}
+"""
+
+
+def many(tables, **settings):
+    values = dict(usrloc__db_mode=2, usrloc__db_url='"%s"' % tables.url, usrloc__hash_size=14,
+                  usrloc__timer_interval=1)
+    values.update(settings)
+    return head("ctl", "jsonrpcs", tables.driver, **values) + SCRIPT
+
+
+def count(server):
+    """Bindings in memory."""
+    lines = server.rpc("stats.get_statistics", "usrloc:")
+    return int(re.search(r"location[-_]contacts = (\d+)", "\n".join(lines)).group(1))
+
+
+def rows(tables):
+    return int(tables.sql("SELECT COUNT(*) FROM location")[0][0])
+
+
+def register(server, calls=BINDINGS, **options):
+    return Load(server, "register", calls=calls, patience=2000, **options)
+
+
+@pytest.mark.viaduct_only("the peer loses what it has not written")
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_restart_loses_no_binding(start_server, mariadb, how):
+    tables = Served(mariadb, "restart_" + how, "usrloc")
+    # The timer writes a part: the rest is in the journal alone when the server is killed.
+    server = start_server(many(tables))
+    first = register(server, BINDINGS // 2).result(PATIENCE_S)
+    wait_for(lambda: rows(tables), server.log)
+    second = register(server, BINDINGS).result(PATIENCE_S)
+    assert first["wrong"] == second["wrong"] == 0
+    before = count(server)
+    assert before >= BINDINGS
+    stop(server, how)
+    if how == "stop":
+        assert rows(tables) == before
+    began = time.monotonic()
+    server.start()
+    print("%d bindings were served again after %.2f s" % (before, time.monotonic() - began))
+    server.wait_log(r"usrloc: \d+ bindings restored from the table location in [\d.]+ s")
+    assert count(server) == before
+    server.rpc("ul.flush", timeout=PATIENCE_S)
+    assert rows(tables) == before
+
+
+@pytest.mark.viaduct_only("the peer loses them")
+@pytest.mark.parametrize("kind", [MariaDb, Postgres])
+def test_an_outage_under_load_delays_nobody_and_loses_nothing(start_server, kind):
+    if not kind.is_there():
+        pytest.skip("it is not there")
+    database = kind()
+    try:
+        tables = Served(database, "under_load", "usrloc")
+        server = start_server(many(tables))
+        server.allow("database", "mysql", "postgres", "connection")
+        calls = int(300 * (OUTAGE_S + 3))
+        load = register(server, calls, rate=300)
+        wait_for(lambda: rows(tables), server.log)
+        database.stop()
+        time.sleep(OUTAGE_S)  # what is tested is the length of the outage
+        assert load.is_running()
+        database.start()
+        figures = load.result(OUTAGE_S + 60)
+        assert figures["done"] == calls and figures["wrong"] == 0
+        assert count(server) == calls
+        wait_for(lambda: rows(tables) == calls, server.log, PATIENCE_S)
+        assert re.search("the database takes bindings again", server.log())
+    finally:
+        database.close()
+
+
+def test_the_table_is_that_of_the_peer(agent, program, tmp_path, mariadb):
+    """Who registered with one is served by the other after a restart, both ways."""
+    if program == "kamailio" or not find_program("kamailio"):
+        pytest.skip("needs both")
+    for writer, reader in (("kamailio", "viaduct"), ("viaduct", "kamailio")):
+        tables = Served(mariadb, "shared", "usrloc")
+        settings = {"usrloc__xavp_contact": '""', "tm__xavp_contact": '""'}
+        kept = []
+        for name in (writer, reader):
+            text = "\n".join(line for line in config(tables, 1, **settings).split("\n")
+                             if "xavp_contact" not in line)
+            server = Server(text, name)
+            server.allow(".*")
+            try:
+                phone, other = agent("phone", server=server), agent("other", server=server)
+                if not kept:
+                    phone.register(contact=["<sip:a@192.0.2.1;x=1>;q=0.5;+sip.instance=\"<urn:uuid:1>\""],
+                                   headers=[("User-Agent", "Phone 1"), ("Path", "<sip:192.0.2.9;lr>"),
+                                            ("Allow", "INVITE, ACK")])
+                    other.register(contact=["<sip:b@192.0.2.1>", "<sip:c@192.0.2.1>;expires=60"])
+                kept.append([sorted(one.register(contact=[]).contacts) for one in (phone, other)] +
+                            [found(phone, server)])
+            finally:
+                server.stop() if name == "viaduct" else server.kill()
+        assert kept[0] == kept[1] and kept[0][2] == "sip:a@192.0.2.1;x=1"
