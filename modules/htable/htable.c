@@ -26,6 +26,7 @@ static struct {
 
 static struct {
 	uint32_t *is_initialized; /* shared: mod-init ran in a worker */
+	unsigned slot;
 } state;
 
 static const struct field setting_fields[] = {
@@ -53,6 +54,25 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
 	FIELD_IGNORED("dmq_peer_id", "there is no replication"),
 };
+
+/* ---- messages ---- */
+
+void notes_prepare(void)
+{
+	state.slot = message_slot("htable");
+}
+
+struct message_notes *notes_of(const struct message *msg)
+{
+	return msg->slots[state.slot];
+}
+
+struct message_notes *notes_make(struct message *msg)
+{
+	if (!msg->slots[state.slot])
+		msg->slots[state.slot] = ARENA_NEW(msg->arena, struct message_notes);
+	return msg->slots[state.slot];
+}
 
 /* ---- expiry ---- */
 
@@ -115,8 +135,8 @@ static void warn_of_replication(void)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	state.is_initialized = shm_reserve(sizeof(*state.is_initialized), "htable");
-	return state.is_initialized && tables_prepare() && iterators_prepare() &&
-	       rows_prepare(&settings.rows, diagnostics);
+	notes_prepare();
+	return state.is_initialized && tables_prepare() && rows_prepare(&settings.rows, diagnostics);
 }
 
 static bool load_tables(void)

@@ -122,8 +122,16 @@ extern const struct function_table item_functions, match_functions, iterator_fun
 #define HTABLE_COMMANDS  13
 extern const struct variable_row htable_variables[HTABLE_VARIABLES];
 extern const struct rpc_command htable_commands[HTABLE_COMMANDS];
-/* Gets the message slots that iterators and locks need. */
-bool iterators_prepare(void);
+/* What the module knows about a message; NULL members until they are needed. */
+struct message_notes {
+	struct iterators *iterators;
+	struct held_locks *locks;
+};
+void notes_prepare(void);
+/* NULL when there are none. */
+struct message_notes *notes_of(const struct message *msg);
+/* NULL when memory is out. */
+struct message_notes *notes_make(struct message *msg);
 /* The current item of an iterator, for $shtitkey and $shtitval; NULL when there is none. */
 const struct item_copy *iterator_item(const struct message *msg, struct span name);
 /* $shtcn and $shtcv: items whose names (or values) match the expression. */

@@ -18,19 +18,10 @@ struct iterators {
 	struct iterator all[ITERATORS_MOST];
 };
 
-static struct {
-	unsigned slot;
-} state;
-
-bool iterators_prepare(void)
-{
-	state.slot = message_slot("htable iterators");
-	return true;
-}
-
 static struct iterator *find(const struct message *msg, struct span name)
 {
-	struct iterators *iterators = msg->slots[state.slot];
+	const struct message_notes *notes = notes_of(msg);
+	struct iterators *iterators = notes ? notes->iterators : NULL;
 	for (unsigned i = 0; iterators && name.len && i < ITERATORS_MOST; i++)
 		if (iterators->all[i].name.at && span_equal(iterators->all[i].name, name))
 			return &iterators->all[i];
@@ -115,11 +106,12 @@ static struct iterator *place_for(struct script_run *run, struct span name)
 {
 	struct message *msg = run->msg;
 	struct iterator *iterator = find(msg, name);
-	struct iterators *iterators = msg->slots[state.slot];
-	if (iterator)
+	struct message_notes *notes = notes_make(msg);
+	if (iterator || !notes)
 		return iterator;
-	if (!iterators)
-		iterators = msg->slots[state.slot] = ARENA_NEW(msg->arena, struct iterators);
+	if (!notes->iterators)
+		notes->iterators = ARENA_NEW(msg->arena, struct iterators);
+	struct iterators *iterators = notes->iterators;
 	for (unsigned i = 0; iterators && i < ITERATORS_MOST; i++)
 		if (!iterators->all[i].name.at)
 			return &iterators->all[i];

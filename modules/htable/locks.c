@@ -39,13 +39,11 @@ static const struct shard_type lock_type = {
 
 static struct {
 	struct shard_set *set;
-	unsigned slot;
 } state;
 
 bool locks_prepare(void)
 {
 	state.set = shard_set_new(&lock_type, 4);
-	state.slot = message_slot("htable locks");
 	return state.set != NULL;
 }
 
@@ -161,9 +159,10 @@ void locks_wait(const struct table *table, struct span key, const struct message
 
 static void remember(const struct table *table, struct span key, struct message *msg)
 {
-	struct held_locks *held = msg->slots[state.slot];
-	if (!held)
-		held = msg->slots[state.slot] = ARENA_NEW(msg->arena, struct held_locks);
+	struct message_notes *notes = notes_make(msg);
+	if (notes && !notes->locks)
+		notes->locks = ARENA_NEW(msg->arena, struct held_locks);
+	struct held_locks *held = notes ? notes->locks : NULL;
 	if (held && held->count < LOCKS_OF_A_MESSAGE)
 		held->locks[held->count++] = (struct held){ table, arena_copy(msg->arena, key) };
 }
@@ -193,7 +192,8 @@ void locks_release(const struct table *table, struct span key, const struct mess
 
 void locks_forget(struct message *msg)
 {
-	struct held_locks *held = msg->slots[state.slot];
+	const struct message_notes *notes = notes_of(msg);
+	struct held_locks *held = notes ? notes->locks : NULL;
 	const struct owner owner = owner_of(msg);
 	for (unsigned i = 0; held && i < held->count; i++) {
 		struct held *h = &held->locks[i];

@@ -291,6 +291,18 @@ def test_items_are_loaded(start_server, database):
     assert items(server, "d") == {**wanted, "str": "new"}
 
 
+@pytest.mark.viaduct_only("later releases of the peer have this event")
+def test_reload_is_told(start_server, database):
+    server = start_server(database.config("d=>size=4;dbtable=htable;") + """
+event_route[htable:reloaded:d] {
+	xlog("L_NOTICE", "d is new: $sht(d=>fresh)\\n");
+}
+""")
+    database.add("fresh", 0, 0, "value", 0)
+    server.rpc("htable.reload", "d")
+    server.wait_log("d is new: value")
+
+
 def test_columns_are_joined(start_server, database):
     database.sql("CREATE TABLE cols (k text, a text, b int, c text)")
     database.sql("INSERT INTO cols VALUES ('one', 'x', 5, NULL), ('two', NULL, NULL, 'z')")
