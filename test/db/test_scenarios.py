@@ -80,6 +80,45 @@ def test_a_slow_table_delays_nobody_else(start_server, agent, tables):
     assert time.monotonic() - begin < 4  # not eight
 
 
+SLEEP = {"mariadb": "SELECT SLEEP(1), username FROM subscriber",
+         "postgres": "SELECT pg_sleep(1), username FROM subscriber"}
+QUERY = """
+request_route {
+""" + START + """
+	if (is_method("OPTIONS")) {
+		sl_send_reply("200", "Quick");
+		exit;
+	}
+	sql_query("own", "%s", "ra");
+	append_to_reply("X-User: $dbr(ra=>[0,1])\\r\\n");
+	sl_send_reply("200", "Slow");
+}
+"""
+
+
+@pytest.mark.viaduct_only("a worker of the peer waits for its database")
+@pytest.mark.parametrize("tables", list(SLEEP), indirect=True)
+def test_a_slow_query_of_the_script_delays_nobody_else(start_server, agent, tables):
+    """One worker: while four queries take a second each, other messages are answered."""
+    tables.add_subscriber("alice", "example.org", "secret")
+    server = start_server(head(tables.module, "sqlops", children=1,
+                               sqlops__sqlcon='"own=>%s"' % tables.url) + QUERY % SLEEP[tables.engine])
+    slow = [agent("slow%d" % i, server=server) for i in range(4)]
+    quick = agent("quick", server=server)
+    begin = time.monotonic()
+    waiting = [ask(one, "MESSAGE") for one in slow]
+    answered = 0
+    while not slow[0].collect(0.01):
+        assert time.monotonic() - begin < 8
+        quick.expect_reply(200, ask(quick, "OPTIONS"))
+        answered += 1
+    # Each of the quick ones came while all of the slow ones waited.
+    assert answered >= 10 and time.monotonic() - begin >= 0.9
+    for one, request in zip(slow[1:], waiting[1:]):
+        assert one.expect_reply(200, request)["X-User"] == "alice"
+    assert time.monotonic() - begin < 3.5  # one after the other it would be four
+
+
 @pytest.mark.viaduct_only("our words in the log")
 @pytest.mark.parametrize("tables", ["mariadb", "postgres"], indirect=True)
 def test_service_recovers_when_the_database_does(start_server, agent, tables):

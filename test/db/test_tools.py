@@ -5,45 +5,13 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
 
 import pytest
 from sipua.databases import PASSWORD
-from sipua.server import build_dir
+from sipua.kamdbctl import Tool
 
 NASTY = ["o'brien", 'quo"te', "semi;colon", "$(touch ran)", "back`tick", "a b", "x' OR '1'='1", "--drop", "ünïcode-日本",
          "per%cent", "under_score", "back\\slash"]
-
-
-class Tool:
-    """Runs the two tools with a kamctlrc of their own."""
-
-    def __init__(self, directory, engine, **settings):
-        self.rc = os.path.join(directory, "kamctlrc")
-        self.settings = dict(DBENGINE=engine, SIP_DOMAIN="example.org", INSTALL_EXTRA_TABLES="yes",
-                             INSTALL_PRESENCE_TABLES="no", INSTALL_DBUID_TABLES="no", DBINITASK="no",
-                             RPCFIFOPATH=os.path.join(directory, "no-fifo"), **settings)
-        with open(self.rc, "w") as out:
-            for name, value in self.settings.items():
-                out.write('%s="%s"\n' % (name, value))
-
-    def run(self, program, *words, stdin=""):
-        done = subprocess.run([os.path.join(build_dir(), "utils", program), "--rc", self.rc] + list(words),
-                              input=stdin, capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout, done.stderr
-
-    def ctl(self, *words, code=0, stdin=""):
-        got, out, err = self.run("kamctl", *words, stdin=stdin)
-        assert got == code, "%s: %s%s" % (words, out, err)
-        return out + err
-
-    def rows(self, *words):
-        return json.loads(self.ctl("--json", *words))
-
-    def db(self, *words, code=0):
-        got, out, err = self.run("kamdbctl", *words)
-        assert got == code, "%s: %s%s" % (words, out, err)
-        return out + err
 
 
 @pytest.fixture(scope="module", params=["SQLITE", "MYSQL", "PGSQL"])

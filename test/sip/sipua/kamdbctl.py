@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's kamdbctl, without its questions."""
+"""Debian's kamdbctl, without its questions; and our own tools."""
+import json
 import os
 import shutil
 import subprocess
 
 from .databases import PASSWORD
+from .server import build_dir
 
 KAMDBCTL = shutil.which("kamdbctl", path="/usr/sbin:/usr/bin")
 RC = """SIP_DOMAIN=test.invalid
@@ -39,3 +41,34 @@ def run_kamdbctl(home, engine, host="", port=0, path="", user=""):
     done = subprocess.run([KAMDBCTL, "create"], env=dict(os.environ, HOME=str(home), PW=PASSWORD),
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Tool:
+    """Runs the two tools with a kamctlrc of their own."""
+
+    def __init__(self, directory, engine, **settings):
+        self.rc = os.path.join(directory, "kamctlrc")
+        self.settings = dict(DBENGINE=engine, SIP_DOMAIN="example.org", INSTALL_EXTRA_TABLES="yes",
+                             INSTALL_PRESENCE_TABLES="no", INSTALL_DBUID_TABLES="no", DBINITASK="no",
+                             RPCFIFOPATH=os.path.join(directory, "no-fifo"), **settings)
+        with open(self.rc, "w") as out:
+            for name, value in self.settings.items():
+                out.write('%s="%s"\n' % (name, value))
+
+    def run(self, program, *words, stdin=""):
+        done = subprocess.run([os.path.join(build_dir(), "utils", program), "--rc", self.rc] + list(words),
+                              input=stdin, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def ctl(self, *words, code=0, stdin=""):
+        got, out, err = self.run("kamctl", *words, stdin=stdin)
+        assert got == code, "%s: %s%s" % (words, out, err)
+        return out + err
+
+    def rows(self, *words):
+        return json.loads(self.ctl("--json", *words))
+
+    def db(self, *words, code=0):
+        got, out, err = self.run("kamdbctl", *words)
+        assert got == code, "%s: %s%s" % (words, out, err)
+        return out + err
