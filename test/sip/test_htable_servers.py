@@ -96,3 +96,35 @@ def test_an_outage_changes_nothing(start_server, database):
         assert time.monotonic() < deadline, server.log()
         time.sleep(0.05)
     assert len(database.sql("htable_outage", "SELECT key_name FROM htable")) == 2
+
+
+@pytest.mark.viaduct_only("the peer's worker would wait for itself")
+def test_who_waits_for_a_lock_holds_up_nobody(start_server, agent, mariadb):
+    """One worker; the script that has the lock waits for the database."""
+    url = mariadb.create_tables("htable_locks", "htable")
+    server = start_server(head("jsonrpcs", "db_mysql", "sqlops", "htable", children=1,
+                               sqlops__sqlcon='"db=>%s"' % url) + """
+modparam("htable", "htable", "d=>size=4")
+request_route {
+""" + START + """
+	if ($rU == "count") {
+		sht_lock("d=>counter");
+		$var(now) = $sht(d=>counter);
+		sql_query("db", "select sleep(0.05)", "r");
+		$sht(d=>counter) = $var(now) + 1;
+		sht_unlock("d=>counter");
+	}
+	sl_send_reply("200", "$sht(d=>other)");
+}
+""")
+    server.rpc("htable.seti", "d", "counter", 0)
+    server.rpc("htable.sets", "d", "other", "free")
+    callers = [agent("caller%d" % i, server=server) for i in range(6)]
+    requests = [caller.send(caller.request("OPTIONS", "sip:count@" + server.host_port))
+                for caller in callers]
+    other = agent("other", server=server)
+    other.expect_reply(200, other.send(other.request("OPTIONS", "sip:x@" + server.host_port)))
+    assert server.rpc("htable.get", "d", "counter")["item"]["value"] < 6
+    for caller, request in zip(callers, requests):
+        caller.expect_reply(200, request, timeout=20)
+    assert server.rpc("htable.get", "d", "counter")["item"]["value"] == 6
