@@ -8,6 +8,7 @@
 #   make lint         floors, format, forbidden functions
 #   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
 #   make bench        cost per call beside Debian's kamailio, as ratios
+#   make manual       regenerates the manual pages in doc/man/
 #   make reference    regenerates doc/reference/ from the tables of the modules
 #   make schema       rewrites etc/schema/ from etc/schema/tables.txt
 #   make bless        rewrites the expected output of the golden tests
@@ -83,7 +84,7 @@ UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all check install lint fuzz bench reference schema bless clean help tests modules utils
+.PHONY: all check install lint fuzz bench manual reference schema bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
@@ -194,6 +195,9 @@ $(O)/test/bench/%: $(O)/test/bench/%.o $(O)/libcore.a
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(O)/libcore.a $(LIBS)
 bench: all $(O)/test/bench/generator/load
 	@test/bench/run
+# ---- manual pages ------------------------------------------------------------------------------
+manual: all
+	@utils/make-manual $(O)
 reference: all
 	@utils/make-reference $(O)
 schema:

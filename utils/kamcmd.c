@@ -683,8 +683,8 @@ static const char usage[] =
 	"    -f format   prints the answer with this format: %v stands for the next value, %%v for\n"
 	"                the text %v; \\n \\t and the like are understood\n"
 	"    -v          verbose: a line with a dot ends each answer\n"
-	"    -V          version number\n"
-	"    -h          this text\n"
+	"    -V, --version  version number\n"
+	"    -h, --help     this text\n"
 	"Address:\n"
 	"    [proto:]name[:port]   proto is unix or unixs, unixd, udp or tcp; the default port is " DEFAULT_PORT "\n"
 	"Arguments:\n"
@@ -698,9 +698,11 @@ static const char usage[] =
 
 static int read_options(int count, char **arguments)
 {
+	static const struct option names[] = { { "help", no_argument, NULL, 'h' },
+					       { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
 	int option;
 	opterr = 0;
-	while ((option = getopt(count, arguments, ":s:R:D:f:vVh")) >= 0)
+	while ((option = getopt_long(count, arguments, ":s:R:D:f:vVh", names, NULL)) >= 0)
 		switch (option) {
 		case 's': options.address = optarg; break;
 		case 'R': options.reply_name = optarg; break;
@@ -717,7 +719,7 @@ static int read_options(int count, char **arguments)
 			fprintf(stderr, "Option `-%c' requires an argument.\n", optopt);
 			return EXIT_TROUBLE;
 		default:
-			fprintf(stderr, "Unknown option `-%c'.\n", optopt);
+			fprintf(stderr, "Unknown option `%s'; -h lists them.\n", arguments[optind - 1]);
 			return EXIT_TROUBLE;
 		}
 	return 0;

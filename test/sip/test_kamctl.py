@@ -157,3 +157,36 @@ def test_help_is_complete(tmp_path):
         assert "\n -- command '%s" % family in out
     assert kamctl(tmp_path, "ul", "--help")[0] == 0
     assert "SIP_DOMAIN" in kamctl(tmp_path, "--settings")[1]
+
+
+# ---- completion of shells ----
+def complete(line):
+    """What bash offers behind the line."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    script = os.path.join(here, "..", "..", "etc", "completion", "viaduct.bash")
+    utils = os.path.join(build_dir(), "utils")
+    words = line.split(" ")
+    text = ('source "%s"; PATH="%s:%s:$PATH"; COMP_WORDS=(%s); COMP_CWORD=%d; %s %s; printf "%%s\\n" "${COMPREPLY[@]}"'
+            % (script, utils, build_dir(), " ".join('"%s"' % word for word in words), len(words) - 1,
+               {"kamdbctl": "_kamctl"}.get(words[0], "_" + words[0]), words[0]))
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=20)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_bash_completes():
+    assert {"add", "address", "acl"} <= set(complete("kamctl a"))
+    assert set(complete("kamctl address r")) == {"reload", "rm"}
+    assert complete("kamctl --json --rc x address sh") == ["show"]
+    assert complete("kamctl --se") == ["--set", "--settings"]
+    assert complete("kamdbctl ba") == ["backup"] and complete("kamdbctl backup x") == []
+    assert "--cfg-print" in complete("viaduct --c")
+    assert complete("kamcmd --h") == ["--help"]
+
+
+@pytest.mark.parametrize("tool, words", [("kamcmd", ["--help"]), ("kamcmd", ["-h"]), ("kamctl", ["--help"]),
+                                         ("kamctl", ["add", "--help"]), ("kamdbctl", ["--help"]),
+                                         ("kamdbctl", ["create", "--help"]), ("kamdbctl", ["backup", "--help"])])
+def test_every_level_has_help(tool, words):
+    done = subprocess.run([os.path.join(build_dir(), "utils", tool), *words], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and done.stderr == "" and len(done.stdout.splitlines()) > 1

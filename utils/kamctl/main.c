@@ -120,9 +120,26 @@ static int run_command(const char *name, struct words words)
 	return command->run(command, words);
 }
 
+/* --complete [FAMILY]: what can stand next on the command line, each with a TAB and what it does; for the
+ * completion of shells. */
+static void print_candidates(const char *name)
+{
+	const struct family *found = name ? find_family(name) : NULL;
+	for (size_t i = 0; !name && i < ARRAY_SIZE(tables); i++)
+		for (const struct family *family = tables[i]; family->name; family++)
+			printf("%s\t%s\n", family->name, family->doc);
+	for (unsigned i = 0; found && i < found->count; i++)
+		if (*found->commands[i].name)
+			printf("%s\t%s\n", found->commands[i].name, found->commands[i].doc);
+}
+
 int main(int argc, char **argv)
 {
 	int at = 1;
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		print_candidates(argc > 2 ? argv[2] : NULL);
+		return EXIT_DONE;
+	}
 	enum arguments_result result = arguments_read(argc, argv, &at, "kamctl", print_usage);
 	if (result != ARGUMENTS_GO_ON)
 		return result == ARGUMENTS_ALL_DONE ? EXIT_DONE : EXIT_USAGE;

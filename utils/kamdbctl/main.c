@@ -298,6 +298,10 @@ static int run_command(const char *name, const char *word, bool has_more)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
+		if (word && strcmp(word, "--help") == 0) {
+			printf("usage: kamdbctl %s %s\n%s\n", name, commands[i].argument, commands[i].doc);
+			return EXIT_DONE;
+		}
 		if (has_more || (commands[i].needs_argument && !word) ||
 		    (word && !*commands[i].argument)) {
 			say_error("usage: kamdbctl %s %s", name, commands[i].argument);
@@ -309,9 +313,20 @@ static int run_command(const char *name, const char *word, bool has_more)
 	return EXIT_USAGE;
 }
 
+/* --complete: what can stand next, for the completion of shells. */
+static void print_candidates(bool has_command)
+{
+	for (size_t i = 0; !has_command && i < ARRAY_SIZE(commands); i++)
+		printf("%s\t%s\n", commands[i].name, commands[i].doc);
+}
+
 int main(int argc, char **argv)
 {
 	int at = 1;
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		print_candidates(argc > 2);
+		return EXIT_DONE;
+	}
 	enum arguments_result result = arguments_read(argc, argv, &at, "kamdbctl", print_usage);
 	if (result != ARGUMENTS_GO_ON)
 		return result == ARGUMENTS_ALL_DONE ? EXIT_DONE : EXIT_USAGE;
