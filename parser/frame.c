@@ -35,6 +35,7 @@ static enum frame_result taken(struct framer *framer, struct frame *out_frame,
 	framer->message_len = 0;
 	framer->knows_first_line = false;
 	framer->is_http = false;
+	framer->expects_continue = false;
 	return result;
 }
 
@@ -127,6 +128,9 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 		} else if (line.id == HEADER_TRANSFER_ENCODING) {
 			*out_status = NOT_IMPLEMENTED;
 			return "transfer codings are not supported";
+		} else if (framer->is_http && span_equal_nocase(line.name, SPAN_OF("Expect"))) {
+			framer->expects_continue =
+				span_equal_nocase(line.value, SPAN_OF("100-continue"));
 		}
 	}
 	if (result != LINE_EMPTY || !cursor_is_end(&in))

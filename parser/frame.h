@@ -19,6 +19,7 @@ struct framer {
 	bool accepts_no_length; /* a SIP message without Content-Length has no body; else it is BAD */
 	bool knows_first_line; /* private: the first line was seen and is right */
 	bool is_http;          /* the message that is coming is an HTTP request, as far as is known */
+	bool expects_continue; /* … which waits for "100 Continue" before its body; the caller clears it */
 	size_t scanned;        /* private: bytes of the current header section already searched */
 	size_t message_len;    /* private: known length of the current message, 0 while unknown */
 };

@@ -92,6 +92,10 @@ static bool handle_frame(struct connection *connection, enum frame_result result
 	case FRAME_MORE:
 		if (connection->buffered > offset && !connection->partial_ms)
 			connection->partial_ms = clock_ms();
+		if (connection->framer.expects_continue) { /* RFC 9110 10.1.1 */
+			connection->framer.expects_continue = false;
+			connection_send(connection, SPAN_OF("HTTP/1.1 100 Continue\r\n\r\n"));
+		}
 		return false;
 	}
 	return false;

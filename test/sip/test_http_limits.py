@@ -241,6 +241,31 @@ def test_sip_functions_do_no_harm(start_server, connect):
         assert server.rpc("core.psx") == before, case + "\n" + server.log()[-3000:]
 
 
+# ---- clients that ask before they send ----
+
+def test_body_is_asked_for(connect):
+    connection = connect()
+    connection.sendall(b"POST /x HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
+    wanted = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert connection.recv(len(wanted), socket.MSG_WAITALL) == wanted
+    connection.sendall(b"he")
+    connection.sendall(b"llo" + get("/next"))
+    assert read_answer(connection) == (200, b"POST /x 5")
+    assert read_answer(connection) == (200, b"GET /next 0")
+
+
+def test_body_that_is_there_is_not_asked_for(connect):
+    connection = connect()
+    connection.sendall(b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")
+    assert read_answer(connection) == (200, b"POST /x 5")
+
+
+def test_body_that_is_too_large_is_refused_before_it_comes(connect):
+    connection = connect()
+    connection.sendall(b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 500000\r\n\r\n")
+    assert read_answer(connection)[0] == 413
+
+
 # ---- many ----
 
 def test_pipelined_requests_of_all_sizes(connect):
