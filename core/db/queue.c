@@ -14,6 +14,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/db/mend.h"
 #include "core/db/queue_file.h"
 #include "core/db/tables.h"
 #include "core/loop/fiber.h"
@@ -329,6 +330,42 @@ static void done_with(struct db_queue *queue, const struct ring_cursor *cursor, 
 			  queue->ring.path, (unsigned long long)queue->shared->lost);
 }
 
+/* Writes the first row of the batch, whose values may have been changed, alone. */
+static enum db_status write_first(struct db_queue *queue, struct batch *batch)
+{
+	struct db_transaction transaction;
+	enum db_status status = db_begin(queue->options.database, &transaction);
+	if (status != DB_OK)
+		return DB_AWAY;
+	batch->count = 1;
+	status = insert_batch(queue, &transaction, batch);
+	if (status == DB_OK)
+		return db_commit(&transaction);
+	db_rollback(&transaction);
+	return status;
+}
+
+/* What was refused is in the log as it was; the database gets what it accepts of it. */
+static enum db_status write_mended(struct db_queue *queue, struct batch *batch)
+{
+	enum db_status status = DB_REJECTED;
+	struct arena texts;
+	arena_init(&texts, 1 << 12, 1 << 22);
+	batch->next = batch->rows[0];
+	for (unsigned way = 0; way < DB_MEND_WAYS && status != DB_OK && status != DB_AWAY; way++) {
+		batch->rows[0] = batch->next;
+		status = db_mend(batch->rows[0].values, batch->rows[0].count, way, &texts)
+				 ? write_first(queue, batch)
+				 : DB_REJECTED;
+		arena_clear(&texts);
+	}
+	arena_free(&texts);
+	if (status == DB_OK)
+		log_error("the row for the table %.*s was written with shortened or cleaned texts",
+			  SPAN_ARGS(batch->next.table));
+	return status;
+}
+
 /* One row that the database does not accept must not hold up the others. */
 static enum db_status write_one_by_one(struct db_queue *queue, struct batch *batch, unsigned most)
 {
@@ -338,8 +375,12 @@ static enum db_status write_one_by_one(struct db_queue *queue, struct batch *bat
 		enum db_status status = write_some(queue, batch, &cursor, 1, &count);
 		if (status == DB_AWAY)
 			return status;
-		if (status != DB_OK && count)
+		if (status != DB_OK && count) {
 			tell_refused(queue, &batch->rows[0]);
+			status = write_mended(queue, batch);
+		}
+		if (status == DB_AWAY)
+			return status;
 		done_with(queue, &cursor, status == DB_OK ? count : 0);
 	}
 	return DB_OK;

@@ -10,7 +10,8 @@
  *
  * The queue is a file that all processes map: rows outlive the death of a worker and of the whole
  * server, and what the database did not take is written after the next start. A row is written at
- * least once: when the connection breaks during a COMMIT, nobody knows whether it counts. */
+ * least once: when the connection breaks during a COMMIT, nobody knows whether it counts. A row that
+ * the database refuses is told in the log, and written with texts that it accepts. */
 #pragma once
 
 #include "core/db/db.h"
@@ -37,7 +38,7 @@ struct db_row {
 /* What happened since the start, of all processes. */
 struct db_queue_figures {
 	uint64_t put, written;
-	uint64_t refused; /* by the database: they are in the log */
+	uint64_t refused; /* as they were, by the database: they are in the log */
 	uint64_t lost; /* the queue was full */
 	uint64_t waiting; /* bytes */
 };

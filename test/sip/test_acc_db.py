@@ -305,6 +305,25 @@ def test_a_row_that_is_refused_is_in_the_log_and_holds_up_nobody(agent, start_se
                     % re.escape(request.call_id))
 
 
+@pytest.mark.viaduct_only("the peer writes no row: such a call is free")
+@pytest.mark.parametrize("call_id", ["x" * 300, "\u00fc" * 200, "a\udcff\udcfeb"],
+                         ids=["long", "many characters", "no characters"])
+def test_nobody_keeps_a_row_out(agent, start_server, tables, call_id):
+    if tables.driver == "db_sqlite":
+        pytest.skip("SQLite takes texts of any length and any bytes")
+    server = start_server(config(tables))
+    server.allow("the database refuses a row", "was written with shortened or cleaned texts",
+                 "database")
+    alice = agent("alice", server=server)
+    request = alice.request("MESSAGE", server.uri("comment"), headers=[
+        ("X-Comment", "200 Fine"), ("X-Table", "acc"), ("X-Both", "0")])
+    wire = request.encode().replace(request.call_id.encode(), call_id.encode(errors="surrogateescape"))
+    alice.socket.sendto(wire, server.address)
+    found = wait_rows(tables, 1, server=server)[0]
+    assert found[0] == "MESSAGE" and found[4:] == ["200", "Fine"]
+    assert found[3].startswith(call_id[0]) and len(found[3]) <= 255
+
+
 @pytest.mark.viaduct_only("the peer loses them")
 @pytest.mark.parametrize("kind", [MariaDb, Postgres])
 def test_no_row_is_lost_when_the_database_is_away(agent, start_server, kind):
