@@ -111,9 +111,18 @@ static void write_warning(struct writer *w, const struct local_reply *reply)
 		message_second_via((struct message *)(uintptr_t)request) ? ">" : "==");
 }
 
+static void write_content_type(struct writer *w, struct span type)
+{
+	if (!type.len)
+		return;
+	writer_literal(w, "Content-Type: ");
+	writer_span(w, type);
+	writer_literal(w, "\r\n");
+}
+
 void render_local_reply(struct writer *w, const struct local_reply *reply)
 {
-	struct span body = reply->body, content_type = reply->content_type;
+	struct span body = reply->body;
 	writer_literal(w, "SIP/2.0 ");
 	writer_uint(w, reply->code);
 	writer_char(w, ' ');
@@ -124,7 +133,7 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 		if (line->tag == EDIT_TAG_REPLY_BODY)
 			body = reply->body.at ? body : line->text;
 		else if (line->tag == EDIT_TAG_REPLY_TYPE)
-			content_type = reply->body.at ? content_type : line->text;
+			write_content_type(w, reply->body.at ? SPAN_OF("") : line->text);
 		else
 			writer_span(w, line->text);
 	}
@@ -134,11 +143,7 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 	writer_span(w, options.server_line);
 	if (options.sip_warning)
 		write_warning(w, reply);
-	if (content_type.len) {
-		writer_literal(w, "Content-Type: ");
-		writer_span(w, content_type);
-		writer_literal(w, "\r\n");
-	}
+	write_content_type(w, reply->content_type);
 	writer_literal(w, "Content-Length: ");
 	writer_uint(w, body.len);
 	writer_literal(w, "\r\n\r\n");

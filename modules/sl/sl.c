@@ -21,7 +21,7 @@ static const struct field setting_fields[] = {
 	      .max = 699, .is_live = true),
 	FIELD(settings, default_reason, "reason that goes with default_code", .is_live = false),
 	FIELD(settings, bind_tm, "send_reply answers by the transaction when there is one"),
-	FIELD(settings, rich_redirect, "accepted: Contacts of redirections carry URI and q only",
+	FIELD(settings, rich_redirect, "bits: what Contact of 3xx tells, 1 branch flags, 2 Path",
 	      .max = 3),
 	FIELD_IGNORED("event_callback_fl_ack",
 		      "there is no embedded language; use event_route[sl:filtered-ack]"),
@@ -72,7 +72,8 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 	struct local_reply reply = { .request = msg,
 				     .code = code,
 				     .reason = reason,
-				     .with_contacts = code >= 300 && code < 400 };
+				     .with_contacts = code >= 300 && code < 400,
+				     .contact_details = (unsigned)settings.rich_redirect };
 	if (code > 100)
 		reply.to_tag = msg->to_tag.at ? msg->to_tag : stateless_to_tag(msg, tag);
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + REPLY_ROOM);
@@ -163,12 +164,11 @@ static unsigned read_reply(const struct reply_args *args, struct span *out_reaso
 {
 	int64_t code = 0;
 	bool is_number = span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699;
-	*out_reason = args->reason.len ? args->reason : settings.default_reason;
+	*out_reason = args->reason.at ? args->reason : settings.default_reason;
 	if (is_number)
 		return (unsigned)code;
 	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code),
 		    (int)settings.default_code);
-	*out_reason = settings.default_reason;
 	return (unsigned)settings.default_code;
 }
 

@@ -122,18 +122,13 @@ void forward_winner(struct transaction *tx, unsigned winner, struct message *rep
 		relay_upstream(tx, reply);
 		return;
 	}
-	if (reply) {
-		const struct sip_range reason = reply->index->reason;
-		edit_replace(reply, reason.at - 4, 3, SPAN_OF("500"));
-		reply->index->status = 500;
-		relay_upstream(tx, reply);
-		return;
-	}
+	unsigned code = reply ? 500 : branch->code;
+	struct span reason = reply ? reply_reason(reply) : local_reason(code);
 	struct tx_context context = context_holding(tx);
 	struct message *request = tx_request(tx, arena, &context);
 	struct script_run run;
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
-		reply_locally(&run, tx, request, branch->code, local_reason(branch->code));
+		reply_locally(&run, tx, request, code, reason);
 }
 
 struct message *request_for_route(struct transaction *tx, struct tx_context *context,

@@ -55,12 +55,11 @@ SCRIPT_HANDLER_PLAIN(t_retransmit_reply)
 static unsigned read_reply(const struct reply_args *args, struct span *out_reason)
 {
 	int64_t code = 0;
-	*out_reason = args->reason.len ? args->reason : tm_settings()->default_reason;
+	*out_reason = args->reason.at ? args->reason : tm_settings()->default_reason;
 	if (span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699)
 		return (unsigned)code;
 	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code),
 		    (int)tm_settings()->default_code);
-	*out_reason = tm_settings()->default_reason;
 	return (unsigned)tm_settings()->default_code;
 }
 

@@ -96,8 +96,8 @@ def test_a_reply_of_another_call_does_not_fit(start_server, agent, is_on):
         assert alice.expect_any().status == 603
 
 
-def redirecting(details):
-    return head(tm__rich_redirect=details) + """
+def redirecting(module, details):
+    return head(**{module + "__rich_redirect": details}) + """
 request_route {""" + START + """
 	$ru = "sip:a@192.0.2.1";
 	setbflag(3);
@@ -105,20 +105,20 @@ request_route {""" + START + """
 	$(branch(path)[0]) = "<sip:edge.example.com;lr>";
 	append_branch("sip:c@192.0.2.3?Subject=x");
 	$(branch(path)[1]) = "<sip:edge.example.com;lr>";
-	t_newtran();
-	t_reply("302", "Moved");
+	%s
 }
-"""
+""" % ('t_newtran(); t_reply("302", "Moved");' if module == "tm" else 'sl_send_reply("302", "Moved");')
 
 
+@pytest.mark.parametrize("module", ["tm", "sl"])
 @pytest.mark.parametrize("details,expected", [
     (0, "<sip:a@192.0.2.1>, <sip:b@192.0.2.2;transport=tcp>;q=0.5, <sip:c@192.0.2.3?Subject=x>"),
     (1, "<sip:a@192.0.2.1>;flags=8, <sip:b@192.0.2.2;transport=tcp>;q=0.5;flags=8, "
         "<sip:c@192.0.2.3?Subject=x>;flags=8"),
     (2, "<sip:a@192.0.2.1>, <sip:b@192.0.2.2;transport=tcp?Route=%3csip:edge.example.com%3blr%3e>;q=0.5, "
         "<sip:c@192.0.2.3?Subject=x&Route=%3csip:edge.example.com%3blr%3e>")])
-def test_redirections_tell_more_when_wished(start_server, agent, details, expected):
-    alice = agent("alice", server=start_server(redirecting(details)))
+def test_redirections_tell_more_when_wished(start_server, agent, module, details, expected):
+    alice = agent("alice", server=start_server(redirecting(module, details)))
     request = alice.send(alice.request("OPTIONS", "sip:x@example.com"))
     reply = alice.expect_reply(302, request)
     assert [v.replace("?Subject=x?Route", "?Subject=x&Route") for v in reply.all("Contact")] == [expected]

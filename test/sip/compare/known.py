@@ -31,9 +31,6 @@ KNOWN = {
     "bad-reply-foreign-branch": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
     "bad-reply-foreign-via": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
     "stray-reply": "a reply to nothing that was sent from here is dropped (RFC 6026 7.2)",
-    "refused-503": "a lone 503 becomes 500 with the callee's headers",
-    "message-503": "a lone 503 becomes 500 with the callee's headers",
-    "fork-best-503-503": "a 503 becomes 500 with the callee's headers",
     "cancel-before-any-reply": "a provisional that comes after CANCEL still reaches the caller",
     "bad-reply-other-cseq-method": "a reply whose CSeq method is another is dropped",
     # messages

@@ -74,16 +74,8 @@ KNOWN = {
         'the place of Date among the headers',
     'msg_set_buffer("x");':
         'a buffer that is no SIP message is refused',
-    'sl_send_reply("$cs", "Code From Variable"); exit;':
-        'the reason of an unusable code is not used',
-    'set_reply_body("hello", "text/plain"); sl_send_reply("200", "OK"); exit;':
-        'the place of Content-Type in replies',
-    'set_reply_body("hello $fU", "text/plain"); append_to_reply("X-New: 1\\r\\n"); sl_send_reply("200", "OK"); exit;':
-        'the place of Content-Type in replies',
     'sl_send_reply("700", "Out Of Range"); exit;':
         'a code outside 100-699 becomes 500',
-    'sl_send_reply("200", ""); exit;':
-        'an empty reason becomes the default one',
     '$du = "sip:127.0.0.1:1;transport=tcp"; if (!t_relay()) sl_reply_error(); exit;':
         'the number in the text of an internal error',
 }
