@@ -210,7 +210,7 @@ bool relay_target(struct message *reply, struct send_target *out_target)
 struct span stateless_to_tag(const struct message *request, char out[64])
 {
 	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
-	uint64_t key[5] = { 0 };
+	uint64_t key[4] = { 0 };
 	uint32_t cseq = 0;
 	if (!message_cseq(request, &cseq))
 		cseq = 0;
@@ -222,9 +222,7 @@ struct span stateless_to_tag(const struct message *request, char out[64])
 		key[3] = hash_span(message_from_tag(request));
 	struct writer w = writer_fixed(out, 64);
 	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
-	key[4] = 1;
-	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
-	writer_literal(&w, ".");
+	writer_char(&w, '.');
 	writer_hex(&w, key[0] & 0xffff, 4);
 	return writer_result(&w);
 }

@@ -233,7 +233,8 @@ struct changes {
 	struct usrloc_change *rows;
 	unsigned count, room;
 	unsigned seen; /* contacts of the request, also those that name one twice */
-	uint64_t hosts[USRLOC_CONTACTS_MOST]; /* hashes: comparing URIs is dear, and most differ there */
+	/* Hashes, made when a second one comes: comparing URIs is dear, and most differ there. */
+	uint64_t hosts[USRLOC_CONTACTS_MOST];
 	bool is_star;
 };
 
@@ -245,9 +246,13 @@ static uint64_t place_hash(struct span contact)
 
 /* Does an earlier contact of the same request name the same binding? The first one counts: the second
  * has no higher CSeq (RFC 3261 10.3, 7.). */
-static bool is_named_before(const struct changes *changes, const struct usrloc_contact *contact)
+static bool is_named_before(struct changes *changes, const struct usrloc_contact *contact)
 {
-	uint64_t host = changes->hosts[changes->count];
+	if (changes->count == 0)
+		return false;
+	if (changes->count == 1)
+		changes->hosts[0] = place_hash(changes->rows[0].contact.contact);
+	uint64_t host = changes->hosts[changes->count] = place_hash(contact->contact);
 	for (unsigned i = 0; i < changes->count; i++) {
 		const struct usrloc_contact *earlier = &changes->rows[i].contact;
 		bool is_same = contact->instance.len ?
@@ -286,7 +291,6 @@ static enum register_error add_contact(struct script_run *run, const struct regi
 	enum register_error error = read_contact(run, registration, common, address, change);
 	if (error != REGISTER_OK)
 		return error;
-	changes->hosts[changes->count] = place_hash(change->contact.contact);
 	if (!is_named_before(changes, &change->contact))
 		changes->count++;
 	return REGISTER_OK;
@@ -294,12 +298,15 @@ static enum register_error add_contact(struct script_run *run, const struct regi
 
 /* The contacts of one header count from its end, as in the peer: the order among equals is seen in
  * the answer. */
-static void reverse(struct usrloc_change *rows, unsigned count)
+static void reverse(struct changes *changes, unsigned from)
 {
-	for (unsigned i = 0; i < count / 2; i++) {
-		struct usrloc_change other = rows[i];
-		rows[i] = rows[count - 1 - i];
-		rows[count - 1 - i] = other;
+	for (unsigned to = changes->count; to > from + 1; from++) {
+		struct usrloc_change row = changes->rows[--to];
+		uint64_t host = changes->hosts[to];
+		changes->rows[to] = changes->rows[from];
+		changes->hosts[to] = changes->hosts[from];
+		changes->rows[from] = row;
+		changes->hosts[from] = host;
 	}
 }
 
@@ -318,8 +325,7 @@ static enum register_error read_contacts(struct script_run *run, const struct re
 			return error;
 		if (result == LIST_BAD)
 			return REGISTER_BAD_CONTACT;
-		if (changes->count > before + 1)
-			reverse(changes->rows + before, changes->count - before);
+		reverse(changes, before);
 	}
 	bool removes_all = common->has_expires && common->expires_s == 0;
 	return changes->is_star && !removes_all ? REGISTER_STAR_EXPIRES : REGISTER_OK;

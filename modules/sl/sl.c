@@ -35,8 +35,7 @@ static const struct tm_api *tm;
 
 static void run_event(const char *name, struct message *msg)
 {
-	if (script_route(script_current_image(), ROUTE_EVENT, span_from(name)))
-		script_run_event(name, msg, NULL, NULL);
+	script_run_event(name, msg, NULL, NULL);
 }
 
 /* A reply repeats these headers (RFC 3261 8.2.6.2): without them it would be as malformed as its request. */
