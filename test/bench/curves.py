@@ -12,7 +12,7 @@ from programs import VIADUCT, Load, Running, build_dir
 from scenarios import BOTH, CALL, RELAYING, USER_CALL, modules
 
 BINDINGS = (10000, 100000, 1000000)
-IN_FLIGHT = (10000, 50000, 100000)
+IN_FLIGHT = (10000, 100000)
 # None of them times out while the last are begun.
 PATIENT = """
 modparam("tm", "fr_inv_timer", 3600000)
