@@ -124,6 +124,7 @@ void keeper_finish(void)
 	if (!modes_write())
 		return;
 	int64_t began_us = clock_us_now();
+	writeback_be_alone();
 	enum db_status status = writeback_all(&count);
 	if (status == DB_OK)
 		log_notice("%llu bindings written to the database at the stop, in %.3f s",

@@ -11,3 +11,5 @@
 enum db_status writeback_all(uint64_t *out_count);
 /* Writes what waits of one address-of-record. */
 enum db_status writeback_aor(unsigned domain, struct span aor);
+/* All other processes have ended: what they were writing is nobody's. */
+void writeback_be_alone(void);

@@ -261,6 +261,33 @@ def test_an_outage_of_the_database_is_made_good(agent, start_server, kind, mode)
         database.close()
 
 
+@pytest.mark.viaduct_only("the peer has no journal")
+def test_a_stop_in_the_middle_of_writing_writes_everything(agent, start_server):
+    if not MariaDb.is_there():
+        pytest.skip("it is not there")
+    database = MariaDb()
+    try:
+        tables = Served(database, "middle", "usrloc")
+        server = start_server(config(tables, 2, usrloc__timer_interval=1, usrloc__journal=0))
+        server.allow("database", "mysql", "connection")
+        phone = agent("phone", server=server)
+        phone.register(contact=["<sip:first@192.0.2.1>"])
+        wait_for(lambda: rows(tables), server.log)
+        database.freeze()
+        for i in range(20):
+            phone.register(contact=["<sip:%d@192.0.2.1>" % i])
+        with pytest.raises(Exception):  # it is being written now, and the database does not answer
+            server.rpc("ul.flush", timeout=2)
+        server.process.terminate()
+        database.thaw()
+        assert server.process.wait(20) == 0
+        assert len(rows(tables)) == 21
+        stop(server, "kill")
+        server.start()
+    finally:
+        database.close()
+
+
 @pytest.mark.viaduct_only("the peer answers 500")
 def test_without_its_database_mode_3_says_so(agent, start_server, tmp_path):
     if not MariaDb.is_there():
