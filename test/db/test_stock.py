@@ -4,9 +4,10 @@ PostgreSQL and SQLite."""
 import http.client
 import json
 import os
+import time
 
 import pytest
-from sipua import Dialog
+from sipua.server import find_program
 from stock import (DOMAINS, GATEWAY_HOST, HOME, OTHER_GROUP_HOST, STOCK, SWITCHES, USES_DATABASE, Site, answer, call,
                    hang_up, make_tables, ring, switches_of)
 from subscribers import ENGINES
@@ -339,3 +340,89 @@ def test_registrations_survive_a_restart(program, databases, engine):
     finally:
         site.close_phones()
         site.server.stop()
+
+
+# ---- WITH_ACCDB: the same rows as the peer writes ----
+COLUMNS = "method, from_tag, to_tag, callid, sip_code, sip_reason, src_user, src_domain, src_ip, dst_ouser, dst_user, dst_domain"
+DRIVERS = {"mariadb": "db_mysql.so", "postgres": "db_postgres.so", "sqlite": "db_sqlite.so"}
+
+
+def rows(site, table):
+    return [list(map(str, row)) for row in site.tables.sql("SELECT %s FROM %s" % (COLUMNS, table))]
+
+
+def wait_for_rows(site, table, count):
+    deadline = time.monotonic() + 20
+    while len(rows(site, table)) < count:
+        assert time.monotonic() < deadline, (count, rows(site, table), site.server.log())
+        time.sleep(0.02)
+
+
+def refuse(caller, callee, status, uri=None):
+    invite, incoming = ring(caller, callee, uri)
+    callee.reply(incoming, status)
+    callee.expect_request("ACK")
+    caller.expect_reply(status, invite)
+
+
+def cancelled(caller, callee):
+    invite, incoming = ring(caller, callee)
+    callee.reply(incoming, 180)
+    caller.expect_reply(180, invite)
+    cancel = caller.cancel(invite)
+    caller.expect_reply(200, cancel)
+    callee.reply(callee.expect_request("CANCEL"), 200)
+    callee.reply(incoming, 487)
+    callee.expect_request("ACK")
+    caller.expect_reply(487, invite)
+
+
+def traffic(site):
+    """Calls of every kind; the tables of accounting are complete when it returns."""
+    def phone(name, **kwargs):
+        made = site.phone(name, prefix="accounting-" + name, user=name, **kwargs)
+        site.tables.add("dbaliases", alias_username="other-" + name, alias_domain=HOME, username=name,
+                        domain=HOME)
+        return made
+    alice, bob, carol = phone("alice"), phone("o'brien"), phone("carol")
+    bob.sign_in()
+    carol.sign_in()
+    call(alice, bob)                                        # INVITE and BYE
+    call(alice, bob, "sip:other-o'brien@" + HOME)           # to a name of his
+    wait_for_rows(site, "acc", 4)
+    refuse(alice, bob, 486)
+    wait_for_rows(site, "missed_calls", 1)
+    refuse(alice, bob, 603, "sip:other-o'brien@" + HOME)
+    wait_for_rows(site, "missed_calls", 2)
+    cancelled(alice, carol)
+    wait_for_rows(site, "missed_calls", 3)
+    invite, incoming = ring(alice, bob)
+    hang_up(answer(alice, bob, invite, incoming)[0], bob, 481)      # a BYE that fails is written too
+    wait_for_rows(site, "acc", 6)
+    alice.transact(alice.request("INVITE", "sip:nobody@" + HOME, body=alice.sdp()), (404,))
+    call(bob, alice_at(site, alice))                        # the callee of before calls
+    wait_for_rows(site, "acc", 8)
+
+
+def alice_at(site, alice):
+    alice.sign_in()
+    return alice
+
+
+@pytest.mark.compare
+@pytest.mark.parametrize("engine", ["mariadb", "postgres"])
+def test_accounting_is_that_of_the_peer(program, engine, request, tmp_path):
+    peer = find_program("kamailio")
+    if not peer or not os.path.exists(os.path.join(peer[1], DRIVERS[engine])):
+        pytest.skip("Debian's kamailio with %s is not installed" % DRIVERS[engine])
+    written = {}
+    for name in ("viaduct", "kamailio"):
+        site = Site(name, make_tables(engine, request, tmp_path), switches_of("all"))
+        try:
+            traffic(site)
+        finally:
+            site.close_phones()
+            site.server.stop()
+        written[name] = {table: sorted(rows(site, table)) for table in ("acc", "missed_calls")}
+    assert len(written["kamailio"]["acc"]) == 8 and len(written["kamailio"]["missed_calls"]) == 3
+    assert written["viaduct"] == written["kamailio"]

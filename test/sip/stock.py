@@ -81,9 +81,10 @@ class Site:
     def has(self, switch):
         return switch in self.switches
 
-    def phone(self, name="user", domain=HOME, subscribe=True, signed_in=False, host="127.0.0.1", **kwargs):
-        """A telephone of a new subscriber."""
-        user = "%s%d" % (name, next(Site.numbers))
+    def phone(self, name="user", domain=HOME, subscribe=True, signed_in=False, host="127.0.0.1", user=None,
+              **kwargs):
+        """A telephone of a new subscriber, with a name of its own unless `user` tells it."""
+        user = user or "%s%d" % (name, next(Site.numbers))
         if subscribe:
             self.tables.add_subscriber(user, domain, "pw-" + user)
         made = Phone(user, "pw-" + user, self.server.address, host=host, domain=domain, **kwargs)
