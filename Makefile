@@ -9,6 +9,7 @@
 #   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
 #   make bench        cost per call beside Debian's kamailio, as ratios
 #   make manual       regenerates the manual pages in doc/man/
+#   make soak         what knocks servers over, with figures (doc/reliability.md); some minutes
 #   make reference    regenerates doc/reference/ from the tables of the modules
 #   make schema       rewrites etc/schema/ from etc/schema/tables.txt
 #   make bless        rewrites the expected output of the golden tests
@@ -84,13 +85,13 @@ UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all check install lint fuzz bench manual reference schema bless clean help tests modules utils
+.PHONY: all check install lint fuzz bench soak manual reference schema bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
 utils: $(UTILS_C:%=$(O)/utils/%) $(UTILS_FOLDERS:%=$(O)/utils/%)
 help:
-	@sed -n '2,20s/^# \{0,1\}//p' Makefile
+	@sed -n '2,22s/^# \{0,1\}//p' Makefile
 
 # The core's symbols are exported to modules; the archive serves unit tests and fuzz targets.
 $(O)/libcore.a: $(CORE_OBJECTS)
@@ -198,6 +199,8 @@ bench: all $(O)/test/bench/generator/load
 # ---- manual pages ------------------------------------------------------------------------------
 manual: all
 	@utils/make-manual $(O)
+soak: all $(O)/test/bench/generator/load
+	@VIADUCT_BUILD=$(O) test/soak/run
 reference: all
 	@utils/make-reference $(O)
 schema:

@@ -7,13 +7,12 @@ import time
 
 import pytest
 from settings import head
+from soak import figure, limit
 from sipua.load import Load
 from sipua.server import RpcError, build_dir
 
 HEAD = head("ctl", "jsonrpcs")
 ALLOWED = [r"the script was not reloaded", r"error: ", r"no function|unknown"]
-# make soak asks for the figures; beside other tests the machine is not ours.
-SOAK = "SOAK" in os.environ
 pytestmark = pytest.mark.viaduct_only("the peer does not reload its script")
 
 
@@ -61,15 +60,19 @@ def test_five_reloads_at_1000_requests_a_second_lose_nothing(start_server, agent
     server = start_server(script(0))
     alice = agent("alice", server)
     load = Load(server, "options", rate=1000, calls=2500, window=2500)
+    slowest = 0
     for number in range(1, 6):
         rewrite(server, script(number))
         asked = time.monotonic()
         reload(server)
         while version_of(alice, server) != str(number):
-            assert time.monotonic() - asked < (1 if SOAK else 5), "not reloaded in time"
+            assert time.monotonic() - asked < limit(1, 5), "not reloaded in time"
+        slowest = max(slowest, time.monotonic() - asked)
     figures = load.result()
     assert figures["lost"] == 0 and figures["wrong"] == 0, figures
-    assert figures["retransmitted"] <= (2 if SOAK else 100), figures
+    figure("5 reloads at 1,000 requests/s: the slowest took effect in %.0f ms, %d requests sent again, "
+           "none lost", 1000 * slowest, figures["retransmitted"])
+    assert figures["retransmitted"] <= limit(2, 100), figures
 
 
 def test_a_broken_script_is_refused_with_its_errors_and_the_old_one_goes_on(start_server, agent):
