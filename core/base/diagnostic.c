@@ -2,6 +2,7 @@
 /* Collecting and showing what is wrong in a file that a person wrote. */
 #include "core/base/diagnostic.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,42 @@ static void write_without_passwords(struct span line, struct writer *out)
 	}
 }
 
+/* The strings of a line, counted from 0, that hold a secret from `first` on, if `word` stands before. */
+static const struct {
+	struct span start, word;
+	unsigned first;
+} secret_strings[] = {
+	{ SPAN("modparam"), SPAN("secret"), 2 },
+	{ SPAN("modparam"), SPAN("passw"), 2 },
+	{ SPAN("pv_"), SPAN("auth"), 1 },
+};
+
+static unsigned first_secret_string(struct span line)
+{
+	for (size_t i = 0; i < sizeof(secret_strings) / sizeof(secret_strings[0]); i++) {
+		struct span rest = span_slice(line, span_find_span(line, secret_strings[i].start), line.len);
+		if (span_find_span(rest, secret_strings[i].word) < rest.len)
+			return secret_strings[i].first;
+	}
+	return UINT_MAX;
+}
+
+/* Hides, in place and without moving anything, what strings hold that may be secrets. */
+static void hide_secret_strings(struct span line, char *text)
+{
+	unsigned first = first_secret_string(line), strings = 0;
+	char quote = 0;
+	for (size_t i = 0; i < line.len; i++)
+		if (quote && text[i] == quote) {
+			quote = 0;
+			strings++;
+		} else if (quote && strings >= first) {
+			text[i] = '*';
+		} else if (!quote && (text[i] == '"' || text[i] == '\'')) {
+			quote = text[i];
+		}
+}
+
 /* The line and under it a caret; tabs are kept so that both lines indent alike. */
 static void write_excerpt(const struct diagnostic *d, struct writer *out)
 {
@@ -95,7 +132,10 @@ static void write_excerpt(const struct diagnostic *d, struct writer *out)
 	if (!line.at)
 		return;
 	writer_printf(out, "%6u | ", d->at.line);
+	size_t start = out->len;
 	write_without_passwords(line, out);
+	if (!out->failed && out->len - start == line.len)
+		hide_secret_strings(line, out->data + start);
 	writer_char(out, '\n');
 	writer_literal(out, "       | ");
 	uint32_t column = d->at.column ? d->at.column - 1 : 0;

@@ -136,12 +136,14 @@ WRONG = {
     "port is no number": 'modparam("auth_db", "db_url", "%s")' % URL.replace(":1/", ":one/"),
     "no closing quote": 'modparam("auth_db", "db_url", "%s)' % URL,
     "in a define": '#!define DBURL "%s"\nmodparam("auth_db", "db_ulr", DBURL)' % URL,
+    "secret of nonces": 'modparam("auth", "secrett", "%s")' % NONCE_SECRET,
+    "password in the script": 'route[X] { pv_www_authentcate("r", "%s", "0"); }' % IN_SCRIPT,
     "slash in the password": 'modparam("auth_db", "db_url", "%s")' % URL.replace("Kennwort", "/Kennwort"),
 }
 
 
 @pytest.mark.parametrize("what", WRONG, ids=lambda what: what.replace(" ", "-"))
-def test_complaints_do_not_show_the_password_of_a_database(tmp_path, program, what):
+def test_complaints_about_the_configuration_show_no_secret(tmp_path, program, what):
     binary, modules = find_program(program)
     path = tmp_path / "wrong.cfg"
     path.write_text(head("db_mysql", "auth", "auth_db").replace("debug=2", "debug=5") + WRONG[what]
@@ -150,4 +152,4 @@ def test_complaints_do_not_show_the_password_of_a_database(tmp_path, program, wh
                             "-l", "udp:127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                            text=True, timeout=20)
     assert found.returncode != 0 and found.stdout
-    assert not shown(found.stdout, [URL_PASSWORD, URL_PASSWORD[3:]])
+    assert not shown(found.stdout, [URL_PASSWORD, URL_PASSWORD[3:], NONCE_SECRET, IN_SCRIPT])

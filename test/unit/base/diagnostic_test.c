@@ -37,6 +37,12 @@ static void passwords_in_urls_are_not_shown(void **state)
 		{ SPAN("mysql://u@h/d // see http://x"), SPAN("mysql://u@h/d // see http://x") },
 		{ SPAN("ends in ://"), SPAN("ends in ://") },
 		{ SPAN("://:@"), SPAN("://:@") },
+		{ SPAN("modparam(\"auth\", \"secrett\", \"key\")"),
+		  SPAN("modparam(\"auth\", \"secrett\", \"***\")") },
+		{ SPAN("if (!pv_www_authentcate('r', 'pw', \"0\")) x(\"unended"),
+		  SPAN("if (!pv_www_authentcate('r', '**', \"*\")) x(\"*******") },
+		{ SPAN("modparam(\"auth\", \"nonce\", \"key\")"),
+		  SPAN("modparam(\"auth\", \"nonce\", \"key\")") },
 	};
 	struct arena arena;
 	arena_init(&arena, 4096, 1 << 20);
