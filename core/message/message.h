@@ -15,7 +15,7 @@
 #include "parser/via.h"
 
 #define MESSAGE_MAX_BRANCHES 32
-#define MESSAGE_SLOTS 16
+#define MESSAGE_SLOTS 32
 
 /* Where the message came from and on which of our sockets. */
 struct received {

@@ -19,7 +19,7 @@
 #define SEND_BATCH 32
 #define COPY_BYTES (256u << 10)
 #define ARENA_CHUNK (32u << 10) /* an ordinary message with all its work fits into one */
-#define KEEP_FREE 256
+#define KEEP_FREE 64
 
 static struct {
 	void (*receive)(struct datagram *datagram);
