@@ -483,6 +483,7 @@ void db_queue_close(struct db_queue *queue)
 			  "the next start",
 			  (unsigned long long)ring_waiting(&queue->ring), queue->ring.path);
 	ring_close(&queue->ring);
+	db_tables_free(&queue->tables);
 	close(queue->wake_fd);
 	free(queue);
 }

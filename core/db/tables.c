@@ -55,3 +55,10 @@ struct db_statement *db_tables_statement(struct db_tables *tables, struct db *db
 	tables->kept[tables->kept_count++].statement = statement;
 	return statement;
 }
+
+void db_tables_free(struct db_tables *tables)
+{
+	if (tables->arena.chunk_size)
+		arena_free(&tables->arena);
+	*tables = (struct db_tables){ .module = tables->module, .version = tables->version };
+}

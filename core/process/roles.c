@@ -139,7 +139,8 @@ bool process_post(unsigned process, void (*work)(const void *data, size_t len), 
 	struct posted_work posted = { .run = work };
 	if (len > sizeof(posted.data) || process >= state.count)
 		return false;
-	memcpy(posted.data, data, len);
+	if (len)
+		memcpy(posted.data, data, len);
 	return mailbox_send(mailbox_at(process), MAIL_WORK, (uint16_t)state.self, &posted,
 		offsetof(struct posted_work, data) + len);
 }

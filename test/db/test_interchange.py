@@ -142,7 +142,7 @@ def test_our_server_uses_a_database_of_debians_kamdbctl(request, agent, start, t
     if engine == "SQLITE":
         run_kamdbctl(tmp_path / "home", engine, path=str(site.path))
     else:
-        site.server.sql("mysql" if engine == "MYSQL" else "postgres", "DROP DATABASE IF EXISTS theirs")
+        site.server.forget("theirs")
         host, port = site.server.address
         run_kamdbctl(tmp_path / "home", engine, host, port, user=site.server.root)
     site.fill()

@@ -98,7 +98,7 @@ SELECT table_name, 'version', table_version FROM version;
 @pytest.mark.slow
 @pytest.mark.compare
 def test_mariadb(mariadb, tmp_path):
-    mariadb.sql("mysql", "DROP DATABASE IF EXISTS theirs")
+    mariadb.forget("theirs")
     host, port = mariadb.address
     run_kamdbctl(tmp_path / "home", "MYSQL", host, port, user=mariadb.root)
     mariadb.create_tables("ours", *groups()[1:])
@@ -109,7 +109,7 @@ def test_mariadb(mariadb, tmp_path):
 @pytest.mark.slow
 @pytest.mark.compare
 def test_postgres(postgres, tmp_path):
-    postgres.sql("postgres", "DROP DATABASE IF EXISTS theirs")
+    postgres.forget("theirs")
     host, port = postgres.address
     run_kamdbctl(tmp_path / "home", "PGSQL", host, port, user=postgres.root)
     postgres.create_tables("ours", *groups()[1:])

@@ -32,7 +32,8 @@ SPIN = """
 		exit;
 	}
 """ % {"realm": REALM, "password": IN_SCRIPT}
-ALLOWED = [r"was killed by signal|shard \d+ was repaired|Segmentation|db_mysql|acc|connect"]
+ALLOWED = [r"was killed by signal|shard \d+ was repaired|Segmentation|db_mysql|acc|connect",
+           "AddressSanitizer"]  # it reports the signal that a test sends
 pytestmark = pytest.mark.viaduct_only("the peer shows them at debug level")
 
 

@@ -269,6 +269,13 @@ class MariaDb(Database):
         return [line.split("\t") for line in done.stdout.splitlines()]
 
 
+    def forget(self, name):
+        """Removes a database and the users that kamdbctl makes."""
+        users = self.sql("mysql", "SELECT user, host FROM user WHERE user LIKE 'kamailio%'")
+        self.sql("mysql", "; ".join(["DROP DATABASE IF EXISTS " + name]
+                                    + ["DROP USER '%s'@'%s'" % (user, host) for user, host in users]))
+
+
 class Postgres(Database):
     accounts = ("postgres",)
     scheme = folder = "postgres"
@@ -324,3 +331,7 @@ class Postgres(Database):
                               env=self.environment())
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def forget(self, name):
+        """Removes a database; its users may stay."""
+        self.sql("postgres", "DROP DATABASE IF EXISTS " + name)
