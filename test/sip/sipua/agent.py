@@ -15,6 +15,13 @@ from .message import Message, name_addr, params, text_address, uri_host_port
 TIMEOUT = 8.0
 
 
+def is_readable(place, timeout):
+    """poll() where select() would refuse a descriptor above 1023."""
+    waiting = select.poll()
+    waiting.register(place, select.POLLIN)
+    return bool(waiting.poll(max(0, timeout) * 1000))
+
+
 class Unexpected(AssertionError):
     """Something else than the expected message came, or nothing."""
 
@@ -193,7 +200,7 @@ class Agent:
     def read(self, timeout):
         """Reads one datagram into the inbox if one comes within `timeout`; False if none came.
         A repetition counts as read but is not put into the inbox."""
-        if not select.select([self.socket], [], [], max(0, timeout))[0]:
+        if not is_readable(self.socket, timeout):
             return False
         raw, source = self.socket.recvfrom(65535)
         if not raw.strip(b"\r\n\0"):

@@ -10,7 +10,7 @@ import select
 import socket
 import time
 
-from .agent import TIMEOUT, Agent, Unexpected
+from .agent import TIMEOUT, Agent, Unexpected, is_readable
 from .message import Message
 
 
@@ -63,7 +63,7 @@ class Connection:
         while not self.closed:
             left = deadline - time.monotonic()
             assert left > 0, "the connection stays open; unread: %r" % self.buffer[:200]
-            if select.select([self.socket], [], [], left)[0]:
+            if is_readable(self.socket, left):
                 self.receive()
 
     def close(self):
