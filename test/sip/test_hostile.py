@@ -212,7 +212,7 @@ def test_costs_less_than_a_millisecond(server, agent, kind):
     count = 32
     send_all(server, agent, KINDS[kind], 8)  # memory that is taken for the first time costs more
     best = None
-    for _ in range(3):
+    for _ in range(10):  # other programs may run beside this one
         before = cpu_seconds(server)
         send_all(server, agent, KINDS[kind], count)
         cost_ms = (cpu_seconds(server) - before) * 1000 / count
