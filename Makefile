@@ -6,6 +6,7 @@
 #   make install      to $(DESTDIR)$(prefix), laid out like Debian's kamailio package
 #   make BUILD=asan   the same with AddressSanitizer and UBSan, below build-asan/
 #   make lint         floors, format, forbidden functions
+#   make format       lays the sources out as lint wants them
 #   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
 #   make bench        cost per call beside Debian's kamailio, as ratios
 #   make manual       regenerates the manual pages in doc/man/
@@ -85,7 +86,7 @@ UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all check install lint fuzz bench soak manual reference schema bless clean help tests modules utils
+.PHONY: all check install lint format fuzz bench soak manual reference schema bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
@@ -188,6 +189,9 @@ check:
 lint:
 	@utils/check-floors
 	@utils/check-style
+	@utils/format --check
+format:
+	@utils/format
 BENCH_LOAD := $(sort $(wildcard test/bench/generator/*.c))
 $(O)/test/bench/generator/load: $(BENCH_LOAD:%.c=$(O)/%.o)
 	@echo "  link    $@"
