@@ -35,7 +35,7 @@
 	 (IS_USER(c) ? CHAR_USER : 0) | (IS_PARAM(c) ? CHAR_PARAM : 0) |           \
 	 (IS_HOST(c) ? CHAR_HOST : 0) | (IS_UNRESERVED(c) ? CHAR_UNRESERVED : 0) | \
 	 (IS_VALUE(c) ? CHAR_VALUE : 0) | (IS_SPACE(c) ? CHAR_SPACE : 0))
-#define CLASS4(c) CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
+#define CLASS4(c)  CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define CLASS16(c) CLASS4(c), CLASS4((c) + 4), CLASS4((c) + 8), CLASS4((c) + 12)
 #define CLASS64(c) CLASS16(c), CLASS16((c) + 16), CLASS16((c) + 32), CLASS16((c) + 48)
 
@@ -71,7 +71,7 @@ bool cursor_take_number(struct cursor *in, uint64_t max, uint64_t *out_number)
 		number = number * 10 + (uint64_t)(*at - '0');
 	for (; at < in->end && ascii_is_digit(*at); at++) {
 		if (__builtin_mul_overflow(number, (uint64_t)10, &number) ||
-			__builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+		    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
 			return false;
 	}
 	if (at == in->at || number > max)

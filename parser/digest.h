@@ -24,7 +24,7 @@ enum { QOP_AUTH = 1, QOP_AUTH_INT = 2, QOP_OTHER = 4 };
 struct auth_params {
 	enum auth_scheme scheme;
 	struct span scheme_text;
-	struct span rest;       /* everything after the scheme; Basic and Bearer: the token */
+	struct span rest; /* everything after the scheme; Basic and Bearer: the token */
 	struct span username;
 	struct span realm;
 	struct span nonce;
@@ -33,14 +33,14 @@ struct auth_params {
 	struct span cnonce;
 	struct span opaque;
 	struct span qop_text;
-	unsigned qop;           /* QOP_* bits; 0 when absent */
+	unsigned qop; /* QOP_* bits; 0 when absent */
 	struct span nc_text;
-	uint32_t nc;            /* 0 when absent */
+	uint32_t nc; /* 0 when absent */
 	struct span algorithm_text;
 	enum auth_algorithm algorithm;
-	struct span domain;     /* challenges */
-	bool stale;             /* challenges */
-	struct span auts;       /* AKA */
+	struct span domain; /* challenges */
+	bool stale;         /* challenges */
+	struct span auts;   /* AKA */
 	bool userhash;
 	struct span username_star; /* username*= of RFC 7616 */
 };

@@ -15,9 +15,8 @@ enum { BAD_REQUEST = 400, TOO_LARGE = 413, HEADERS_TOO_LARGE = 431, NOT_IMPLEMEN
 static enum frame_result bad(const struct framer *framer, struct frame *out_frame, unsigned status,
 			     const char *reason)
 {
-	*out_frame = (struct frame){
-		.reason = reason, .status = status, .is_http = framer->is_http
-	};
+	*out_frame =
+		(struct frame){ .reason = reason, .status = status, .is_http = framer->is_http };
 	return FRAME_BAD;
 }
 
@@ -99,10 +98,8 @@ static bool first_line_is_right(struct framer *framer, struct span buffer, const
 		framer->knows_first_line = true;
 		framer->is_http = line.is_http && line.is_request;
 		return true;
-	case PARSE_MORE:
-		return true;
-	case PARSE_BAD:
-		return false;
+	case PARSE_MORE: return true;
+	case PARSE_BAD: return false;
 	}
 	return false;
 }
@@ -156,7 +153,8 @@ enum frame_result framer_next(struct framer *framer, struct span buffer, struct 
 			return line_end_next(framer, buffer, out_frame);
 		size_t end = headers_end(framer, buffer, &saw_line);
 		if (end > framer->max_headers || (end == 0 && buffer.len >= framer->max_headers))
-			return bad(framer, out_frame, HEADERS_TOO_LARGE, "header section too large");
+			return bad(framer, out_frame, HEADERS_TOO_LARGE,
+				   "header section too large");
 		if (end == 0 && saw_line && !first_line_is_right(framer, buffer, &reason))
 			return bad(framer, out_frame, status, reason);
 		if (end == 0)

@@ -14,14 +14,14 @@ enum frame_result {
 
 /* Framing state of one connection; survives between reads so that no byte is looked at twice. */
 struct framer {
-	size_t max_headers;    /* bytes of start line and headers */
-	size_t max_message;    /* bytes of a whole message */
+	size_t max_headers;     /* bytes of start line and headers */
+	size_t max_message;     /* bytes of a whole message */
 	bool accepts_no_length; /* a SIP message without Content-Length has no body; else it is BAD */
 	bool knows_first_line; /* private: the first line was seen and is right */
-	bool is_http;          /* the message that is coming is an HTTP request, as far as is known */
+	bool is_http; /* the message that is coming is an HTTP request, as far as is known */
 	bool expects_continue; /* … which waits for "100 Continue" before its body; the caller clears it */
-	size_t scanned;        /* private: bytes of the current header section already searched */
-	size_t message_len;    /* private: known length of the current message, 0 while unknown */
+	size_t scanned;     /* private: bytes of the current header section already searched */
+	size_t message_len; /* private: known length of the current message, 0 while unknown */
 };
 
 struct frame {

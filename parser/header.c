@@ -26,7 +26,7 @@ static struct {
 		uint8_t id_plus_1; /* 0 is free; collisions go to the next place */
 		uint8_t len;
 	} by_hash[NAME_TABLE_SIZE];
-	uint8_t by_letter[256];           /* id + 1 of a compact form */
+	uint8_t by_letter[256];                    /* id + 1 of a compact form */
 	_Alignas(16) char lower[HEADER_OTHER][16]; /* the first bytes of each name, lower case */
 } table;
 _Static_assert(HEADER_OTHER < 255, "ids are stored in a byte");

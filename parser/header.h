@@ -6,9 +6,9 @@
 #include "core/base/span.h"
 
 /* X(id, name, compact form or 0, flags) */
-#define HEADER_LIST 1u       /* the value is a comma list; several lines are one list */
-#define HEADER_ADDRESSES 2u  /* of name-addr or addr-spec */
-#define HEADER_ONCE 4u       /* at most one per message */
+#define HEADER_LIST      1u /* the value is a comma list; several lines are one list */
+#define HEADER_ADDRESSES 2u /* of name-addr or addr-spec */
+#define HEADER_ONCE      4u /* at most one per message */
 #define SIP_HEADERS(X) \
 	X(VIA, "Via", 'v', HEADER_LIST) \
 	X(FROM, "From", 'f', HEADER_ONCE | HEADER_ADDRESSES) \
@@ -117,7 +117,7 @@ enum sip_header_id {
 #define SIP_HEADER_ID(id, name, compact, flags) HEADER_##id,
 	SIP_HEADERS(SIP_HEADER_ID)
 #undef SIP_HEADER_ID
-	HEADER_OTHER, /* any other name */
+		HEADER_OTHER, /* any other name */
 	HEADER_KIND_COUNT,
 };
 

@@ -116,12 +116,9 @@ enum sip_transport sip_transport_from_span(struct span name)
 		struct span name;
 		enum sip_transport transport;
 	} rows[] = {
-		{ SPAN("udp"), SIP_TRANSPORT_UDP },
-		{ SPAN("tcp"), SIP_TRANSPORT_TCP },
-		{ SPAN("tls"), SIP_TRANSPORT_TLS },
-		{ SPAN("sctp"), SIP_TRANSPORT_SCTP },
-		{ SPAN("ws"), SIP_TRANSPORT_WS },
-		{ SPAN("wss"), SIP_TRANSPORT_WSS },
+		{ SPAN("udp"), SIP_TRANSPORT_UDP }, { SPAN("tcp"), SIP_TRANSPORT_TCP },
+		{ SPAN("tls"), SIP_TRANSPORT_TLS }, { SPAN("sctp"), SIP_TRANSPORT_SCTP },
+		{ SPAN("ws"), SIP_TRANSPORT_WS },   { SPAN("wss"), SIP_TRANSPORT_WSS },
 	};
 	if (name.len == 0)
 		return SIP_TRANSPORT_NONE;

@@ -148,7 +148,7 @@ static bool version_parse(struct span text, struct start_line *line)
 	else if (!cursor_take_word(&in, SPAN_OF("SIP/")))
 		return false;
 	if (!cursor_take_number(&in, 999, &major) || !cursor_take(&in, '.') ||
-		!cursor_take_number(&in, 999, &minor) || !cursor_is_end(&in))
+	    !cursor_take_number(&in, 999, &minor) || !cursor_is_end(&in))
 		return false;
 	line->version = text;
 	line->is_sip_2_0 = !line->is_http && major == 2 && minor == 0;
@@ -224,10 +224,11 @@ static bool plain_start_line(struct span text, struct start_line *line)
 	if (memcmp(text.at, usual_version, USUAL_LEN) == 0) {
 		const char *digits = text.at + USUAL_LEN + 1;
 		if (digits[-1] != ' ' || digits[3] != ' ' || digits[0] < '1' || digits[0] > '6' ||
-			!ascii_is_digit(digits[1]) || !ascii_is_digit(digits[2]))
+		    !ascii_is_digit(digits[1]) || !ascii_is_digit(digits[2]))
 			return false;
 		line->version = span_make(text.at, USUAL_LEN);
-		line->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0');
+		line->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 +
+					  digits[2] - '0');
 		line->reason = span_make(digits + 4, (size_t)(end - digits - 4));
 		line->is_sip_2_0 = true;
 		return true;
@@ -252,7 +253,7 @@ static bool plain_start_line(struct span text, struct start_line *line)
 static bool is_status_line(struct span text)
 {
 	return span_starts_with_nocase(text, SPAN_OF("SIP/")) ||
-		span_starts_with_nocase(text, SPAN_OF("HTTP/"));
+	       span_starts_with_nocase(text, SPAN_OF("HTTP/"));
 }
 
 enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
@@ -269,9 +270,8 @@ enum parse_result start_line_take(struct cursor *in, struct start_line *out_line
 	if (!is_plain)
 		*out_line = (struct start_line){ 0 };
 	bool is_reply = !is_plain && is_status_line(text);
-	bool is_right = is_plain ||
-		(is_reply ? status_line_parse(text, out_line, out_reason)
-			  : request_line_parse(text, out_line, out_reason));
+	bool is_right = is_plain || (is_reply ? status_line_parse(text, out_line, out_reason)
+					      : request_line_parse(text, out_line, out_reason));
 	if (!is_right) {
 		in->at = start;
 		return PARSE_BAD;

@@ -60,10 +60,12 @@ enum sip_header_id header_id_of_block(const char *name, unsigned len);
 /* Finds name and value in the line from `at` to `stop`, where its text ends, when it is as nearly all
  * lines are: a name, a colon, at most one space, a value, CR LF and no continuation. False for every
  * other one, and when the bytes end too early to know. The bytes of the name remain to be checked. */
-[[gnu::always_inline]] static inline bool plain_line_read(
-	const char *at, const char *stop, const char *end, unsigned *out_name_len, const char **out_value)
+[[gnu::always_inline]] static inline bool plain_line_read(const char *at, const char *stop,
+							  const char *end, unsigned *out_name_len,
+							  const char **out_value)
 {
-	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' || stop[2] == '\t')
+	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' ||
+	    stop[2] == '\t')
 		return false;
 	unsigned len = end - at >= SCAN_NAME_MOST ? scan_name(at) : scan_name_bytes(at, stop);
 	const char *value = at + len + 1;

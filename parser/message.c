@@ -6,7 +6,7 @@
 #include "parser/line.h"
 
 #define FIRST_CAPACITY 24
-#define KEEPALIVE_MAX 16
+#define KEEPALIVE_MAX  16
 
 /* One run of the indexer. */
 struct indexer {
@@ -108,8 +108,8 @@ struct stops {
 };
 typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_before);
 
-[[gnu::always_inline]] static inline void stops_read(
-	struct stops *stops, const char *block, const char *end, block_scanner scan)
+[[gnu::always_inline]] static inline void stops_read(struct stops *stops, const char *block,
+						     const char *end, block_scanner scan)
 {
 	struct scan_block found;
 	if (end - block >= SCAN_BLOCK) {
@@ -123,8 +123,8 @@ typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_befo
 }
 
 /* The next stop; at or behind `end` when there is none. */
-[[gnu::always_inline]] static inline const char *next_stop(
-	struct stops *stops, const char *end, block_scanner scan)
+[[gnu::always_inline]] static inline const char *next_stop(struct stops *stops, const char *end,
+							   block_scanner scan)
 {
 	while (!stops->bits) {
 		if (end - stops->block <= SCAN_BLOCK)
@@ -138,7 +138,8 @@ typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_befo
 
 /* Takes header lines as nearly all are (plain_line_read); names_take will look at their names. Ends
  * before the first other one, which the general way then reads. */
-[[gnu::always_inline]] static inline void plain_lines_take(struct indexer *indexer, block_scanner scan)
+[[gnu::always_inline]] static inline void plain_lines_take(struct indexer *indexer,
+							   block_scanner scan)
 {
 	struct sip_message_index *index = indexer->index;
 	const char *base = indexer->bytes.at, *at = indexer->in.at, *end = indexer->in.end, *value;
@@ -200,9 +201,10 @@ static bool names_take(struct indexer *indexer)
 		if (header->id == HEADER_KIND_COUNT) {
 			const char *name = base + header->name_at;
 			bool is_block = header->name_len <= 16 && indexer->in.end - name >= 16;
-			header->id = (uint16_t)(is_block
-				? header_id_of_block(name, header->name_len)
-				: header_id_from_name(span_make(name, header->name_len)));
+			header->id =
+				(uint16_t)(is_block ? header_id_of_block(name, header->name_len)
+						    : header_id_from_name(
+							      span_make(name, header->name_len)));
 		}
 		if (header->id == HEADER_OTHER && !check_unknown_name(indexer, header))
 			is_right = false; /* an earlier one may be wrong, too, and is to be told */
@@ -210,9 +212,9 @@ static bool names_take(struct indexer *indexer)
 		index->first[header->id] = (uint16_t)i;
 	}
 	for (unsigned i = index->first[HEADER_CONTENT_LENGTH]; i != SIP_NO_HEADER;
-		i = index->headers[i].next_same)
+	     i = index->headers[i].next_same)
 		content_length_note(&indexer->content_length,
-			sip_header_value(indexer->bytes, &index->headers[i]));
+				    sip_header_value(indexer->bytes, &index->headers[i]));
 	return is_right;
 }
 
@@ -294,7 +296,7 @@ static void report(const struct indexer *indexer, struct parse_error *out_error)
 }
 
 enum parse_result sip_message_index_into(struct sip_message_index *index, unsigned capacity,
-	struct span bytes, struct parse_error *out_error)
+					 struct span bytes, struct parse_error *out_error)
 {
 	if (capacity > SIP_MAX_HEADERS)
 		capacity = SIP_MAX_HEADERS;
@@ -309,7 +311,8 @@ enum parse_result sip_message_index_into(struct sip_message_index *index, unsign
 }
 
 enum parse_result sip_message_index(struct arena *arena, struct span bytes,
-	struct sip_message_index **out_index, struct parse_error *out_error)
+				    struct sip_message_index **out_index,
+				    struct parse_error *out_error)
 {
 	struct indexer indexer = { .bytes = bytes, .in = cursor_over(bytes), .arena = arena };
 	*out_index = NULL;
@@ -330,7 +333,7 @@ enum parse_result sip_message_index(struct arena *arena, struct span bytes,
 }
 
 const struct sip_header *sip_header_named(const struct sip_message_index *index, struct span bytes,
-	struct span name, const struct sip_header *after)
+					  struct span name, const struct sip_header *after)
 {
 	enum sip_header_id id = header_id_from_name(name);
 	const struct sip_header *header = NULL;

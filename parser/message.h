@@ -11,7 +11,7 @@
 
 #define SIP_MAX_HEADERS 1024
 #define SIP_MAX_MESSAGE (1u << 24) /* bytes; more is BAD before anything is read */
-#define SIP_NO_HEADER 0xffff
+#define SIP_NO_HEADER   0xffff
 
 /* A part of the message's bytes. */
 struct sip_range {
@@ -22,8 +22,8 @@ struct sip_range {
 enum { SIP_HEADER_FOLDED = 1 }; /* the value spans several lines: see sip_unfold */
 
 struct sip_header {
-	uint32_t name_at;   /* also where the header's line begins */
-	uint32_t value_at;  /* trimmed value; folds are kept inside it */
+	uint32_t name_at;  /* also where the header's line begins */
+	uint32_t value_at; /* trimmed value; folds are kept inside it */
 	uint32_t value_len;
 	uint32_t end;       /* first byte after the line end */
 	uint16_t name_len;  /* without white space before the colon */
@@ -42,25 +42,25 @@ enum sip_defect {
 
 struct sip_message_index {
 	bool is_request;
-	bool is_http;      /* HTTP/1.x instead of SIP/2.0 */
-	bool is_sip_2_0;   /* false for SIP/7.0, which is answered 505 */
+	bool is_http;    /* HTTP/1.x instead of SIP/2.0 */
+	bool is_sip_2_0; /* false for SIP/7.0, which is answered 505 */
 	bool has_content_length;
-	uint16_t status;   /* replies: 100-699 */
+	uint16_t status; /* replies: 100-699 */
 	uint16_t header_count;
 	uint16_t header_capacity;
-	uint16_t defects;  /* enum sip_defect */
-	uint32_t method;   /* requests: METHOD_* bit; replies: 0 (see cseq.h) */
+	uint16_t defects;             /* enum sip_defect */
+	uint32_t method;              /* requests: METHOD_* bit; replies: 0 (see cseq.h) */
 	struct sip_range method_name; /* requests */
 	struct sip_range uri;         /* requests: Request-URI */
 	struct sip_range version;     /* "SIP/2.0" */
 	struct sip_range reason;      /* replies, may be empty */
-	uint32_t start;        /* of the start line, after leading empty lines */
-	uint32_t headers_at;   /* first byte after the start line */
-	uint32_t headers_end;  /* where the empty line begins = end of the last header */
-	uint32_t body_at;      /* after the empty line */
+	uint32_t start;               /* of the start line, after leading empty lines */
+	uint32_t headers_at;          /* first byte after the start line */
+	uint32_t headers_end;         /* where the empty line begins = end of the last header */
+	uint32_t body_at;             /* after the empty line */
 	uint32_t body_len;
-	uint32_t content_length; /* as told, when has_content_length */
-	uint32_t len;          /* of the whole message = body_at + body_len */
+	uint32_t content_length;           /* as told, when has_content_length */
+	uint32_t len;                      /* of the whole message = body_at + body_len */
 	uint16_t first[HEADER_KIND_COUNT]; /* per id: first header, or SIP_NO_HEADER */
 	struct sip_header headers[];
 };
@@ -75,13 +75,14 @@ struct sip_message_index {
  * pair, RFC 4475 3.1.1.2). White space before the colon belongs to neither name nor value.
  * `out_error` may be NULL. */
 enum parse_result sip_message_index(struct arena *arena, struct span bytes,
-	struct sip_message_index **out_index, struct parse_error *out_error);
+				    struct sip_message_index **out_index,
+				    struct parse_error *out_error);
 
 /* The same into memory of the caller with room for `capacity` headers (sip_index_size_for); more
  * headers are BAD "too many headers". `index` holds a usable index for PARSE_OK and for PARSE_BAD
  * with index->defects != 0. */
 enum parse_result sip_message_index_into(struct sip_message_index *index, unsigned capacity,
-	struct span bytes, struct parse_error *out_error);
+					 struct span bytes, struct parse_error *out_error);
 
 /* Bytes of an index with room for `capacity` headers. */
 static inline size_t sip_index_size_for(unsigned capacity)
@@ -97,7 +98,7 @@ static inline size_t sip_index_size(const struct sip_message_index *index)
 
 /* The first header of a kind, or NULL. */
 static inline const struct sip_header *sip_header_first(const struct sip_message_index *index,
-	enum sip_header_id id)
+							enum sip_header_id id)
 {
 	uint16_t i = index->first[id];
 	return i == SIP_NO_HEADER ? NULL : &index->headers[i];
@@ -105,7 +106,7 @@ static inline const struct sip_header *sip_header_first(const struct sip_message
 
 /* The next one of the same kind, or NULL. For HEADER_OTHER: the next unknown header. */
 static inline const struct sip_header *sip_header_next(const struct sip_message_index *index,
-	const struct sip_header *header)
+						       const struct sip_header *header)
 {
 	return header->next_same == SIP_NO_HEADER ? NULL : &index->headers[header->next_same];
 }
@@ -134,7 +135,7 @@ static inline struct span sip_header_line(struct span bytes, const struct sip_he
 /* The first header with this name (any case; compact and long form are the same), or NULL; `after`
  * continues behind a header, NULL starts at the first. */
 const struct sip_header *sip_header_named(const struct sip_message_index *index, struct span bytes,
-	struct span name, const struct sip_header *after);
+					  struct span name, const struct sip_header *after);
 
 /* True when the text contains a line end. */
 bool sip_is_folded(struct span value);

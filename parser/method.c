@@ -36,7 +36,7 @@ uint32_t method_from_span(struct span name)
 	char first = name.len ? name.at[0] : 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		if (initials[i] == first && names[i].len == name.len &&
-			memcmp(names[i].at, name.at, name.len) == 0)
+		    memcmp(names[i].at, name.at, name.len) == 0)
 			return 1u << i;
 	}
 	return METHOD_OTHER;

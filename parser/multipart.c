@@ -18,7 +18,7 @@ static bool delimiter_take(struct cursor in, struct span boundary, struct delimi
 {
 	struct delimiter found = { .at = in.at };
 	if (!cursor_take(&in, '-') || !cursor_take(&in, '-') || cursor_left(&in) < boundary.len ||
-		memcmp(in.at, boundary.at, boundary.len) != 0)
+	    memcmp(in.at, boundary.at, boundary.len) != 0)
 		return false;
 	in.at += boundary.len;
 	if (cursor_peek(&in) == '-' && cursor_peek_at(&in, 1) == '-') {
@@ -64,18 +64,10 @@ bool multipart_begin(struct span body, struct span boundary, struct multipart *o
 static void note_header(struct multipart_part *part, const struct header_line *line)
 {
 	switch ((int)line->id) {
-	case HEADER_CONTENT_TYPE:
-		part->content_type = line->value;
-		break;
-	case HEADER_CONTENT_DISPOSITION:
-		part->content_disposition = line->value;
-		break;
-	case HEADER_CONTENT_ID:
-		part->content_id = line->value;
-		break;
-	case HEADER_CONTENT_TRANSFER_ENCODING:
-		part->content_transfer_encoding = line->value;
-		break;
+	case HEADER_CONTENT_TYPE: part->content_type = line->value; break;
+	case HEADER_CONTENT_DISPOSITION: part->content_disposition = line->value; break;
+	case HEADER_CONTENT_ID: part->content_id = line->value; break;
+	case HEADER_CONTENT_TRANSFER_ENCODING: part->content_transfer_encoding = line->value; break;
 	}
 }
 
@@ -87,17 +79,14 @@ static bool headers_take(struct cursor *in, struct multipart_part *part)
 	for (;;) {
 		const char *before = in->at;
 		switch (header_line_take(in, &line, &reason)) {
-		case LINE_HEADER:
-			note_header(part, &line);
-			break;
+		case LINE_HEADER: note_header(part, &line); break;
 		case LINE_EMPTY:
 			part->headers = span_make(start, (size_t)(before - start));
 			return true;
 		case LINE_MORE:
 			part->headers = span_make(start, 0);
 			return cursor_is_end(in) && in->at == start;
-		case LINE_BAD:
-			return false;
+		case LINE_BAD: return false;
 		}
 	}
 }

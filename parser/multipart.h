@@ -14,7 +14,7 @@ struct multipart {
 struct multipart_part {
 	struct span whole; /* headers and body, from after the delimiter line to before the next */
 	struct span with_delimiter; /* from its "--boundary" to before the next, to remove it */
-	struct span headers;      /* lines with their ends; may be empty */
+	struct span headers;        /* lines with their ends; may be empty */
 	struct span body;
 	struct span content_type; /* value; absent: text/plain */
 	struct span content_disposition;

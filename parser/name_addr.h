@@ -7,13 +7,13 @@
 #include "parser/params.h"
 
 struct name_addr {
-	struct span whole;    /* from display name to last parameter */
-	struct span display;  /* as written, quotes included; absent when there is none */
-	struct span uri;      /* without angle brackets */
-	struct span params;   /* header parameters after the first ";"; absent when none */
-	struct span tag;      /* From and To; absent when there is none */
+	struct span whole;   /* from display name to last parameter */
+	struct span display; /* as written, quotes included; absent when there is none */
+	struct span uri;     /* without angle brackets */
+	struct span params;  /* header parameters after the first ";"; absent when none */
+	struct span tag;     /* From and To; absent when there is none */
 	bool has_brackets;
-	bool is_star;         /* Contact: * (uri is then absent) */
+	bool is_star; /* Contact: * (uri is then absent) */
 };
 
 /* Takes the next address off the front of a header value: `rest` begins as the whole value. The URI
@@ -34,20 +34,20 @@ struct span name_addr_display(const struct name_addr *address, struct arena *are
 
 /* Parameters of a Contact (RFC 3261 20.10, 5626, 5627, 3840). */
 struct contact_params {
-	int32_t q;              /* thousandths 0-1000, or CONTACT_NO_Q */
+	int32_t q; /* thousandths 0-1000, or CONTACT_NO_Q */
 	bool has_expires;
-	uint32_t expires_s;     /* a malformed value counts as 3600 (RFC 3261 20.10 via 10.3) */
-	struct span received;   /* without quotes */
-	struct span instance;   /* +sip.instance: without quotes, angle brackets kept */
-	uint32_t reg_id;        /* 0: absent */
-	uint32_t methods;       /* METHOD_* mask; METHOD_ALL when absent */
+	uint32_t expires_s;   /* a malformed value counts as 3600 (RFC 3261 20.10 via 10.3) */
+	struct span received; /* without quotes */
+	struct span instance; /* +sip.instance: without quotes, angle brackets kept */
+	uint32_t reg_id;      /* 0: absent */
+	uint32_t methods;     /* METHOD_* mask; METHOD_ALL when absent */
 	bool has_methods;
-	struct span pub_gruu;   /* without quotes */
+	struct span pub_gruu; /* without quotes */
 	struct span temp_gruu;
 	bool has_ob;
 };
 /* False when the parameters are malformed, or q or reg-id is out of its range. */
 [[nodiscard]] bool contact_params_parse(const struct name_addr *address,
-	struct contact_params *out);
+					struct contact_params *out);
 /* qvalue = "0" [. 0*3DIGIT] / "1" [. 0*3("0")] as thousandths; false when it is none. */
 [[nodiscard]] bool q_parse(struct span text, int32_t *out_thousandths);

@@ -21,7 +21,7 @@ static struct span take_name(struct cursor *in, char separator, char terminator)
 
 /* A value without quotes ends the parameter; a quoted one is returned without its quotes. */
 static bool take_value(struct cursor *in, char separator, char terminator, struct span *out_value,
-	bool *out_quoted)
+		       bool *out_quoted)
 {
 	struct span quoted;
 	*out_quoted = cursor_peek(in) == '"';

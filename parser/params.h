@@ -7,10 +7,10 @@
 #include "parser/result.h"
 
 struct param {
-	struct span whole;  /* name through value */
+	struct span whole; /* name through value */
 	struct span name;
-	struct span value;  /* without quotes, escapes kept; absent when has_value is false */
-	bool has_value;     /* an "=" was there */
+	struct span value; /* without quotes, escapes kept; absent when has_value is false */
+	bool has_value;    /* an "=" was there */
 	bool is_quoted;
 };
 

@@ -19,14 +19,15 @@ static inline unsigned scan_name_bytes(const char *at, const char *stop)
 
 /* What ends lines, block by block: where the text of a line stops. */
 struct scan_block {
-	uint64_t stops; /* CR, LF, NUL and other controls up to CR but not HT; no LF that follows CR */
+	uint64_t
+		stops; /* CR, LF, NUL and other controls up to CR but not HT; no LF that follows CR */
 	uint64_t returns; /* the CRs */
 };
 #define SCAN_BLOCK 64
 
 /* An LF after a CR is no stop of its own; `returns_before` are the CRs of the block before. */
-static inline struct scan_block scan_block_finish(
-	uint64_t low, uint64_t returns, uint64_t feeds, uint64_t returns_before)
+static inline struct scan_block scan_block_finish(uint64_t low, uint64_t returns, uint64_t feeds,
+						  uint64_t returns_before)
 {
 	uint64_t after_return = returns << 1 | returns_before >> 63;
 	return (struct scan_block){ low & ~(feeds & after_return), returns };
@@ -71,26 +72,26 @@ static inline unsigned scan_value_hits(__m128i bytes, char separator, char termi
 
 /* Where an unquoted parameter value ends: at white space, a control, DEL, a quote, a semicolon,
  * `separator` or `terminator`; `end` when there is none. */
-static inline const char *scan_value_stop(
-	const char *at, const char *end, char separator, char terminator)
+static inline const char *scan_value_stop(const char *at, const char *end, char separator,
+					  char terminator)
 {
 	const char *begin = at;
 	for (; end - at >= 16; at += 16) {
-		unsigned hits = scan_value_hits(
-			_mm_loadu_si128((const __m128i *)(const void *)at), separator, terminator);
+		unsigned hits = scan_value_hits(_mm_loadu_si128((const __m128i *)(const void *)at),
+						separator, terminator);
 		if (hits)
 			return at + __builtin_ctz(hits);
 	}
 	if (end - begin >= 16 && at < end) {
 		/* The last 16 bytes, of which the first have been looked at. */
-		unsigned hits = scan_value_hits(
-			_mm_loadu_si128((const __m128i *)(const void *)(end - 16)), separator,
-			terminator);
+		unsigned hits =
+			scan_value_hits(_mm_loadu_si128((const __m128i *)(const void *)(end - 16)),
+					separator, terminator);
 		hits &= ~0u << (16 - (end - at));
 		return hits ? end - 16 + __builtin_ctz(hits) : end;
 	}
 	while (at < end && (unsigned char)*at > ' ' && *at != 0x7f && *at != '"' && *at != ';' &&
-		*at != separator && *at != terminator)
+	       *at != separator && *at != terminator)
 		at++;
 	return at;
 }
@@ -114,9 +115,10 @@ static inline bool scan_forbidden(const char *at, const char *end)
 			return true;
 	if (end - begin >= 16)
 		return scan_forbidden_hits(
-			_mm_loadu_si128((const __m128i *)(const void *)(end - 16))) != 0;
+			       _mm_loadu_si128((const __m128i *)(const void *)(end - 16))) != 0;
 	for (; at < end; at++)
-		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' || *at == '"')
+		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' ||
+		    *at == '"')
 			return true;
 	return false;
 }
@@ -148,7 +150,7 @@ static inline struct scan_block scan_block(const char *at, uint64_t returns_befo
 	for (unsigned i = 0; i < SCAN_BLOCK; i += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + i));
 		__m128i is_low = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab),
-			_mm_cmpeq_epi8(_mm_min_epu8(bytes, cr), bytes));
+						  _mm_cmpeq_epi8(_mm_min_epu8(bytes, cr), bytes));
 		low |= (uint64_t)(unsigned)_mm_movemask_epi8(is_low) << i;
 		returns |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, cr)) << i;
 		feeds |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, lf)) << i;
@@ -163,8 +165,7 @@ static inline bool scan_is_wide(void)
 	return __builtin_cpu_supports("avx2");
 }
 
-SCAN_WIDE static inline struct scan_block scan_block_wide(
-	const char *at, uint64_t returns_before)
+SCAN_WIDE static inline struct scan_block scan_block_wide(const char *at, uint64_t returns_before)
 {
 	const __m256i cr = _mm256_set1_epi8('\r'), tab = _mm256_set1_epi8('\t');
 	const __m256i lf = _mm256_set1_epi8('\n');
@@ -172,11 +173,14 @@ SCAN_WIDE static inline struct scan_block scan_block_wide(
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < SCAN_BLOCK; i += 32) {
 		__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(at + i));
-		__m256i is_low = _mm256_andnot_si256(_mm256_cmpeq_epi8(bytes, tab),
-			_mm256_cmpeq_epi8(_mm256_min_epu8(bytes, cr), bytes));
+		__m256i is_low =
+			_mm256_andnot_si256(_mm256_cmpeq_epi8(bytes, tab),
+					    _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, cr), bytes));
 		low |= (uint64_t)(unsigned)_mm256_movemask_epi8(is_low) << i;
-		returns |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, cr)) << i;
-		feeds |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, lf)) << i;
+		returns |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, cr))
+			   << i;
+		feeds |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, lf))
+			 << i;
 	}
 	return scan_block_finish(low, returns, feeds, returns_before);
 }
@@ -189,8 +193,8 @@ static inline unsigned scan_name(const char *at)
 	for (unsigned from = 0; from < SCAN_NAME_MOST; from += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + from));
 		unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, colon));
-		unsigned low =
-			(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
+		unsigned low = (unsigned)_mm_movemask_epi8(
+			_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
 		/* The lowest bit of both decides. */
 		unsigned first = (colons | low) & (0u - (colons | low));
 		if (first)
@@ -203,8 +207,8 @@ static inline unsigned scan_name(const char *at)
  * ignored. Letters only differ in bit 5; other characters of names have no counterpart in it. */
 static inline bool scan_name_is(const char *name, const char lower[16], unsigned len)
 {
-	__m128i a = _mm_or_si128(
-		_mm_loadu_si128((const __m128i *)(const void *)name), _mm_set1_epi8(0x20));
+	__m128i a = _mm_or_si128(_mm_loadu_si128((const __m128i *)(const void *)name),
+				 _mm_set1_epi8(0x20));
 	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)lower);
 	unsigned equal = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
 	unsigned wanted = (1u << len) - 1;
@@ -234,16 +238,17 @@ static inline bool scan_is_wide(void)
 static inline bool scan_forbidden(const char *at, const char *end)
 {
 	for (; at < end; at++)
-		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' || *at == '"')
+		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' ||
+		    *at == '"')
 			return true;
 	return false;
 }
 
-static inline const char *scan_value_stop(
-	const char *at, const char *end, char separator, char terminator)
+static inline const char *scan_value_stop(const char *at, const char *end, char separator,
+					  char terminator)
 {
 	while (at < end && (unsigned char)*at > ' ' && *at != 0x7f && *at != '"' && *at != ';' &&
-		*at != separator && *at != terminator)
+	       *at != separator && *at != terminator)
 		at++;
 	return at;
 }

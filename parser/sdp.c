@@ -56,7 +56,7 @@ static bool connection_parse(const struct sdp_line *line, struct sdp_connection 
 	struct cursor in = cursor_over(line->value);
 	struct sdp_connection connection = { .line = line->whole };
 	if (!field_take(&in, &connection.nettype) || !field_take(&in, &connection.addrtype) ||
-		!field_take(&in, &connection.address) || !only_spaces_left(&in))
+	    !field_take(&in, &connection.address) || !only_spaces_left(&in))
 		return false;
 	connection.address.len = span_find(connection.address, '/', 0);
 	connection.is_ipv6 = span_equal_nocase(connection.addrtype, SPAN_OF("IP6"));
@@ -125,12 +125,9 @@ static bool line_is_right(const struct sdp_line *line)
 	struct sdp_origin origin;
 	struct sdp_media media;
 	switch (line->type) {
-	case 'c':
-		return connection_parse(line, &connection);
-	case 'o':
-		return origin_parse(line, &origin);
-	case 'm':
-		return media_line_parse(line, &media);
+	case 'c': return connection_parse(line, &connection);
+	case 'o': return origin_parse(line, &origin);
+	case 'm': return media_line_parse(line, &media);
 	}
 	return true;
 }
@@ -182,7 +179,7 @@ bool sdp_parse(struct span body, struct sdp_session *out_session)
 }
 
 enum list_result sdp_media_next(const struct sdp_session *session, struct span *rest,
-	struct sdp_media *out_media)
+				struct sdp_media *out_media)
 {
 	struct sdp_media media = { .connection = session->connection };
 	struct sdp_line line;

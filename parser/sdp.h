@@ -10,13 +10,13 @@
 struct sdp_line {
 	char type;
 	struct span value;
-	struct span whole;      /* type through value */
-	struct span with_end;   /* and the line end, to remove it */
+	struct span whole;    /* type through value */
+	struct span with_end; /* and the line end, to remove it */
 };
 
 /* c=<nettype> <addrtype> <address>[/ttl[/count]] */
 struct sdp_connection {
-	struct span line;     /* whole line without its end; absent when there is none */
+	struct span line; /* whole line without its end; absent when there is none */
 	struct span nettype;
 	struct span addrtype; /* IP4, IP6 */
 	struct span address;  /* without "/ttl" */
@@ -37,9 +37,9 @@ struct sdp_origin {
 enum sdp_direction { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 
 struct sdp_session {
-	struct span text;    /* "v=" to the end of the last line of this description */
-	struct span header;  /* session level: before the first m= */
-	struct span media;   /* from the first m=; empty without media */
+	struct span text;                 /* "v=" to the end of the last line of this description */
+	struct span header;               /* session level: before the first m= */
+	struct span media;                /* from the first m=; empty without media */
 	struct sdp_origin origin;         /* line absent: no o= */
 	struct sdp_connection connection; /* session level */
 	unsigned media_count;
@@ -51,19 +51,19 @@ struct sdp_media {
 	struct span type;      /* "audio" */
 	struct span port_text; /* digits only, to replace them */
 	uint16_t port;
-	uint32_t port_count;   /* "/2"; 1 when absent */
-	struct span protocol;  /* "RTP/AVP" */
-	struct span formats;   /* "0 8 101" */
-	struct span attributes;/* the lines after the m= line */
+	uint32_t port_count;              /* "/2"; 1 when absent */
+	struct span protocol;             /* "RTP/AVP" */
+	struct span formats;              /* "0 8 101" */
+	struct span attributes;           /* the lines after the m= line */
 	struct sdp_connection connection; /* its own, else that of the session */
 	bool has_own_connection;
 };
 
 struct sdp_attribute {
-	struct span line;    /* whole line without its end */
+	struct span line; /* whole line without its end */
 	struct span with_end;
 	struct span name;
-	struct span value;   /* absent without ":" */
+	struct span value; /* absent without ":" */
 };
 
 /* Takes the next line off *rest; LF and CRLF end lines, empty lines end nothing and are skipped.
@@ -77,7 +77,7 @@ enum list_result sdp_session_next(struct span *rest, struct sdp_session *out_ses
 [[nodiscard]] bool sdp_parse(struct span body, struct sdp_session *out_session);
 /* Takes the next media section; `rest` begins as session->media. */
 enum list_result sdp_media_next(const struct sdp_session *session, struct span *rest,
-	struct sdp_media *out_media);
+				struct sdp_media *out_media);
 
 /* Takes the next attribute (a=) off *rest: session->header or media->attributes. */
 enum list_result sdp_attribute_next(struct span *rest, struct sdp_attribute *out_attribute);
@@ -85,7 +85,7 @@ enum list_result sdp_attribute_next(struct span *rest, struct sdp_attribute *out
 bool sdp_attribute_find(struct span lines, struct span name, struct sdp_attribute *out_attribute);
 /* Direction of a media section: its own attribute, else the session's, else sendrecv. */
 enum sdp_direction sdp_media_direction(const struct sdp_session *session,
-	const struct sdp_media *media);
+				       const struct sdp_media *media);
 /* True when the stream is put on hold: sendonly or inactive, or the address 0.0.0.0 / ::. */
 bool sdp_media_is_on_hold(const struct sdp_session *session, const struct sdp_media *media);
 /* Packet time in milliseconds of a=ptime, 0 when absent or malformed. */
@@ -106,7 +106,7 @@ bool sdp_codec_of(const struct sdp_media *media, struct span payload, struct sdp
 /* The payload type of an encoding name (any case; clock_rate 0 matches any), starting after
  * `after` (absent span: from the start); false when it is not offered. */
 bool sdp_payload_of(const struct sdp_media *media, struct span encoding, uint32_t clock_rate,
-	struct span after, struct span *out_payload);
+		    struct span after, struct span *out_payload);
 /* a=<name>:<payload> …: the rtpmap, fmtp or rtcp-fb line of a payload type. */
 bool sdp_attribute_of_payload(const struct sdp_media *media, struct span name, struct span payload,
-	struct sdp_attribute *out_attribute);
+			      struct sdp_attribute *out_attribute);

@@ -42,8 +42,8 @@ bool sdp_media_is_on_hold(const struct sdp_session *session, const struct sdp_me
 {
 	enum sdp_direction direction = sdp_media_direction(session, media);
 	return direction == SDP_SENDONLY || direction == SDP_INACTIVE ||
-		span_equal(media->connection.address, SPAN_OF("0.0.0.0")) ||
-		span_equal(media->connection.address, SPAN_OF("::"));
+	       span_equal(media->connection.address, SPAN_OF("0.0.0.0")) ||
+	       span_equal(media->connection.address, SPAN_OF("::"));
 }
 
 uint32_t sdp_media_ptime(const struct sdp_media *media)
@@ -58,7 +58,7 @@ uint32_t sdp_media_ptime(const struct sdp_media *media)
 }
 
 bool sdp_attribute_of_payload(const struct sdp_media *media, struct span name, struct span payload,
-	struct sdp_attribute *out_attribute)
+			      struct sdp_attribute *out_attribute)
 {
 	struct span lines = media->attributes;
 	struct sdp_attribute attribute;
@@ -101,30 +101,18 @@ static bool static_codec(struct span payload, struct sdp_codec *out_codec)
 		struct span payload, encoding;
 		uint32_t clock_rate, channels;
 	} rows[] = {
-		{ SPAN("0"), SPAN("PCMU"), 8000, 1 },
-		{ SPAN("3"), SPAN("GSM"), 8000, 1 },
-		{ SPAN("4"), SPAN("G723"), 8000, 1 },
-		{ SPAN("5"), SPAN("DVI4"), 8000, 1 },
-		{ SPAN("6"), SPAN("DVI4"), 16000, 1 },
-		{ SPAN("7"), SPAN("LPC"), 8000, 1 },
-		{ SPAN("8"), SPAN("PCMA"), 8000, 1 },
-		{ SPAN("9"), SPAN("G722"), 8000, 1 },
-		{ SPAN("10"), SPAN("L16"), 44100, 2 },
-		{ SPAN("11"), SPAN("L16"), 44100, 1 },
-		{ SPAN("12"), SPAN("QCELP"), 8000, 1 },
-		{ SPAN("13"), SPAN("CN"), 8000, 1 },
-		{ SPAN("14"), SPAN("MPA"), 90000, 1 },
-		{ SPAN("15"), SPAN("G728"), 8000, 1 },
-		{ SPAN("16"), SPAN("DVI4"), 11025, 1 },
-		{ SPAN("17"), SPAN("DVI4"), 22050, 1 },
-		{ SPAN("18"), SPAN("G729"), 8000, 1 },
-		{ SPAN("25"), SPAN("CelB"), 90000, 1 },
-		{ SPAN("26"), SPAN("JPEG"), 90000, 1 },
-		{ SPAN("28"), SPAN("nv"), 90000, 1 },
-		{ SPAN("31"), SPAN("H261"), 90000, 1 },
-		{ SPAN("32"), SPAN("MPV"), 90000, 1 },
-		{ SPAN("33"), SPAN("MP2T"), 90000, 1 },
-		{ SPAN("34"), SPAN("H263"), 90000, 1 },
+		{ SPAN("0"), SPAN("PCMU"), 8000, 1 },   { SPAN("3"), SPAN("GSM"), 8000, 1 },
+		{ SPAN("4"), SPAN("G723"), 8000, 1 },   { SPAN("5"), SPAN("DVI4"), 8000, 1 },
+		{ SPAN("6"), SPAN("DVI4"), 16000, 1 },  { SPAN("7"), SPAN("LPC"), 8000, 1 },
+		{ SPAN("8"), SPAN("PCMA"), 8000, 1 },   { SPAN("9"), SPAN("G722"), 8000, 1 },
+		{ SPAN("10"), SPAN("L16"), 44100, 2 },  { SPAN("11"), SPAN("L16"), 44100, 1 },
+		{ SPAN("12"), SPAN("QCELP"), 8000, 1 }, { SPAN("13"), SPAN("CN"), 8000, 1 },
+		{ SPAN("14"), SPAN("MPA"), 90000, 1 },  { SPAN("15"), SPAN("G728"), 8000, 1 },
+		{ SPAN("16"), SPAN("DVI4"), 11025, 1 }, { SPAN("17"), SPAN("DVI4"), 22050, 1 },
+		{ SPAN("18"), SPAN("G729"), 8000, 1 },  { SPAN("25"), SPAN("CelB"), 90000, 1 },
+		{ SPAN("26"), SPAN("JPEG"), 90000, 1 }, { SPAN("28"), SPAN("nv"), 90000, 1 },
+		{ SPAN("31"), SPAN("H261"), 90000, 1 }, { SPAN("32"), SPAN("MPV"), 90000, 1 },
+		{ SPAN("33"), SPAN("MP2T"), 90000, 1 }, { SPAN("34"), SPAN("H263"), 90000, 1 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (!span_equal(rows[i].payload, payload))
@@ -145,7 +133,7 @@ bool sdp_codec_of(const struct sdp_media *media, struct span payload, struct sdp
 }
 
 bool sdp_payload_of(const struct sdp_media *media, struct span encoding, uint32_t clock_rate,
-	struct span after, struct span *out_payload)
+		    struct span after, struct span *out_payload)
 {
 	struct span rest = media->formats, payload;
 	struct sdp_codec codec;

@@ -12,11 +12,8 @@ static const struct {
 	struct span name;
 	enum uri_scheme scheme;
 } schemes[] = {
-	{ SPAN("sip"), URI_SIP },
-	{ SPAN("sips"), URI_SIPS },
-	{ SPAN("tel"), URI_TEL },
-	{ SPAN("tels"), URI_TELS },
-	{ SPAN("urn"), URI_URN },
+	{ SPAN("sip"), URI_SIP },   { SPAN("sips"), URI_SIPS }, { SPAN("tel"), URI_TEL },
+	{ SPAN("tels"), URI_TELS }, { SPAN("urn"), URI_URN },
 };
 
 static enum uri_scheme scheme_from_name(struct span name)
@@ -215,7 +212,7 @@ uint16_t uri_port(const struct sip_uri *uri)
 	if (uri->has_port)
 		return uri->port;
 	bool is_secure = uri->scheme == URI_SIPS || uri->scheme == URI_TELS ||
-		uri->transport == SIP_TRANSPORT_TLS || uri->transport == SIP_TRANSPORT_WSS;
+			 uri->transport == SIP_TRANSPORT_TLS || uri->transport == SIP_TRANSPORT_WSS;
 	return is_secure ? 5061 : 5060;
 }
 

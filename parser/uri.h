@@ -19,16 +19,16 @@ struct sip_uri {
 	struct span whole;
 	enum uri_scheme scheme;
 	struct span scheme_text;
-	struct span user;      /* as written, escapes kept; absent without "@"; tel: the number */
-	struct span password;  /* absent without ":" */
-	struct span host;      /* IPv6 with brackets; urn: namespace and name */
+	struct span user;     /* as written, escapes kept; absent without "@"; tel: the number */
+	struct span password; /* absent without ":" */
+	struct span host;     /* IPv6 with brackets; urn: namespace and name */
 	enum host_kind host_kind;
 	bool has_port;
-	uint16_t port;         /* 0 without has_port */
+	uint16_t port; /* 0 without has_port */
 	struct span port_text;
-	struct span hostport;  /* host and port as written */
-	struct span params;    /* after the first ";", without it; absent when there are none */
-	struct span headers;   /* after the "?" */
+	struct span hostport;    /* host and port as written */
+	struct span params;      /* after the first ";", without it; absent when there are none */
+	struct span headers;     /* after the "?" */
 	struct span user_params; /* inside the user part ("alice;day=x@"), absent when none */
 	/* Well-known parameters. A span is absent when the parameter is, present and empty when it has no
 	 * value. */

@@ -7,10 +7,10 @@
 
 /* Longer lists of parameters or headers are equal only when written the same way, so that comparing
  * cannot be made expensive. */
-#define MAX_COMPARED 64
+#define MAX_COMPARED       64
 #define MAX_COMPARED_BYTES 4096
 
-#define ESCAPED_RESERVED 256 /* added to a reserved character that is written as an escape */
+#define ESCAPED_RESERVED   256 /* added to a reserved character that is written as an escape */
 
 /* Takes the next character of a URI's text. "%41" and "A" are the same, but not "%3b" and ";"
  * (19.1.4: characters of the reserved set differ from their escapes). -1 at the end. */
@@ -183,13 +183,10 @@ bool uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 		return false;
 	switch (a->scheme) {
 	case URI_SIP:
-	case URI_SIPS:
-		return sip_equal(a, b);
+	case URI_SIPS: return sip_equal(a, b);
 	case URI_TEL:
-	case URI_TELS:
-		return tel_equal(a, b);
-	case URI_URN:
-		return urn_equal(a, b);
+	case URI_TELS: return tel_equal(a, b);
+	case URI_URN: return urn_equal(a, b);
 	case URI_OTHER:
 		return span_equal_nocase(a->scheme_text, b->scheme_text) &&
 		       span_equal(a->host, b->host);
@@ -230,13 +227,11 @@ uint64_t uri_hash(const struct sip_uri *uri)
 		return hash_mix(hash_mix(hash, symbols_hash(uri->user, next_symbol)),
 				host_hash(uri->host));
 	case URI_TEL:
-	case URI_TELS:
-		return hash_mix(hash, symbols_hash(uri->user, next_digit));
+	case URI_TELS: return hash_mix(hash, symbols_hash(uri->user, next_digit));
 	case URI_URN:
 		return hash_mix(hash, hash_span_nocase(span_slice(uri->host, 0,
 								  span_find(uri->host, ':', 0))));
-	case URI_OTHER:
-		return hash_mix(hash, hash_span(uri->host));
+	case URI_OTHER: return hash_mix(hash, hash_span(uri->host));
 	}
 	return hash;
 }

@@ -330,7 +330,7 @@ bool media_type_is(const struct media_type *type, struct span name)
 {
 	size_t slash = span_find(name, '/', 0);
 	return slash < name.len && span_equal_nocase(type->type, span_slice(name, 0, slash)) &&
-		span_equal_nocase(type->subtype, span_slice(name, slash + 1, name.len));
+	       span_equal_nocase(type->subtype, span_slice(name, slash + 1, name.len));
 }
 
 /* callid = word [ "@" word ]; in practice any visible text counts as a word */
@@ -339,5 +339,5 @@ bool call_id_is_valid(struct span value)
 	size_t at = span_find(value, '@', 0);
 	struct span host = span_slice(value, at + 1, value.len);
 	return span_is_all(span_slice(value, 0, at), CHAR_WORD) &&
-		(at >= value.len || span_is_all(host, CHAR_WORD));
+	       (at >= value.len || span_is_all(host, CHAR_WORD));
 }

@@ -39,7 +39,7 @@ enum list_result value_params_next(struct span *rest, struct value_params *out);
 struct media_type {
 	struct span type;
 	struct span subtype;
-	struct span full;     /* "application/sdp" as written, when no space is around the slash */
+	struct span full; /* "application/sdp" as written, when no space is around the slash */
 	struct span params;
 	struct span boundary; /* without quotes; absent when there is none */
 	struct span charset;
@@ -103,7 +103,7 @@ struct subscription_state_header {
 	struct span params;
 };
 [[nodiscard]] bool subscription_state_parse(struct span value,
-	struct subscription_state_header *out);
+					    struct subscription_state_header *out);
 
 /* Session-Expires and Min-SE (RFC 4028). */
 enum refresher { REFRESHER_NONE, REFRESHER_UAC, REFRESHER_UAS };
@@ -133,8 +133,14 @@ enum list_result reason_next(struct span *rest, struct reason_header *out);
 
 /* Privacy: "id;header;critical" (RFC 3323) as bits. */
 enum privacy {
-	PRIVACY_NONE = 1, PRIVACY_HEADER = 2, PRIVACY_SESSION = 4, PRIVACY_USER = 8,
-	PRIVACY_ID = 16, PRIVACY_CRITICAL = 32, PRIVACY_HISTORY = 64, PRIVACY_OTHER = 128,
+	PRIVACY_NONE = 1,
+	PRIVACY_HEADER = 2,
+	PRIVACY_SESSION = 4,
+	PRIVACY_USER = 8,
+	PRIVACY_ID = 16,
+	PRIVACY_CRITICAL = 32,
+	PRIVACY_HISTORY = 64,
+	PRIVACY_OTHER = 128,
 };
 [[nodiscard]] bool privacy_parse(struct span value, uint32_t *out_mask);
 
@@ -148,7 +154,7 @@ struct identity_header {
 	struct span token; /* the PASSporT, or the digest of RFC 4474 without quotes */
 	struct span info;  /* without angle brackets */
 	struct span alg;
-	struct span ppt;   /* without quotes */
+	struct span ppt; /* without quotes */
 	struct span params;
 };
 [[nodiscard]] bool identity_parse(struct span value, struct identity_header *out);

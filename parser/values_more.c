@@ -105,12 +105,9 @@ bool privacy_parse(struct span value, uint32_t *out_mask)
 		struct span name;
 		uint32_t bit;
 	} rows[] = {
-		{ SPAN("none"), PRIVACY_NONE },
-		{ SPAN("header"), PRIVACY_HEADER },
-		{ SPAN("session"), PRIVACY_SESSION },
-		{ SPAN("user"), PRIVACY_USER },
-		{ SPAN("id"), PRIVACY_ID },
-		{ SPAN("critical"), PRIVACY_CRITICAL },
+		{ SPAN("none"), PRIVACY_NONE },       { SPAN("header"), PRIVACY_HEADER },
+		{ SPAN("session"), PRIVACY_SESSION }, { SPAN("user"), PRIVACY_USER },
+		{ SPAN("id"), PRIVACY_ID },           { SPAN("critical"), PRIVACY_CRITICAL },
 		{ SPAN("history"), PRIVACY_HISTORY },
 	};
 	struct cursor in = cursor_over(value);

@@ -4,7 +4,8 @@
 
 #include "core/base/check.h"
 
-#define PARAMS_MOST 256 /* a Via with more of them is an attack, read again by everybody on its way */
+#define PARAMS_MOST \
+	256 /* a Via with more of them is an attack, read again by everybody on its way */
 
 static bool note_rport(struct sip_via *via, const struct param *param)
 {

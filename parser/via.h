@@ -8,24 +8,25 @@
 enum via_rport { RPORT_ABSENT, RPORT_EMPTY, RPORT_VALUE };
 
 struct sip_via {
-	struct span whole;       /* from the protocol to the last parameter */
-	struct span protocol;    /* "SIP" */
-	struct span version;     /* "2.0" */
+	struct span whole;    /* from the protocol to the last parameter */
+	struct span protocol; /* "SIP" */
+	struct span version;  /* "2.0" */
 	struct span transport_text;
 	enum sip_transport transport;
-	struct span host;        /* IPv6 with brackets */
+	struct span host; /* IPv6 with brackets */
 	enum host_kind host_kind;
 	struct span hostport;
 	bool has_port;
-	uint16_t port;           /* 0 without has_port */
-	struct span params;      /* after the first ";", without it; absent when there are none */
+	uint16_t port;      /* 0 without has_port */
+	struct span params; /* after the first ";", without it; absent when there are none */
 	/* Well-known parameters; a span is absent when the parameter is, and present but empty when it
 	 * has no value. */
 	struct span branch;
 	struct span received;
 	enum via_rport rport;
-	uint16_t rport_port;     /* with RPORT_VALUE */
-	struct span rport_whole; /* "rport" or "rport=5060" as written, to replace it; absent without */
+	uint16_t rport_port; /* with RPORT_VALUE */
+	struct span
+		rport_whole; /* "rport" or "rport=5060" as written, to replace it; absent without */
 	struct span received_whole;
 	struct span ttl;
 	struct span maddr;

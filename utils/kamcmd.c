@@ -19,13 +19,13 @@
 #include "core/base/check.h"
 #include "core/rpc/binrpc.h"
 
-#define VERSION_TEXT "kamcmd 1.5"
-#define DEFAULT_SOCKET "/var/run/kamailio/kamailio_ctl"
-#define DEFAULT_PORT "2049"
+#define VERSION_TEXT     "kamcmd 1.5"
+#define DEFAULT_SOCKET   "/var/run/kamailio/kamailio_ctl"
+#define DEFAULT_PORT     "2049"
 #define DATAGRAM_WAIT_MS 150000 /* commands that wait for a transaction take that long */
-#define ANSWER_MAX (1u << 30)
-#define WORDS_MOST 64
-#define EXIT_TROUBLE 255
+#define ANSWER_MAX       (1u << 30)
+#define WORDS_MOST       64
+#define EXIT_TROUBLE     255
 
 enum how { OVER_UNIX_STREAM, OVER_UNIX_DATAGRAM, OVER_UDP, OVER_TCP };
 
@@ -42,8 +42,8 @@ static struct {
 	int fd;
 	char reply_path[108]; /* our end of unix datagrams; empty: none */
 	uint32_t cookie;
-	struct arena arena;   /* of one call */
-	char **methods;       /* for completion */
+	struct arena arena; /* of one call */
+	char **methods;     /* for completion */
 	unsigned method_count;
 } state = { .fd = -1 };
 
@@ -75,12 +75,8 @@ static const struct builtin {
 	const char *name;
 	int (*run)(unsigned count, char **words); /* an exit code */
 } builtins[] = {
-	{ "?", do_help },
-	{ "help", do_help },
-	{ "quit", do_quit },
-	{ "exit", do_quit },
-	{ "warranty", do_licence },
-	{ "license", do_licence },
+	{ "?", do_help },    { "help", do_help },        { "quit", do_quit },
+	{ "exit", do_quit }, { "warranty", do_licence }, { "license", do_licence },
 };
 
 /* ---- address and connection ------------------------------------------------------------------------------ */
@@ -91,8 +87,11 @@ static bool parse_address(const char *text)
 	static const struct {
 		const char *prefix;
 		enum how how;
-	} prefixes[] = { { "unix:", OVER_UNIX_STREAM }, { "unixs:", OVER_UNIX_STREAM },
-		{ "unixd:", OVER_UNIX_DATAGRAM }, { "udp:", OVER_UDP }, { "tcp:", OVER_TCP } };
+	} prefixes[] = { { "unix:", OVER_UNIX_STREAM },
+			 { "unixs:", OVER_UNIX_STREAM },
+			 { "unixd:", OVER_UNIX_DATAGRAM },
+			 { "udp:", OVER_UDP },
+			 { "tcp:", OVER_TCP } };
 	bool has_prefix = false;
 	state.how = OVER_UNIX_STREAM;
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes) && !has_prefix; i++)
@@ -126,24 +125,29 @@ static bool parse_address(const char *text)
 static void explain_connect(int error)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
-		fprintf(stderr, "Is the server running, with module ctl, and is this its control socket? "
+		fprintf(stderr,
+			"Is the server running, with module ctl, and is this its control socket? "
 			"-s chooses another one.\n");
 	else if (error == EACCES || error == EPERM)
-		fprintf(stderr, "This user may not use the control socket: try root or the server's user.\n");
+		fprintf(stderr,
+			"This user may not use the control socket: try root or the server's user.\n");
 }
 
 /* Datagrams are answered to a socket with a name. */
 static bool bind_reply_socket(void)
 {
 	struct sockaddr_un own = { .sun_family = AF_UNIX };
-	int len = options.reply_name ? snprintf(own.sun_path, sizeof(own.sun_path), "%s", options.reply_name) :
-		snprintf(own.sun_path, sizeof(own.sun_path), "%s/kamcmd_%ld", options.reply_directory, (long)getpid());
+	int len = options.reply_name
+			  ? snprintf(own.sun_path, sizeof(own.sun_path), "%s", options.reply_name)
+			  : snprintf(own.sun_path, sizeof(own.sun_path), "%s/kamcmd_%ld",
+				     options.reply_directory, (long)getpid());
 	if (len >= (int)sizeof(own.sun_path)) {
 		fprintf(stderr, "ERROR: the name of the reply socket is too long\n");
 		return false;
 	}
 	if (bind(state.fd, (struct sockaddr *)&own, sizeof(own)) < 0) {
-		fprintf(stderr, "ERROR: cannot make the reply socket %s: %s [%d]\n", own.sun_path, strerror(errno), errno);
+		fprintf(stderr, "ERROR: cannot make the reply socket %s: %s [%d]\n", own.sun_path,
+			strerror(errno), errno);
 		return false;
 	}
 	memcpy(state.reply_path, own.sun_path, sizeof(state.reply_path));
@@ -156,13 +160,15 @@ static bool connect_unix(void)
 {
 	bool is_stream = state.how == OVER_UNIX_STREAM;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	memcpy(address.sun_path, state.name, sizeof(address.sun_path) - 1); /* parse_address saw that it fits */
+	memcpy(address.sun_path, state.name,
+	       sizeof(address.sun_path) - 1); /* parse_address saw that it fits */
 	state.fd = socket(AF_UNIX, is_stream ? SOCK_STREAM : SOCK_DGRAM, 0);
 	if (state.fd >= 0 && !is_stream && !bind_reply_socket())
 		return false;
 	if (state.fd < 0 || connect(state.fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = errno;
-		fprintf(stderr, "ERROR: connect_unix_sock: connect(%s): %s [%d]\n", state.name, strerror(error), error);
+		fprintf(stderr, "ERROR: connect_unix_sock: connect(%s): %s [%d]\n", state.name,
+			strerror(error), error);
 		explain_connect(error);
 		return false;
 	}
@@ -171,7 +177,8 @@ static bool connect_unix(void)
 
 static bool connect_host(void)
 {
-	struct addrinfo hints = { .ai_socktype = state.how == OVER_TCP ? SOCK_STREAM : SOCK_DGRAM }, *found = NULL;
+	struct addrinfo hints = { .ai_socktype = state.how == OVER_TCP ? SOCK_STREAM : SOCK_DGRAM },
+			*found = NULL;
 	int error = 0;
 	if (getaddrinfo(state.name, state.port, &hints, &found) != 0) {
 		fprintf(stderr, "ERROR: could not resolve %s\n", state.name);
@@ -242,7 +249,7 @@ static void write_argument(struct writer *w, const char *word)
 			return;
 		}
 	} else if (len && isdigit((unsigned char)*digits) && strspn(digits, "0123456789.") == len &&
-		strchr(digits, '.') == strrchr(digits, '.')) {
+		   strchr(digits, '.') == strrchr(digits, '.')) {
 		binrpc_write_double(w, strtod(word, &end));
 		return;
 	}
@@ -251,15 +258,20 @@ static void write_argument(struct writer *w, const char *word)
 
 static bool send_request(const char *method, unsigned count, char **words)
 {
-	struct writer body = writer_in_arena(&state.arena, 1024), w = writer_in_arena(&state.arena, 1024);
+	struct writer body = writer_in_arena(&state.arena, 1024),
+		      w = writer_in_arena(&state.arena, 1024);
 	uint8_t bytes[BINRPC_HEADER_MAX];
 	binrpc_write_text(&body, span_from(method));
 	for (unsigned i = 0; i < count; i++)
 		write_argument(&body, words[i]);
 	state.cookie++;
-	struct binrpc_header header = { .type = BINRPC_REQUEST, .body_len = (uint32_t)body.len,
-		.cookie = { (uint8_t)(state.cookie >> 24), (uint8_t)(state.cookie >> 16), (uint8_t)(state.cookie >> 8),
-			(uint8_t)state.cookie }, .cookie_len = 4 };
+	struct binrpc_header header = {
+		.type = BINRPC_REQUEST,
+		.body_len = (uint32_t)body.len,
+		.cookie = { (uint8_t)(state.cookie >> 24), (uint8_t)(state.cookie >> 16),
+			    (uint8_t)(state.cookie >> 8), (uint8_t)state.cookie },
+		.cookie_len = 4
+	};
 	writer_bytes(&w, bytes, binrpc_header_write(&header, bytes));
 	writer_span(&w, writer_result(&body));
 	if (w.failed || body.failed)
@@ -309,7 +321,8 @@ static bool receive_answer(struct binrpc_header *out_header, struct span *out_bo
 	for (;;) {
 		struct binrpc_header header;
 		enum binrpc_result result = binrpc_header_read(writer_result(&w), &header);
-		size_t whole = result == BINRPC_OK ? header.header_len + (size_t)header.body_len : 0;
+		size_t whole =
+			result == BINRPC_OK ? header.header_len + (size_t)header.body_len : 0;
 		if (result == BINRPC_BAD) {
 			errno = EPROTO;
 			return false;
@@ -319,7 +332,8 @@ static bool receive_answer(struct binrpc_header *out_header, struct span *out_bo
 			*out_body = span_make(w.data + header.header_len, header.body_len);
 			return true;
 		}
-		if (result == BINRPC_OK && w.len >= whole) { /* an answer that came too late for its question */
+		if (result == BINRPC_OK &&
+		    w.len >= whole) { /* an answer that came too late for its question */
 			memmove(w.data, w.data + whole, w.len - whole);
 			w.len -= whole;
 			continue;
@@ -342,9 +356,7 @@ static void print_value(const struct binrpc_value *value, struct span name)
 	if (name.at)
 		printf("%.*s: ", SPAN_ARGS(name));
 	switch (value->kind) {
-	case BINRPC_INT:
-		printf("%lld", (long long)value->number);
-		return;
+	case BINRPC_INT: printf("%lld", (long long)value->number); return;
 	case BINRPC_DOUBLE:
 		if (value->real == (double)(long long)value->real)
 			printf("%lld", (long long)value->real);
@@ -353,21 +365,11 @@ static void print_value(const struct binrpc_value *value, struct span name)
 		return;
 	case BINRPC_TEXT:
 	case BINRPC_BYTES:
-	case BINRPC_MEMBER:
-		printf("%.*s", SPAN_ARGS(value->text));
-		return;
-	case BINRPC_STRUCT:
-		putchar('{');
-		return;
-	case BINRPC_ARRAY:
-		putchar('[');
-		return;
-	case BINRPC_STRUCT_END:
-		putchar('}');
-		return;
-	case BINRPC_ARRAY_END:
-		putchar(']');
-		return;
+	case BINRPC_MEMBER: printf("%.*s", SPAN_ARGS(value->text)); return;
+	case BINRPC_STRUCT: putchar('{'); return;
+	case BINRPC_ARRAY: putchar('['); return;
+	case BINRPC_STRUCT_END: putchar('}'); return;
+	case BINRPC_ARRAY_END: putchar(']'); return;
 	}
 }
 
@@ -382,7 +384,8 @@ static bool is_end(const struct binrpc_value *value)
 }
 
 /* The next value with the name in front of it. */
-static enum binrpc_result next_value(struct span *body, struct binrpc_value *out_value, struct span *out_name)
+static enum binrpc_result next_value(struct span *body, struct binrpc_value *out_value,
+				     struct span *out_name)
 {
 	*out_name = (struct span){ NULL, 0 };
 	enum binrpc_result result = binrpc_value_read(body, out_value);
@@ -464,7 +467,8 @@ static bool print_formatted(struct span body, const char *format)
 static bool print_fault(struct span body)
 {
 	struct binrpc_value code, text;
-	if (binrpc_value_read(&body, &code) != BINRPC_OK || binrpc_value_read(&body, &text) != BINRPC_OK)
+	if (binrpc_value_read(&body, &code) != BINRPC_OK ||
+	    binrpc_value_read(&body, &text) != BINRPC_OK)
 		return false;
 	printf("error: %lld - %.*s\n", (long long)code.number, SPAN_ARGS(text.text));
 	return true;
@@ -474,7 +478,7 @@ static bool print_fault(struct span body)
 
 /* Sends and receives; a server that was restarted between two commands is tried once more. */
 static bool exchange(const char *method, unsigned count, char **words, struct binrpc_header *header,
-	struct span *body)
+		     struct span *body)
 {
 	bool was_connected = state.fd >= 0;
 	arena_clear(&state.arena);
@@ -487,11 +491,13 @@ static bool exchange(const char *method, unsigned count, char **words, struct bi
 	disconnect();
 	if (was_connected && is_stream() && (error == EPIPE || error == ECONNRESET)) {
 		arena_clear(&state.arena);
-		if (connect_server() && send_request(method, count, words) && receive_answer(header, body))
+		if (connect_server() && send_request(method, count, words) &&
+		    receive_answer(header, body))
 			return true;
 		error = errno;
 	}
-	fprintf(stderr, "ERROR: %s failed: %s (%d)\n", is_sent ? "read reply" : "send request", strerror(error), error);
+	fprintf(stderr, "ERROR: %s failed: %s (%d)\n", is_sent ? "read reply" : "send request",
+		strerror(error), error);
 	return false;
 }
 
@@ -502,7 +508,9 @@ static int run_method(const char *method, const char *format, unsigned count, ch
 	if (!exchange(method, count, words, &header, &body))
 		return EXIT_TROUBLE;
 	bool is_fault = header.type == BINRPC_FAULT;
-	bool is_good = is_fault ? print_fault(body) : format ? print_formatted(body, format) : print_plain(body);
+	bool is_good = is_fault ? print_fault(body)
+		       : format ? print_formatted(body, format)
+				: print_plain(body);
 	fflush(stdout);
 	if (!is_good) {
 		fprintf(stderr, "ERROR: the server's answer is damaged\n");
@@ -522,7 +530,8 @@ static void read_methods(void)
 	if (state.methods || !exchange("system.listMethods", 0, NULL, &header, &body))
 		return;
 	while (header.type == BINRPC_REPLY && binrpc_value_read(&body, &value) == BINRPC_OK) {
-		char **methods = realloc(state.methods, (state.method_count + 1) * sizeof(*methods));
+		char **methods =
+			realloc(state.methods, (state.method_count + 1) * sizeof(*methods));
 		if (!methods || value.kind != BINRPC_TEXT)
 			break;
 		state.methods = methods;
@@ -556,7 +565,8 @@ static int do_licence(unsigned count, char **words)
 	printf("%s (viaduct %s)\n\n"
 	       "Two-clause BSD licence: use, change and pass on freely; keep the copyright notice and\n"
 	       "this disclaimer. There is no warranty of any kind, express or implied, and nobody is\n"
-	       "liable for damage that arises from the use of this program.\n", VERSION_TEXT, VIADUCT_VERSION);
+	       "liable for damage that arises from the use of this program.\n",
+	       VERSION_TEXT, VIADUCT_VERSION);
 	return 0;
 }
 
@@ -567,8 +577,9 @@ static int run_words(unsigned count, char **words)
 			return builtins[i].run(count, words);
 	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
 		if (strcmp(words[0], aliases[i].name) == 0)
-			return run_method(aliases[i].method, options.format ? options.format : aliases[i].format, count - 1,
-				words + 1);
+			return run_method(aliases[i].method,
+					  options.format ? options.format : aliases[i].format,
+					  count - 1, words + 1);
 	return run_method(words[0], options.format, count - 1, words + 1);
 }
 
@@ -632,7 +643,7 @@ static char **complete(const char *text, int start, int end)
 	while (isspace((unsigned char)*line))
 		line++;
 	bool takes_name = strncmp(line, "help ", 5) == 0 || strncmp(line, "? ", 2) == 0 ||
-		strncmp(line, "system.methodHelp ", 18) == 0;
+			  strncmp(line, "system.methodHelp ", 18) == 0;
 	if (line - rl_line_buffer != start && !takes_name)
 		return NULL;
 	return rl_completion_matches(text, next_match);
@@ -656,8 +667,8 @@ static int run_prompt(void)
 		free(line);
 		return 0;
 	}
-	printf("%s (viaduct %s)\nhelp lists the commands, the tabulator key completes them.\n", VERSION_TEXT,
-		VIADUCT_VERSION);
+	printf("%s (viaduct %s)\nhelp lists the commands, the tabulator key completes them.\n",
+	       VERSION_TEXT, VIADUCT_VERSION);
 	read_methods();
 	rl_readline_name = "kamcmd";
 	rl_attempted_completion_function = complete;
@@ -686,7 +697,8 @@ static const char usage[] =
 	"    -V, --version  version number\n"
 	"    -h, --help     this text\n"
 	"Address:\n"
-	"    [proto:]name[:port]   proto is unix or unixs, unixd, udp or tcp; the default port is " DEFAULT_PORT "\n"
+	"    [proto:]name[:port]   proto is unix or unixs, unixd, udp or tcp; the default port is " DEFAULT_PORT
+	"\n"
 	"Arguments:\n"
 	"    texts or numbers; s: in front makes a text of a number (s:1234), and -- before the first\n"
 	"    argument lets negative numbers through\n"
@@ -699,7 +711,8 @@ static const char usage[] =
 static int read_options(int count, char **arguments)
 {
 	static const struct option names[] = { { "help", no_argument, NULL, 'h' },
-					       { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
+					       { "version", no_argument, NULL, 'V' },
+					       { NULL, 0, NULL, 0 } };
 	int option;
 	opterr = 0;
 	while ((option = getopt_long(count, arguments, ":s:R:D:f:vVh", names, NULL)) >= 0)
@@ -713,13 +726,15 @@ static int read_options(int count, char **arguments)
 			printf("version: %s (viaduct %s)\n", VERSION_TEXT, VIADUCT_VERSION);
 			exit(0);
 		case 'h':
-			printf("version: %s (viaduct %s)\n%s", VERSION_TEXT, VIADUCT_VERSION, usage);
+			printf("version: %s (viaduct %s)\n%s", VERSION_TEXT, VIADUCT_VERSION,
+			       usage);
 			exit(0);
 		case ':':
 			fprintf(stderr, "Option `-%c' requires an argument.\n", optopt);
 			return EXIT_TROUBLE;
 		default:
-			fprintf(stderr, "Unknown option `%s'; -h lists them.\n", arguments[optind - 1]);
+			fprintf(stderr, "Unknown option `%s'; -h lists them.\n",
+				arguments[optind - 1]);
 			return EXIT_TROUBLE;
 		}
 	return 0;

@@ -23,7 +23,8 @@ static size_t read_message(const char *path, char *out_message)
 	char line[4096];
 	size_t len = 0, got = 0;
 	FILE *file = fopen(path, "rb");
-	if (!file || !fgets(line, sizeof(line), file) || strcmp(line, "viaduct crash file\n") != 0) {
+	if (!file || !fgets(line, sizeof(line), file) ||
+	    strcmp(line, "viaduct crash file\n") != 0) {
 		fprintf(stderr, "viaduct-replay: %s is no crash file\n", path);
 		len = 0;
 	} else {
@@ -33,7 +34,9 @@ static size_t read_message(const char *path, char *out_message)
 		if (len && len <= MESSAGE_MOST)
 			got = fread(out_message, 1, len, file);
 		if (!len)
-			fprintf(stderr, "viaduct-replay: no message was being worked on when %s was written\n", path);
+			fprintf(stderr,
+				"viaduct-replay: no message was being worked on when %s was written\n",
+				path);
 		else if (got != len)
 			fprintf(stderr, "viaduct-replay: %s is cut off\n", path);
 	}
@@ -107,5 +110,6 @@ int main(int count, char **arguments)
 		return 2;
 	}
 	/* Replies go to the address in Via, where nobody listens, unless rport asks for ours. */
-	return print_replies(fd, count == 4 ? (int)(strtod(arguments[3], NULL) * 1000) : 1000) ? 0 : 1;
+	return print_replies(fd, count == 4 ? (int)(strtod(arguments[3], NULL) * 1000) : 1000) ? 0
+											       : 1;
 }

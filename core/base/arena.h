@@ -12,8 +12,8 @@ struct arena {
 	char *next;                 /* free space of the newest chunk: [next, end) */
 	char *end;
 	size_t chunk_size;
-	size_t used;  /* bytes obtained from malloc so far */
-	size_t limit; /* `used` never exceeds this */
+	size_t used;   /* bytes obtained from malloc so far */
+	size_t limit;  /* `used` never exceeds this */
 	bool is_short; /* an allocation failed since it was empty */
 };
 
@@ -51,7 +51,8 @@ struct span arena_copy(struct arena *arena, struct span s);
 /* A zero-terminated copy, NULL when memory is exhausted. */
 [[nodiscard]] char *arena_string(struct arena *arena, struct span s);
 /* printf into the arena; {NULL,0} when memory is exhausted. The result is also zero-terminated. */
-[[gnu::format(printf, 2, 3)]] struct span arena_printf(struct arena *arena, const char *format, ...);
+[[gnu::format(printf, 2, 3)]] struct span arena_printf(struct arena *arena, const char *format,
+						       ...);
 
-#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), 1, sizeof(type)))
+#define ARENA_NEW(arena, type)          ((type *)arena_zalloc((arena), 1, sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), (count), sizeof(type)))

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 [[gnu::noreturn, gnu::cold, gnu::format(printf, 4, 5)]] void bug_report(const char *file, int line,
-	const char *condition, const char *format, ...);
+									const char *condition,
+									const char *format, ...);
 
 #define bug_if(condition, ...)                                                \
 	do {                                                                  \

@@ -26,7 +26,7 @@ static struct span format_in_arena(struct arena *arena, const char *format, va_l
 }
 
 struct diagnostic *diagnostic_add(struct diagnostics *all, enum severity severity, const char *code,
-	struct source_position at, const char *format, ...)
+				  struct source_position at, const char *format, ...)
 {
 	static struct diagnostic dropped;
 	if (severity == SEVERITY_ERROR)
@@ -74,7 +74,7 @@ static void write_without_passwords(struct span line, struct writer *out)
 		size_t start = span_find_span(line, SPAN_OF("://"));
 		size_t end = start < line.len ? start + 3 : start;
 		while (end < line.len && line.at[end] != '"' && line.at[end] != '\'' &&
-			!ascii_is_space(line.at[end]))
+		       !ascii_is_space(line.at[end]))
 			end++;
 		struct span url = span_slice(line, 0, end);
 		size_t at = url.len;
@@ -100,7 +100,8 @@ static const struct {
 static unsigned first_secret_string(struct span line)
 {
 	for (size_t i = 0; i < sizeof(secret_strings) / sizeof(secret_strings[0]); i++) {
-		struct span rest = span_slice(line, span_find_span(line, secret_strings[i].start), line.len);
+		struct span rest =
+			span_slice(line, span_find_span(line, secret_strings[i].start), line.len);
 		if (span_find_span(rest, secret_strings[i].word) < rest.len)
 			return secret_strings[i].first;
 	}
@@ -196,8 +197,9 @@ void diagnostics_write(struct diagnostics *all, struct writer *out)
 	for (i = 0; i < count; i++)
 		write_one(sorted[i].diagnostic, out);
 	if (all->errors || all->warnings)
-		writer_printf(out, "%u error%s, %u warning%s\n", all->errors, all->errors == 1 ? "" : "s",
-			all->warnings, all->warnings == 1 ? "" : "s");
+		writer_printf(out, "%u error%s, %u warning%s\n", all->errors,
+			      all->errors == 1 ? "" : "s", all->warnings,
+			      all->warnings == 1 ? "" : "s");
 }
 
 #define DISTANCE_MAX_NAME 64
@@ -220,8 +222,8 @@ unsigned name_distance(struct span a, struct span b, unsigned limit)
 				best = previous[j] + 1;
 			if (current[j - 1] + 1 < best)
 				best = current[j - 1] + 1;
-			if (i > 1 && j > 1 && x == ascii_lower(b.at[j - 2]) && ascii_lower(a.at[i - 2]) == y &&
-				before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && x == ascii_lower(b.at[j - 2]) &&
+			    ascii_lower(a.at[i - 2]) == y && before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			current[j] = best;
 		}

@@ -28,7 +28,8 @@ struct source_position {
 struct diagnostic {
 	struct diagnostic *next;
 	enum severity severity;
-	const char *code; /* stable short name, e.g. "unknown-route"; shown by --explain, suppressible */
+	const char *
+		code; /* stable short name, e.g. "unknown-route"; shown by --explain, suppressible */
 	struct source_position at;
 	struct span message;
 	struct span hint; /* absent when there is none */
@@ -43,9 +44,12 @@ struct diagnostics {
 void diagnostics_init(struct diagnostics *all, struct arena *arena);
 /* Adds one and returns it so that a hint can be attached; never fails (drops when out of memory). */
 [[gnu::format(printf, 5, 6)]] struct diagnostic *diagnostic_add(struct diagnostics *all,
-	enum severity severity, const char *code, struct source_position at, const char *format, ...);
+								enum severity severity,
+								const char *code,
+								struct source_position at,
+								const char *format, ...);
 [[gnu::format(printf, 3, 4)]] void diagnostic_hint(struct diagnostics *all, struct diagnostic *d,
-	const char *format, ...);
+						   const char *format, ...);
 /* Sorts by file and line, writes all of them and a last line "N errors, N warnings". */
 void diagnostics_write(struct diagnostics *all, struct writer *out);
 

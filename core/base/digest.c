@@ -13,12 +13,9 @@ static const struct {
 	const char *name;
 	size_t block;
 } algorithms[] = {
-	[DIGEST_MD5] = { "MD5", 64 },
-	[DIGEST_SHA1] = { "SHA1", 64 },
-	[DIGEST_SHA256] = { "SHA256", 64 },
-	[DIGEST_SHA384] = { "SHA384", 128 },
-	[DIGEST_SHA512] = { "SHA512", 128 },
-	[DIGEST_SHA512_256] = { "SHA512-256", 128 },
+	[DIGEST_MD5] = { "MD5", 64 },        [DIGEST_SHA1] = { "SHA1", 64 },
+	[DIGEST_SHA256] = { "SHA256", 64 },  [DIGEST_SHA384] = { "SHA384", 128 },
+	[DIGEST_SHA512] = { "SHA512", 128 }, [DIGEST_SHA512_256] = { "SHA512-256", 128 },
 };
 
 /* Looking an algorithm up and making a context cost more than the digest of a short text, so both
@@ -35,7 +32,7 @@ static bool digest_begin(enum digest_kind kind)
 	if (!state.context)
 		state.context = EVP_MD_CTX_new();
 	return state.fetched[kind] && state.context &&
-		EVP_DigestInit_ex2(state.context, state.fetched[kind], NULL) == 1;
+	       EVP_DigestInit_ex2(state.context, state.fetched[kind], NULL) == 1;
 }
 
 static bool digest_add(const struct span *parts, size_t count)
@@ -52,7 +49,8 @@ static size_t digest_end(uint8_t *out)
 	return EVP_DigestFinal_ex(state.context, out, &len) == 1 ? len : 0;
 }
 
-static size_t digest_bytes(enum digest_kind kind, const struct span *parts, size_t count, uint8_t *out)
+static size_t digest_bytes(enum digest_kind kind, const struct span *parts, size_t count,
+			   uint8_t *out)
 {
 	return digest_begin(kind) && digest_add(parts, count) ? digest_end(out) : 0;
 }
@@ -70,7 +68,7 @@ size_t digest_hex(enum digest_kind kind, const struct span *parts, size_t count,
 
 /* H((key ^ opad) H((key ^ ipad) text)), RFC 2104 2 */
 size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *parts, size_t count,
-	uint8_t *out)
+		    uint8_t *out)
 {
 	uint8_t short_key[DIGEST_BYTES_MAX], inner[BLOCK_MAX], outer[BLOCK_MAX];
 	size_t block = algorithms[kind].block;
@@ -91,7 +89,7 @@ size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *p
 	uint8_t first[DIGEST_BYTES_MAX];
 	size_t len = digest_end(first);
 	const struct span second[] = { span_make((const char *)outer, block),
-		span_make((const char *)first, len) };
+				       span_make((const char *)first, len) };
 	return len ? digest_bytes(kind, second, ARRAY_SIZE(second), out) : 0;
 }
 

@@ -15,7 +15,7 @@ static struct {
 		_Atomic int64_t countdown;
 		_Atomic uint64_t passed, failed;
 		uint64_t wants_trace;
-	} *plan; /* NULL: nothing fails */
+	} * plan; /* NULL: nothing fails */
 } state;
 _Static_assert(sizeof(struct shared_plan) == sizeof(struct fault_plan), "the file's layout");
 

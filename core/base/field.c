@@ -14,8 +14,9 @@ const struct field *field_find(struct field_table table, struct span name)
 
 static const char *range_error(const struct field *field, int64_t number, struct arena *arena)
 {
-	struct span text = arena_printf(arena, "%lld is out of range, expected %lld to %lld",
-		(long long)number, (long long)field->min, (long long)field->max);
+	struct span text =
+		arena_printf(arena, "%lld is out of range, expected %lld to %lld",
+			     (long long)number, (long long)field->min, (long long)field->max);
 	return text.at ? text.at : "out of range";
 }
 
@@ -30,18 +31,16 @@ static void store_int(const struct field *field, void *object, int64_t number)
 	}
 }
 
-const char *field_set_int(const struct field *field, void *object, int64_t number, struct arena *arena)
+const char *field_set_int(const struct field *field, void *object, int64_t number,
+			  struct arena *arena)
 {
 	switch (field->kind) {
-	case FIELD_KIND_ACCEPT:
-		return field->accept((struct span){ NULL, 0 }, number);
-	case FIELD_KIND_IGNORED:
-		return NULL;
-	case FIELD_KIND_BOOL:
-		*((bool *)((char *)object + field->offset)) = number != 0;
-		break;
+	case FIELD_KIND_ACCEPT: return field->accept((struct span){ NULL, 0 }, number);
+	case FIELD_KIND_IGNORED: return NULL;
+	case FIELD_KIND_BOOL: *((bool *)((char *)object + field->offset)) = number != 0; break;
 	case FIELD_KIND_INT:
-		if ((field->min || field->max) && (number < field->min || (field->max && number > field->max)))
+		if ((field->min || field->max) &&
+		    (number < field->min || (field->max && number > field->max)))
 			return range_error(field, number, arena);
 		if (field->size == sizeof(int32_t) && (number < INT32_MIN || number > UINT32_MAX))
 			return "the number needs more than 32 bits";
@@ -50,21 +49,19 @@ const char *field_set_int(const struct field *field, void *object, int64_t numbe
 	case FIELD_KIND_TEXT:
 	case FIELD_KIND_PATTERN:
 	case FIELD_KIND_VARIABLE:
-	case FIELD_KIND_TEMPLATE:
-		return "expects a string, not a number";
+	case FIELD_KIND_TEMPLATE: return "expects a string, not a number";
 	}
 	return field->accept ? field->accept((struct span){ NULL, 0 }, number) : NULL;
 }
 
-const char *field_set_text(const struct field *field, void *object, struct span text, struct arena *arena)
+const char *field_set_text(const struct field *field, void *object, struct span text,
+			   struct arena *arena)
 {
 	static const char *const yes[] = { "yes", "true", "on", "enable", "1" };
 	static const char *const no[] = { "no", "false", "off", "disable", "0" };
 	switch (field->kind) {
-	case FIELD_KIND_ACCEPT:
-		return field->accept(text, 0);
-	case FIELD_KIND_IGNORED:
-		return NULL;
+	case FIELD_KIND_ACCEPT: return field->accept(text, 0);
+	case FIELD_KIND_IGNORED: return NULL;
 	case FIELD_KIND_TEXT:
 		memcpy((char *)object + field->offset, &text, sizeof(text));
 		return field->accept ? field->accept(text, 0) : NULL;
@@ -76,12 +73,10 @@ const char *field_set_text(const struct field *field, void *object, struct span 
 				return field_set_int(field, object, 0, arena);
 		}
 		return "expects a number (0 or 1), not a string";
-	case FIELD_KIND_INT:
-		return "expects a number, not a string";
+	case FIELD_KIND_INT: return "expects a number, not a string";
 	case FIELD_KIND_PATTERN:
 	case FIELD_KIND_VARIABLE:
-	case FIELD_KIND_TEMPLATE:
-		break;
+	case FIELD_KIND_TEMPLATE: break;
 	}
 	return "cannot be set from text";
 }

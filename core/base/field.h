@@ -12,14 +12,14 @@ struct variable_ref;  /* core/script/variable.h: a pseudo-variable as written in
 struct text_template; /* core/script/template.h: text with pseudo-variables in it */
 
 enum field_kind {
-	FIELD_KIND_INT,      /* int64_t, int32_t, uint32_t: limits in min and max */
-	FIELD_KIND_BOOL,     /* bool: 0/1, yes/no, true/false, on/off */
-	FIELD_KIND_TEXT,     /* struct span */
-	FIELD_KIND_PATTERN,  /* const struct pattern *: POSIX extended, compiled once when constant */
+	FIELD_KIND_INT,     /* int64_t, int32_t, uint32_t: limits in min and max */
+	FIELD_KIND_BOOL,    /* bool: 0/1, yes/no, true/false, on/off */
+	FIELD_KIND_TEXT,    /* struct span */
+	FIELD_KIND_PATTERN, /* const struct pattern *: POSIX extended, compiled once when constant */
 	FIELD_KIND_VARIABLE, /* const struct variable_ref *: read or assigned by the function itself */
 	FIELD_KIND_TEMPLATE, /* const struct text_template *: expanded by the function itself */
 	FIELD_KIND_ACCEPT,   /* no member: every value goes to `accept` (settings that repeat) */
-	FIELD_KIND_IGNORED,  /* no member: accepted for compatibility, has no effect; `doc` says why */
+	FIELD_KIND_IGNORED, /* no member: accepted for compatibility, has no effect; `doc` says why */
 };
 
 struct field {
@@ -29,12 +29,12 @@ struct field {
 	uint16_t size;   /* of the member */
 	uint32_t offset; /* in the struct */
 
-	int64_t min, max;    /* INT: both 0 means no limits */
-	bool optional;       /* arguments: this one and all after it may be absent; the member keeps 0 */
-	bool literal;        /* TEXT arguments: `$` has no meaning here */
-	bool is_live;        /* settings: may change while the server runs (cfg.set_now_*) */
-	uint8_t route_kind;  /* TEXT arguments that name a route: enum route_kind of core/script/script.h */
-	uint8_t flag_kind;   /* INT arguments that name a flag: declared names are understood */
+	int64_t min, max; /* INT: both 0 means no limits */
+	bool optional; /* arguments: this one and all after it may be absent; the member keeps 0 */
+	bool literal;  /* TEXT arguments: `$` has no meaning here */
+	bool is_live;  /* settings: may change while the server runs (cfg.set_now_*) */
+	uint8_t route_kind; /* TEXT arguments that name a route: enum route_kind of core/script/script.h */
+	uint8_t flag_kind; /* INT arguments that name a flag: declared names are understood */
 	/* ACCEPT settings, and extra checks of others: called for each value, in the order of the file.
 	 * Returns NULL, or a sentence that says what is wrong. `text` lives until exit. For a numeric
 	 * value `text` is absent. */
@@ -79,8 +79,10 @@ struct field_table {
 const struct field *field_find(struct field_table table, struct span name);
 /* Stores into the member; NULL, or a sentence (static or in `arena`) about what is wrong with the
  * value: range, type. TEXT members borrow `text`. */
-const char *field_set_int(const struct field *field, void *object, int64_t number, struct arena *arena);
-const char *field_set_text(const struct field *field, void *object, struct span text, struct arena *arena);
+const char *field_set_int(const struct field *field, void *object, int64_t number,
+			  struct arena *arena);
+const char *field_set_text(const struct field *field, void *object, struct span text,
+			   struct arena *arena);
 /* Reads an INT or BOOL member. */
 int64_t field_get_int(const struct field *field, const void *object);
 /* Reads a TEXT member. */

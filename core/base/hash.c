@@ -73,7 +73,8 @@ uint64_t hash_span_nocase(struct span s)
 	for (size_t from = 0; from < s.len || from == 0; from += sizeof(lower)) {
 		struct span part = span_slice(s, from, sizeof(lower));
 		copy_lower(lower, part);
-		hash = from == 0 ? hash_bytes(lower, part.len) : hash_mix(hash, hash_bytes(lower, part.len));
+		hash = from == 0 ? hash_bytes(lower, part.len)
+				 : hash_mix(hash, hash_bytes(lower, part.len));
 		if (part.len < sizeof(lower))
 			break;
 	}

@@ -19,8 +19,8 @@ int *const *const log_threshold_address = &threshold;
 static struct {
 	struct log_options options;
 	int index;
-	uint64_t own_lost;      /* lines of this process that nobody took, since it last said so */
-	uint64_t lost;          /* of all processes, until log_share_lost */
+	uint64_t own_lost; /* lines of this process that nobody took, since it last said so */
+	uint64_t lost;     /* of all processes, until log_share_lost */
 	uint64_t *common_lost;
 	bool colour_forced;
 	struct span (*prefix_source)(void);
@@ -49,7 +49,8 @@ static struct level_row *level_row(int level)
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (levels[i].level == level)
 			return &levels[i];
-	return level < LOG_LEVEL_ALERT ? &levels[0] : &levels[sizeof(levels) / sizeof(levels[0]) - 1];
+	return level < LOG_LEVEL_ALERT ? &levels[0]
+				       : &levels[sizeof(levels) / sizeof(levels[0]) - 1];
 }
 
 const char *log_level_name(int level)
@@ -156,7 +157,8 @@ static struct span current_prefix(void)
 
 uint64_t log_lost(void)
 {
-	return __atomic_load_n(state.common_lost ? state.common_lost : &state.lost, __ATOMIC_RELAXED);
+	return __atomic_load_n(state.common_lost ? state.common_lost : &state.lost,
+			       __ATOMIC_RELAXED);
 }
 
 void log_share_lost(uint64_t *cell)
@@ -172,8 +174,8 @@ static bool emit_stderr(const struct level_row *row, const char *text, size_t le
 	const char *plain = *colour ? "\033[0m" : "";
 	if (len > sizeof(line) - 64)
 		len = sizeof(line) - 64;
-	int size = snprintf(line, sizeof(line), "%s%2d(%d) %.*s%s\n", colour, state.index, (int)getpid(),
-		(int)len, text, plain);
+	int size = snprintf(line, sizeof(line), "%s%2d(%d) %.*s%s\n", colour, state.index,
+			    (int)getpid(), (int)len, text, plain);
 	return log_sink_write(line, (size_t)size);
 }
 
@@ -182,7 +184,8 @@ static bool emit_line(int level, int facility, const char *text, size_t len)
 	struct level_row *row = level_row(level);
 	if (state.options.to_stderr)
 		return emit_stderr(row, text, len);
-	return log_sink_write_syslog((facility < 0 ? state.options.facility : facility) | row->priority, text, len);
+	return log_sink_write_syslog(
+		(facility < 0 ? state.options.facility : facility) | row->priority, text, len);
 }
 
 /* Sends one line; on stderr with the process in front, as operators know it. A reader that is slow
@@ -191,7 +194,8 @@ static void emit(int level, int facility, const char *text, size_t len)
 {
 	if (state.own_lost) {
 		char notice[128];
-		int size = snprintf(notice, sizeof(notice),
+		int size = snprintf(
+			notice, sizeof(notice),
 			"WARNING: core: %llu lines of this process were lost, because nobody read them",
 			(unsigned long long)state.own_lost);
 		if (emit_line(LOG_LEVEL_WARNING, -1, notice, (size_t)size))
@@ -199,18 +203,20 @@ static void emit(int level, int facility, const char *text, size_t len)
 	}
 	if (state.own_lost || !emit_line(level, facility, text, len)) {
 		state.own_lost++;
-		__atomic_fetch_add(state.common_lost ? state.common_lost : &state.lost, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(state.common_lost ? state.common_lost : &state.lost, 1,
+				   __ATOMIC_RELAXED);
 	}
 }
 
 void log_write(int level, const char *origin, const char *file, int line, const char *function,
-	const char *format, ...)
+	       const char *format, ...)
 {
 	char text[LINE_MAX_BYTES];
 	struct span prefix = current_prefix();
 	const char *slash = strrchr(file, '/');
-	int used = snprintf(text, sizeof(text), "%s: %.*s%s [%s:%d]: %s(): ", level_row(level)->name,
-		SPAN_ARGS(prefix), origin, slash ? slash + 1 : file, line, function);
+	int used =
+		snprintf(text, sizeof(text), "%s: %.*s%s [%s:%d]: %s(): ", level_row(level)->name,
+			 SPAN_ARGS(prefix), origin, slash ? slash + 1 : file, line, function);
 	va_list args;
 	va_start(args, format);
 	int more = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
@@ -233,7 +239,7 @@ void log_script_prefixed(int level, int facility, struct span prefix, struct spa
 	char text[LINE_MAX_BYTES];
 	struct span line_prefix = current_prefix();
 	int used = snprintf(text, sizeof(text), "%s: %.*s%.*s%.*s", level_row(level)->name,
-		SPAN_ARGS(line_prefix), SPAN_ARGS(prefix), SPAN_ARGS(line));
+			    SPAN_ARGS(line_prefix), SPAN_ARGS(prefix), SPAN_ARGS(line));
 	size_t len = used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used;
 	while (len && text[len - 1] == '\n')
 		len--;
@@ -246,12 +252,13 @@ int log_facility_from_name(struct span name)
 		const char *name;
 		int facility;
 	} names[] = {
-		{ "AUTH", LOG_AUTH }, { "CRON", LOG_CRON }, { "DAEMON", LOG_DAEMON }, { "KERN", LOG_KERN },
-		{ "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 }, { "LOCAL2", LOG_LOCAL2 },
-		{ "LOCAL3", LOG_LOCAL3 },
-		{ "LOCAL4", LOG_LOCAL4 }, { "LOCAL5", LOG_LOCAL5 }, { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
-		{ "LPR", LOG_LPR }, { "MAIL", LOG_MAIL }, { "NEWS", LOG_NEWS }, { "SYSLOG", LOG_SYSLOG },
-		{ "USER", LOG_USER }, { "UUCP", LOG_UUCP }, { "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
+		{ "AUTH", LOG_AUTH },         { "CRON", LOG_CRON },     { "DAEMON", LOG_DAEMON },
+		{ "KERN", LOG_KERN },         { "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 },
+		{ "LOCAL2", LOG_LOCAL2 },     { "LOCAL3", LOG_LOCAL3 }, { "LOCAL4", LOG_LOCAL4 },
+		{ "LOCAL5", LOG_LOCAL5 },     { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
+		{ "LPR", LOG_LPR },           { "MAIL", LOG_MAIL },     { "NEWS", LOG_NEWS },
+		{ "SYSLOG", LOG_SYSLOG },     { "USER", LOG_USER },     { "UUCP", LOG_UUCP },
+		{ "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
 	};
 	if (span_starts_with_nocase(name, SPAN_OF("LOG_")))
 		name = span_slice(name, 4, name.len);

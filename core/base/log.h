@@ -30,13 +30,13 @@ enum log_level {
 		if (__builtin_expect(log_is_on(level), 0))                                     \
 			log_write((level), LOG_ORIGIN, __FILE__, __LINE__, __func__, __VA_ARGS__); \
 	} while (0)
-#define log_bug(...) log_at(LOG_LEVEL_BUG, __VA_ARGS__)
+#define log_bug(...)      log_at(LOG_LEVEL_BUG, __VA_ARGS__)
 #define log_critical(...) log_at(LOG_LEVEL_CRITICAL, __VA_ARGS__)
-#define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_notice(...) log_at(LOG_LEVEL_NOTICE, __VA_ARGS__)
-#define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_error(...)    log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...)  log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_notice(...)   log_at(LOG_LEVEL_NOTICE, __VA_ARGS__)
+#define log_info(...)     log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)    log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* The threshold: lines with a level above it are off. Lives in shared memory once log_share ran. */
 extern int *const *const log_threshold_address;
@@ -47,8 +47,10 @@ static inline bool log_is_on(int level)
 
 /* Writes one line; use the macros. One system call, so lines of processes never mix; it never waits:
  * a line that nobody takes is lost and counted. */
-[[gnu::format(printf, 6, 7), gnu::cold]] void log_write(int level, const char *origin, const char *file, int line,
-	const char *function, const char *format, ...);
+[[gnu::format(printf, 6, 7), gnu::cold]] void log_write(int level, const char *origin,
+							const char *file, int line,
+							const char *function, const char *format,
+							...);
 /* A line of the script (xlog): no file, no function; `facility` < 0 means the configured one. */
 void log_script(int level, int facility, struct span text);
 /* The same with another text than "<script>: " in front. */
@@ -67,10 +69,10 @@ static inline bool log_script_is_on(int level)
 }
 
 struct log_options {
-	bool to_stderr;    /* else syslog */
+	bool to_stderr; /* else syslog */
 	bool use_colour;
-	int facility;      /* LOG_LOCAL0 … of syslog.h */
-	const char *name;  /* syslog tag; borrowed for the life of the process */
+	int facility;       /* LOG_LOCAL0 … of syslog.h */
+	const char *name;   /* syslog tag; borrowed for the life of the process */
 	const char *socket; /* of the system's log; NULL: /dev/log */
 };
 void log_configure(const struct log_options *options);

@@ -16,10 +16,10 @@
 #define RECONNECT_S 1
 
 static struct {
-	int fd;          /* stderr or a description of our own for the same pipe */
+	int fd; /* stderr or a description of our own for the same pipe */
 	bool is_socket;
-	int log_fd;      /* of the system's log; -1: not connected */
-	time_t tried_s;  /* when connecting was last tried */
+	int log_fd;     /* of the system's log; -1: not connected */
+	time_t tried_s; /* when connecting was last tried */
 	const char *path, *tag;
 } sink = { .fd = STDERR_FILENO, .log_fd = -1 };
 
@@ -98,13 +98,14 @@ void log_sink_use_syslog(const char *path, const char *tag)
 /* "<PRI>Nov  2 03:04:05 tag[pid]: ", RFC 3164 as the local socket speaks it. */
 static size_t write_head(char *out, size_t size, int priority)
 {
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-		"Oct", "Nov", "Dec" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct tm local;
 	time_t now = time(NULL);
 	localtime_r(&now, &local);
-	int len = snprintf(out, size, "<%d>%s %2d %02d:%02d:%02d %s[%d]: ", priority, months[local.tm_mon],
-		local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, sink.tag, (int)getpid());
+	int len = snprintf(out, size, "<%d>%s %2d %02d:%02d:%02d %s[%d]: ", priority,
+			   months[local.tm_mon], local.tm_mday, local.tm_hour, local.tm_min,
+			   local.tm_sec, sink.tag, (int)getpid());
 	return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
 }
 

@@ -106,7 +106,7 @@ static bool digits_to_uint64(struct span s, unsigned base, uint64_t *out_number)
 		if (digit < 0 || (unsigned)digit >= base)
 			return false;
 		if (__builtin_mul_overflow(number, base, &number) ||
-			__builtin_add_overflow(number, (unsigned)digit, &number))
+		    __builtin_add_overflow(number, (unsigned)digit, &number))
 			return false;
 	}
 	*out_number = number;

@@ -22,7 +22,7 @@ bool writer_reserve(struct writer *w, size_t len)
 		return true;
 	size_t needed, cap;
 	if (!w->arena || __builtin_add_overflow(w->len, len, &needed) ||
-		__builtin_mul_overflow(needed, (size_t)2, &cap)) {
+	    __builtin_mul_overflow(needed, (size_t)2, &cap)) {
 		w->failed = true;
 		return false;
 	}
@@ -87,7 +87,8 @@ void writer_printf(struct writer *w, const char *format, ...)
 	for (int attempt = 0; attempt < 2; attempt++) {
 		size_t room = w->cap - w->len;
 		va_start(args, format);
-		int len = vsnprintf(w->data ? w->data + w->len : NULL, w->data ? room : 0, format, args);
+		int len = vsnprintf(w->data ? w->data + w->len : NULL, w->data ? room : 0, format,
+				    args);
 		va_end(args);
 		if (len < 0) {
 			w->failed = true;

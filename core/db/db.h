@@ -14,7 +14,7 @@
 #include "core/base/diagnostic.h"
 #include "core/base/field.h"
 
-struct db; /* a database that settings name; one per URL, shared by modules */
+struct db;           /* a database that settings name; one per URL, shared by modules */
 struct db_statement; /* a prepared statement of one database */
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -29,8 +29,8 @@ enum db_kind {
 };
 struct db_value {
 	enum db_kind kind;
-	int64_t number; /* INT, TIME */
-	double real; /* DOUBLE */
+	int64_t number;   /* INT, TIME */
+	double real;      /* DOUBLE */
 	struct span text; /* TEXT, BLOB: borrowed */
 };
 
@@ -78,8 +78,8 @@ int64_t db_time_read(struct span text);
  * once per outage (AWAY) or per statement (REJECTED). */
 enum [[nodiscard]] db_status{
 	DB_OK, DB_DUPLICATE, /* a row with this unique key exists; not logged */
-	DB_REJECTED, /* the database understood and refused: trying again is useless */
-	DB_AWAY, /* not reachable, not in time, or lost meanwhile: try again later */
+	DB_REJECTED,         /* the database understood and refused: trying again is useless */
+	DB_AWAY,             /* not reachable, not in time, or lost meanwhile: try again later */
 };
 const char *db_status_name(enum db_status status);
 
@@ -121,9 +121,9 @@ enum db_verb {
 	DB_INSERT,
 	DB_UPDATE,
 	DB_DELETE,
-	DB_UPSERT, /* insert, or update the row that has the same `keys` */
+	DB_UPSERT,  /* insert, or update the row that has the same `keys` */
 	DB_REPLACE, /* insert, or put in the place of the row that has the same `keys` */
-	DB_RAW, /* `sql` as it is */
+	DB_RAW,     /* `sql` as it is */
 };
 enum db_operator {
 	DB_EQUAL,
@@ -132,8 +132,8 @@ enum db_operator {
 	DB_LESS_OR_EQUAL,
 	DB_GREATER,
 	DB_GREATER_OR_EQUAL,
-	DB_LIKE, /* with % and _ */
-	DB_IS_NULL, /* takes no value */
+	DB_LIKE,        /* with % and _ */
+	DB_IS_NULL,     /* takes no value */
 	DB_IS_NOT_NULL, /* takes no value */
 };
 
@@ -167,9 +167,9 @@ struct db_spec {
 	unsigned key_count;
 	const struct db_order *order;
 	unsigned order_count;
-	unsigned limit; /* SELECT: rows at most; 0: all */
-	unsigned row_count; /* INSERT, UPSERT, REPLACE of several rows at once; 0 means 1 */
-	struct span sql; /* RAW; with value_count 0 a `?` has no meaning */
+	unsigned limit;       /* SELECT: rows at most; 0: all */
+	unsigned row_count;   /* INSERT, UPSERT, REPLACE of several rows at once; 0 means 1 */
+	struct span sql;      /* RAW; with value_count 0 a `?` has no meaning */
 	unsigned value_count; /* RAW: number of `?` */
 };
 
@@ -188,10 +188,10 @@ void db_columns_of(struct field_table fields, struct db_column *out);
 /* A result that is being read: it keeps a connection until db_end. */
 struct db_rows {
 	const struct db_value
-		*values; /* the current row, borrowed until the next db_next or db_end */
-	unsigned count; /* columns */
+		*values;  /* the current row, borrowed until the next db_next or db_end */
+	unsigned count;   /* columns */
 	int64_t affected; /* rows that INSERT, UPDATE, DELETE changed */
-	int64_t last_id; /* of an INSERT with an automatic key; 0: none */
+	int64_t last_id;  /* of an INSERT with an automatic key; 0: none */
 
 	/* private */
 	const struct db_statement *statement;

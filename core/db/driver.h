@@ -16,10 +16,10 @@ struct db_url {
 	struct span user;
 	struct span password;
 	struct span
-		host; /* without brackets; begins with '/': directory or path of a local socket */
+		host;  /* without brackets; begins with '/': directory or path of a local socket */
 	uint16_t port; /* 0: not given */
-	struct span name; /* of the database */
-	struct span rest; /* everything after "scheme:", for drivers of files */
+	struct span name;  /* of the database */
+	struct span rest;  /* everything after "scheme:", for drivers of files */
 	struct span shown; /* the whole without the password */
 };
 /* Takes a URL apart; everything is copied into `arena`. NULL, or what is wrong with it. */
@@ -29,10 +29,10 @@ void db_url_write(const struct db_url *parts, struct writer *out);
 
 /* How an engine writes SQL. */
 struct db_dialect {
-	char quote; /* around names */
-	bool folds_names; /* unquoted names would be lower case: keep to that */
-	bool numbers_values; /* $1 instead of ? */
-	bool has_replace; /* REPLACE INTO */
+	char quote;             /* around names */
+	bool folds_names;       /* unquoted names would be lower case: keep to that */
+	bool numbers_values;    /* $1 instead of ? */
+	bool has_replace;       /* REPLACE INTO */
 	bool has_duplicate_key; /* ON DUPLICATE KEY UPDATE, else ON CONFLICT (…) DO UPDATE SET */
 };
 
@@ -41,7 +41,7 @@ struct db_statement {
 	struct db *db;
 	struct db_spec spec;
 	struct span sql; /* zero-terminated; absent without a dialect */
-	uint64_t hash; /* of sql */
+	uint64_t hash;   /* of sql */
 	unsigned value_count;
 	bool has_kinds; /* some column of a SELECT wants a kind */
 };
@@ -55,7 +55,7 @@ struct db_connection {
 	const struct db_driver *driver;
 	struct db *db;
 	int64_t deadline_ms; /* of the call in progress, monotonic; set by the caller of the driver */
-	bool is_broken; /* set by the driver: of no use any more */
+	bool is_broken;      /* set by the driver: of no use any more */
 	/* Set by `run` when there are rows to read. */
 	unsigned column_count;
 	const struct span *column_names;
@@ -73,12 +73,12 @@ struct db_outcome {
 enum db_control { DB_BEGIN, DB_COMMIT, DB_ROLLBACK };
 
 struct db_driver {
-	const char *name; /* scheme of its URLs */
-	const char *module; /* "db_mysql", for hints */
+	const char *name;                 /* scheme of its URLs */
+	const char *module;               /* "db_mysql", for hints */
 	const char *const *other_schemes; /* NULL-terminated; may be NULL */
 	const struct db_dialect *dialect; /* NULL: statements are taken as structure */
-	unsigned connections_most; /* a process keeps; 0: any number */
-	bool is_server; /* its URLs name a host and, except in tools, a database */
+	unsigned connections_most;        /* a process keeps; 0: any number */
+	bool is_server;            /* its URLs name a host and, except in tools, a database */
 	int64_t (*query_ms)(void); /* time limit of a call; 0: none */
 
 	/* NULL, or what is wrong with the URL. May be NULL itself. */
@@ -120,8 +120,9 @@ void db_beside(void (*work)(void *data), void *data);
 /* Sleeps, parked or not. */
 void db_sleep_ms(int64_t delay_ms);
 /* The words of `error` of a connection, and its status for `return`. */
-[[gnu::format(printf, 3, 4)]] enum db_status
-db_fail(struct db_connection *connection, enum db_status status, const char *format, ...);
+[[gnu::format(printf, 3, 4)]] enum db_status db_fail(struct db_connection *connection,
+						     enum db_status status, const char *format,
+						     ...);
 int64_t db_now_ms(void);
 /* Starts the time limit of a call anew; the core does it before it calls `run`, `next_row` and
  * `control`. */

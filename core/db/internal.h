@@ -21,8 +21,8 @@ struct db_health {
 	int64_t away_since_ms;
 	int64_t next_try_ms;
 	int64_t delay_ms;
-	uint64_t failed; /* calls that got DB_AWAY since then */
-	uint64_t told_hash; /* statement whose failure was logged last, */
+	uint64_t failed;       /* calls that got DB_AWAY since then */
+	uint64_t told_hash;    /* statement whose failure was logged last, */
 	int64_t told_until_ms; /* and for how long it is not logged again */
 	char last_error[256];
 };
@@ -31,7 +31,7 @@ struct db {
 	struct db *next;
 	const struct db_driver *driver;
 	struct db_url url;
-	struct span text; /* as given: the key of the list */
+	struct span text;       /* as given: the key of the list */
 	_Atomic bool *was_told; /* shared by all processes: the outage is in the log */
 
 	/* the pool of this process */

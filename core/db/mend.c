@@ -16,8 +16,12 @@ static bool is_inner(unsigned char c)
 static size_t character(struct span text)
 {
 	const unsigned char *c = (const unsigned char *)text.at;
-	size_t len = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3
-		   : c[0] < 0xf5 ? 4 : 0;
+	size_t len = c[0] < 0x80   ? 1
+		     : c[0] < 0xc2 ? 0
+		     : c[0] < 0xe0 ? 2
+		     : c[0] < 0xf0 ? 3
+		     : c[0] < 0xf5 ? 4
+				   : 0;
 	if (!c[0] || len > text.len)
 		return 0;
 	for (size_t i = 1; i < len; i++)

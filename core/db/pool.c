@@ -12,7 +12,7 @@
 
 #define FIRST_PAUSE_MS 250
 #define LAST_PAUSE_MS  5000
-#define PATIENCE_MS    5000 /* for a connection that others use */
+#define PATIENCE_MS    5000  /* for a connection that others use */
 #define SILENCE_MS     30000 /* the same failure is not logged again */
 
 enum db_status db_fail(struct db_connection *connection, enum db_status status, const char *format,

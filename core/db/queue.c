@@ -254,8 +254,7 @@ static enum db_status insert(struct db_queue *queue, struct db_transaction *tran
 	arena_clear(&batch->arena);
 	struct db_statement *statement = db_tables_statement(
 		&queue->tables, queue->options.database, shape(first, count), &spec, &batch->arena);
-	return statement ? db_execute_in(transaction, statement, batch->values, NULL)
-			 : DB_REJECTED;
+	return statement ? db_execute_in(transaction, statement, batch->values, NULL) : DB_REJECTED;
 }
 
 /* Whole sets go in one statement; else each shape would make a statement of its own. */

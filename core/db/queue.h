@@ -22,7 +22,7 @@ struct db_queue_options {
 	const char *name; /* of the file, and for the log: "acc" */
 	struct db *database;
 	struct span folder; /* where the file NAME.queue lies */
-	size_t most_bytes; /* the file never grows beyond this */
+	size_t most_bytes;  /* the file never grows beyond this */
 };
 
 /* A row to be inserted; everything is copied. */
@@ -39,7 +39,7 @@ struct db_row {
 struct db_queue_figures {
 	uint64_t put, written;
 	uint64_t refused; /* as they were, by the database: they are in the log */
-	uint64_t lost; /* the queue was full */
+	uint64_t lost;    /* the queue was full */
 	uint64_t waiting; /* bytes */
 };
 

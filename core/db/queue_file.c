@@ -22,7 +22,7 @@
 #define FORMAT_VERSION 1
 #define STEP           ((size_t)8)
 /* Disk space is taken in such pieces. */
-#define PIECE ((uint64_t)1 << 20)
+#define PIECE  ((uint64_t)1 << 20)
 #define FILLER UINT32_MAX /* as a checksum: nothing but the way to the start */
 
 static const char magic[16] = "viaduct-queue";
@@ -37,8 +37,8 @@ struct ring_head {
 _Static_assert(sizeof(struct ring_head) <= PAGE, "the positions fit into a page");
 
 struct record_head {
-	uint32_t size; /* of the whole, a multiple of STEP */
-	uint32_t len; /* of the contents */
+	uint32_t size;  /* of the whole, a multiple of STEP */
+	uint32_t len;   /* of the contents */
 	uint64_t check; /* of the contents; FILLER */
 };
 
@@ -96,8 +96,8 @@ static bool take_space(struct ring *ring, uint64_t wanted)
 {
 	uint64_t reserved = ring->shared->reserved;
 	while (reserved < wanted && reserved < ring->capacity) {
-		uint64_t piece = ring->capacity - reserved < PIECE ? ring->capacity - reserved
-								   : PIECE;
+		uint64_t piece =
+			ring->capacity - reserved < PIECE ? ring->capacity - reserved : PIECE;
 		int error = posix_fallocate(ring->fd, (off_t)(PAGE + reserved), (off_t)piece);
 		errno = error;
 		if (error)
@@ -115,8 +115,8 @@ static bool map_file(struct ring *ring, bool is_new)
 	errno = error;
 	if (error)
 		return fail(ring->path, "cannot be written");
-	char *at = mmap(NULL, PAGE + ring->capacity, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
-			0);
+	char *at =
+		mmap(NULL, PAGE + ring->capacity, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
 	if (at == MAP_FAILED)
 		return fail(ring->path, "cannot be mapped");
 	ring->head = (struct ring_head *)at;

@@ -104,8 +104,8 @@ static const struct {
 } known_schemes[] = {
 	{ "mysql", "db_mysql" },         { "mariadb", "db_mysql" },  { "postgres", "db_postgres" },
 	{ "postgresql", "db_postgres" }, { "pgsql", "db_postgres" }, { "sqlite", "db_sqlite" },
-	{ "sqlite3", "db_sqlite" },      { "text", "db_text" },
-	{ "dbtext", "db_text" },      { "cluster", "db_cluster" },
+	{ "sqlite3", "db_sqlite" },      { "text", "db_text" },      { "dbtext", "db_text" },
+	{ "cluster", "db_cluster" },
 };
 
 /* "mysqls" and the like: the module that would have it, if there is one. */

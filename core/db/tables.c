@@ -39,7 +39,7 @@ bool db_tables_check(struct db_tables *tables, struct db *db)
 }
 
 struct db_statement *db_tables_statement(struct db_tables *tables, struct db *db, unsigned kind,
-	const struct db_spec *spec, struct arena *arena)
+					 const struct db_spec *spec, struct arena *arena)
 {
 	for (unsigned i = 0; i < tables->kept_count; i++)
 		if (tables->kept[i].kind == kind && span_equal(tables->kept[i].table, spec->table))

@@ -32,6 +32,6 @@ const char *db_tables_note(struct db_tables *tables, struct span table);
  * made when it is needed; beyond the first few tables it lives in `arena`. NULL: no memory, or the
  * name is unusable. */
 struct db_statement *db_tables_statement(struct db_tables *tables, struct db *db, unsigned kind,
-	const struct db_spec *spec, struct arena *arena);
+					 const struct db_spec *spec, struct arena *arena);
 /* Forgets all; the statements are no longer valid. */
 void db_tables_free(struct db_tables *tables);

@@ -13,7 +13,7 @@ struct credentials {
 	size_t scheme_end; /* the ':' */
 	size_t start;
 	size_t colon; /* between user and password, or `at` */
-	size_t at; /* the '@' */
+	size_t at;    /* the '@' */
 };
 
 static struct credentials find_credentials(struct span text)

@@ -42,7 +42,8 @@ static void refuse(int fd)
 
 int loop_accept(int fd, struct sockaddr_storage *out_peer, socklen_t *out_len)
 {
-	int client = accept4(fd, (struct sockaddr *)out_peer, out_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int client =
+		accept4(fd, (struct sockaddr *)out_peer, out_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (client < 0 && (errno == EMFILE || errno == ENFILE))
 		refuse(fd);
 	return client;

@@ -104,7 +104,7 @@ _Bool context_create(struct context *context, size_t stack_size, void (*entry)(v
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	char *mapping = mmap(NULL, stack_size + page, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (mapping == MAP_FAILED)
 		return 0;
 	mprotect(mapping, page, PROT_NONE);

@@ -11,7 +11,7 @@
 #include "core/loop/loop.h"
 
 #define STACK_BYTES (256u << 10)
-#define POOL_MOST 64 /* idle fibers kept for reuse */
+#define POOL_MOST   64 /* idle fibers kept for reuse */
 
 struct fiber {
 	struct context context;

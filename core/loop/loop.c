@@ -13,8 +13,8 @@
 #include "core/loop/accept.h"
 
 #define EVENTS_PER_TURN 64
-#define HOOKS_MOST 16
-#define SLEEP_MOST_MS 1000
+#define HOOKS_MOST      16
+#define SLEEP_MOST_MS   1000
 
 struct watch {
 	loop_handler handler; /* NULL: not watched */
@@ -74,7 +74,7 @@ static bool watch_with(int fd, uint32_t epoll_events, loop_handler handler, void
 	struct epoll_event event = { .events = epoll_events, .data.fd = fd };
 	int operation = loop.watches[fd].handler ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	if (epoll_ctl(loop.epoll_fd, operation, fd, &event) < 0 &&
-		!(errno == ENOENT && epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)) {
+	    !(errno == ENOENT && epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)) {
 		log_error("cannot watch descriptor %d: %m", fd);
 		return false;
 	}
@@ -128,7 +128,8 @@ static void heap_down(int index, struct loop_timer *timer)
 		int child = 2 * index + 1;
 		if (child >= loop.heap_count)
 			break;
-		if (child + 1 < loop.heap_count && loop.heap[child + 1]->due_ms < loop.heap[child]->due_ms)
+		if (child + 1 < loop.heap_count &&
+		    loop.heap[child + 1]->due_ms < loop.heap[child]->due_ms)
 			child++;
 		if (loop.heap[child]->due_ms >= timer->due_ms)
 			break;
@@ -157,7 +158,8 @@ static void timer_arm_at(struct loop_timer *timer, int64_t due_ms)
 {
 	if (loop.heap_count == loop.heap_size) {
 		int size = loop.heap_size ? 2 * loop.heap_size : 64;
-		struct loop_timer **heap = realloc(loop.heap, (size_t)size * sizeof(struct loop_timer *));
+		struct loop_timer **heap =
+			realloc(loop.heap, (size_t)size * sizeof(struct loop_timer *));
 		bug_if(!heap, "no memory for %d timers", size);
 		loop.heap = heap;
 		loop.heap_size = size;
@@ -167,7 +169,7 @@ static void timer_arm_at(struct loop_timer *timer, int64_t due_ms)
 }
 
 void loop_timer_start(struct loop_timer *timer, int64_t delay_ms, int64_t period_ms,
-	void (*run)(struct loop_timer *timer), void *owner)
+		      void (*run)(struct loop_timer *timer), void *owner)
 {
 	loop_timer_stop(timer);
 	timer->period_ms = period_ms;

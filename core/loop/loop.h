@@ -32,7 +32,7 @@ struct loop_timer {
 };
 #define LOOP_TIMER_INIT { .heap_index = -1 }
 void loop_timer_start(struct loop_timer *timer, int64_t delay_ms, int64_t period_ms,
-	void (*run)(struct loop_timer *timer), void *owner);
+		      void (*run)(struct loop_timer *timer), void *owner);
 void loop_timer_stop(struct loop_timer *timer);
 
 /* Called once per turn of the loop, before it sleeps (flush queues, tick wheels). Returns the

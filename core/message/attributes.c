@@ -97,7 +97,8 @@ static bool xavp_is(const struct xavp *node, struct span name, uint64_t hash, bo
 	       (nocase ? span_equal_nocase(node->name, name) : span_equal(node->name, name));
 }
 
-struct xavp *xavp_push(struct attributes *all, struct xavp **list, struct span name, struct value value)
+struct xavp *xavp_push(struct attributes *all, struct xavp **list, struct span name,
+		       struct value value)
 {
 	struct xavp *node = ARENA_NEW(all->arena, struct xavp);
 	if (!node || !value_keep(all->arena, &value))
@@ -250,7 +251,8 @@ static struct value read_value(struct flat_reader *in)
 static struct xavp *read_xavps(struct flat_reader *in, struct attributes *all, unsigned depth)
 {
 	struct xavp *first = NULL, **last = &first;
-	for (uint64_t count = read_number(in); count && !in->failed && depth < DEPTH_MOST; count--) {
+	for (uint64_t count = read_number(in); count && !in->failed && depth < DEPTH_MOST;
+	     count--) {
 		struct span name = read_text(in);
 		struct value value = read_value(in);
 		struct xavp *node = xavp_push(all, last, name, value);
@@ -276,7 +278,8 @@ bool attributes_thaw(struct span frozen, struct arena *arena, struct attributes 
 	struct avp *first = NULL, **last = &first;
 	for (uint64_t count = read_number(&in); count && !in.failed; count--) {
 		uint64_t flags = read_number(&in);
-		struct avp_name name = { .is_number = flags & 1, .number = (int64_t)read_number(&in) };
+		struct avp_name name = { .is_number = flags & 1,
+					 .number = (int64_t)read_number(&in) };
 		name.text = read_text(&in);
 		all.avps = NULL;
 		if (!avp_push(&all, name, read_value(&in)))

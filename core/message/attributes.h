@@ -64,7 +64,8 @@ unsigned avp_count(const struct attributes *all, struct avp_name name);
 unsigned avp_remove(struct attributes *all, struct avp_name name, bool every);
 
 /* XAVP lists; `list` is the address of a list head (&all->xavps or &node->children). */
-struct xavp *xavp_push(struct attributes *all, struct xavp **list, struct span name, struct value value);
+struct xavp *xavp_push(struct attributes *all, struct xavp **list, struct span name,
+		       struct value value);
 struct xavp *xavp_find(struct xavp *list, struct span name, unsigned index, bool nocase);
 unsigned xavp_remove(struct xavp **list, struct span name, int index /* -1: all */, bool nocase);
 unsigned xavp_count(struct xavp *list, struct span name, bool nocase);
@@ -72,4 +73,5 @@ unsigned xavp_count(struct xavp *list, struct span name, bool nocase);
 /* Flat copies for transactions. `attributes_freeze` writes the whole set into `out`; thaw builds a
  * set in `arena` from those bytes (false: out of memory). */
 void attributes_freeze(const struct attributes *all, struct writer *out);
-[[nodiscard]] bool attributes_thaw(struct span frozen, struct arena *arena, struct attributes *out_all);
+[[nodiscard]] bool attributes_thaw(struct span frozen, struct arena *arena,
+				   struct attributes *out_all);

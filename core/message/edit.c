@@ -4,7 +4,7 @@
 
 /* Adds an edit behind those at the same place, so that edits apply in the order they were made. */
 static struct edit *edit_add(struct message *msg, uint32_t at, uint32_t removed, struct span text,
-	enum sip_header_id header)
+			     enum sip_header_id header)
 {
 	struct edit *edit = ARENA_NEW(msg->arena, struct edit);
 	if (!edit)
@@ -31,7 +31,7 @@ struct edit *edit_replace(struct message *msg, uint32_t at, uint32_t removed, st
 struct edit *edit_remove_header(struct message *msg, const struct sip_header *h)
 {
 	return edit_add(msg, h->name_at, h->end - h->name_at, (struct span){ NULL, 0 },
-		(enum sip_header_id)h->id);
+			(enum sip_header_id)h->id);
 }
 
 struct edit *edit_insert_before(struct message *msg, const struct sip_header *h, struct span line)
@@ -93,9 +93,11 @@ struct edit *edit_set_body(struct message *msg, struct span body, struct span co
 {
 	if (content_type.len) {
 		const struct sip_header *type = message_header(msg, HEADER_CONTENT_TYPE);
-		struct span line = arena_printf(msg->arena, "Content-Type: %.*s\r\n", SPAN_ARGS(content_type));
-		if (!line.at || (type && !edit_removes(msg, type) && !edit_remove_header(msg, type)) ||
-			!edit_append_header(msg, line))
+		struct span line =
+			arena_printf(msg->arena, "Content-Type: %.*s\r\n", SPAN_ARGS(content_type));
+		if (!line.at ||
+		    (type && !edit_removes(msg, type) && !edit_remove_header(msg, type)) ||
+		    !edit_append_header(msg, line))
 			return NULL;
 	}
 	drop_body_edits(msg);

@@ -34,15 +34,16 @@ static struct span block_text(struct block *block, struct span text)
 
 /* Text that lies in the message's bytes is not copied twice. */
 static struct span block_text_of(struct block *block, const struct message *msg, const char *bytes,
-	struct span text)
+				 struct span text)
 {
-	if (text.at && text.at >= msg->bytes.at && text.at + text.len <= msg->bytes.at + msg->bytes.len)
+	if (text.at && text.at >= msg->bytes.at &&
+	    text.at + text.len <= msg->bytes.at + msg->bytes.len)
 		return span_make(bytes ? bytes + (text.at - msg->bytes.at) : NULL, text.len);
 	return block_text(block, text);
 }
 
 static struct edit *block_edits(struct block *block, const struct message *msg, const char *bytes,
-	const struct edit *edits)
+				const struct edit *edits)
 {
 	struct edit *first = NULL, **last = &first;
 	for (const struct edit *e = edits; e; e = e->next) {
@@ -60,11 +61,11 @@ static struct edit *block_edits(struct block *block, const struct message *msg, 
 }
 
 static void block_branch(struct block *block, const struct message *msg, const char *bytes,
-	const struct branch *branch, struct branch *out)
+			 const struct branch *branch, struct branch *out)
 {
 	struct branch copy = *branch;
-	struct span *const texts[] = { &copy.uri, &copy.dst_uri, &copy.path, &copy.ruid, &copy.instance,
-		&copy.location_ua };
+	struct span *const texts[] = { &copy.uri,  &copy.dst_uri,  &copy.path,
+				       &copy.ruid, &copy.instance, &copy.location_ua };
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*texts[i] = block_text_of(block, msg, bytes, *texts[i]);
 	if (out)
@@ -92,7 +93,8 @@ static size_t freeze_into(char *base, const struct message *msg)
 	struct span account_realm = block_text_of(&block, msg, bytes, msg->account_realm);
 
 	struct span attributes = { NULL, 0 };
-	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus || msg->attributes.xavis) {
+	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus ||
+	    msg->attributes.xavis) {
 		struct writer w = writer_in_arena(msg->arena, 1024);
 		attributes_freeze(&msg->attributes, &w);
 		if (w.failed)
@@ -161,7 +163,8 @@ struct message *message_thaw(const void *block, struct arena *arena)
 		msg->branches = ARENA_ARRAY(arena, struct branch, MESSAGE_MAX_BRANCHES);
 		if (!msg->branches)
 			return NULL;
-		memcpy(msg->branches, frozen->head.branches, msg->branch_count * sizeof(struct branch));
+		memcpy(msg->branches, frozen->head.branches,
+		       msg->branch_count * sizeof(struct branch));
 	} else {
 		msg->branches = NULL;
 	}

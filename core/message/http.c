@@ -29,7 +29,8 @@ static bool closes(const struct message *request)
 static void write_in_line(struct writer *w, struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		writer_char(w, (unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f ? ' ' : text.at[i]);
+		writer_char(w, (unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f ? ' '
+										     : text.at[i]);
 }
 
 void render_http_reply(struct writer *w, const struct message *request,

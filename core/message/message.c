@@ -24,7 +24,7 @@ void message_set_max_branches(unsigned most)
 }
 
 struct message *message_parse(struct arena *arena, struct span bytes, const struct received *from,
-	const char **out_reason)
+			      const char **out_reason)
 {
 	struct parse_error error = { 0 };
 	struct sip_message_index *index = NULL;
@@ -253,12 +253,13 @@ bool message_add_branch(struct message *msg, const struct branch *branch)
 {
 	if (msg->branch_count >= state.max_branches)
 		return false;
-	if (!msg->branches && !(msg->branches = ARENA_ARRAY(msg->arena, struct branch, MESSAGE_MAX_BRANCHES)))
+	if (!msg->branches &&
+	    !(msg->branches = ARENA_ARRAY(msg->arena, struct branch, MESSAGE_MAX_BRANCHES)))
 		return false;
 	struct branch *copy = &msg->branches[msg->branch_count];
 	*copy = *branch;
-	struct span *const texts[] = { &copy->uri, &copy->dst_uri, &copy->path, &copy->ruid,
-		&copy->instance, &copy->location_ua };
+	struct span *const texts[] = { &copy->uri,  &copy->dst_uri,  &copy->path,
+				       &copy->ruid, &copy->instance, &copy->location_ua };
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		bool is_set = texts[i]->at != NULL;
 		*texts[i] = arena_copy(msg->arena, *texts[i]);
@@ -300,5 +301,5 @@ bool message_set_reply_body(struct message *msg, struct span body, struct span c
 		else
 			link = &(*link)->next;
 	return add_reply_line(msg, body, EDIT_TAG_REPLY_BODY) &&
-		add_reply_line(msg, content_type, EDIT_TAG_REPLY_TYPE);
+	       add_reply_line(msg, content_type, EDIT_TAG_REPLY_TYPE);
 }

@@ -15,7 +15,7 @@
 #include "parser/via.h"
 
 #define MESSAGE_MAX_BRANCHES 32
-#define MESSAGE_SLOTS 32
+#define MESSAGE_SLOTS        32
 
 /* Where the message came from and on which of our sockets. */
 struct received {
@@ -38,8 +38,8 @@ struct edit {
 	 * depends on the branch: Record-Route, advertised addresses. Must be a function of the core or
 	 * of a module, so that it has the same address in every process. */
 	void (*write)(struct writer *w, struct span text, const struct outgoing *to);
-	uint16_t header;    /* HEADER_* that a removal or insertion belongs to, or HEADER_OTHER */
-	uint16_t tag;       /* who made it (EDIT_TAG_*), so that it can be undone */
+	uint16_t header; /* HEADER_* that a removal or insertion belongs to, or HEADER_OTHER */
+	uint16_t tag;    /* who made it (EDIT_TAG_*), so that it can be undone */
 };
 
 enum edit_tag {
@@ -54,12 +54,12 @@ enum edit_tag {
  * append_branch, lookup and alias modules. */
 struct branch {
 	struct span uri;
-	struct span dst_uri; /* next hop; absent: follows from uri */
-	struct span path;    /* Route values from registrations */
+	struct span dst_uri;           /* next hop; absent: follows from uri */
+	struct span path;              /* Route values from registrations */
 	const struct listener *socket; /* forced send socket */
-	int32_t q;           /* thousandths, or Q_UNSPECIFIED */
+	int32_t q;                     /* thousandths, or Q_UNSPECIFIED */
 	uint32_t flags;
-	struct span ruid;    /* location record it came from */
+	struct span ruid; /* location record it came from */
 	struct span instance;
 	struct span location_ua;
 	uint32_t connection; /* connection of the binding, 0: none */
@@ -68,45 +68,49 @@ struct branch {
 
 #define Q_UNSPECIFIED (-1)
 
-enum message_note { /* bits of message.notes */
-	NOTE_FORCE_RPORT = 1u << 0,       /* answer to the source port (force_rport) */
-	NOTE_ADD_LOCAL_RPORT = 1u << 1,   /* rport in our own Via */
-	NOTE_REPLY_NO_CONNECT = 1u << 2,
-	NOTE_REPLY_CLOSE = 1u << 3,
-	NOTE_FORWARD_NO_CONNECT = 1u << 4,
-	NOTE_FORWARD_CLOSE = 1u << 5,
-	NOTE_DROPPED = 1u << 6,           /* the script said drop */
-	NOTE_SCRIPT_ERROR = 1u << 7,
-	NOTE_LOCAL = 1u << 8,             /* made by this server (local requests and replies) */
-	NOTE_FAKED = 1u << 9,             /* a timeout, not a received reply */
-	NOTE_URI_CHANGED = 1u << 10,
-	NOTE_ROUTED_BY_DIALOG = 1u << 11, /* loose_route routed it */
-	NOTE_FORCE_SOCKET_KEEP = 1u << 12,
-	NOTE_VIA_SERVER_ID = 1u << 13,    /* our Via gets ;srvid=, … */
-	NOTE_VIA_PARAMS = 1u << 14,       /* … the members of the XAVP xavp_via_params, … */
-	NOTE_VIA_ADDRESS = 1u << 15,      /* … address and port of the XAVP xavp_via_fields (corex) */
-	NOTE_TAKEN = 1u << 16,            /* it was answered or forwarded, or a transaction will see to it */
-	NOTE_TRAILING_BYTES = 1u << 20,   /* the datagram was longer than Content-Length says */
+enum message_note {                                 /* bits of message.notes */
+		    NOTE_FORCE_RPORT = 1u << 0,     /* answer to the source port (force_rport) */
+		    NOTE_ADD_LOCAL_RPORT = 1u << 1, /* rport in our own Via */
+		    NOTE_REPLY_NO_CONNECT = 1u << 2,
+		    NOTE_REPLY_CLOSE = 1u << 3,
+		    NOTE_FORWARD_NO_CONNECT = 1u << 4,
+		    NOTE_FORWARD_CLOSE = 1u << 5,
+		    NOTE_DROPPED = 1u << 6, /* the script said drop */
+		    NOTE_SCRIPT_ERROR = 1u << 7,
+		    NOTE_LOCAL = 1u << 8, /* made by this server (local requests and replies) */
+		    NOTE_FAKED = 1u << 9, /* a timeout, not a received reply */
+		    NOTE_URI_CHANGED = 1u << 10,
+		    NOTE_ROUTED_BY_DIALOG = 1u << 11, /* loose_route routed it */
+		    NOTE_FORCE_SOCKET_KEEP = 1u << 12,
+		    NOTE_VIA_SERVER_ID = 1u << 13, /* our Via gets ;srvid=, … */
+		    NOTE_VIA_PARAMS = 1u << 14, /* … the members of the XAVP xavp_via_params, … */
+		    NOTE_VIA_ADDRESS =
+			    1u << 15, /* … address and port of the XAVP xavp_via_fields (corex) */
+		    NOTE_TAKEN =
+			    1u
+			    << 16, /* it was answered or forwarded, or a transaction will see to it */
+		    NOTE_TRAILING_BYTES =
+			    1u << 20, /* the datagram was longer than Content-Length says */
 };
 
 struct message {
 	struct span bytes;
 	struct sip_message_index *index;
 	struct arena *arena;
-	uint64_t id;          /* $mi: unique in this process */
-	int64_t wall_us;      /* $Ts, $TV(s): wall clock when it was received */
-	int64_t received_us;  /* monotonic */
+	uint64_t id;         /* $mi: unique in this process */
+	int64_t wall_us;     /* $Ts, $TV(s): wall clock when it was received */
+	int64_t received_us; /* monotonic */
 	struct received from;
 
 	/* requests: where it goes */
-	struct branch target;      /* branch 0; target.uri is absent while it is as received */
+	struct branch target;    /* branch 0; target.uri is absent while it is as received */
 	struct branch *branches; /* MESSAGE_MAX_BRANCHES, allocated with the first */
 	unsigned branch_count;
-	uint32_t flags;        /* setflag; $mf */
-	uint32_t script_flags; /* setsflag; $sf */
-	uint64_t extended_flags; /* corex: setxflag */
-	uint32_t internal_flags; /* corex: msg_iflag_set */
-	uint32_t notes;        /* enum message_note */
+	uint32_t flags;              /* setflag; $mf */
+	uint32_t script_flags;       /* setsflag; $sf */
+	uint64_t extended_flags;     /* corex: setxflag */
+	uint32_t internal_flags;     /* corex: msg_iflag_set */
+	uint32_t notes;              /* enum message_note */
 	struct span advertised_host; /* set_advertised_address; absent: the listener's */
 	uint16_t advertised_port;
 	uint8_t large_transport; /* udp_mtu_try_proto(); TRANSPORT_NONE: as configured */
@@ -114,8 +118,8 @@ struct message {
 	struct edit *edits;       /* sorted by place */
 	struct edit *reply_lines; /* append_to_reply: header lines for replies that we make */
 	struct attributes attributes;
-	int last_error;           /* internal error for sl_reply_error/t_reply_error; 0 none */
-	struct span to_tag;       /* the tag that our replies use, once it was drawn */
+	int last_error;     /* internal error for sl_reply_error/t_reply_error; 0 none */
+	struct span to_tag; /* the tag that our replies use, once it was drawn */
 	/* credentials that were checked and found right: user name and realm; absent: none */
 	struct span account_user, account_realm;
 
@@ -129,7 +133,7 @@ struct message {
 /* Builds a message from received bytes, which must live as long as `arena`. NULL when the bytes are
  * not a SIP message (`*out_reason` is static text) or memory is exhausted (`*out_reason` NULL). */
 struct message *message_parse(struct arena *arena, struct span bytes, const struct received *from,
-	const char **out_reason);
+			      const char **out_reason);
 
 /* Forgets the headers that were parsed: the bytes are others now. */
 static inline void message_forget_parsed(struct message *msg)

@@ -25,7 +25,7 @@ static void own_edit_add(struct own_edits *own, uint32_t at, uint32_t removed, s
 
 /* Writes bytes [from, to) with both edit lists; at one place the script's edits come first. */
 static void write_edited(struct writer *w, const struct message *msg, uint32_t from, uint32_t to,
-	const struct own_edits *own, const struct outgoing *out)
+			 const struct own_edits *own, const struct outgoing *out)
 {
 	const struct edit *next = msg->edits;
 	unsigned own_next = 0;
@@ -73,7 +73,7 @@ static bool body_is_edited(const struct message *msg)
 /* The length is known only after the body is written, so an edited body is written first, into
  * memory of its own, and Content-Length becomes an edit. */
 static struct span render_edited_body(const struct message *msg, const struct outgoing *out,
-	struct own_edits *own, char length_text[64])
+				      struct own_edits *own, char length_text[64])
 {
 	static const struct own_edits none;
 	struct writer body = writer_in_arena(msg->arena, msg->index->body_len + 256);
@@ -91,7 +91,7 @@ static struct span render_edited_body(const struct message *msg, const struct ou
 }
 
 static void write_headers_and_body(struct writer *w, const struct message *msg, uint32_t from,
-	struct own_edits *own, const struct outgoing *out)
+				   struct own_edits *own, const struct outgoing *out)
 {
 	char length_text[64];
 	if (!body_is_edited(msg)) {
@@ -114,12 +114,14 @@ static void write_headers_and_body(struct writer *w, const struct message *msg, 
 /* A member of an XAVP as text; absent when there is none. */
 static struct span xavp_member(const struct message *msg, struct span list, struct span name)
 {
-	const struct xavp *node = list.len ? xavp_find(msg->attributes.xavps, list, 0, false) : NULL;
+	const struct xavp *node =
+		list.len ? xavp_find(msg->attributes.xavps, list, 0, false) : NULL;
 	const struct xavp *member = node ? xavp_find(node->children, name, 0, false) : NULL;
 	if (!member || member->value.kind == VALUE_NULL)
 		return (struct span){ NULL, 0 };
-	return member->value.kind == VALUE_TEXT ? member->value.text :
-		arena_printf(msg->arena, "%lld", (long long)member->value.number);
+	return member->value.kind == VALUE_TEXT
+		       ? member->value.text
+		       : arena_printf(msg->arena, "%lld", (long long)member->value.number);
 }
 
 /* What the script wants behind the branch parameter of our Via (corex: via_add_srvid,
@@ -135,7 +137,8 @@ static struct span own_via_params(const struct message *msg)
 		writer_printf(&w, ";srvid=%lld", (long long)options->server_id);
 	if ((msg->notes & NOTE_VIA_PARAMS) && options->via_params_xavp.len)
 		list = xavp_find(msg->attributes.xavps, options->via_params_xavp, 0, false);
-	for (const struct xavp *member = list ? list->children : NULL; member; member = member->next) {
+	for (const struct xavp *member = list ? list->children : NULL; member;
+	     member = member->next) {
 		writer_printf(&w, ";%.*s", SPAN_ARGS(member->name));
 		if (member->value.kind == VALUE_INT)
 			writer_printf(&w, "=%lld", (long long)member->value.number);
@@ -151,7 +154,8 @@ static void write_via_start(struct writer *text, const struct outgoing *out)
 	const struct message *msg = out->msg;
 	struct span host = msg->advertised_host, port = { NULL, 0 };
 	if (msg->notes & NOTE_VIA_ADDRESS) {
-		struct span own = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("address"));
+		struct span own =
+			xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("address"));
 		host = own.len ? own : host;
 		port = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("port"));
 	}
@@ -159,16 +163,19 @@ static void write_via_start(struct writer *text, const struct outgoing *out)
 		writer_span(text, out->from->via_prefix);
 		return;
 	}
-	writer_printf(text, "SIP/2.0/%s %.*s:", transport_name((enum transport)out->from->address.transport),
-		SPAN_ARGS(host.len ? host : out->from->host));
+	writer_printf(text, "SIP/2.0/%s %.*s:",
+		      transport_name((enum transport)out->from->address.transport),
+		      SPAN_ARGS(host.len ? host : out->from->host));
 	if (port.len)
 		writer_span(text, port);
 	else
-		writer_uint(text, msg->advertised_port ? msg->advertised_port : out->from->address.port);
+		writer_uint(text,
+			    msg->advertised_port ? msg->advertised_port : out->from->address.port);
 	writer_literal(text, ";branch=");
 }
 
-static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out, struct span params)
+static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out,
+			struct span params)
 {
 	const struct message *msg = out->msg;
 	const struct sip_header *via = message_header(msg, HEADER_VIA);
@@ -186,7 +193,7 @@ static void add_own_via(struct own_edits *own, struct writer *text, const struct
 	}
 	writer_literal(text, "\r\n");
 	own_edit_add(own, via ? via->name_at : msg->index->headers_at, 0,
-		span_make(text->data + start, text->len - start));
+		     span_make(text->data + start, text->len - start));
 }
 
 /* Does the sent-by host name the address that the message came from? (RFC 3261 18.2.1) */
@@ -218,15 +225,17 @@ static void add_received(struct own_edits *own, struct writer *text, struct mess
 		writer_string(text, has_param ? "rport=" : ";rport=");
 		writer_uint(text, msg->from.source.port);
 		struct span added = span_make(text->data + start, text->len - start);
-		const char *place = has_param ? via->rport_whole.at : via->whole.at + via->whole.len;
-		own_edit_add(own, (uint32_t)(place - msg->bytes.at), (uint32_t)via->rport_whole.len, added);
+		const char *place =
+			has_param ? via->rport_whole.at : via->whole.at + via->whole.len;
+		own_edit_add(own, (uint32_t)(place - msg->bytes.at), (uint32_t)via->rport_whole.len,
+			     added);
 	}
 	if (via_wants_received(msg, via) && !via->received_whole.at) {
 		size_t start = text->len;
 		writer_literal(text, ";received=");
 		end_point_write_ip(text, &msg->from.source);
-		own_edit_add(own, (uint32_t)(via->hostport.at + via->hostport.len - msg->bytes.at), 0,
-			span_make(text->data + start, text->len - start));
+		own_edit_add(own, (uint32_t)(via->hostport.at + via->hostport.len - msg->bytes.at),
+			     0, span_make(text->data + start, text->len - start));
 	}
 }
 
@@ -290,10 +299,11 @@ void render_sized_request(struct writer *w, struct outgoing *out)
 {
 	const struct render_options *options = render_options();
 	render_request(w, out);
-	enum transport transport = out->msg->large_transport ? (enum transport)out->msg->large_transport :
-		options->large_transport;
+	enum transport transport = out->msg->large_transport
+					   ? (enum transport)out->msg->large_transport
+					   : options->large_transport;
 	if (!options->udp_mtu || w->len <= options->udp_mtu || out->to.transport != TRANSPORT_UDP ||
-		transport == TRANSPORT_UDP || transport == TRANSPORT_NONE)
+	    transport == TRANSPORT_UDP || transport == TRANSPORT_NONE)
 		return;
 	struct end_point to = out->to;
 	to.transport = (uint8_t)transport;
@@ -318,7 +328,8 @@ void render_reply(struct writer *w, const struct message *reply)
 		struct span rest = span_trim(span_slice(value, end, value.len));
 		if (rest.len && rest.at[0] == ',') {
 			struct span next = span_trim(span_slice(rest, 1, rest.len));
-			own_edit_add(&own, h->value_at, (uint32_t)(next.at - value.at), SPAN_OF(""));
+			own_edit_add(&own, h->value_at, (uint32_t)(next.at - value.at),
+				     SPAN_OF(""));
 		} else {
 			own_edit_add(&own, h->name_at, h->end - h->name_at, SPAN_OF(""));
 		}
@@ -361,7 +372,8 @@ bool render_destination_set(struct writer *w, const struct message *msg, unsigne
 		if (i > (has_any ? -1 : 0))
 			writer_literal(w, ", ");
 		write_destination_uri(w, branch->uri.at ? branch->uri : message_uri(msg),
-				      details & DESTINATION_PATH ? branch->path : (struct span){ NULL, 0 });
+				      details & DESTINATION_PATH ? branch->path
+								 : (struct span){ NULL, 0 });
 		if (branch->q == 1000)
 			writer_literal(w, ";q=1");
 		else if (branch->q >= 0) {

@@ -11,7 +11,7 @@ struct outgoing {
 	const struct branch *branch; /* uri, path; NULL: msg->target */
 	struct end_point to;
 	const struct listener *from; /* socket it leaves by */
-	struct span via_branch;      /* complete branch value "z9hG4bK…"; absent: no Via is added */
+	struct span via_branch; /* complete branch value "z9hG4bK…"; absent: no Via is added */
 	bool omit_body_changes;
 };
 
@@ -48,9 +48,11 @@ void reply_target(const struct message *request, struct send_target *out_target)
 /* Where a received reply is relayed to: second Via, or transaction memory. False: no second Via. */
 [[nodiscard]] bool relay_target(struct message *reply, struct send_target *out_target);
 /* What a redirection tells of a destination beside its URI and q. */
-enum destination_detail { /* bits */
-	DESTINATION_FLAGS = 1 << 0, /* branch flags: ";flags=8" */
-	DESTINATION_PATH = 1 << 1,  /* its Path as a Route header of the URI (RFC 3261 19.1.1) */
+enum destination_detail {                             /* bits */
+			  DESTINATION_FLAGS = 1 << 0, /* branch flags: ";flags=8" */
+			  DESTINATION_PATH =
+				  1
+				  << 1, /* its Path as a Route header of the URI (RFC 3261 19.1.1) */
 };
 /* Adds the destination set as "Contact: <uri>;q=0.5, <uri>" ($ds); false when it is empty. */
 bool render_destination_set(struct writer *w, const struct message *msg, unsigned details);
@@ -58,7 +60,8 @@ bool render_destination_set(struct writer *w, const struct message *msg, unsigne
 /* Does the request ask in headers of this kind (Require, Proxy-Require) for extensions that are not in
  * `supported`, a list with commas? Then `*out_line` is "Unsupported: a, b\r\n" for the answer 420, absent
  * when memory is exhausted. */
-bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported, struct span *out_line);
+bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported,
+		      struct span *out_line);
 
 /* The To tag of our stateless replies to this request: keyed by the request, the same for
  * retransmissions. `out` takes at least 64 bytes. */
@@ -69,10 +72,10 @@ struct render_options {
 	struct span server_line;     /* "Server: …\r\n" or empty */
 	struct span user_agent_line; /* "User-Agent: …\r\n" */
 	bool sip_warning;
-	bool reply_to_via;      /* replies go to the address in Via, not to the source */
-	size_t udp_mtu;         /* 0: none */
+	bool reply_to_via; /* replies go to the address in Via, not to the source */
+	size_t udp_mtu;    /* 0: none */
 	enum transport large_transport;
-	int64_t server_id;      /* for NOTE_VIA_SERVER_ID; 0: none */
+	int64_t server_id;                            /* for NOTE_VIA_SERVER_ID; 0: none */
 	struct span via_params_xavp, via_fields_xavp; /* names; absent: none */
 };
 const struct render_options *render_options(void);

@@ -28,8 +28,9 @@ static void write_via(struct writer *w, const struct local_reply *reply, const s
 	}
 	bool wants_rport = via_wants_rport(request, top);
 	struct end_point ip = { 0 };
-	bool wants_received = !top->received_whole.at && (top->rport != RPORT_ABSENT ||
-		!end_point_parse_ip(top->host, &ip) || !end_point_same_ip(&ip, &request->from.source));
+	bool wants_received = !top->received_whole.at &&
+			      (top->rport != RPORT_ABSENT || !end_point_parse_ip(top->host, &ip) ||
+			       !end_point_same_ip(&ip, &request->from.source));
 	const char *end = line.at + line.len;
 	const char *at = top->hostport.at + top->hostport.len;
 	const char *via_end = top->whole.at + top->whole.len;
@@ -77,23 +78,16 @@ static void write_request_headers(struct writer *w, const struct local_reply *re
 	for (unsigned i = 0; i < request->index->header_count; i++) {
 		const struct sip_header *h = &request->index->headers[i];
 		switch (h->id) {
-		case HEADER_VIA:
-			write_via(w, reply, h);
-			break;
-		case HEADER_TO:
-			write_to(w, reply, h);
-			break;
+		case HEADER_VIA: write_via(w, reply, h); break;
+		case HEADER_TO: write_to(w, reply, h); break;
 		case HEADER_RECORD_ROUTE:
 			if (makes_dialog)
 				writer_span(w, sip_header_line(request->bytes, h));
 			break;
 		case HEADER_FROM:
 		case HEADER_CALL_ID:
-		case HEADER_CSEQ:
-			writer_span(w, sip_header_line(request->bytes, h));
-			break;
-		default:
-			break;
+		case HEADER_CSEQ: writer_span(w, sip_header_line(request->bytes, h)); break;
+		default: break;
 		}
 	}
 }
@@ -103,12 +97,14 @@ static void write_warning(struct writer *w, const struct local_reply *reply)
 {
 	const struct message *request = reply->request;
 	writer_literal(w, "Warning: 392 ");
-	writer_span(w, request->from.listener ? request->from.listener->host_port : SPAN_OF("localhost"));
+	writer_span(w, request->from.listener ? request->from.listener->host_port
+					      : SPAN_OF("localhost"));
 	writer_literal(w, " \"Noisy feedback tells:  pid=0 req_src_ip=");
 	end_point_write_ip(w, &request->from.source);
-	writer_printf(w, " req_src_port=%u in_uri=%.*s out_uri=%.*s via_cnt%s1\"\r\n", request->from.source.port,
-		SPAN_ARGS(message_original_uri(request)), SPAN_ARGS(message_uri(request)),
-		message_second_via((struct message *)(uintptr_t)request) ? ">" : "==");
+	writer_printf(w, " req_src_port=%u in_uri=%.*s out_uri=%.*s via_cnt%s1\"\r\n",
+		      request->from.source.port, SPAN_ARGS(message_original_uri(request)),
+		      SPAN_ARGS(message_uri(request)),
+		      message_second_via((struct message *)(uintptr_t)request) ? ">" : "==");
 }
 
 static void write_content_type(struct writer *w, struct span type)
@@ -138,7 +134,8 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 			writer_span(w, line->text);
 	}
 	writer_span(w, reply->extra_lines);
-	if (reply->with_contacts && render_destination_set(w, reply->request, reply->contact_details))
+	if (reply->with_contacts &&
+	    render_destination_set(w, reply->request, reply->contact_details))
 		writer_literal(w, "\r\n");
 	writer_span(w, options.server_line);
 	if (options.sip_warning)
@@ -155,15 +152,17 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 void reply_target(const struct message *request, struct send_target *out_target)
 {
 	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
-	struct send_target target = { .to = request->from.source, .from = request->from.listener,
-		.connection = request->from.connection,
-		.no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
-		.close_after = request->notes & NOTE_REPLY_CLOSE };
+	struct send_target target = { .to = request->from.source,
+				      .from = request->from.listener,
+				      .connection = request->from.connection,
+				      .no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
+				      .close_after = request->notes & NOTE_REPLY_CLOSE };
 	struct end_point maddr = target.to, sent_by = target.to;
 	if (via && !transport_is_reliable((enum transport)target.to.transport)) {
 		if (via->maddr.len && end_point_parse_ip(via->maddr, &maddr))
 			target.to = maddr;
-		else if (options.reply_to_via && !via_wants_rport(request, via) && end_point_parse_ip(via->host, &sent_by))
+		else if (options.reply_to_via && !via_wants_rport(request, via) &&
+			 end_point_parse_ip(via->host, &sent_by))
 			target.to = sent_by;
 		if (!via_wants_rport(request, via))
 			target.to.port = via_port(via);
@@ -192,10 +191,12 @@ bool relay_target(struct message *reply, struct send_target *out_target)
 {
 	const struct sip_via *via = message_second_via(reply);
 	struct send_target target = { .to = { .transport = TRANSPORT_UDP },
-		.no_connect = reply->notes & NOTE_REPLY_NO_CONNECT };
+				      .no_connect = reply->notes & NOTE_REPLY_NO_CONNECT };
 	if (!via)
 		return false;
-	struct span host = via->maddr.len ? via->maddr : via->received.len ? via->received : via->host;
+	struct span host = via->maddr.len      ? via->maddr
+			   : via->received.len ? via->received
+					       : via->host;
 	if (via->transport > SIP_TRANSPORT_NONE && via->transport <= SIP_TRANSPORT_WSS)
 		target.to.transport = (uint8_t)via->transport;
 	if (!end_point_parse_ip(host, &target.to))
@@ -236,11 +237,13 @@ static bool is_listed(struct span list, struct span token)
 	return false;
 }
 
-bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported, struct span *out_line)
+bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span supported,
+		      struct span *out_line)
 {
 	struct writer w = writer_in_arena(msg->arena, 64);
 	unsigned count = 0;
-	for (const struct sip_header *h = message_header(msg, kind); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, kind); h;
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h), token;
 		while (token_next(&rest, &token) == LIST_ITEM) {
 			if (is_listed(supported, token))

@@ -123,9 +123,15 @@ static void contexts(struct sheet *s, uint32_t bits)
 		uint32_t bit;
 		const char *name;
 	} names[] = {
-		{ ROUTE_REQUEST, "request" }, { ROUTE_REPLY, "reply" }, { ROUTE_TM_REPLY, "transaction reply" },
-		{ ROUTE_FAILURE, "failure" }, { ROUTE_BRANCH, "branch" }, { ROUTE_BRANCH_FAILURE, "branch failure" },
-		{ ROUTE_ONSEND, "onsend" }, { ROUTE_LOCAL, "local request" }, { ROUTE_EVENT, "event" },
+		{ ROUTE_REQUEST, "request" },
+		{ ROUTE_REPLY, "reply" },
+		{ ROUTE_TM_REPLY, "transaction reply" },
+		{ ROUTE_FAILURE, "failure" },
+		{ ROUTE_BRANCH, "branch" },
+		{ ROUTE_BRANCH_FAILURE, "branch failure" },
+		{ ROUTE_ONSEND, "onsend" },
+		{ ROUTE_LOCAL, "local request" },
+		{ ROUTE_EVENT, "event" },
 	};
 	uint32_t all = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -165,7 +171,9 @@ static void functions(struct sheet *s, const char *module)
 
 static void variables(struct sheet *s, const char *module)
 {
-	static const char *const inner[] = { [INNER_NONE] = "none", [INNER_NAME] = "needed", [INNER_OPTIONAL] = "optional" };
+	static const char *const inner[] = {
+		[INNER_NONE] = "none", [INNER_NAME] = "needed", [INNER_OPTIONAL] = "optional"
+	};
 	const struct variable_row *row;
 	const char *owner;
 	key(s, "variables");
@@ -306,7 +314,7 @@ void describe_write(const struct describe_core *core, struct writer *out)
 		text(s, "module", module->name);
 		text(s, "doc", module->doc);
 		fields(s, "settings", i == 0 ? core->fields : module->settings.fields,
-			i == 0 ? core->settings : module->settings.object);
+		       i == 0 ? core->settings : module->settings.object);
 		functions(s, module->name);
 		variables(s, module->name);
 		transforms(s, module->name);

@@ -47,7 +47,8 @@ static struct {
 
 static bool can_be_shown(const struct field *field)
 {
-	return field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL || field->kind == FIELD_KIND_TEXT;
+	return field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL ||
+	       field->kind == FIELD_KIND_TEXT;
 }
 
 static bool is_known(const struct field *field)
@@ -64,8 +65,11 @@ static void add(const char *group, const char *name, void *object, const struct 
 		log_warning("%s.%s can not be looked at: there are too many settings", group, name);
 		return;
 	}
-	state.settings[state.count++] = (struct live_setting){
-		.group = group, .name = name, .field = field, .object = object, .can_change = field->is_live };
+	state.settings[state.count++] = (struct live_setting){ .group = group,
+							       .name = name,
+							       .field = field,
+							       .object = object,
+							       .can_change = field->is_live };
 }
 
 void live_add(const char *group, void *object, struct field_table fields)
@@ -79,7 +83,8 @@ void live_add_all(const char *group, const char *prefix, void *object, struct fi
 {
 	for (uint32_t i = 0; i < fields.count; i++) {
 		const struct field *field = &fields.rows[i];
-		if (span_starts_with(span_from(field->name), span_from(prefix)) && can_be_shown(field) && !is_known(field))
+		if (span_starts_with(span_from(field->name), span_from(prefix)) &&
+		    can_be_shown(field) && !is_known(field))
 			add(group, field->name + strlen(prefix), object, field);
 	}
 }

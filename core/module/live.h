@@ -16,7 +16,7 @@ struct live_setting {
 	const char *name;
 	const struct field *field;
 	void *object;
-	bool can_change; /* else it is only looked at */
+	bool can_change;      /* else it is only looked at */
 	struct value initial; /* as configured when the server started */
 };
 

@@ -13,7 +13,7 @@
 #include "core/db/driver.h"
 #include "core/module/live.h"
 
-#define MODULES_MOST 256
+#define MODULES_MOST     256
 #define DIRECTORIES_MOST 16
 
 #ifndef VIADUCT_MODULES_DIR
@@ -90,7 +90,8 @@ static bool file_in(struct span directory, struct span name, char *out_path, siz
 	snprintf(out_path, size, "%.*s/%.*s.so", SPAN_ARGS(directory), SPAN_ARGS(name));
 	if (access(out_path, R_OK) == 0)
 		return true;
-	snprintf(out_path, size, "%.*s/%.*s/%.*s.so", SPAN_ARGS(directory), SPAN_ARGS(name), SPAN_ARGS(name));
+	snprintf(out_path, size, "%.*s/%.*s/%.*s.so", SPAN_ARGS(directory), SPAN_ARGS(name),
+		 SPAN_ARGS(name));
 	return access(out_path, R_OK) == 0;
 }
 
@@ -151,49 +152,58 @@ static void register_counters(const struct module *module)
 	}
 }
 
-bool loader_add(const struct module *module, struct diagnostics *diagnostics, struct source_position at)
+bool loader_add(const struct module *module, struct diagnostics *diagnostics,
+		struct source_position at)
 {
 	if (module->abi != MODULE_ABI) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-abi", at,
+		diagnostic_add(
+			diagnostics, SEVERITY_ERROR, "module-abi", at,
 			"module %s was built for another version of the server (interface %u, this is %u)",
 			module->name, module->abi, MODULE_ABI);
 		return false;
 	}
 	if (loader.count == MODULES_MOST) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "too-many-modules", at, "too many modules");
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "too-many-modules", at,
+			       "too many modules");
 		return false;
 	}
 	loader.modules[loader.count++] = module;
 	script_register_functions(module->name, module->functions.rows, module->functions.count);
-	for (const struct function_table *const *more = module->more_functions; more && *more; more++)
+	for (const struct function_table *const *more = module->more_functions; more && *more;
+	     more++)
 		script_register_functions(module->name, (*more)->rows, (*more)->count);
 	script_register_variables(module->name, module->variables.rows, module->variables.count);
 	script_register_transforms(module->name, module->transforms.rows, module->transforms.count);
 	for (uint32_t i = 0; i < module->events.count; i++)
-		script_register_event(module->name, module->events.rows[i].name, module->events.rows[i].kind);
+		script_register_event(module->name, module->events.rows[i].name,
+				      module->events.rows[i].kind);
 	register_counters(module);
 	for (uint32_t i = 0; i < module->offers.count; i++)
 		if (strcmp(module->offers.rows[i].name, DB_DRIVER) == 0 &&
-			module->offers.rows[i].version == DB_DRIVER_VERSION)
+		    module->offers.rows[i].version == DB_DRIVER_VERSION)
 			db_driver_register(module->offers.rows[i].functions);
 	live_add(module->name, module->settings.object, module->settings.fields);
 	if (module->commands.count && !rpc_register(&module->commands))
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "duplicate-command", at,
-			"module %s has an RPC command that another module has too", module->name);
+			       "module %s has an RPC command that another module has too",
+			       module->name);
 	return true;
 }
 
-static void tell_missing(struct span name, struct source_position at, struct diagnostics *diagnostics)
+static void tell_missing(struct span name, struct source_position at,
+			 struct diagnostics *diagnostics)
 {
 	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "unknown-module", at,
-		"there is no module \"%.*s\"", SPAN_ARGS(name));
+					      "there is no module \"%.*s\"", SPAN_ARGS(name));
 	char spelled[64];
 	snprintf(spelled, sizeof(spelled), "%.*s", SPAN_ARGS(name));
 	const char *removed = known_removed_module(name);
 	if (removed)
 		diagnostic_hint(diagnostics, d, "%s", removed);
 	else
-		diagnostic_hint(diagnostics, d, "looked in the directories of -L, beside the program, in %s and in mpath",
+		diagnostic_hint(
+			diagnostics, d,
+			"looked in the directories of -L, beside the program, in %s and in mpath",
 			VIADUCT_MODULES_DIR);
 }
 
@@ -202,8 +212,8 @@ bool loader_load(struct span text, struct source_position at, struct diagnostics
 	struct span name = module_name_of(text);
 	char path[PATH_MAX];
 	if (loader_find(name)) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-twice", at, "module %.*s is loaded already",
-			SPAN_ARGS(name));
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-twice", at,
+			       "module %.*s is loaded already", SPAN_ARGS(name));
 		return false;
 	}
 	if (!find_file(name, path, sizeof(path))) {
@@ -213,14 +223,16 @@ bool loader_load(struct span text, struct source_position at, struct diagnostics
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	const struct module *module = handle ? dlsym(handle, "module_exports") : NULL;
 	if (!module) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-module", at, "%s is no module of this server: %s",
-			path, dlerror());
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-module", at,
+			       "%s is no module of this server: %s", path, dlerror());
 		return false;
 	}
-	bool is_elsewhere = span_find(text, '/', 0) < text.len && !span_equal(text, span_from(path));
+	bool is_elsewhere =
+		span_find(text, '/', 0) < text.len && !span_equal(text, span_from(path));
 	if (is_elsewhere && !loader.foreign_path_told) {
 		loader.foreign_path_told = true;
-		log_info("modules are taken from %s; paths of another product in loadmodule are understood by name",
+		log_info(
+			"modules are taken from %s; paths of another product in loadmodule are understood by name",
 			dirname(path));
 	}
 	return loader_add(module, diagnostics, at);
@@ -229,12 +241,13 @@ bool loader_load(struct span text, struct source_position at, struct diagnostics
 /* ---- settings ------------------------------------------------------------------------------------------ */
 
 static void tell_unknown_setting(const struct module *module, struct span setting,
-	struct source_position at, struct diagnostics *diagnostics)
+				 struct source_position at, struct diagnostics *diagnostics)
 {
 	struct field_table fields = module->settings.fields;
 	const char **names = ARENA_ARRAY(startup_arena(), const char *, fields.count + 1);
 	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "unknown-setting", at,
-		"module %s has no parameter \"%.*s\"", module->name, SPAN_ARGS(setting));
+					      "module %s has no parameter \"%.*s\"", module->name,
+					      SPAN_ARGS(setting));
 	for (uint32_t i = 0; names && i < fields.count; i++)
 		names[i] = fields.rows[i].name;
 	const char *near = names ? nearest_name(setting, names, fields.count) : NULL;
@@ -245,13 +258,16 @@ static void tell_unknown_setting(const struct module *module, struct span settin
 struct span loader_setting_text(const char *module, const char *setting)
 {
 	const struct module *found = loader_find(span_from(module));
-	const struct field *field = found ? field_find(found->settings.fields, span_from(setting)) : NULL;
-	return field && field->kind == FIELD_KIND_TEXT ? field_get_text(field, found->settings.object) :
-		(struct span){ NULL, 0 };
+	const struct field *field =
+		found ? field_find(found->settings.fields, span_from(setting)) : NULL;
+	return field && field->kind == FIELD_KIND_TEXT
+		       ? field_get_text(field, found->settings.object)
+		       : (struct span){ NULL, 0 };
 }
 
-static bool set_one(const struct module *module, struct span setting, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics)
+static bool set_one(const struct module *module, struct span setting,
+		    const struct config_value *value, struct source_position at,
+		    struct diagnostics *diagnostics)
 {
 	const struct field *field = field_find(module->settings.fields, setting);
 	if (!field) {
@@ -260,18 +276,21 @@ static bool set_one(const struct module *module, struct span setting, const stru
 	}
 	/* The text must outlive the configuration that it was read from. */
 	struct span text = arena_copy(startup_arena(), value->text);
-	const char *wrong = value->is_number ?
-		field_set_int(field, module->settings.object, value->number, startup_arena()) :
-		field_set_text(field, module->settings.object, text, startup_arena());
+	const char *wrong = value->is_number ? field_set_int(field, module->settings.object,
+							     value->number, startup_arena())
+					     : field_set_text(field, module->settings.object, text,
+							      startup_arena());
 	if (wrong) {
-		struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			value->at.file ? value->at : at, "%s: parameter \"%s\": %s", module->name, field->name, wrong);
+		struct diagnostic *d = diagnostic_add(
+			diagnostics, SEVERITY_ERROR, "bad-setting", value->at.file ? value->at : at,
+			"%s: parameter \"%s\": %s", module->name, field->name, wrong);
 		diagnostic_hint(diagnostics, d, "%s: %s", field->name, field->doc);
 		return false;
 	}
 	struct setting_place *place = ARENA_NEW(startup_arena(), struct setting_place);
 	if (place) {
-		*place = (struct setting_place){ loader.places, module, field->name, value->at.file ? value->at : at };
+		*place = (struct setting_place){ loader.places, module, field->name,
+						 value->at.file ? value->at : at };
 		loader.places = place;
 	}
 	return true;
@@ -286,29 +305,33 @@ struct source_position module_setting_position(const char *module, const char *s
 }
 
 bool loader_set(struct span modules, struct span setting, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics)
+		struct source_position at, struct diagnostics *diagnostics)
 {
 	const struct module *exact = loader_find(modules);
 	if (exact)
 		return set_one(exact, setting, value, at, diagnostics);
-	char *pattern = arena_string(startup_arena(), arena_printf(startup_arena(), "^(%.*s)$", SPAN_ARGS(modules)));
+	char *pattern = arena_string(startup_arena(),
+				     arena_printf(startup_arena(), "^(%.*s)$", SPAN_ARGS(modules)));
 	regex_t compiled;
 	bool is_set = false, is_good = true;
 	if (!pattern || regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-pattern", at,
-			"modparam: \"%.*s\" is neither a module nor a regular expression", SPAN_ARGS(modules));
+			       "modparam: \"%.*s\" is neither a module nor a regular expression",
+			       SPAN_ARGS(modules));
 		return false;
 	}
 	for (unsigned i = 0; i < loader.count; i++)
 		if (regexec(&compiled, loader.modules[i]->name, 0, NULL, 0) == 0) {
 			is_set = true;
-			is_good = set_one(loader.modules[i], setting, value, at, diagnostics) && is_good;
+			is_good = set_one(loader.modules[i], setting, value, at, diagnostics) &&
+				  is_good;
 		}
 	regfree(&compiled);
 	if (is_set)
 		return is_good;
-	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "module-not-loaded", at,
-		"modparam: module \"%.*s\" is not loaded", SPAN_ARGS(modules));
+	struct diagnostic *d =
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-not-loaded", at,
+			       "modparam: module \"%.*s\" is not loaded", SPAN_ARGS(modules));
 	diagnostic_hint(diagnostics, d, "loadmodule must come before modparam");
 	return false;
 }
@@ -320,7 +343,8 @@ static const struct module *find_offer(const struct module_need *need, const voi
 	for (unsigned i = 0; i < loader.count; i++)
 		for (uint32_t j = 0; j < loader.modules[i]->offers.count; j++) {
 			const struct module_interface *offer = &loader.modules[i]->offers.rows[j];
-			if (strcmp(offer->name, need->name) == 0 && offer->version == need->version) {
+			if (strcmp(offer->name, need->name) == 0 &&
+			    offer->version == need->version) {
 				*out_functions = offer->functions;
 				return loader.modules[i];
 			}
@@ -330,7 +354,8 @@ static const struct module *find_offer(const struct module_need *need, const voi
 
 enum visit { VISIT_NOT, VISIT_ACTIVE, VISIT_DONE };
 
-static bool order_module(const struct module *module, enum visit *visits, struct diagnostics *diagnostics)
+static bool order_module(const struct module *module, enum visit *visits,
+			 struct diagnostics *diagnostics)
 {
 	unsigned self = 0;
 	bool is_good = true;
@@ -339,8 +364,9 @@ static bool order_module(const struct module *module, enum visit *visits, struct
 	if (visits[self] == VISIT_DONE)
 		return true;
 	if (visits[self] == VISIT_ACTIVE) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-cycle", (struct source_position){ 0 },
-			"modules need each other in a circle, %s among them", module->name);
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-cycle",
+			       (struct source_position){ 0 },
+			       "modules need each other in a circle, %s among them", module->name);
 		return false;
 	}
 	visits[self] = VISIT_ACTIVE;
@@ -350,9 +376,11 @@ static bool order_module(const struct module *module, enum visit *visits, struct
 		if (provider && !need->is_optional) {
 			is_good = order_module(provider, visits, diagnostics) && is_good;
 		} else if (!provider && !need->is_optional) {
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "module-needs", (struct source_position){ 0 },
-				"module %s needs module %s: add loadmodule \"%s.so\" before it", module->name,
-				need->name, need->name);
+			diagnostic_add(
+				diagnostics, SEVERITY_ERROR, "module-needs",
+				(struct source_position){ 0 },
+				"module %s needs module %s: add loadmodule \"%s.so\" before it",
+				module->name, need->name, need->name);
 			is_good = false;
 		}
 	}
@@ -373,7 +401,9 @@ bool loader_prepare(struct diagnostics *diagnostics)
 		if (module->prepare && !module->prepare(diagnostics)) {
 			if (diagnostics->errors == before)
 				diagnostic_add(diagnostics, SEVERITY_ERROR, "module-failed",
-					(struct source_position){ 0 }, "module %s cannot work; see the log above", module->name);
+					       (struct source_position){ 0 },
+					       "module %s cannot work; see the log above",
+					       module->name);
 			is_good = false;
 		}
 	}
@@ -396,7 +426,8 @@ bool loader_start_worker(void)
 {
 	for (unsigned i = 0; i < loader.ordered_count; i++)
 		if (loader.ordered[i]->start_worker && !loader.ordered[i]->start_worker()) {
-			log_critical("module %s did not start in this process", loader.ordered[i]->name);
+			log_critical("module %s did not start in this process",
+				     loader.ordered[i]->name);
 			return false;
 		}
 	return true;

@@ -9,12 +9,13 @@
  * be another product's, so they come after our own default directory. */
 void loader_add_directories(struct span directories, bool is_explicit);
 /* Adds a module that is linked in (the core). */
-bool loader_add(const struct module *module, struct diagnostics *diagnostics, struct source_position at);
+bool loader_add(const struct module *module, struct diagnostics *diagnostics,
+		struct source_position at);
 /* loadmodule: a name, "name.so" or a path. Loading twice is an error, as in other servers. */
 bool loader_load(struct span name, struct source_position at, struct diagnostics *diagnostics);
 /* modparam: `modules` is a name or a regular expression over loaded modules. */
 bool loader_set(struct span modules, struct span setting, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics);
+		struct source_position at, struct diagnostics *diagnostics);
 
 unsigned loader_count(void);
 /* In order of loading; the core is number 0. */

@@ -34,7 +34,7 @@ enum claim_result {
 };
 struct claim {
 	const char *name;
-	int order; /* lower first */
+	int order;                                         /* lower first */
 	enum claim_result (*request)(struct message *msg); /* NULL: not interested */
 	/* Replies: called before and instead of the core's stateless forwarding. */
 	enum claim_result (*reply)(struct message *msg);
@@ -86,8 +86,8 @@ struct counter_row {
 	const char *group; /* NULL: the module's name */
 	const char *name;
 	const char *doc;
-	counter_id *id;            /* where to put the id; NULL with `compute` */
-	int64_t (*compute)(void);  /* computed when read */
+	counter_id *id;           /* where to put the id; NULL with `compute` */
+	int64_t (*compute)(void); /* computed when read */
 };
 
 struct function_table {
@@ -109,21 +109,44 @@ struct module {
 	struct variable_table variables;
 	struct transform_table transforms;
 	struct rpc_table commands;
-	struct { const struct counter_row *rows; uint32_t count; } counters;
-	struct { const struct module_timer *rows; uint32_t count; } timers;
-	struct { const struct module_role *rows; uint32_t count; } roles;
-	struct { const struct module_event *rows; uint32_t count; } events;
-	struct { const struct claim *rows; uint32_t count; } claims;
-	struct { const struct module_interface *rows; uint32_t count; } offers;
-	struct { const struct module_need *rows; uint32_t count; } needs;
+	struct {
+		const struct counter_row *rows;
+		uint32_t count;
+	} counters;
+	struct {
+		const struct module_timer *rows;
+		uint32_t count;
+	} timers;
+	struct {
+		const struct module_role *rows;
+		uint32_t count;
+	} roles;
+	struct {
+		const struct module_event *rows;
+		uint32_t count;
+	} events;
+	struct {
+		const struct claim *rows;
+		uint32_t count;
+	} claims;
+	struct {
+		const struct module_interface *rows;
+		uint32_t count;
+	} offers;
+	struct {
+		const struct module_need *rows;
+		uint32_t count;
+	} needs;
 	const char *const *aliases; /* other names in loadmodule, NULL-terminated; may be NULL */
 
 	/* Life cycle, each optional; false after an error was logged or diagnosed. */
-	bool (*prepare)(struct diagnostics *diagnostics); /* settings known: check them, reserve shared memory */
-	bool (*start)(void);        /* supervisor, before the first fork */
-	bool (*start_worker)(void); /* each worker, also a successor */
+	bool (*prepare)(
+		struct diagnostics
+			*diagnostics); /* settings known: check them, reserve shared memory */
+	bool (*start)(void);           /* supervisor, before the first fork */
+	bool (*start_worker)(void);    /* each worker, also a successor */
 	void (*stop_worker)(void);
-	void (*finish)(void);       /* supervisor, at the end */
+	void (*finish)(void); /* supervisor, at the end */
 };
 
 /* Each module defines exactly one of these, with default visibility. */
@@ -149,10 +172,12 @@ int server_id(void);
 int64_t core_setting_int(const char *name);
 struct span core_setting_text(const char *name);
 /* Runs `work(data)` in worker `index` (by mail); `data` up to 200 bytes is copied. */
-bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data, size_t len);
+bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data,
+		 size_t len);
 /* The same for any process by its number (process_index of the receiver), e.g. for answers to RPC
  * processes. */
-bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data, size_t len);
+bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data,
+		  size_t len);
 unsigned process_index(void);
 /* Grows when a successor takes over the role: (index, incarnation) names a holder of leases. */
 uint32_t process_incarnation(unsigned process);

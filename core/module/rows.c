@@ -24,8 +24,8 @@ static bool has_room(struct row_set *set, struct arena *arena, size_t *capacity)
 	size_t more = *capacity ? 2 * *capacity : FIRST_VALUES;
 	if (more < used + set->columns)
 		more = used + set->columns;
-	struct db_value *values = arena_grow(
-		arena, set->values, used * sizeof(*values), more * sizeof(*values));
+	struct db_value *values =
+		arena_grow(arena, set->values, used * sizeof(*values), more * sizeof(*values));
 	if (!values)
 		return false;
 	set->values = values;
@@ -33,7 +33,8 @@ static bool has_room(struct row_set *set, struct arena *arena, size_t *capacity)
 	return true;
 }
 
-static bool add_row(struct row_set *set, struct arena *arena, const struct db_rows *rows, size_t *capacity)
+static bool add_row(struct row_set *set, struct arena *arena, const struct db_rows *rows,
+		    size_t *capacity)
 {
 	if (!has_room(set, arena, capacity))
 		return false;
@@ -58,7 +59,8 @@ bool row_set_read(struct db_rows *rows, struct arena *arena, struct row_set *out
 	while (is_good && db_next(rows))
 		is_good = add_row(out, arena, rows, &capacity);
 	if (!is_good)
-		log_error("a query brings more than there is room for; %u rows were read", out->rows);
+		log_error("a query brings more than there is room for; %u rows were read",
+			  out->rows);
 	return db_end(rows) == DB_OK && is_good;
 }
 

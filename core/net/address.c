@@ -113,7 +113,8 @@ bool end_point_parse(struct span text, struct end_point *out_end)
 		port = span_slice(text, close + 1, text.len);
 		if (port.len && port.at[0] != ':')
 			return false;
-	} else if (span_find(text, ':', 0) == text.len || /* a bare IPv6 address has several colons */
+	} else if (span_find(text, ':', 0) ==
+			   text.len || /* a bare IPv6 address has several colons */
 		   span_find(text, ':', span_find(text, ':', 0) + 1) == text.len) {
 		size_t at = span_find(text, ':', 0);
 		host = span_slice(text, 0, at);
@@ -146,7 +147,8 @@ uint64_t end_point_hash(const struct end_point *a)
 	return hash_mix(hash_bytes(a->ip, sizeof(a->ip)), (uint64_t)a->port << 8 | a->transport);
 }
 
-bool end_point_in_network(const struct end_point *a, const struct end_point *net, unsigned prefix_bits)
+bool end_point_in_network(const struct end_point *a, const struct end_point *net,
+			  unsigned prefix_bits)
 {
 	if (a->family != net->family)
 		return false;
@@ -229,7 +231,7 @@ socklen_t end_point_to_sockaddr(const struct end_point *a, struct sockaddr_stora
 }
 
 void end_point_from_sockaddr(const struct sockaddr_storage *address, enum transport transport,
-	struct end_point *out_end)
+			     struct end_point *out_end)
 {
 	struct end_point end = { .transport = (uint8_t)transport };
 	if (address->ss_family == AF_INET) {

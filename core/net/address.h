@@ -35,11 +35,13 @@ struct end_point {
 /* "[proto:]ip[:port]" as in listen=, $fs and RPC; an absent port stays 0, an absent transport stays
  * TRANSPORT_NONE. */
 [[nodiscard]] bool end_point_parse(struct span text, struct end_point *out_end);
-bool end_point_equal(const struct end_point *a, const struct end_point *b); /* ip, port, transport */
+bool end_point_equal(const struct end_point *a,
+		     const struct end_point *b); /* ip, port, transport */
 bool end_point_same_ip(const struct end_point *a, const struct end_point *b);
 uint64_t end_point_hash(const struct end_point *a);
 /* Is `a` inside the network `net`/`prefix_bits`? */
-bool end_point_in_network(const struct end_point *a, const struct end_point *net, unsigned prefix_bits);
+bool end_point_in_network(const struct end_point *a, const struct end_point *net,
+			  unsigned prefix_bits);
 bool end_point_is_any(const struct end_point *a);
 
 /* "1.2.3.4" or "2001:db8::1" (no brackets). */
@@ -51,7 +53,7 @@ void end_point_write(struct writer *w, const struct end_point *a);
 
 socklen_t end_point_to_sockaddr(const struct end_point *a, struct sockaddr_storage *out_address);
 void end_point_from_sockaddr(const struct sockaddr_storage *address, enum transport transport,
-	struct end_point *out_end);
+			     struct end_point *out_end);
 
 /* "UDP" … as in Via and $pr upper case; "udp" for URIs. "NONE"/"none" for TRANSPORT_NONE. */
 const char *transport_name(enum transport transport);

@@ -82,8 +82,7 @@ void blocklist_add(const struct end_point *to, int64_t duration_ms)
 	if (!list.set)
 		return;
 	uint64_t hash = end_point_hash(to);
-	int64_t until_ms =
-		clock_ms() + (duration_ms ? duration_ms : list.options.expire_s * 1000);
+	int64_t until_ms = clock_ms() + (duration_ms ? duration_ms : list.options.expire_s * 1000);
 	if (is_full() && sweep(false) == 0) {
 		log_warning("the blocklist of destinations is full; raise dst_blocklist_mem");
 		return;
@@ -141,7 +140,8 @@ struct blocklist_figures blocklist_figures(void)
 
 bool blocklist_next(uint64_t *cursor, struct end_point *out_to, int64_t *out_remaining_ms)
 {
-	for (uint64_t number = *cursor >> 32; list.set && number < shard_count(list.set); number++) {
+	for (uint64_t number = *cursor >> 32; list.set && number < shard_count(list.set);
+	     number++) {
 		uint32_t inner = number == *cursor >> 32 ? (uint32_t)*cursor : 0;
 		struct shard *shard = shard_lock_number(list.set, (unsigned)number);
 		struct entry *entry = slot_each(shard, &inner);

@@ -8,11 +8,12 @@
 #include "core/base/hash.h"
 
 /* Uncompresses a name that begins at `at`; returns its bytes there, 0 when it is no name. */
-static int read_name(const ns_msg *message, const unsigned char *at, char out_name[DNS_NAME_MOST + 1],
-	size_t *out_len)
+static int read_name(const ns_msg *message, const unsigned char *at,
+		     char out_name[DNS_NAME_MOST + 1], size_t *out_len)
 {
 	char name[NS_MAXDNAME];
-	int used = ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), at, name, sizeof(name));
+	int used = ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), at, name,
+				      sizeof(name));
 	size_t len = used > 0 ? strlen(name) : 0;
 	if (len == 0 || len > DNS_NAME_MOST)
 		return 0;
@@ -27,7 +28,8 @@ static bool read_service(const ns_msg *message, const ns_rr *record, struct dns_
 {
 	const unsigned char *data = ns_rr_rdata(*record);
 	size_t len;
-	if (ns_rr_rdlen(*record) < 7 || !read_name(message, data + 6, out->target, &len) || strcmp(out->target, ".") == 0)
+	if (ns_rr_rdlen(*record) < 7 || !read_name(message, data + 6, out->target, &len) ||
+	    strcmp(out->target, ".") == 0)
 		return false;
 	out->priority = (uint16_t)ns_get16(data);
 	out->weight = (uint16_t)ns_get16(data + 2);
@@ -49,14 +51,16 @@ static bool take_string(const unsigned char **at, const unsigned char *end, stru
 /* NAPTR RDATA = order preference flags services regexp replacement */
 static bool read_pointer(const ns_msg *message, const ns_rr *record, struct dns_pointer *out)
 {
-	const unsigned char *data = ns_rr_rdata(*record), *end = data + ns_rr_rdlen(*record), *at = data + 4;
+	const unsigned char *data = ns_rr_rdata(*record), *end = data + ns_rr_rdlen(*record),
+			    *at = data + 4;
 	struct span flags, service, expression;
 	size_t len;
-	if (ns_rr_rdlen(*record) < 8 || !take_string(&at, end, &flags) || !take_string(&at, end, &service) ||
-		!take_string(&at, end, &expression) || at >= end)
+	if (ns_rr_rdlen(*record) < 8 || !take_string(&at, end, &flags) ||
+	    !take_string(&at, end, &service) || !take_string(&at, end, &expression) || at >= end)
 		return false;
-	if (!span_equal_nocase(flags, SPAN_OF("s")) || expression.len || service.len > sizeof(out->service) ||
-		!read_name(message, at, out->replacement, &len) || strcmp(out->replacement, ".") == 0)
+	if (!span_equal_nocase(flags, SPAN_OF("s")) || expression.len ||
+	    service.len > sizeof(out->service) || !read_name(message, at, out->replacement, &len) ||
+	    strcmp(out->replacement, ".") == 0)
 		return false;
 	out->order = (uint16_t)ns_get16(data);
 	out->preference = (uint16_t)ns_get16(data + 2);
@@ -74,7 +78,8 @@ static int64_t walk_answers(struct span answer, int type, take_record take, void
 {
 	ns_msg message;
 	int64_t ttl_s = DNS_TTL_MOST_S;
-	if (answer.len > NS_MAXMSG || ns_initparse((const unsigned char *)answer.at, (int)answer.len, &message) != 0)
+	if (answer.len > NS_MAXMSG ||
+	    ns_initparse((const unsigned char *)answer.at, (int)answer.len, &message) != 0)
 		return ttl_s;
 	for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
 		ns_rr record;
@@ -91,14 +96,16 @@ static int64_t walk_answers(struct span answer, int type, take_record take, void
 static void take_service(const ns_msg *message, const ns_rr *record, void *list)
 {
 	struct dns_services *all = list;
-	if (all->count < DNS_RECORDS_MOST && read_service(message, record, &all->services[all->count]))
+	if (all->count < DNS_RECORDS_MOST &&
+	    read_service(message, record, &all->services[all->count]))
 		all->count++;
 }
 
 static void take_pointer(const ns_msg *message, const ns_rr *record, void *list)
 {
 	struct dns_pointers *all = list;
-	if (all->count < DNS_RECORDS_MOST && read_pointer(message, record, &all->pointers[all->count]))
+	if (all->count < DNS_RECORDS_MOST &&
+	    read_pointer(message, record, &all->pointers[all->count]))
 		all->count++;
 }
 
@@ -139,9 +146,11 @@ void dns_order_services(struct dns_services *all, bool draws)
 	for (unsigned i = 0; i < all->count; i++) {
 		unsigned best = i;
 		for (unsigned j = i; j < all->count; j++) {
-			const struct dns_service *one = &all->services[j], *first = &all->services[best];
+			const struct dns_service *one = &all->services[j],
+						 *first = &all->services[best];
 			if (one->priority < first->priority ||
-				(!draws && one->priority == first->priority && one->weight > first->weight))
+			    (!draws && one->priority == first->priority &&
+			     one->weight > first->weight))
 				best = j;
 		}
 		if (draws)

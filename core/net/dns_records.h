@@ -6,8 +6,8 @@
 #include "core/base/span.h"
 
 #define DNS_RECORDS_MOST 16
-#define DNS_NAME_MOST 255
-#define DNS_TTL_MOST_S 86400
+#define DNS_NAME_MOST    255
+#define DNS_TTL_MOST_S   86400
 
 struct dns_service { /* one SRV record */
 	uint16_t priority, weight, port;

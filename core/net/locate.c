@@ -38,7 +38,8 @@ bool locate_fails_over(void)
 	return options.fails_over;
 }
 
-static void add_target(struct located *located, struct end_point address, uint16_t port, enum transport transport)
+static void add_target(struct located *located, struct end_point address, uint16_t port,
+		       enum transport transport)
 {
 	if (located->count == LOCATE_MOST)
 		return;
@@ -47,7 +48,8 @@ static void add_target(struct located *located, struct end_point address, uint16
 	located->targets[located->count++] = address;
 }
 
-static bool add_host(struct located *located, struct span host, uint16_t port, enum transport transport)
+static bool add_host(struct located *located, struct span host, uint16_t port,
+		     enum transport transport)
 {
 	struct resolved_addresses found;
 	struct end_point literal = { 0 };
@@ -71,15 +73,17 @@ static bool add_services(struct located *located, struct span name, enum transpo
 		return false;
 	for (unsigned i = 0; i < found.count; i++)
 		add_host(located, span_make(found.services[i].target, found.services[i].target_len),
-			found.services[i].port, transport);
+			 found.services[i].port, transport);
 	return located->count > before;
 }
 
-static bool add_services_of(struct located *located, struct span host, const struct service *service)
+static bool add_services_of(struct located *located, struct span host,
+			    const struct service *service)
 {
 	char name[DNS_NAME_MOST + 32];
 	int len = snprintf(name, sizeof(name), "%s.%.*s", service->prefix, SPAN_ARGS(host));
-	return len < (int)sizeof(name) && add_services(located, span_make(name, (size_t)len), service->transport);
+	return len < (int)sizeof(name) &&
+	       add_services(located, span_make(name, (size_t)len), service->transport);
 }
 
 static const struct service *service_of(enum transport transport)
@@ -93,8 +97,8 @@ static const struct service *service_of(enum transport transport)
 /* May DNS choose this transport? A sips URI wants the secure ones (RFC 3261 26.2.2). */
 static bool is_eligible(const struct service *service, bool is_secure)
 {
-	return (options.supported & 1u << service->transport) && options.preferences[service->transport] >= 0 &&
-	       (service->is_secure || !is_secure);
+	return (options.supported & 1u << service->transport) &&
+	       options.preferences[service->transport] >= 0 && (service->is_secure || !is_secure);
 }
 
 /* ---- NAPTR ------------------------------------------------------------------------------------------------- */
@@ -132,14 +136,15 @@ static bool add_pointers(struct located *located, struct span host, bool is_secu
 		const struct dns_pointer *best = NULL;
 		for (unsigned i = 0; i < found.count; i++) {
 			const struct dns_pointer *one = &found.pointers[i];
-			if (!(used & 1u << i) && pointed_service(one, is_secure) && (!best || is_better(one, best, is_secure)))
+			if (!(used & 1u << i) && pointed_service(one, is_secure) &&
+			    (!best || is_better(one, best, is_secure)))
 				best = one;
 		}
 		if (!best)
 			break;
 		used |= 1u << (best - found.pointers);
 		add_services(located, span_make(best->replacement, best->replacement_len),
-			pointed_service(best, is_secure)->transport);
+			     pointed_service(best, is_secure)->transport);
 	}
 	return located->count > 0;
 }
@@ -153,8 +158,10 @@ static bool add_any_service(struct located *located, struct span host, bool is_s
 	for (size_t round = 0; round < SERVICE_COUNT; round++) {
 		const struct service *best = NULL;
 		for (size_t i = 0; i < SERVICE_COUNT; i++)
-			if (is_eligible(&services[i], is_secure) && !(asked & 1u << services[i].transport) &&
-				(!best || options.preferences[services[i].transport] > options.preferences[best->transport]))
+			if (is_eligible(&services[i], is_secure) &&
+			    !(asked & 1u << services[i].transport) &&
+			    (!best || options.preferences[services[i].transport] >
+					      options.preferences[best->transport]))
 				best = &services[i];
 		if (!best)
 			break;
@@ -166,30 +173,35 @@ static bool add_any_service(struct located *located, struct span host, bool is_s
 }
 
 /* RFC 3263 4: `transport` NONE lets DNS choose. */
-static bool locate(struct span host, uint16_t port, enum transport transport, bool is_secure, struct located *located)
+static bool locate(struct span host, uint16_t port, enum transport transport, bool is_secure,
+		   struct located *located)
 {
 	struct end_point literal = { 0 };
 	enum transport usual = is_secure ? TRANSPORT_TLS : TRANSPORT_UDP;
 	bool is_open = port == 0 && !end_point_parse_ip(host, &literal);
 	located->count = 0;
-	if (is_open && transport != TRANSPORT_NONE && add_services_of(located, host, service_of(transport)))
+	if (is_open && transport != TRANSPORT_NONE &&
+	    add_services_of(located, host, service_of(transport)))
 		return true;
 	if (is_open && transport == TRANSPORT_NONE &&
-		(add_pointers(located, host, is_secure) || add_any_service(located, host, is_secure)))
+	    (add_pointers(located, host, is_secure) || add_any_service(located, host, is_secure)))
 		return true;
 	return add_host(located, host, port, transport == TRANSPORT_NONE ? usual : transport);
 }
 
-bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located)
+bool locate_host(struct span host, uint16_t port, enum transport transport,
+		 struct located *out_located)
 {
-	return locate(host, port, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, false, out_located);
+	return locate(host, port, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, false,
+		      out_located);
 }
 
 bool locate_uri(struct span uri, struct located *out_located)
 {
 	struct sip_uri parsed;
 	out_located->count = 0;
-	if (!uri_parse(uri, &parsed) || !uri_is_sip(&parsed) || parsed.transport == SIP_TRANSPORT_OTHER)
+	if (!uri_parse(uri, &parsed) || !uri_is_sip(&parsed) ||
+	    parsed.transport == SIP_TRANSPORT_OTHER)
 		return false;
 	enum transport transport = (enum transport)parsed.transport;
 	bool is_secure = parsed.scheme == URI_SIPS;
@@ -197,7 +209,8 @@ bool locate_uri(struct span uri, struct located *out_located)
 		transport = TRANSPORT_TLS;
 	if (is_secure && transport == TRANSPORT_WS)
 		transport = TRANSPORT_WSS;
-	return locate(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport, is_secure, out_located);
+	return locate(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport,
+		      is_secure, out_located);
 }
 
 int locate_failure(struct span uri)

@@ -13,9 +13,9 @@ struct located {
 };
 
 struct locate_options {
-	bool asks_naptr;                      /* RFC 3263 4.1; else SRV records are asked for at once */
-	bool fails_over;                      /* further targets are tried when one fails (4.3) */
-	bool prefers_own;                     /* the preferences below before the order of the records */
+	bool asks_naptr;  /* RFC 3263 4.1; else SRV records are asked for at once */
+	bool fails_over;  /* further targets are tried when one fails (4.3) */
+	bool prefers_own; /* the preferences below before the order of the records */
 	int32_t preferences[TRANSPORT_COUNT]; /* larger is better; below 0: never chosen by DNS */
 	uint32_t supported;                   /* 1 << transport of those that we can send by */
 };
@@ -27,7 +27,8 @@ bool locate_fails_over(void);
  * names are found. False: nothing found; *out_located has count 0. */
 bool locate_uri(struct span uri, struct located *out_located);
 /* The same for a host with an optional port (0) and transport (NONE: UDP), as in Via and forward(). */
-bool locate_host(struct span host, uint16_t port, enum transport transport, struct located *out_located);
+bool locate_host(struct span host, uint16_t port, enum transport transport,
+		 struct located *out_located);
 /* Why a URI cannot be located, as the status of an answer: 479 it is malformed, 416 its scheme is
  * unknown (RFC 3261 16.3), 478 nobody knows its host. */
 int locate_failure(struct span uri);

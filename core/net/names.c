@@ -19,7 +19,7 @@ static bool is_below(struct span name, struct span domain)
 static unsigned loopback(struct end_point *out_addresses, unsigned most)
 {
 	static const struct end_point known[] = { { .family = AF_INET, .ip = { 127, 0, 0, 1 } },
-		{ .family = AF_INET6, .ip = { [15] = 1 } } };
+						  { .family = AF_INET6, .ip = { [15] = 1 } } };
 	unsigned count = 0;
 	while (count < most && count < sizeof(known) / sizeof(known[0])) {
 		out_addresses[count] = known[count];
@@ -56,7 +56,7 @@ unsigned name_addresses(struct span name, struct end_point *out_addresses, unsig
 	if (is_below(name, SPAN_OF("localhost")))
 		return loopback(out_addresses, most);
 	if (name.len == 0 || name.len >= sizeof(copy) || memchr(name.at, '\0', name.len) ||
-		is_below(name, SPAN_OF("invalid")))
+	    is_below(name, SPAN_OF("invalid")))
 		return 0;
 	memcpy(copy, name.at, name.len);
 	copy[name.len] = '\0';

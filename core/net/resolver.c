@@ -17,9 +17,9 @@
 #include "core/shm/counters.h"
 
 #define CACHE_ENTRIES 1024 /* direct mapped: a newer name replaces an older one */
-#define FAILURE_S 5        /* DNS itself was out of reach */
-#define TRY_MS 1000
-#define TRIES 3
+#define FAILURE_S     5    /* DNS itself was out of reach */
+#define TRY_MS        1000
+#define TRIES         3
 
 enum record_kind { RECORD_ADDRESS, RECORD_SERVICE, RECORD_POINTER };
 
@@ -64,9 +64,17 @@ static struct {
 	counter_id failed, slow;
 	struct resolver_options options;
 } state = {
-	.timer = LOOP_TIMER_INIT, .sweeper = LOOP_TIMER_INIT,
-	.options = { .ipv4 = true, .ipv6 = true, .use_cache = true, .max_ttl_s = DNS_TTL_MOST_S, .negative_ttl_s = 60,
-		.sweep_s = 120, .bytes_most = 500 << 10, .search = true, .draws_services = true },
+	.timer = LOOP_TIMER_INIT,
+	.sweeper = LOOP_TIMER_INIT,
+	.options = { .ipv4 = true,
+		     .ipv6 = true,
+		     .use_cache = true,
+		     .max_ttl_s = DNS_TTL_MOST_S,
+		     .negative_ttl_s = 60,
+		     .sweep_s = 120,
+		     .bytes_most = 500 << 10,
+		     .search = true,
+		     .draws_services = true },
 };
 
 void resolver_configure(const struct resolver_options *options)
@@ -81,8 +89,10 @@ const struct resolver_options *resolver_options(void)
 
 void resolver_prepare(void)
 {
-	state.failed = counter_register("dns", "failed_dns_request", "questions that DNS did not answer", COUNTER_COUNT);
-	state.slow = counter_register("dns", "slow_dns_request", "answers slower than dns_slow_query_ms", COUNTER_COUNT);
+	state.failed = counter_register("dns", "failed_dns_request",
+					"questions that DNS did not answer", COUNTER_COUNT);
+	state.slow = counter_register("dns", "slow_dns_request",
+				      "answers slower than dns_slow_query_ms", COUNTER_COUNT);
 }
 
 /* ---- cache ------------------------------------------------------------------------------------------------ */
@@ -106,7 +116,7 @@ static const struct entry *cache_find(enum record_kind kind, struct span name)
 {
 	const struct entry *entry = *cache_place(kind, name);
 	bool is_it = entry && entry->kind == kind && entry->expires_ms > clock_ms() &&
-		span_equal_nocase(span_make(entry->name, entry->name_len), name);
+		     span_equal_nocase(span_make(entry->name, entry->name_len), name);
 	state.figures.hits += is_it;
 	return is_it ? entry : NULL;
 }
@@ -147,7 +157,8 @@ static void cache_keep(const struct question *question, struct span name)
 	size_t bytes = offsetof(struct entry, records) + answer->count * record_bytes[answer->kind];
 	struct entry **place = cache_place(answer->kind, name);
 	cache_drop(place);
-	struct entry *kept = state.options.use_cache && cache_make_room(bytes) ? malloc(bytes) : NULL;
+	struct entry *kept =
+		state.options.use_cache && cache_make_room(bytes) ? malloc(bytes) : NULL;
 	if (!kept)
 		return; /* asked again next time */
 	memcpy(kept, answer, bytes);
@@ -175,7 +186,7 @@ static void on_socket(int fd, unsigned events, void *owner)
 {
 	(void)owner;
 	ares_process_fd(state.channel, events & LOOP_READ ? fd : ARES_SOCKET_BAD,
-		events & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
+			events & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -204,7 +215,8 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 static void limit_servers(void)
 {
 	struct ares_addr_port_node *servers;
-	if (state.options.servers_most == 0 || ares_get_servers_ports(state.channel, &servers) != ARES_SUCCESS)
+	if (state.options.servers_most == 0 ||
+	    ares_get_servers_ports(state.channel, &servers) != ARES_SUCCESS)
 		return;
 	struct ares_addr_port_node *last = servers;
 	for (int64_t i = 1; last && i < state.options.servers_most; i++)
@@ -221,24 +233,31 @@ static void limit_servers(void)
 static bool channel_ready(void)
 {
 	const struct resolver_options *chosen = &state.options;
-	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS | ARES_OPT_FLAGS;
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS |
+		   ARES_OPT_FLAGS;
 	struct ares_options options = { .timeout = chosen->try_ms ? (int)chosen->try_ms : TRY_MS,
-		.tries = chosen->tries ? (int)chosen->tries : TRIES, .sock_state_cb = on_socket_state,
-		.flags = chosen->search ? 0 : ARES_FLAG_NOSEARCH, .lookups = (char[]){ 'f', 'b', '\0' } };
+					.tries = chosen->tries ? (int)chosen->tries : TRIES,
+					.sock_state_cb = on_socket_state,
+					.flags = chosen->search ? 0 : ARES_FLAG_NOSEARCH,
+					.lookups = (char[]){ 'f', 'b', '\0' } };
 	if (state.owner == getpid())
 		return true;
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-		ares_init_options(&state.channel, &options, mask) != ARES_SUCCESS) {
+	    ares_init_options(&state.channel, &options, mask) != ARES_SUCCESS) {
 		log_error("the resolver cannot be set up; host names are not found");
 		return false;
 	}
-	if (chosen->servers && ares_set_servers_ports_csv(state.channel, chosen->servers) != ARES_SUCCESS)
-		log_error("dns_servers: \"%s\" is no list of addresses; those of the system are asked", chosen->servers);
+	if (chosen->servers &&
+	    ares_set_servers_ports_csv(state.channel, chosen->servers) != ARES_SUCCESS)
+		log_error(
+			"dns_servers: \"%s\" is no list of addresses; those of the system are asked",
+			chosen->servers);
 	limit_servers();
 	state.owner = getpid();
 	loop_timer_start(&state.timer, TRY_MS / 4, TRY_MS / 4, on_timer, NULL);
 	if (chosen->sweep_s > 0)
-		loop_timer_start(&state.sweeper, chosen->sweep_s * 1000, chosen->sweep_s * 1000, on_sweep, NULL);
+		loop_timer_start(&state.sweeper, chosen->sweep_s * 1000, chosen->sweep_s * 1000,
+				 on_sweep, NULL);
 	return true;
 }
 
@@ -256,12 +275,15 @@ static void on_addresses(void *data, int status, int timeouts, struct ares_addri
 	(void)timeouts;
 	question->has_failed = is_out_of_reach(status);
 	question->ttl_s = DNS_TTL_MOST_S;
-	for (const struct ares_addrinfo_node *node = result ? result->nodes : NULL; node; node = node->ai_next) {
+	for (const struct ares_addrinfo_node *node = result ? result->nodes : NULL; node;
+	     node = node->ai_next) {
 		struct sockaddr_storage address = { 0 };
-		if (question->answer.count == DNS_RECORDS_MOST || (size_t)node->ai_addrlen > sizeof(address))
+		if (question->answer.count == DNS_RECORDS_MOST ||
+		    (size_t)node->ai_addrlen > sizeof(address))
 			continue;
 		memcpy(&address, node->ai_addr, (size_t)node->ai_addrlen);
-		end_point_from_sockaddr(&address, TRANSPORT_NONE,
+		end_point_from_sockaddr(
+			&address, TRANSPORT_NONE,
 			&question->answer.records.addresses[question->answer.count]);
 		question->answer.records.addresses[question->answer.count++].port = 0;
 		if (node->ai_ttl < question->ttl_s)
@@ -279,9 +301,11 @@ static void on_services(void *data, int status, int timeouts, unsigned char *byt
 	(void)timeouts;
 	question->has_failed = is_out_of_reach(status);
 	if (status == ARES_SUCCESS)
-		dns_read_services(span_make((const char *)bytes, (size_t)len), &found, &question->ttl_s);
+		dns_read_services(span_make((const char *)bytes, (size_t)len), &found,
+				  &question->ttl_s);
 	question->answer.count = found.count;
-	memcpy(question->answer.records.services, found.services, found.count * sizeof(found.services[0]));
+	memcpy(question->answer.records.services, found.services,
+	       found.count * sizeof(found.services[0]));
 	fiber_wake(&question->answered);
 }
 
@@ -292,9 +316,11 @@ static void on_pointers(void *data, int status, int timeouts, unsigned char *byt
 	(void)timeouts;
 	question->has_failed = is_out_of_reach(status);
 	if (status == ARES_SUCCESS)
-		dns_read_pointers(span_make((const char *)bytes, (size_t)len), &found, &question->ttl_s);
+		dns_read_pointers(span_make((const char *)bytes, (size_t)len), &found,
+				  &question->ttl_s);
 	question->answer.count = found.count;
-	memcpy(question->answer.records.pointers, found.pointers, found.count * sizeof(found.pointers[0]));
+	memcpy(question->answer.records.pointers, found.pointers,
+	       found.count * sizeof(found.pointers[0]));
 	fiber_wake(&question->answered);
 }
 
@@ -323,7 +349,8 @@ static void ask(int family, struct question *question)
 	question->has_failed = false;
 	state.figures.queries++;
 	send_question(question, family);
-	fiber_wait(&question->answered, -1); /* c-ares answers every question, in the end with a time-out */
+	fiber_wait(&question->answered,
+		   -1); /* c-ares answers every question, in the end with a time-out */
 	state.figures.failures += question->has_failed;
 	if (question->has_failed)
 		counter_inc(state.failed);
@@ -335,7 +362,8 @@ static void ask(int family, struct question *question)
 static void ask_addresses(struct question *question)
 {
 	const struct resolver_options *options = &state.options;
-	const int families[] = { options->prefers_ipv6 ? AF_INET6 : AF_INET, options->prefers_ipv6 ? AF_INET : AF_INET6 };
+	const int families[] = { options->prefers_ipv6 ? AF_INET6 : AF_INET,
+				 options->prefers_ipv6 ? AF_INET : AF_INET6 };
 	for (unsigned i = 0; i < 2 && question->answer.count == 0 && !question->has_failed; i++)
 		if (families[i] == AF_INET ? options->ipv4 : options->ipv6)
 			ask(families[i], question);
@@ -345,7 +373,7 @@ static struct question *find_asking(enum record_kind kind, struct span name)
 {
 	struct question *one = state.asking;
 	while (one && (one->answer.kind != kind ||
-			      !span_equal_nocase(span_make(one->answer.name, one->answer.name_len), name)))
+		       !span_equal_nocase(span_make(one->answer.name, one->answer.name_len), name)))
 		one = one->next;
 	return one;
 }
@@ -388,7 +416,8 @@ static void ask_once(enum record_kind kind, struct span name, struct question *q
 
 /* What is known of the name, after asking when that is possible: the cached entry, or `scratch`. NULL
  * when nothing can be told. */
-static const struct entry *look_up(enum record_kind kind, struct span name, struct question *scratch)
+static const struct entry *look_up(enum record_kind kind, struct span name,
+				   struct question *scratch)
 {
 	if (name.len && name.at[name.len - 1] == '.')
 		name.len--;

@@ -14,22 +14,22 @@ struct resolved_addresses {
 
 struct resolver_options {
 	/* addresses */
-	bool ipv4, ipv6;        /* which families are of use */
-	bool prefers_ipv6;      /* asked for first */
+	bool ipv4, ipv6;   /* which families are of use */
+	bool prefers_ipv6; /* asked for first */
 	/* cache */
 	bool use_cache;
-	bool drops_live;        /* a full cache forgets records that still hold; else it keeps no new ones */
+	bool drops_live; /* a full cache forgets records that still hold; else it keeps no new ones */
 	int64_t min_ttl_s, max_ttl_s, negative_ttl_s;
-	int64_t sweep_s;        /* how often what has expired is forgotten */
+	int64_t sweep_s; /* how often what has expired is forgotten */
 	size_t bytes_most;
 	/* questions */
-	int64_t try_ms;         /* 0: the system's */
-	int64_t tries;          /* 0: the system's */
-	int64_t servers_most;   /* 0: all */
-	bool search;            /* names without a dot get the domains of resolv.conf */
-	int64_t slow_ms;        /* answers that take longer are counted; 0: none */
-	const char *servers;    /* "ip:port,…" instead of resolv.conf's; NULL: those */
-	bool draws_services;    /* SRV records of one priority are drawn by weight; else the heaviest is first */
+	int64_t try_ms;       /* 0: the system's */
+	int64_t tries;        /* 0: the system's */
+	int64_t servers_most; /* 0: all */
+	bool search;          /* names without a dot get the domains of resolv.conf */
+	int64_t slow_ms;      /* answers that take longer are counted; 0: none */
+	const char *servers;  /* "ip:port,…" instead of resolv.conf's; NULL: those */
+	bool draws_services; /* SRV records of one priority are drawn by weight; else the heaviest is first */
 };
 
 /* The options hold from the next question on; `options->servers` must stay. Before the first question. */

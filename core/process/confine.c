@@ -77,9 +77,10 @@ static int refuse_namespaces(scmp_filter_ctx filter)
 	for (unsigned bit = 0; bit < 32 && !wrong; bit++)
 		if ((unsigned)NEW_NAMESPACES & 1u << bit)
 			wrong = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-				SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit));
+						 SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit));
 	/* The arguments of clone3 lie in memory, where no filter sees them; the library goes back to clone. */
-	return wrong ? wrong : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return wrong ? wrong
+		     : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
 /* All families but local, IPv4, IPv6, and the one that tells of interfaces and routes. */
@@ -89,10 +90,12 @@ static int refuse_sockets(scmp_filter_ctx filter)
 	int wrong = 0, from = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(families) && !wrong; from = families[i++] + 1)
 		for (int family = from; family < families[i] && !wrong; family++)
-			wrong = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
-	return wrong ? wrong : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-		SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+			wrong = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+						 SCMP_SYS(socket), 1,
+						 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	return wrong ? wrong
+		     : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+					SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
 }
 
 static int fill(scmp_filter_ctx filter)
@@ -114,7 +117,9 @@ static int fill(scmp_filter_ctx filter)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int wrong = filter ? fill(filter) : -ENOMEM;
 	if (wrong)
-		log_warning("no system calls are refused: %s; confinement=1 says that this is meant", strerror(-wrong));
+		log_warning(
+			"no system calls are refused: %s; confinement=1 says that this is meant",
+			strerror(-wrong));
 	if (filter)
 		seccomp_release(filter);
 }

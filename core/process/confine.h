@@ -8,7 +8,7 @@
 enum confinement {
 	CONFINE_NOTHING,
 	CONFINE_PRIVILEGES, /* capabilities, and that a program which is run may gain any (PR_SET_NO_NEW_PRIVS) */
-	CONFINE_CALLS,      /* also the system calls that a SIP server has no use for (seccomp(2)) */
+	CONFINE_CALLS, /* also the system calls that a SIP server has no use for (seccomp(2)) */
 };
 
 /* Confines this process and all that it will fork, for good. With `keeps_files` root goes on reading

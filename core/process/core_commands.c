@@ -80,8 +80,9 @@ static void run_runinfo(struct rpc_call *call)
 	rpc_add_text(call, node, "time_now", time_text(clock_wall_s(), text));
 	rpc_add_text(call, node, "time_started", time_text(server_start_wall_s(), text));
 	rpc_add_int(call, node, "uptime_secs", uptime);
-	rpc_add_printf(call, node, "utime_days", "%lldd %lldh %lldm %llds", (long long)(uptime / 86400),
-		(long long)(uptime / 3600 % 24), (long long)(uptime / 60 % 60), (long long)(uptime % 60));
+	rpc_add_printf(call, node, "utime_days", "%lldd %lldh %lldm %llds",
+		       (long long)(uptime / 86400), (long long)(uptime / 3600 % 24),
+		       (long long)(uptime / 60 % 60), (long long)(uptime % 60));
 }
 
 static void run_uptime(struct rpc_call *call)
@@ -163,7 +164,9 @@ static void run_psx(struct rpc_call *call)
 
 static int process_rank(const struct role *role)
 {
-	return role->kind == ROLE_SUPERVISOR ? 0 : role->kind == ROLE_WORKER ? (int)role->number + 1 : -2;
+	return role->kind == ROLE_SUPERVISOR ? 0
+	       : role->kind == ROLE_WORKER   ? (int)role->number + 1
+					     : -2;
 }
 
 static void run_psa(struct rpc_call *call)
@@ -231,13 +234,16 @@ static void run_sockets_list(struct rpc_call *call)
 		struct writer w = writer_fixed(text, sizeof(text));
 		struct rpc_node *node = rpc_add_struct(call, all, "socket");
 		end_point_write_ip(&w, &listener->address);
-		rpc_add_text(call, node, "proto", span_from(transport_name_lower((enum transport)listener->address.transport)));
+		rpc_add_text(call, node, "proto",
+			     span_from(transport_name_lower(
+				     (enum transport)listener->address.transport)));
 		rpc_add_text(call, node, "address", writer_result(&w));
 		rpc_add_text(call, node, "ipaddress", writer_result(&w));
 		rpc_add_printf(call, node, "port", "%u", listener->address.port);
 		rpc_add_text(call, node, "mcast", SPAN_OF("no"));
 		rpc_add_text(call, node, "mhomed", SPAN_OF("no"));
-		rpc_add_text(call, node, "virtual", listener->is_virtual ? SPAN_OF("yes") : SPAN_OF("no"));
+		rpc_add_text(call, node, "virtual",
+			     listener->is_virtual ? SPAN_OF("yes") : SPAN_OF("no"));
 	}
 }
 
@@ -284,21 +290,24 @@ static void run_reload(struct rpc_call *call)
 	if (reload_script(rpc_arena(call), &report))
 		rpc_add_text(call, NULL, NULL, SPAN_OF("the script was reloaded"));
 	else
-		rpc_fault(call, 500, "the script was not reloaded, the old one goes on:\n%.*s", SPAN_ARGS(report));
+		rpc_fault(call, 500, "the script was not reloaded, the old one goes on:\n%.*s",
+			  SPAN_ARGS(report));
 }
 
 static void run_drain(struct rpc_call *call)
 {
 	int64_t wanted = 1, seconds = 60;
 	if ((rpc_arg_count(call) > 0 && !rpc_need_int(call, 0, "on", &wanted)) ||
-		(rpc_arg_count(call) > 1 && !rpc_need_int(call, 1, "retry_after", &seconds)))
+	    (rpc_arg_count(call) > 1 && !rpc_need_int(call, 1, "retry_after", &seconds)))
 		return;
 	if (rpc_arg_count(call) > 0)
-		overload_set_drain(wanted != 0, (uint32_t)(seconds < 1 ? 1 : seconds > 86400 ? 86400 : seconds));
+		overload_set_drain(wanted != 0, (uint32_t)(seconds < 1       ? 1
+							   : seconds > 86400 ? 86400
+									     : seconds));
 	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 	rpc_add_int(call, node, "draining", overload_is_draining());
 	rpc_add_int(call, node, "refused",
-		counter_read(counter_find(SPAN_OF("core"), SPAN_OF("refused_drain"))));
+		    counter_read(counter_find(SPAN_OF("core"), SPAN_OF("refused_drain"))));
 }
 
 static const struct rpc_command commands[] = {

@@ -52,7 +52,9 @@ static void run_delete_all(struct rpc_call *call)
 
 static void run_not_shared(struct rpc_call *call)
 {
-	rpc_fault(call, 500, "not available: each process has a DNS cache of its own; dns.delete_all empties them");
+	rpc_fault(
+		call, 500,
+		"not available: each process has a DNS cache of its own; dns.delete_all empties them");
 }
 
 /* ---- the blocklist ---------------------------------------------------------------------------------- */
@@ -75,7 +77,8 @@ static void run_blocklist_view(struct rpc_call *call)
 		char text[END_POINT_TEXT_MAX];
 		struct writer w = writer_fixed(text, sizeof(text));
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
-		rpc_add_text(call, node, "protocol", span_from(transport_name_lower((enum transport)to.transport)));
+		rpc_add_text(call, node, "protocol",
+			     span_from(transport_name_lower((enum transport)to.transport)));
 		end_point_write_ip(&w, &to);
 		rpc_add_text(call, node, "ip", writer_result(&w));
 		rpc_add_int(call, node, "port", to.port);
@@ -102,7 +105,8 @@ static void run_blocklist_add(struct rpc_call *call)
 	if (!has_blocklist(call) || !rpc_need_text(call, 0, "address", &text))
 		return;
 	if (!end_point_parse(text, &to)) {
-		rpc_fault(call, 400, "\"%.*s\" is no address; write proto:ip:port", SPAN_ARGS(text));
+		rpc_fault(call, 400, "\"%.*s\" is no address; write proto:ip:port",
+			  SPAN_ARGS(text));
 		return;
 	}
 	to.transport = to.transport ? to.transport : TRANSPORT_UDP;

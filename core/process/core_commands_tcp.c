@@ -76,7 +76,8 @@ static void run_tcp_options(struct rpc_call *call)
 	for (uint32_t i = 0; i < fields.count; i++)
 		if (span_starts_with(span_from(fields.rows[i].name), SPAN_OF(PREFIX)))
 			show_option(call, node, &fields.rows[i]);
-	rpc_add_int(call, node, "max_tls_connections(soft)", core_settings()->stream.tls_max_connections);
+	rpc_add_int(call, node, "max_tls_connections(soft)",
+		    core_settings()->stream.tls_max_connections);
 }
 
 static const struct rpc_command commands[] = {

@@ -8,8 +8,12 @@
 #include "core/script/uri_edit.h"
 #include "core/transport/stream.h"
 
-struct number_args { int64_t number; };
-struct text_args { struct span text; };
+struct number_args {
+	int64_t number;
+};
+struct text_args {
+	struct span text;
+};
 
 /* ---- flags ------------------------------------------------------------------------------------------ */
 
@@ -18,9 +22,9 @@ static const struct field setflag_fields[] = {
 };
 #define resetflag_fields setflag_fields
 #define isflagset_fields setflag_fields
-#define setflag_args number_args
-#define resetflag_args number_args
-#define isflagset_args number_args
+#define setflag_args     number_args
+#define resetflag_args   number_args
+#define isflagset_args   number_args
 SCRIPT_HANDLER(setflag)
 SCRIPT_HANDLER(resetflag)
 SCRIPT_HANDLER(isflagset)
@@ -102,8 +106,14 @@ static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
 		log_debug("the Request-URI is malformed: %.*s", SPAN_ARGS(message_uri(run->msg)));
 		return false;
 	}
-	*out_parts = (struct uri_parts){ .user = uri_seen_user(&uri), .user_params = uri_seen_user_params(&uri), .password = uri.password, .host = uri.host,
-		.port = uri.port_text, .params = uri.params, .scheme = uri.scheme_text, .headers = uri.headers };
+	*out_parts = (struct uri_parts){ .user = uri_seen_user(&uri),
+					 .user_params = uri_seen_user_params(&uri),
+					 .password = uri.password,
+					 .host = uri.host,
+					 .port = uri.port_text,
+					 .params = uri.params,
+					 .scheme = uri.scheme_text,
+					 .headers = uri.headers };
 	return true;
 }
 
@@ -137,31 +147,34 @@ static int uri_put_together(struct script_run *run, const struct uri_parts *part
 		writer_char(&w, '?');
 		writer_span(&w, parts->headers);
 	}
-	return !w.failed && message_set_uri(run->msg, writer_result(&w)) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return !w.failed && message_set_uri(run->msg, writer_result(&w)) ? SCRIPT_TRUE
+									 : SCRIPT_FALSE;
 }
 
-static const struct field text_fields[] = { FIELD(struct text_args, text, "text, may contain variables") };
-static const struct field number_fields[] = { FIELD(struct number_args, number, "number of characters", .min = 0, .max = 65535) };
-#define rewriteuri_args text_args
-#define rewriteuri_fields text_fields
-#define rewriteuser_args text_args
-#define rewriteuser_fields text_fields
-#define rewriteuserpass_args text_args
-#define rewriteuserpass_fields text_fields
-#define rewritehost_args text_args
-#define rewritehost_fields text_fields
-#define rewritehostport_args text_args
-#define rewritehostport_fields text_fields
-#define rewritehostporttrans_args text_args
+static const struct field text_fields[] = { FIELD(struct text_args, text,
+						  "text, may contain variables") };
+static const struct field number_fields[] = { FIELD(
+	struct number_args, number, "number of characters", .min = 0, .max = 65535) };
+#define rewriteuri_args             text_args
+#define rewriteuri_fields           text_fields
+#define rewriteuser_args            text_args
+#define rewriteuser_fields          text_fields
+#define rewriteuserpass_args        text_args
+#define rewriteuserpass_fields      text_fields
+#define rewritehost_args            text_args
+#define rewritehost_fields          text_fields
+#define rewritehostport_args        text_args
+#define rewritehostport_fields      text_fields
+#define rewritehostporttrans_args   text_args
 #define rewritehostporttrans_fields text_fields
-#define rewriteport_args text_args
-#define rewriteport_fields text_fields
-#define prefix_args text_args
-#define prefix_fields text_fields
-#define strip_args number_args
-#define strip_fields number_fields
-#define strip_tail_args number_args
-#define strip_tail_fields number_fields
+#define rewriteport_args            text_args
+#define rewriteport_fields          text_fields
+#define prefix_args                 text_args
+#define prefix_fields               text_fields
+#define strip_args                  number_args
+#define strip_fields                number_fields
+#define strip_tail_args             number_args
+#define strip_tail_fields           number_fields
 SCRIPT_HANDLER(rewriteuri)
 SCRIPT_HANDLER(rewriteuser)
 SCRIPT_HANDLER(rewriteuserpass)
@@ -211,7 +224,8 @@ static void split_host_port(struct span text, struct span *out_host, struct span
 	*out_port = span_slice(text, colon + 1, text.len);
 }
 
-static int rewrite_place(struct script_run *run, struct span host_port, bool with_port, struct span transport)
+static int rewrite_place(struct script_run *run, struct span host_port, bool with_port,
+			 struct span transport)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -226,7 +240,9 @@ static int rewrite_place(struct script_run *run, struct span host_port, bool wit
 		struct writer w = writer_in_arena(run->arena, 128);
 		writer_literal(&w, "transport=");
 		writer_span(&w, transport);
-		struct span rest = message_parse_uri(run->msg, &old) ? old.params : (struct span){ NULL, 0 }, one;
+		struct span rest = message_parse_uri(run->msg, &old) ? old.params
+								     : (struct span){ NULL, 0 },
+			    one;
 		while (span_split(&rest, ';', &one))
 			if (!span_starts_with_nocase(one, SPAN_OF("transport="))) {
 				writer_char(&w, ';');
@@ -247,7 +263,8 @@ static int rewritehostport(struct script_run *run, const struct rewritehostport_
 	return rewrite_place(run, args->text, true, (struct span){ NULL, 0 });
 }
 
-static int rewritehostporttrans(struct script_run *run, const struct rewritehostporttrans_args *args)
+static int rewritehostporttrans(struct script_run *run,
+				const struct rewritehostporttrans_args *args)
 {
 	/* host:port:transport */
 	struct span text = args->text, transport = { NULL, 0 };
@@ -276,7 +293,8 @@ static int prefix(struct script_run *run, const struct prefix_args *args)
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
 		return SCRIPT_FALSE;
-	parts.user = arena_printf(run->arena, "%.*s%.*s", SPAN_ARGS(args->text), SPAN_ARGS(parts.user));
+	parts.user =
+		arena_printf(run->arena, "%.*s%.*s", SPAN_ARGS(args->text), SPAN_ARGS(parts.user));
 	return uri_put_together(run, &parts);
 }
 
@@ -314,7 +332,8 @@ static int userphone(struct script_run *run)
 		return SCRIPT_FALSE;
 	if (uri.user_param.at)
 		return SCRIPT_TRUE;
-	parts.params = arena_printf(run->arena, "%.*s%suser=phone", SPAN_ARGS(parts.params), parts.params.len ? ";" : "");
+	parts.params = arena_printf(run->arena, "%.*s%suser=phone", SPAN_ARGS(parts.params),
+				    parts.params.len ? ";" : "");
 	return uri_put_together(run, &parts);
 }
 
@@ -330,21 +349,24 @@ static int resetdsturi(struct script_run *run)
 
 /* ---- sending --------------------------------------------------------------------------------------------- */
 
-struct destination_args { struct span host; int64_t port; };
+struct destination_args {
+	struct span host;
+	int64_t port;
+};
 static const struct field destination_fields[] = {
 	FIELD(struct destination_args, host, "host or address", .optional = true),
 	FIELD(struct destination_args, port, "port", .optional = true, .max = 65535),
 };
-#define forward_args destination_args
-#define forward_fields destination_fields
-#define force_send_socket_args text_args
-#define force_send_socket_fields text_fields
-#define set_advertised_address_args text_args
+#define forward_args                  destination_args
+#define forward_fields                destination_fields
+#define force_send_socket_args        text_args
+#define force_send_socket_fields      text_fields
+#define set_advertised_address_args   text_args
 #define set_advertised_address_fields text_fields
-#define set_advertised_port_args number_args
-#define set_advertised_port_fields number_fields
-#define send_raw_args text_args
-#define send_raw_fields text_fields
+#define set_advertised_port_args      number_args
+#define set_advertised_port_fields    number_fields
+#define send_raw_args                 text_args
+#define send_raw_fields               text_fields
 SCRIPT_HANDLER(forward)
 SCRIPT_HANDLER(force_send_socket)
 SCRIPT_HANDLER(set_advertised_address)
@@ -357,8 +379,9 @@ static int forward(struct script_run *run, const struct forward_args *args)
 		return forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
 	struct span kept = run->msg->target.dst_uri;
 	if (args->host.len)
-		run->msg->target.dst_uri = arena_printf(run->arena, "sip:%.*s:%u", SPAN_ARGS(args->host),
-			args->port ? (unsigned)args->port : 5060u);
+		run->msg->target.dst_uri =
+			arena_printf(run->arena, "sip:%.*s:%u", SPAN_ARGS(args->host),
+				     args->port ? (unsigned)args->port : 5060u);
 	bool is_sent = forward_request(run, run->msg);
 	run->msg->target.dst_uri = kept;
 	return is_sent ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -367,16 +390,19 @@ static int forward(struct script_run *run, const struct forward_args *args)
 static int force_send_socket(struct script_run *run, const struct force_send_socket_args *args)
 {
 	struct end_point address;
-	const struct listener *listener = end_point_parse(args->text, &address) ? listener_find(&address) : NULL;
+	const struct listener *listener =
+		end_point_parse(args->text, &address) ? listener_find(&address) : NULL;
 	if (!listener) {
-		log_error("force_send_socket: %.*s is none of the listen addresses", SPAN_ARGS(args->text));
+		log_error("force_send_socket: %.*s is none of the listen addresses",
+			  SPAN_ARGS(args->text));
 		return SCRIPT_FALSE;
 	}
 	run->msg->target.socket = listener;
 	return SCRIPT_TRUE;
 }
 
-static int set_advertised_address(struct script_run *run, const struct set_advertised_address_args *args)
+static int set_advertised_address(struct script_run *run,
+				  const struct set_advertised_address_args *args)
 {
 	run->msg->advertised_host = arena_copy(run->msg->arena, args->text);
 	return run->msg->advertised_host.at ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -404,7 +430,9 @@ static int send_raw(struct script_run *run, const struct send_raw_args *args)
 }
 
 /* force_tcp_alias([port]): requests for that port of the sender go over this connection. */
-struct optional_number_args { int64_t number; };
+struct optional_number_args {
+	int64_t number;
+};
 static const struct field optional_number_fields[] = {
 	FIELD(struct optional_number_args, number, "port", .optional = true, .max = 65535) };
 SCRIPT_HANDLER_OF(add_tcp_alias, optional_number)
@@ -414,7 +442,8 @@ static int add_tcp_alias(struct script_run *run, const struct optional_number_ar
 {
 	const struct sip_via *via = message_top_via(run->msg);
 	uint16_t port = args->number ? (uint16_t)args->number : via ? via_port(via) : 0;
-	return port && stream_add_alias(run->msg->from.connection, port) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return port && stream_add_alias(run->msg->from.connection, port) ? SCRIPT_TRUE
+									 : SCRIPT_FALSE;
 }
 
 /* udp_mtu_try_proto(TCP): for this request instead of the core parameter. */
@@ -428,7 +457,9 @@ static int udp_mtu_try_proto(struct script_run *run, const struct text_args *arg
 }
 
 /* error("code", "text"): logs what the script thinks is wrong. */
-struct error_args { struct span code, text; };
+struct error_args {
+	struct span code, text;
+};
 static const struct field error_fields[] = {
 	FIELD(struct error_args, code, "what kind of error"), FIELD(struct error_args, text, "what is wrong") };
 SCRIPT_HANDLER(error)
@@ -440,16 +471,20 @@ static int error(struct script_run *run, const struct error_args *args)
 
 /* ---- log, exec -------------------------------------------------------------------------------------------- */
 
-struct log_args { struct span level; struct span text; };
+struct log_args {
+	struct span level;
+	struct span text;
+};
 static const struct field log_fields[] = {
 	FIELD(struct log_args, level, "-5 … 3 or a name like L_INFO"),
 	FIELD(struct log_args, text, "constant text", .literal = true),
 };
-#define log_level_args log_args
+#define log_level_args   log_args
 #define log_level_fields log_fields
-#define log_plain_args text_args
-static const struct field log_plain_fields[] = { FIELD(struct text_args, text, "constant text", .literal = true) };
-#define exec_args text_args
+#define log_plain_args   text_args
+static const struct field log_plain_fields[] = { FIELD(struct text_args, text, "constant text",
+						       .literal = true) };
+#define exec_args   text_args
 #define exec_fields text_fields
 SCRIPT_HANDLER(log_level)
 SCRIPT_HANDLER(log_plain)
@@ -480,7 +515,9 @@ static int exec(struct script_run *run, const struct exec_args *args)
 
 /* ---- the table -------------------------------------------------------------------------------------------- */
 
-#define ON_URI (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH | ROUTE_BRANCH_FAILURE | ROUTE_LOCAL | ROUTE_EVENT | ROUTE_ONSEND)
+#define ON_URI                                                                               \
+	(ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH | ROUTE_BRANCH_FAILURE | ROUTE_LOCAL | \
+	 ROUTE_EVENT | ROUTE_ONSEND)
 
 static const struct script_function functions[] = {
 	FUNCTION("setflag", setflag, IN_ANY, "Sets a message flag."),

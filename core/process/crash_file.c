@@ -87,7 +87,8 @@ static void write_frames(FILE *file, const struct flight_record *record)
 				(size_t)((char *)at - (char *)info.dli_fbase), info.dli_sname,
 				(size_t)((char *)at - (char *)info.dli_saddr));
 		else
-			fprintf(file, "  %s(+%#zx)\n", info.dli_fname, (size_t)((char *)at - (char *)info.dli_fbase));
+			fprintf(file, "  %s(+%#zx)\n", info.dli_fname,
+				(size_t)((char *)at - (char *)info.dli_fbase));
 	}
 }
 
@@ -105,7 +106,8 @@ static void write_message(FILE *file, const struct flight_record *record)
 		return;
 	memcpy(copy, record->bytes, record->len);
 	crash_file_redact(copy, record->len);
-	fprintf(file, "from: %s\nto: %s\nmessage: %u bytes, secrets are written as x\n", text[0], text[1], record->len);
+	fprintf(file, "from: %s\nto: %s\nmessage: %u bytes, secrets are written as x\n", text[0],
+		text[1], record->len);
 	fwrite(copy, 1, record->len, file);
 	free(copy);
 }
@@ -113,7 +115,8 @@ static void write_message(FILE *file, const struct flight_record *record)
 static bool write_report(FILE *file, const struct crash_report *report)
 {
 	const struct flight_record *record = report->record;
-	fprintf(file, "viaduct crash file\nversion: " VIADUCT_VERSION "\nprocess: %s (%ld)\nend: %s\n",
+	fprintf(file,
+		"viaduct crash file\nversion: " VIADUCT_VERSION "\nprocess: %s (%ld)\nend: %s\n",
 		report->process, report->pid, report->how);
 	if (record->signal)
 		fprintf(file, "signal: %d, code %d, address %#llx\n", record->signal, record->code,
@@ -136,8 +139,8 @@ static void remove_oldest(const char *directory, unsigned most)
 	int count = scandir(directory, &found, is_crash_file, alphasort);
 	for (int i = 0; i < count; i++) {
 		char path[512];
-		if (count - i > (int)most && snprintf(path, sizeof(path), "%s/%s", directory, found[i]->d_name) <
-			(int)sizeof(path))
+		if (count - i > (int)most && snprintf(path, sizeof(path), "%s/%s", directory,
+						      found[i]->d_name) < (int)sizeof(path))
 			unlink(path);
 		free(found[i]);
 	}
@@ -154,7 +157,8 @@ static FILE *open_private(const char *path)
 	return file;
 }
 
-const char *crash_file_write(const char *directory, unsigned most, const struct crash_report *report)
+const char *crash_file_write(const char *directory, unsigned most,
+			     const struct crash_report *report)
 {
 	static char path[512];
 	char date[32];
@@ -162,7 +166,8 @@ const char *crash_file_write(const char *directory, unsigned most, const struct 
 	time_t now = (time_t)(clock_wall_us_now() / 1000000);
 	gmtime_r(&now, &utc);
 	strftime(date, sizeof(date), "%Y%m%d-%H%M%S", &utc);
-	if (snprintf(path, sizeof(path), "%s/crash-%s-%ld.txt", directory, date, report->pid) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/crash-%s-%ld.txt", directory, date, report->pid) >=
+	    (int)sizeof(path))
 		return NULL;
 	FILE *file = open_private(path);
 	bool is_written = file && write_report(file, report);

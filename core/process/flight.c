@@ -43,7 +43,8 @@ static struct {
 bool flight_prepare(unsigned processes)
 {
 	void *frame;
-	state.table = shm_reserve(sizeof(*state.table) + processes * sizeof(struct flight_record), "flight");
+	state.table = shm_reserve(sizeof(*state.table) + processes * sizeof(struct flight_record),
+				  "flight");
 	if (!state.table)
 		return false;
 	condemned_count = &state.table->condemned_count;
@@ -115,7 +116,7 @@ static void on_fatal_signal(int number, siginfo_t *info, void *context)
 void flight_start(unsigned process)
 {
 	struct sigaction action = { .sa_sigaction = on_fatal_signal,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK };
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	stack_t stack = { .ss_sp = state.stack, .ss_size = sizeof(state.stack) };
 	state.own = &state.table->records[process];
 	state.own->len = state.own->frame_count = 0;
@@ -146,7 +147,8 @@ bool flight_compare(struct span bytes)
 {
 	uint64_t hash = hash_span(bytes);
 	for (unsigned i = 0; i < CONDEMNED_MOST; i++)
-		if (state.table->condemned[i].hash == hash && clock_ms() < state.table->condemned[i].until_ms)
+		if (state.table->condemned[i].hash == hash &&
+		    clock_ms() < state.table->condemned[i].until_ms)
 			return true;
 	return false;
 }

@@ -9,10 +9,15 @@ static counter_id forwarded_requests, forwarded_replies, forward_failures, stray
 
 void forward_prepare(void)
 {
-	forwarded_requests = counter_register("core", "fwd_requests", "requests forwarded statelessly", COUNTER_COUNT);
-	forwarded_replies = counter_register("core", "fwd_replies", "replies forwarded statelessly", COUNTER_COUNT);
-	stray_replies = counter_register("core", "stray_replies", "replies to nothing that was sent from here", COUNTER_COUNT);
-	forward_failures = counter_register("core", "err_replies", "replies that could not be forwarded", COUNTER_COUNT);
+	forwarded_requests = counter_register("core", "fwd_requests",
+					      "requests forwarded statelessly", COUNTER_COUNT);
+	forwarded_replies = counter_register("core", "fwd_replies", "replies forwarded statelessly",
+					     COUNTER_COUNT);
+	stray_replies =
+		counter_register("core", "stray_replies",
+				 "replies to nothing that was sent from here", COUNTER_COUNT);
+	forward_failures = counter_register("core", "err_replies",
+					    "replies that could not be forwarded", COUNTER_COUNT);
 }
 
 /* A branch that depends on the request alone; CANCEL and ACK to a failure get the one of their
@@ -48,7 +53,8 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 	struct outgoing out = { .msg = msg, .branch = &msg->target, .to = *to };
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
 	out.from = msg->target.socket;
-	if (!out.from || out.from->address.family != to->family || out.from->address.transport != to->transport)
+	if (!out.from || out.from->address.family != to->family ||
+	    out.from->address.transport != to->transport)
 		out.from = listener_towards(msg->from.listener, to);
 	if (!out.from) {
 		msg->last_error = 500;
@@ -59,8 +65,10 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 	render_sized_request(&w, &out);
 	if (w.failed || !onsend_allows(msg, &out))
 		return false;
-	struct send_target target = { .to = out.to, .from = out.from,
-		.no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT, .close_after = msg->notes & NOTE_FORWARD_CLOSE };
+	struct send_target target = { .to = out.to,
+				      .from = out.from,
+				      .no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT,
+				      .close_after = msg->notes & NOTE_FORWARD_CLOSE };
 	return send_bytes(&target, writer_result(&w), false) == SEND_OK;
 }
 
@@ -93,7 +101,7 @@ bool forward_reply(struct message *reply)
 		return false;
 	}
 	if (core_settings()->check_via && top &&
-		!is_myself(top->host, via_port(top), (enum transport)top->transport)) {
+	    !is_myself(top->host, via_port(top), (enum transport)top->transport)) {
 		log_debug("a reply whose top Via is not ours is dropped");
 		return false;
 	}

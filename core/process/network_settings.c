@@ -71,12 +71,17 @@ static void apply_dns(const struct core_settings *settings)
 bool network_settings_apply(void)
 {
 	const struct core_settings *settings = core_settings();
-	const struct socket_options sockets = { .tos = (int)settings->tos, .free_bind = settings->ip_free_bind,
-		.discovers_mtu = settings->pmtu_discovery > 0, .multihomed = settings->mhomed != 0 };
+	const struct socket_options sockets = { .tos = (int)settings->tos,
+						.free_bind = settings->ip_free_bind,
+						.discovers_mtu = settings->pmtu_discovery > 0,
+						.multihomed = settings->mhomed != 0 };
 	sockets_configure(&sockets);
 	apply_dns(settings);
 	const struct blocklist_options blocklist = { .is_on = settings->use_dst_blocklist,
-		.expire_s = settings->dst_blocklist_expire, .bytes_most = (size_t)settings->dst_blocklist_mem << 10 };
+						     .expire_s = settings->dst_blocklist_expire,
+						     .bytes_most =
+							     (size_t)settings->dst_blocklist_mem
+							     << 10 };
 	if (blocklist_prepare(&blocklist))
 		return true;
 	log_critical("no shared memory for the blocklist of destinations; start with a larger -m");

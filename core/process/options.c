@@ -13,9 +13,24 @@
 #define VIADUCT_CONFIG "/etc/kamailio/kamailio.cfg"
 #endif
 
-enum { LONG_ALIAS = 256, LONG_ATEXIT, LONG_ALL_ERRORS, LONG_CFG_PRINT, LONG_DEBUG, LONG_LOADMODULE, LONG_LOG_ENGINE,
-	LONG_MODPARAM, LONG_SERVER_ID, LONG_SUBST, LONG_SUBSTDEF, LONG_SUBSTDEFS, LONG_DUMP_CODE, LONG_EXPLAIN,
-	LONG_LINT, LONG_DESCRIBE };
+enum {
+	LONG_ALIAS = 256,
+	LONG_ATEXIT,
+	LONG_ALL_ERRORS,
+	LONG_CFG_PRINT,
+	LONG_DEBUG,
+	LONG_LOADMODULE,
+	LONG_LOG_ENGINE,
+	LONG_MODPARAM,
+	LONG_SERVER_ID,
+	LONG_SUBST,
+	LONG_SUBSTDEF,
+	LONG_SUBSTDEFS,
+	LONG_DUMP_CODE,
+	LONG_EXPLAIN,
+	LONG_LINT,
+	LONG_DESCRIBE
+};
 
 static const struct option long_options[] = {
 	{ "alias", required_argument, NULL, LONG_ALIAS },
@@ -38,7 +53,8 @@ static const struct option long_options[] = {
 	{ "describe", no_argument, NULL, LONG_DESCRIBE },
 	{ NULL, 0, NULL, 0 },
 };
-static const char short_options[] = ":a:A:b:B:cdD::eEf:g:G:hIKl:L:m:M:n:N:O:P:Q:rRSt:Tu:vVw:W:x:X:Y:";
+static const char short_options[] =
+	":a:A:b:B:cdD::eEf:g:G:hIKl:L:m:M:n:N:O:P:Q:rRSt:Tu:vVw:W:x:X:Y:";
 
 static const char help_text[] =
 	"usage: viaduct [options]\n"
@@ -79,7 +95,8 @@ static const char help_text[] =
 
 static void print_version(void)
 {
-	printf("version: viaduct %s (x86_64/linux)\ncompatible with: kamailio 5.6 configurations\n", VIADUCT_VERSION);
+	printf("version: viaduct %s (x86_64/linux)\ncompatible with: kamailio 5.6 configurations\n",
+	       VIADUCT_VERSION);
 }
 
 static bool number_option(const char *text, int64_t *out_number, char flag)
@@ -123,7 +140,8 @@ static bool take(int flag, const char *value, struct options *o)
 {
 	switch (flag) {
 	case 'f': o->config_path = value; return true;
-	case 'c': case LONG_LINT: o->check_only = true; return true;
+	case 'c':
+	case LONG_LINT: o->check_only = true; return true;
 	case LONG_DUMP_CODE: o->dump_code = true; return true;
 	case LONG_CFG_PRINT: o->dump_config = true; return true;
 	case LONG_DESCRIBE: o->describe = true; return true;
@@ -133,14 +151,19 @@ static bool take(int flag, const char *value, struct options *o)
 	case LONG_SUBSTDEF: return define(o, DEFINE_SUBSTDEF, value);
 	case LONG_SUBSTDEFS: return define(o, DEFINE_SUBSTDEFS, value);
 	case 'L': o->module_path = value; return true;
-	case LONG_LOADMODULE: return push(o->modules, &o->module_count, OPTION_SETTINGS_MOST, value);
-	case LONG_MODPARAM: return push(o->settings, &o->setting_count, OPTION_SETTINGS_MOST, value);
+	case LONG_LOADMODULE:
+		return push(o->modules, &o->module_count, OPTION_SETTINGS_MOST, value);
+	case LONG_MODPARAM:
+		return push(o->settings, &o->setting_count, OPTION_SETTINGS_MOST, value);
 	case 'l': return push(o->listens, &o->listen_count, OPTION_LISTENS_MOST, value);
 	case LONG_ALIAS: return push(o->aliases, &o->alias_count, OPTION_LISTENS_MOST, value);
 	case 'D': o->daemon_level += 1 + (value ? (int)strlen(value) : 0); return true;
 	case 'E': o->to_stderr = true; return true;
 	case 'e': o->use_colour = true; return true;
-	case 'd': o->debug++; o->has_debug = true; return true;
+	case 'd':
+		o->debug++;
+		o->has_debug = true;
+		return true;
 	case LONG_DEBUG: o->has_debug = true; return number_option(value, &o->debug, 'd');
 	case 'n': return number_option(value, &o->children, 'n');
 	case 'm': return number_option(value, &o->shm_mb, 'm');
@@ -163,22 +186,21 @@ enum options_result options_read(int count, char **arguments, struct options *ou
 	opterr = 0;
 	while ((flag = getopt_long(count, arguments, short_options, long_options, NULL)) != -1) {
 		switch (flag) {
-		case 'h':
-			fputs(help_text, stdout);
-			return OPTIONS_DONE;
+		case 'h': fputs(help_text, stdout); return OPTIONS_DONE;
 		case 'v':
-		case 'V':
-			print_version();
-			return OPTIONS_DONE;
+		case 'V': print_version(); return OPTIONS_DONE;
 		case 'I':
 			print_version();
 			printf("modules: beside the program, or as installed; interface 1\n");
 			return OPTIONS_DONE;
 		case '?':
-			fprintf(stderr, "viaduct: unknown option \"%s\"; see viaduct --help\n", arguments[optind - 1]);
+			fprintf(stderr, "viaduct: unknown option \"%s\"; see viaduct --help\n",
+				arguments[optind - 1]);
 			return OPTIONS_WRONG;
 		case ':':
-			fprintf(stderr, "viaduct: option \"%s\" needs a value; see viaduct --help\n", arguments[optind - 1]);
+			fprintf(stderr,
+				"viaduct: option \"%s\" needs a value; see viaduct --help\n",
+				arguments[optind - 1]);
 			return OPTIONS_WRONG;
 		default:
 			if (!take(flag, optarg, out_options))
@@ -186,7 +208,8 @@ enum options_result options_read(int count, char **arguments, struct options *ou
 		}
 	}
 	if (optind < count) {
-		fprintf(stderr, "viaduct: unexpected argument \"%s\"; see viaduct --help\n", arguments[optind]);
+		fprintf(stderr, "viaduct: unexpected argument \"%s\"; see viaduct --help\n",
+			arguments[optind]);
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

@@ -11,11 +11,11 @@
 #include "core/shm/map.h"
 #include "core/shm/shard.h"
 
-#define PARKED_MOST 9000       /* of the 10,000 fibers that may wait */
-#define QUEUE_HARD 4           /* times overload_delay: OPTIONS are refused, too */
+#define PARKED_MOST       9000 /* of the 10,000 fibers that may wait */
+#define QUEUE_HARD        4    /* times overload_delay: OPTIONS are refused, too */
 #define FILL_MOST_PERCENT 50   /* of the socket's buffer, which may hold less than overload_delay */
 #define FILL_HARD_PERCENT 85
-#define TELL_MS 5000
+#define TELL_MS           5000
 
 struct overload_shared {
 	uint32_t pressure; /* PRESSURE_DRAIN */
@@ -32,8 +32,8 @@ static uint32_t own_pressure; /* PRESSURE_FIBERS */
 const uint32_t *const overload_own_address = &own_pressure;
 
 static struct {
-	int64_t told_ms;     /* when the log last heard of refusals */
-	uint64_t refused;    /* since then */
+	int64_t told_ms;  /* when the log last heard of refusals */
+	uint64_t refused; /* since then */
 	counter_id refused_overload, refused_drain, refused_memory, too_old;
 } state;
 
@@ -91,7 +91,8 @@ static void tell(void)
 	int64_t now = clock_ms();
 	if (!state.refused || now - state.told_ms < TELL_MS)
 		return;
-	log_warning("%llu requests were answered 503: more came than this server can do, or may (core.drain)",
+	log_warning(
+		"%llu requests were answered 503: more came than this server can do, or may (core.drain)",
 		(unsigned long long)state.refused);
 	state.told_ms = now;
 	state.refused = 0;
@@ -99,7 +100,9 @@ static void tell(void)
 
 void overload_turn(void)
 {
-	own_pressure = core_settings()->overload_delay && fiber_parked_count() > PARKED_MOST ? PRESSURE_FIBERS : 0;
+	own_pressure = core_settings()->overload_delay && fiber_parked_count() > PARKED_MOST
+			       ? PRESSURE_FIBERS
+			       : 0;
 	tell();
 }
 
@@ -122,8 +125,10 @@ void overload_look_at_memory(void)
 	was_short = is_short;
 	shm_get_usage(&usage);
 	if (is_short)
-		log_error("shared memory is short (%llu of %llu bytes are taken): new requests get 503; start with a "
-			  "larger -m or shm_mem_size", (unsigned long long)usage.real_used, (unsigned long long)usage.total);
+		log_error(
+			"shared memory is short (%llu of %llu bytes are taken): new requests get 503; start with a "
+			"larger -m or shm_mem_size",
+			(unsigned long long)usage.real_used, (unsigned long long)usage.total);
 	else
 		log_notice("there is enough shared memory again");
 }
@@ -163,9 +168,9 @@ static uint32_t retry_after(uint32_t pressure)
 static void count_refusal(uint32_t pressure)
 {
 	state.refused++;
-	counter_inc(pressure & PRESSURE_DRAIN ? state.refused_drain
-		: pressure & PRESSURE_MEMORY  ? state.refused_memory
-					      : state.refused_overload);
+	counter_inc(pressure & PRESSURE_DRAIN    ? state.refused_drain
+		    : pressure & PRESSURE_MEMORY ? state.refused_memory
+						 : state.refused_overload);
 }
 
 bool overload_refuses(struct message *msg, uint32_t pressure)

@@ -12,13 +12,13 @@
 #include "core/message/message.h"
 #include "core/transport/udp.h"
 
-enum pressure { /* bits */
-	PRESSURE_DRAIN = 1,     /* core.drain */
-	PRESSURE_MEMORY = 2,    /* shared memory is short */
-	PRESSURE_FIBERS = 4,    /* too many messages wait for something */
-	PRESSURE_QUEUE = 8,     /* messages wait for us */
-	PRESSURE_QUEUE_HARD = 16, /* … and OPTIONS can no longer be preferred */
-	PRESSURE_TOO_OLD = 32,  /* do not work on it at all */
+enum pressure {                           /* bits */
+		PRESSURE_DRAIN = 1,       /* core.drain */
+		PRESSURE_MEMORY = 2,      /* shared memory is short */
+		PRESSURE_FIBERS = 4,      /* too many messages wait for something */
+		PRESSURE_QUEUE = 8,       /* messages wait for us */
+		PRESSURE_QUEUE_HARD = 16, /* … and OPTIONS can no longer be preferred */
+		PRESSURE_TOO_OLD = 32,    /* do not work on it at all */
 };
 
 /* Before the first fork. */
@@ -37,8 +37,9 @@ uint32_t overload_measure(const struct datagram *datagram);
 static inline uint32_t overload_pressure(const struct datagram *datagram)
 {
 	uint32_t common = **overload_common_address | *overload_own_address |
-		(**overload_memory_address ? PRESSURE_MEMORY : 0);
-	return __builtin_expect(datagram->arrived_us != 0, 0) ? common | overload_measure(datagram) : common;
+			  (**overload_memory_address ? PRESSURE_MEMORY : 0);
+	return __builtin_expect(datagram->arrived_us != 0, 0) ? common | overload_measure(datagram)
+							      : common;
 }
 
 /* Answers a request with 503 when the pressure asks for it; false: work on it. */

@@ -13,14 +13,14 @@ enum role_kind { ROLE_SUPERVISOR, ROLE_WORKER, ROLE_MODULE };
 
 struct role {
 	enum role_kind kind;
-	char name[64];          /* as `ps` shows it: "worker 1 of 2", "ctl handler" */
-	unsigned number;        /* of the worker, from 0 */
+	char name[64];   /* as `ps` shows it: "worker 1 of 2", "ctl handler" */
+	unsigned number; /* of the worker, from 0 */
 	const struct module_role *module_role;
 	/* in shared memory, so that every process can tell */
-	_Atomic pid_t pid;      /* 0: not running now */
+	_Atomic pid_t pid; /* 0: not running now */
 	_Atomic uint32_t incarnation;
-	_Atomic bool is_ready;  /* its event loop runs */
-	bool is_stuck;          /* the watchdog asked it to end */
+	_Atomic bool is_ready; /* its event loop runs */
+	bool is_stuck;         /* the watchdog asked it to end */
 	uint32_t deaths;
 	/* The least generation of script images that this process may run now; 0: not known yet. */
 	_Atomic uint32_t oldest_image;

@@ -22,41 +22,59 @@ static struct span supported_extensions; /* for Proxy-Require */
 static bool checks_content; /* CSeq and Content-Length are looked at before the script */
 
 static struct {
-	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests, dropped_replies;
+	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests,
+		dropped_replies;
 	counter_id unsupported, overloaded, condemned, loops, refused_acks;
 } counters;
 
 void counters_prepare(void)
 {
-	counters.requests = counter_register("core", "rcv_requests", "requests received", COUNTER_COUNT);
-	counters.replies = counter_register("core", "rcv_replies", "replies received", COUNTER_COUNT);
-	counters.bad_uri = counter_register("core", "bad_URIs_rcvd", "requests whose URI is malformed", COUNTER_COUNT);
-	counters.bad_header = counter_register("core", "bad_msg_hdr", "messages without a usable Via", COUNTER_COUNT);
-	counters.bad_message = counter_register("core", "err_requests", "datagrams that are no SIP message", COUNTER_COUNT);
-	counters.dropped_requests = counter_register("core", "drop_requests", "requests that the script dropped", COUNTER_COUNT);
-	counters.dropped_replies = counter_register("core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
-	counters.unsupported = counter_register("core", "unsupported_methods", "requests with an unknown method", COUNTER_COUNT);
-	counters.overloaded = counter_register("core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
-	counters.refused_acks = counter_register("core", "refused_acks", "ACKs to answers that were given before the script", COUNTER_COUNT);
-	counters.loops = counter_register("core", "loops", "requests that came back as they had left (482)", COUNTER_COUNT);
-	counters.condemned = counter_register("core", "condemned", "messages that killed a process and came again", COUNTER_COUNT);
+	counters.requests =
+		counter_register("core", "rcv_requests", "requests received", COUNTER_COUNT);
+	counters.replies =
+		counter_register("core", "rcv_replies", "replies received", COUNTER_COUNT);
+	counters.bad_uri = counter_register("core", "bad_URIs_rcvd",
+					    "requests whose URI is malformed", COUNTER_COUNT);
+	counters.bad_header = counter_register("core", "bad_msg_hdr",
+					       "messages without a usable Via", COUNTER_COUNT);
+	counters.bad_message = counter_register("core", "err_requests",
+						"datagrams that are no SIP message", COUNTER_COUNT);
+	counters.dropped_requests = counter_register(
+		"core", "drop_requests", "requests that the script dropped", COUNTER_COUNT);
+	counters.dropped_replies = counter_register(
+		"core", "drop_replies", "replies that the script dropped", COUNTER_COUNT);
+	counters.unsupported = counter_register("core", "unsupported_methods",
+						"requests with an unknown method", COUNTER_COUNT);
+	counters.overloaded = counter_register(
+		"core", "overloaded", "messages lost because too many wait", COUNTER_COUNT);
+	counters.refused_acks = counter_register(
+		"core", "refused_acks", "ACKs to answers that were given before the script",
+		COUNTER_COUNT);
+	counters.loops = counter_register(
+		"core", "loops", "requests that came back as they had left (482)", COUNTER_COUNT);
+	counters.condemned =
+		counter_register("core", "condemned",
+				 "messages that killed a process and came again", COUNTER_COUNT);
 	overload_counters_prepare();
 	statistics_prepare();
 }
 
 static int compare_claims(const void *left, const void *right)
 {
-	const struct claim *a = *(const struct claim *const *)left, *b = *(const struct claim *const *)right;
+	const struct claim *a = *(const struct claim *const *)left,
+			   *b = *(const struct claim *const *)right;
 	return (a->order > b->order) - (a->order < b->order);
 }
 
 void receive_prepare(void)
 {
 	for (unsigned i = 0; i < loader_count(); i++)
-		for (uint32_t j = 0; j < loader_at(i)->claims.count && claim_count < CLAIMS_MOST; j++)
+		for (uint32_t j = 0; j < loader_at(i)->claims.count && claim_count < CLAIMS_MOST;
+		     j++)
 			claims[claim_count++] = &loader_at(i)->claims.rows[j];
-	supported_extensions = core_settings()->proxy_require.len ? core_settings()->proxy_require :
-		loader_setting_text("sanity", "proxy_require");
+	supported_extensions = core_settings()->proxy_require.len
+				       ? core_settings()->proxy_require
+				       : loader_setting_text("sanity", "proxy_require");
 	checks_content = core_settings()->rfc_strict > 1 || !module_is_loaded("sanity");
 	qsort(claims, claim_count, sizeof(struct claim *), compare_claims);
 }
@@ -65,7 +83,8 @@ static bool is_claimed(struct message *msg)
 {
 	bool is_request = message_is_request(msg);
 	for (unsigned i = 0; i < claim_count; i++) {
-		enum claim_result (*handler)(struct message *) = is_request ? claims[i]->request : claims[i]->reply;
+		enum claim_result (*handler)(struct message *) =
+			is_request ? claims[i]->request : claims[i]->reply;
 		if (handler && handler(msg) == CLAIM_CONSUMED)
 			return true;
 	}
@@ -117,7 +136,8 @@ static bool goes_in_circles(struct message *msg)
 {
 	unsigned passes, allowed = (unsigned)core_settings()->loop_detection;
 	uint32_t method = message_method(msg);
-	if (!allowed || method == METHOD_ACK || method == METHOD_CANCEL || hop_repeats(msg, &passes) < allowed)
+	if (!allowed || method == METHOD_ACK || method == METHOD_CANCEL ||
+	    hop_repeats(msg, &passes) < allowed)
 		return false;
 	refuse_request(msg, 482, SPAN_OF("Loop Detected"), (struct span){ NULL, 0 });
 	counter_inc(counters.loops);
@@ -151,7 +171,8 @@ static void receive_request(struct message *msg)
 		if (claims[i]->after)
 			claims[i]->after(msg);
 	if (was_short && !(msg->notes & NOTE_TAKEN) && message_method(msg) != METHOD_ACK)
-		refuse_request(msg, 500, SPAN_OF("Server Internal Error"), (struct span){ NULL, 0 });
+		refuse_request(msg, 500, SPAN_OF("Server Internal Error"),
+			       (struct span){ NULL, 0 });
 }
 
 static void receive_reply(struct message *msg)
@@ -191,13 +212,16 @@ static void note_alias(struct message *msg)
 
 static void work_on(struct datagram *datagram)
 {
-	struct received from = { .source = datagram->source, .listener = datagram->listener,
-		.local = datagram->listener->address, .connection = datagram->connection };
+	struct received from = { .source = datagram->source,
+				 .listener = datagram->listener,
+				 .local = datagram->listener->address,
+				 .connection = datagram->connection };
 	const char *reason = NULL;
 	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
 	if (!msg) {
 		counter_inc(counters.bad_message);
-		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len, reason ? reason : "no memory");
+		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len,
+			  reason ? reason : "no memory");
 		return;
 	}
 	fiber_set_local(msg);
@@ -239,7 +263,8 @@ static bool is_reply(struct span bytes)
 
 static void receive(struct datagram *datagram)
 {
-	if (sip_is_keepalive(datagram->bytes) || datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
+	if (sip_is_keepalive(datagram->bytes) ||
+	    datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
 		finish(datagram);
 		return;
 	}
@@ -268,19 +293,24 @@ static void receive(struct datagram *datagram)
 static void fail_on_fiber(void *arg)
 {
 	struct datagram *datagram = arg;
-	struct received from = { .source = datagram->source, .listener = datagram->listener,
-		.local = datagram->listener->address };
+	struct received from = { .source = datagram->source,
+				 .listener = datagram->listener,
+				 .local = datagram->listener->address };
 	const char *reason = NULL;
 	char tag[64];
 	struct message *request = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
 	if (request && message_is_request(request) && message_method(request) != METHOD_ACK &&
-		message_top_via(request)) {
-		struct local_reply reply = { .request = request, .code = 503,
-			.reason = SPAN_OF("Service Unavailable"), .to_tag = stateless_to_tag(request, tag) };
+	    message_top_via(request)) {
+		struct local_reply reply = { .request = request,
+					     .code = 503,
+					     .reason = SPAN_OF("Service Unavailable"),
+					     .to_tag = stateless_to_tag(request, tag) };
 		struct writer w = writer_in_arena(&datagram->arena, 1024);
 		render_local_reply(&w, &reply);
-		struct message *failure = w.failed ? NULL :
-			message_parse(&datagram->arena, writer_result(&w), &from, &reason);
+		struct message *failure =
+			w.failed ? NULL
+				 : message_parse(&datagram->arena, writer_result(&w), &from,
+						 &reason);
 		if (failure) {
 			failure->notes |= NOTE_LOCAL | NOTE_FAKED;
 			fiber_set_local(failure);

@@ -14,7 +14,7 @@
 #include "core/process/process.h"
 #include "core/shm/map.h"
 
-#define REPORT_MOST (256u << 10)
+#define REPORT_MOST    (256u << 10)
 #define RELOAD_MOST_MS 30000
 
 static _Noreturn void compile_and_exit(int report_fd)
@@ -28,7 +28,8 @@ static _Noreturn void compile_and_exit(int report_fd)
 	flight_stop();
 	arena_init(&arena, 256u << 10, 512u << 20);
 	diagnostics_init(&diagnostics, &arena);
-	const struct image *image = script_rebuild(startup_options(), &memory, &arena, &diagnostics);
+	const struct image *image =
+		script_rebuild(startup_options(), &memory, &arena, &diagnostics);
 	struct writer report = writer_in_arena(&arena, 4096);
 	diagnostics_write(&diagnostics, &report);
 	if (image)

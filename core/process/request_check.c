@@ -6,7 +6,8 @@
 #include "core/message/render.h"
 #include "parser/values.h"
 
-static const enum sip_header_id single_headers[] = { HEADER_TO, HEADER_FROM, HEADER_CSEQ, HEADER_CALL_ID };
+static const enum sip_header_id single_headers[] = { HEADER_TO, HEADER_FROM, HEADER_CSEQ,
+						     HEADER_CALL_ID };
 
 static const struct request_fault fine;
 
@@ -53,7 +54,7 @@ struct request_fault request_check_extensions(struct message *msg, struct span s
 {
 	struct request_fault result = fault(420, "Bad Proxy Require Extension");
 	if (!message_header(msg, HEADER_PROXY_REQUIRE) || message_method(msg) == METHOD_ACK ||
-		message_method(msg) == METHOD_CANCEL)
+	    message_method(msg) == METHOD_CANCEL)
 		return fine;
 	return unsupported_line(msg, HEADER_PROXY_REQUIRE, supported, &result.line) ? result : fine;
 }

@@ -5,7 +5,7 @@
 #include "core/message/message.h"
 
 struct request_fault {
-	unsigned code;      /* of the answer; 0: nothing is wrong */
+	unsigned code; /* of the answer; 0: nothing is wrong */
 	const char *reason;
 	struct span line; /* a header line for the answer; absent: none */
 };

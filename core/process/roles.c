@@ -22,7 +22,7 @@
 #include "core/transport/udp.h"
 
 #define MAIL_CAPACITY 1024
-#define TIMERS_MOST 64
+#define TIMERS_MOST   64
 
 static struct {
 	struct role *roles; /* shared memory */
@@ -83,8 +83,9 @@ static unsigned choose_workers(void)
 	if (workers > ROLES_MOST / 2)
 		workers = ROLES_MOST / 2;
 	if (workers != settings->children)
-		log_info("%u workers for %ld cores; children=%lld is the upper bound, workers=N is exact", workers,
-			cores, (long long)settings->children);
+		log_info(
+			"%u workers for %ld cores; children=%lld is the upper bound, workers=N is exact",
+			workers, cores, (long long)settings->children);
 	return workers;
 }
 
@@ -121,9 +122,10 @@ bool roles_prepare(void)
 		}
 	state.roles[0].pid = getpid();
 	refuse_prepare();
-	return flight_prepare(state.count) && overload_prepare() && watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
-		mailbox_init(state.count, MAIL_CAPACITY) &&
-		stream_prepare(state.count, state.workers, process_incarnation);
+	return flight_prepare(state.count) && overload_prepare() &&
+	       watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
+	       mailbox_init(state.count, MAIL_CAPACITY) &&
+	       stream_prepare(state.count, state.workers, process_incarnation);
 }
 
 /* ---- mail: work that one process gives to another -------------------------------------------------- */
@@ -134,7 +136,8 @@ struct posted_work {
 };
 enum { MAIL_WORK = 1 };
 
-bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data, size_t len)
+bool process_post(unsigned process, void (*work)(const void *data, size_t len), const void *data,
+		  size_t len)
 {
 	struct posted_work posted = { .run = work };
 	if (len > sizeof(posted.data) || process >= state.count)
@@ -142,10 +145,11 @@ bool process_post(unsigned process, void (*work)(const void *data, size_t len), 
 	if (len)
 		memcpy(posted.data, data, len);
 	return mailbox_send(mailbox_at(process), MAIL_WORK, (uint16_t)state.self, &posted,
-		offsetof(struct posted_work, data) + len);
+			    offsetof(struct posted_work, data) + len);
 }
 
-bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data, size_t len)
+bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data,
+		 size_t len)
 {
 	return index < state.workers && process_post(1 + index, work, data, len);
 }
@@ -202,10 +206,12 @@ static void timers_start(void)
 		for (uint32_t j = 0; j < loader_at(i)->timers.count; j++) {
 			const struct module_timer *row = &loader_at(i)->timers.rows[j];
 			int64_t period = row->period_ms();
-			if (period <= 0 || (!row->every_worker && worker_index() != 0) || used == TIMERS_MOST)
+			if (period <= 0 || (!row->every_worker && worker_index() != 0) ||
+			    used == TIMERS_MOST)
 				continue;
 			timers[used] = (struct loop_timer)LOOP_TIMER_INIT;
-			loop_timer_start(&timers[used++], period, period, on_timer, (void *)(uintptr_t)row);
+			loop_timer_start(&timers[used++], period, period, on_timer,
+					 (void *)(uintptr_t)row);
 		}
 }
 
@@ -244,7 +250,8 @@ static void report_images(void)
 	static int64_t looked_ms;
 	struct role *self = &state.roles[state.self];
 	uint32_t current = image_generation();
-	if (__builtin_expect(self->oldest_image == current, 1) || clock_ms() - looked_ms < IMAGE_LOOK_MS)
+	if (__builtin_expect(self->oldest_image == current, 1) ||
+	    clock_ms() - looked_ms < IMAGE_LOOK_MS)
 		return;
 	looked_ms = clock_ms();
 	uint32_t oldest = fiber_oldest_epoch();
@@ -296,7 +303,8 @@ static bool role_start(struct role *role)
 	if (!loop_init() || !signals_start())
 		return false;
 	mailbox_adopt(mailbox_at(state.self));
-	if (!loop_watch(mailbox_fd(mailbox_at(state.self)), LOOP_READ, on_mail, mailbox_at(state.self)))
+	if (!loop_watch(mailbox_fd(mailbox_at(state.self)), LOOP_READ, on_mail,
+			mailbox_at(state.self)))
 		return false;
 	fiber_set_park_check(may_park);
 	fiber_set_epoch(image_generation_address());

@@ -49,20 +49,22 @@ void startup_arguments(int *out_count, char ***out_arguments)
 
 /* ---- configuration ------------------------------------------------------------------------------------- */
 
-static bool on_load_module(void *owner, struct span name, struct source_position at, struct diagnostics *diagnostics)
+static bool on_load_module(void *owner, struct span name, struct source_position at,
+			   struct diagnostics *diagnostics)
 {
 	return loader_load(name, at, diagnostics);
 }
 
 static bool on_load_path(void *owner, struct span directories, struct source_position at,
-	struct diagnostics *diagnostics)
+			 struct diagnostics *diagnostics)
 {
 	loader_add_directories(directories, false);
 	return true;
 }
 
-static bool on_module_param(void *owner, struct span modules, struct span name, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics)
+static bool on_module_param(void *owner, struct span modules, struct span name,
+			    const struct config_value *value, struct source_position at,
+			    struct diagnostics *diagnostics)
 {
 	return loader_set(modules, name, value, at, diagnostics);
 }
@@ -70,36 +72,42 @@ static bool on_module_param(void *owner, struct span modules, struct span name, 
 /* Variables that need no message (defines, environment, …) have their value already while the
  * configuration is read; the others see a faked request. */
 static struct span on_evaluate(void *owner, struct span text, struct source_position at,
-	struct diagnostics *diagnostics)
+			       struct diagnostics *diagnostics)
 {
 	struct script_run run;
-	const struct text_template *compiled = template_compile(text, startup_arena(), diagnostics, at);
-	struct message *msg = compiled && !compiled->is_constant ? script_faked_request(startup_arena()) : NULL;
+	const struct text_template *compiled =
+		template_compile(text, startup_arena(), diagnostics, at);
+	struct message *msg =
+		compiled && !compiled->is_constant ? script_faked_request(startup_arena()) : NULL;
 	if (!msg || !script_run_init(&run, msg, ROUTE_EVENT, NULL))
 		return text;
 	return template_text(&run, compiled);
 }
 
 static bool on_global_param(void *owner, struct span name, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics)
+			    struct source_position at, struct diagnostics *diagnostics)
 {
 	return core_setting_set(name, value, at, diagnostics);
 }
 
-static bool on_listen(void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics)
+static bool on_listen(void *owner, const struct listen_directive *listen,
+		      struct diagnostics *diagnostics)
 {
 	return core_listen(listen, diagnostics);
 }
 
-static bool on_alias(void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics)
+static bool on_alias(void *owner, const struct listen_directive *alias,
+		     struct diagnostics *diagnostics)
 {
 	return core_alias(alias, diagnostics);
 }
 
-static bool on_custom_param(void *owner, struct span group, struct span name, const struct config_value *value,
-	struct span description, struct source_position at, struct diagnostics *diagnostics)
+static bool on_custom_param(void *owner, struct span group, struct span name,
+			    const struct config_value *value, struct span description,
+			    struct source_position at, struct diagnostics *diagnostics)
 {
-	struct value kept = value->is_number ? VALUE_OF_INT(value->number) : VALUE_OF_TEXT(value->text);
+	struct value kept =
+		value->is_number ? VALUE_OF_INT(value->number) : VALUE_OF_TEXT(value->text);
 	return config_custom_set(group, name, &kept, description);
 }
 
@@ -118,17 +126,19 @@ static void apply_command_line_modules(struct diagnostics *diagnostics)
 	for (unsigned i = 0; i < server.options.setting_count; i++) {
 		struct span rest = span_from(server.options.settings[i]), module, name, kind;
 		struct config_value value = { 0 };
-		if (!span_split(&rest, ':', &module) || !span_split(&rest, ':', &name) || !span_split(&rest, ':', &kind) ||
-			!rest.at || kind.len != 1 || (kind.at[0] != 's' && kind.at[0] != 'i')) {
+		if (!span_split(&rest, ':', &module) || !span_split(&rest, ':', &name) ||
+		    !span_split(&rest, ':', &kind) || !rest.at || kind.len != 1 ||
+		    (kind.at[0] != 's' && kind.at[0] != 'i')) {
 			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-option", nowhere,
-				"--modparam expects MODULE:PARAM:s|i:VALUE, not \"%s\"", server.options.settings[i]);
+				       "--modparam expects MODULE:PARAM:s|i:VALUE, not \"%s\"",
+				       server.options.settings[i]);
 			continue;
 		}
 		value.is_number = kind.at[0] == 'i';
 		value.text = rest;
 		if (value.is_number && !span_to_int64_any_base(rest, &value.number))
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-option", nowhere, "--modparam: \"%.*s\" is no number",
-				SPAN_ARGS(rest));
+			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-option", nowhere,
+				       "--modparam: \"%.*s\" is no number", SPAN_ARGS(rest));
 		else
 			loader_set(module, name, &value, nowhere, diagnostics);
 	}
@@ -143,11 +153,13 @@ static void override_text(const char *name, const char *text)
 		core_setting_set(span_from(name), &value, (struct source_position){ 0 }, &ignored);
 }
 
-static void override_int(const char *name, int64_t number, bool is_set, struct diagnostics *diagnostics)
+static void override_int(const char *name, int64_t number, bool is_set,
+			 struct diagnostics *diagnostics)
 {
 	struct config_value value = { .is_number = true, .number = number };
 	if (is_set)
-		core_setting_set(span_from(name), &value, (struct source_position){ 0 }, diagnostics);
+		core_setting_set(span_from(name), &value, (struct source_position){ 0 },
+				 diagnostics);
 }
 
 /* What the command line says wins over the file. */
@@ -167,12 +179,14 @@ static void apply_command_line(struct diagnostics *diagnostics)
 	override_int("log_color", 1, o->use_colour, diagnostics);
 	for (unsigned i = 0; i < o->listen_count; i++)
 		if (!core_listen_text(span_from(o->listens[i])))
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", (struct source_position){ 0 },
-				"-l %s: no such address, interface or host", o->listens[i]);
+			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen",
+				       (struct source_position){ 0 },
+				       "-l %s: no such address, interface or host", o->listens[i]);
 	for (unsigned i = 0; i < o->alias_count; i++) {
 		struct end_point end = { 0 };
 		if (end_point_parse(span_from(o->aliases[i]), &end))
-			alias_add(span_from(o->aliases[i]), end.port, (enum transport)end.transport);
+			alias_add(span_from(o->aliases[i]), end.port,
+				  (enum transport)end.transport);
 		else
 			alias_add(span_from(o->aliases[i]), 0, TRANSPORT_NONE);
 	}
@@ -181,10 +195,12 @@ static void apply_command_line(struct diagnostics *diagnostics)
 static void configure_log(void)
 {
 	const struct core_settings *settings = core_settings();
-	struct log_options options = { .to_stderr = settings->log_stderror, .use_colour = settings->log_color,
-		.facility = log_facility_from_name(settings->log_facility),
-		.name = arena_string(startup_arena(), settings->log_name),
-		.socket = arena_string(startup_arena(), settings->log_socket) };
+	struct log_options options = { .to_stderr = settings->log_stderror,
+				       .use_colour = settings->log_color,
+				       .facility = log_facility_from_name(settings->log_facility),
+				       .name = arena_string(startup_arena(), settings->log_name),
+				       .socket = arena_string(startup_arena(),
+							      settings->log_socket) };
 	log_set_threshold((int)settings->debug);
 	log_configure(&options);
 }
@@ -224,7 +240,7 @@ static void compile_log_prefix(struct diagnostics *diagnostics)
 	if (core_settings()->log_prefix.len == 0)
 		return;
 	log_prefix = template_compile(core_settings()->log_prefix, startup_arena(), diagnostics,
-		(struct source_position){ 0 });
+				      (struct source_position){ 0 });
 	log_prefix_slot = message_slot("log_prefix");
 	if (log_prefix)
 		log_set_prefix_source(log_prefix_text);
@@ -246,8 +262,10 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	forward_prepare();
 	resolver_prepare();
 	server.script = (struct script_options){ .path = server.options.config_path,
-		.defines = server.options.defines, .define_count = server.options.define_count };
-	struct script_source *source = script_read(&server.script, &actions, startup_arena(), diagnostics);
+						 .defines = server.options.defines,
+						 .define_count = server.options.define_count };
+	struct script_source *source =
+		script_read(&server.script, &actions, startup_arena(), diagnostics);
 	if (!source)
 		return NULL;
 	apply_command_line_modules(diagnostics);
@@ -259,7 +277,8 @@ static const struct image *configure(struct diagnostics *diagnostics)
 		return NULL;
 	}
 	if (!shm_init((size_t)core_settings()->shm_mem_size << 20)) {
-		log_critical("cannot map %lld MB of shared memory: %m", (long long)core_settings()->shm_mem_size);
+		log_critical("cannot map %lld MB of shared memory: %m",
+			     (long long)core_settings()->shm_mem_size);
 		return NULL;
 	}
 	if (core_settings()->shm_force_alloc && !shm_touch())
@@ -361,7 +380,8 @@ static void set_limits(void)
 	if (settings->open_files_limit) {
 		limit.rlim_cur = limit.rlim_max = (rlim_t)settings->open_files_limit;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-			log_warning("cannot raise the limit of open files to %lld: %m", (long long)settings->open_files_limit);
+			log_warning("cannot raise the limit of open files to %lld: %m",
+				    (long long)settings->open_files_limit);
 	}
 	if (settings->disable_core_dump) {
 		limit.rlim_cur = limit.rlim_max = 0;
@@ -392,7 +412,10 @@ static bool find_identity(struct identity *out)
 		return false;
 	}
 	if (account) {
-		*out = (struct identity){ .user = account->pw_uid, .group = account->pw_gid, .has_user = true, .has_group = true };
+		*out = (struct identity){ .user = account->pw_uid,
+					  .group = account->pw_gid,
+					  .has_user = true,
+					  .has_group = true };
 		snprintf(out->name, sizeof(out->name), "%s", account->pw_name);
 	}
 	if (group.len) {
@@ -415,10 +438,12 @@ static bool make_rundir(const struct identity *identity)
 {
 	const char *path = arena_string(startup_arena(), core_settings()->rundir);
 	if (mkdir(path, 0770) < 0 && errno != EEXIST) {
-		log_warning("cannot make the run directory %s: %m; control sockets will be missing", path);
+		log_warning("cannot make the run directory %s: %m; control sockets will be missing",
+			    path);
 		return true;
 	}
-	if (identity->has_group && chown(path, identity->has_user ? identity->user : (uid_t)-1, identity->group) < 0)
+	if (identity->has_group &&
+	    chown(path, identity->has_user ? identity->user : (uid_t)-1, identity->group) < 0)
 		log_warning("cannot give %s to the server's user: %m", path);
 	return true;
 }
@@ -432,7 +457,8 @@ static bool drop_privileges(const struct identity *identity)
 			return false;
 		}
 	}
-	if (core_settings()->workdir.len && chdir(arena_string(startup_arena(), core_settings()->workdir)) < 0) {
+	if (core_settings()->workdir.len &&
+	    chdir(arena_string(startup_arena(), core_settings()->workdir)) < 0) {
 		log_critical("cannot change to the working directory: %m");
 		return false;
 	}
@@ -441,7 +467,7 @@ static bool drop_privileges(const struct identity *identity)
 		return false;
 	}
 	if (identity->has_user && geteuid() != identity->user &&
-		(initgroups(identity->name, identity->group) < 0 || setuid(identity->user) < 0)) {
+	    (initgroups(identity->name, identity->group) < 0 || setuid(identity->user) < 0)) {
 		log_critical("cannot become user %s: %m", identity->name);
 		return false;
 	}
@@ -497,8 +523,10 @@ static bool needs_files_of_others(void)
 	const char *rundir = arena_string(startup_arena(), core_settings()->rundir);
 	bool is_other = geteuid() == 0 && rundir && stat(rundir, &at) == 0 && at.st_uid != 0;
 	if (is_other)
-		log_notice("runs as root and keeps its rights to all files, because %s belongs to somebody else; "
-			"user= (or -u) makes that needless", rundir);
+		log_notice(
+			"runs as root and keeps its rights to all files, because %s belongs to somebody else; "
+			"user= (or -u) makes that needless",
+			rundir);
 	return is_other;
 }
 
@@ -514,15 +542,18 @@ static bool start(const struct image *image)
 	if (!network_settings_apply() || !find_identity(&identity) || !listeners_open())
 		return false;
 	make_rundir(&identity);
-	if (!write_number(server.options.pid_file, getpid()) || !write_number(server.options.group_file, getpgrp()))
+	if (!write_number(server.options.pid_file, getpid()) ||
+	    !write_number(server.options.group_file, getpgrp()))
 		return false;
-	if (!drop_privileges(&identity) || !share_state() || !roles_prepare() || !counters_start(role_count()))
+	if (!drop_privileges(&identity) || !share_state() || !roles_prepare() ||
+	    !counters_start(role_count()))
 		return false;
 	counters_select(0);
 	image_publish(image);
 	receive_prepare();
 	print_addresses();
-	return loader_start() && confine((enum confinement)core_settings()->confinement, needs_files_of_others());
+	return loader_start() &&
+	       confine((enum confinement)core_settings()->confinement, needs_files_of_others());
 }
 
 /* --cfg-print: nothing is acted upon, so that a file prints also where its modules are not installed. */
@@ -530,8 +561,11 @@ static int print_config(void)
 {
 	struct diagnostics diagnostics;
 	struct writer w = writer_in_arena(startup_arena(), 65536);
-	struct script_options options = { .path = server.options.config_path, .defines = server.options.defines,
-		.define_count = server.options.define_count, .quiet_lints = true, .echo = &w };
+	struct script_options options = { .path = server.options.config_path,
+					  .defines = server.options.defines,
+					  .define_count = server.options.define_count,
+					  .quiet_lints = true,
+					  .echo = &w };
 	diagnostics_init(&diagnostics, startup_arena());
 	struct script_source *source = script_read(&options, NULL, startup_arena(), &diagnostics);
 	fwrite(w.data, 1, w.len, stdout);
@@ -548,7 +582,9 @@ static int explain(const char *code)
 	}
 	const char *text = script_explain(code);
 	if (!text) {
-		fprintf(stderr, "viaduct: no diagnostic has the code \"%s\"; --explain all lists them\n", code);
+		fprintf(stderr,
+			"viaduct: no diagnostic has the code \"%s\"; --explain all lists them\n",
+			code);
 		return EXIT_WRONG;
 	}
 	printf("%s\n", text);
@@ -574,7 +610,8 @@ static int describe(void)
 
 static int run(const struct image *image)
 {
-	bool background = core_settings()->fork && (server.options.daemon_level == 0 || server.options.daemon_level > 2);
+	bool background = core_settings()->fork &&
+			  (server.options.daemon_level == 0 || server.options.daemon_level > 2);
 	if (background) {
 		int code = daemonize();
 		if (code >= 0)

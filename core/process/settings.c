@@ -41,22 +41,27 @@ void *core_setting_object(void)
 static const char *check_facility(struct span text, int64_t number)
 {
 	(void)number;
-	return log_facility_from_name(text) < 0 ? "unknown facility; LOG_LOCAL0 … LOG_LOCAL7, LOG_DAEMON, LOG_USER are known" : NULL;
+	return log_facility_from_name(text) < 0
+		       ? "unknown facility; LOG_LOCAL0 … LOG_LOCAL7, LOG_DAEMON, LOG_USER are known"
+		       : NULL;
 }
 
 static const char *check_large_proto(struct span text, int64_t number)
 {
 	enum transport transport = transport_from_span(text);
-	return transport == TRANSPORT_UDP || transport == TRANSPORT_TCP || transport == TRANSPORT_TLS ||
-		transport == TRANSPORT_SCTP ? NULL : "expected UDP, TCP, TLS or SCTP";
+	return transport == TRANSPORT_UDP || transport == TRANSPORT_TCP ||
+			       transport == TRANSPORT_TLS || transport == TRANSPORT_SCTP
+		       ? NULL
+		       : "expected UDP, TCP, TLS or SCTP";
 }
 
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
-#define NO_TCP(name, why) FIELD_IGNORED(name, why)
-#define TCP(member, text, ...) FIELD_NAMED(settings, stream.member, "tcp_" #member, text, __VA_ARGS__)
+#define NO_TCP(name, why)      FIELD_IGNORED(name, why)
+#define TCP(member, text, ...) \
+	FIELD_NAMED(settings, stream.member, "tcp_" #member, text, __VA_ARGS__)
 #define TCP_LIVE(member, text, ...) TCP(member, text, .is_live = true, __VA_ARGS__)
-#define NO_SCTP(name) FIELD_IGNORED(name, "SCTP comes with a later release")
-#define NO_NEED(name, why) FIELD_IGNORED(name, why)
+#define NO_SCTP(name)               FIELD_IGNORED(name, "SCTP comes with a later release")
+#define NO_NEED(name, why)          FIELD_IGNORED(name, why)
 
 static const struct field fields[] = {
 	SET(children, "upper bound of the number of workers; one per core is enough because they never wait", .min = 1, .max = 1024),
@@ -272,14 +277,16 @@ struct field_table core_setting_fields(void)
 int64_t core_setting_int(const char *name)
 {
 	const struct field *field = field_find(core_setting_fields(), span_from(name));
-	return field && (field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL) ?
-		field_get_int(field, &settings) : 0;
+	return field && (field->kind == FIELD_KIND_INT || field->kind == FIELD_KIND_BOOL)
+		       ? field_get_int(field, &settings)
+		       : 0;
 }
 
 struct span core_setting_text(const char *name)
 {
 	const struct field *field = field_find(core_setting_fields(), span_from(name));
-	return field && field->kind == FIELD_KIND_TEXT ? field_get_text(field, &settings) : (struct span){ NULL, 0 };
+	return field && field->kind == FIELD_KIND_TEXT ? field_get_text(field, &settings)
+						       : (struct span){ NULL, 0 };
 }
 
 int server_id(void)
@@ -287,7 +294,8 @@ int server_id(void)
 	return (int)settings.server_id;
 }
 
-static void tell_unknown(struct span name, struct source_position at, struct diagnostics *diagnostics)
+static void tell_unknown(struct span name, struct source_position at,
+			 struct diagnostics *diagnostics)
 {
 	const char *names[ARRAY_SIZE(fields) + ARRAY_SIZE(aliases)];
 	size_t count = 0;
@@ -296,14 +304,14 @@ static void tell_unknown(struct span name, struct source_position at, struct dia
 	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
 		names[count++] = aliases[i].alias;
 	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "unknown-parameter", at,
-		"unknown core parameter \"%.*s\"", SPAN_ARGS(name));
+					      "unknown core parameter \"%.*s\"", SPAN_ARGS(name));
 	const char *near = nearest_name(name, names, count);
 	if (near)
 		diagnostic_hint(diagnostics, d, "did you mean \"%s\"?", near);
 }
 
 bool core_setting_set(struct span name, const struct config_value *value, struct source_position at,
-	struct diagnostics *diagnostics)
+		      struct diagnostics *diagnostics)
 {
 	struct config_value copy = *value;
 	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
@@ -320,17 +328,20 @@ bool core_setting_set(struct span name, const struct config_value *value, struct
 	const char *wrong;
 	if (field->kind == FIELD_KIND_TEXT || !copy.is_number) {
 		/* user=99 and the like: a number is as good as its text. */
-		struct span text = copy.text.at ? copy.text : arena_printf(startup_arena(), "%lld", (long long)copy.number);
+		struct span text = copy.text.at ? copy.text
+						: arena_printf(startup_arena(), "%lld",
+							       (long long)copy.number);
 		int64_t tos;
 		bool is_tos = strcmp(field->name, "tos") == 0 && tos_from_name(text, &tos);
-		wrong = is_tos ? field_set_int(field, &settings, tos, startup_arena()) :
-			field_set_text(field, &settings, arena_copy(startup_arena(), text), startup_arena());
+		wrong = is_tos ? field_set_int(field, &settings, tos, startup_arena())
+			       : field_set_text(field, &settings, arena_copy(startup_arena(), text),
+						startup_arena());
 	} else {
 		wrong = field_set_int(field, &settings, copy.number, startup_arena());
 	}
 	if (wrong)
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-parameter", value->at.file ? value->at : at,
-			"%s: %s", field->name, wrong);
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-parameter",
+			       value->at.file ? value->at : at, "%s: %s", field->name, wrong);
 	return !wrong;
 }
 
@@ -338,17 +349,22 @@ bool core_setting_set(struct span name, const struct config_value *value, struct
 
 /* Adds a host that is an address, an interface, or a name with addresses. */
 static bool listen_host(struct span host, enum transport transport, uint16_t port,
-	const struct listen_directive *rest, const char **out_error)
+			const struct listen_directive *rest, const char **out_error)
 {
 	struct end_point address = { .transport = (uint8_t)transport, .port = port };
 	if (span_equal(host, SPAN_OF("*")))
 		host = (struct span){ NULL, 0 };
 	if (host.len && end_point_parse_ip(host, &address)) {
-		struct listener *added = end_point_is_any(&address) && address.family == AF_INET && !rest->advertised_host.len ?
-			NULL : listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port, out_error);
+		struct listener *added =
+			end_point_is_any(&address) && address.family == AF_INET &&
+					!rest->advertised_host.len
+				? NULL
+				: listener_add(&address, rest->name, rest->advertised_host,
+					       rest->advertised_port, out_error);
 		if (added)
 			added->is_virtual = rest->is_virtual;
-		return added || (end_point_is_any(&address) &&
+		return added ||
+		       (end_point_is_any(&address) &&
 			listeners_add_interface((struct span){ NULL, 0 }, transport, port));
 	}
 	if (listeners_add_interface(host, transport, port))
@@ -358,7 +374,8 @@ static bool listen_host(struct span host, enum transport transport, uint16_t por
 		return false;
 	address.transport = (uint8_t)transport;
 	address.port = port;
-	return listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port, out_error);
+	return listener_add(&address, rest->name, rest->advertised_host, rest->advertised_port,
+			    out_error);
 }
 
 bool core_listen(const struct listen_directive *listen, struct diagnostics *diagnostics)
@@ -366,18 +383,20 @@ bool core_listen(const struct listen_directive *listen, struct diagnostics *diag
 	const char *error = "no such address, interface or host";
 	enum transport transport = transport_from_span(listen->proto);
 	if (listen->proto.len && transport == TRANSPORT_NONE) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at, "unknown protocol \"%.*s\"",
-			SPAN_ARGS(listen->proto));
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at,
+			       "unknown protocol \"%.*s\"", SPAN_ARGS(listen->proto));
 		return false;
 	}
 	uint16_t port = listen->port ? listen->port : (uint16_t)settings.port;
 	uint16_t last = listen->last_port > port ? listen->last_port : port;
 	unsigned first = listener_count();
 	for (unsigned p = port; p <= last; p++)
-		if (!listen_host(listen->host, transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport, (uint16_t)p, listen,
-			    &error)) {
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at, "cannot listen on \"%.*s\": %s",
-				SPAN_ARGS(listen->host), error);
+		if (!listen_host(listen->host,
+				 transport == TRANSPORT_NONE ? TRANSPORT_UDP : transport,
+				 (uint16_t)p, listen, &error)) {
+			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-listen", listen->at,
+				       "cannot listen on \"%.*s\": %s", SPAN_ARGS(listen->host),
+				       error);
 			return false;
 		}
 	if (transport == TRANSPORT_NONE)
@@ -399,7 +418,8 @@ static bool listen_one(struct span text, struct span proto, uint16_t port, struc
 	size_t colon = span_find(advertised, ':', 0);
 	uint32_t number;
 	listen.advertised_host = span_slice(advertised, 0, colon);
-	if (colon < advertised.len && span_to_uint32(span_slice(advertised, colon + 1, advertised.len), &number))
+	if (colon < advertised.len &&
+	    span_to_uint32(span_slice(advertised, colon + 1, advertised.len), &number))
 		listen.advertised_port = (uint16_t)number;
 	diagnostics_init(&ignored, startup_arena());
 	return core_listen(&listen, &ignored);
@@ -424,7 +444,8 @@ bool core_listen_text(struct span text)
 	uint32_t number;
 	for (size_t i = text.len; i > 0 && !end_point_parse_ip(text, &ip); i--)
 		if (text.at[i - 1] == ':') {
-			if (!span_to_uint32(span_slice(text, i, text.len), &number) || number > 65535)
+			if (!span_to_uint32(span_slice(text, i, text.len), &number) ||
+			    number > 65535)
 				return false;
 			port = (uint16_t)number;
 			text = span_slice(text, 0, i - 1);
@@ -450,7 +471,8 @@ static struct span header_line(struct span configured, const char *name)
 		return arena_printf(startup_arena(), "%.*s\r\n", SPAN_ARGS(configured));
 	struct utsname system;
 	uname(&system);
-	return arena_printf(startup_arena(), "%s: viaduct (%s (%s/linux))\r\n", name, VIADUCT_VERSION, system.machine);
+	return arena_printf(startup_arena(), "%s: viaduct (%s (%s/linux))\r\n", name,
+			    VIADUCT_VERSION, system.machine);
 }
 
 /* Without a protocol all of them are meant, and without listen= all addresses. disable_tcp may stand
@@ -458,7 +480,8 @@ static struct span header_line(struct span configured, const char *name)
 static void settle_listeners(void)
 {
 	if (listener_count() == 0 &&
-		listeners_add_interface((struct span){ NULL, 0 }, TRANSPORT_UDP, (uint16_t)settings.port))
+	    listeners_add_interface((struct span){ NULL, 0 }, TRANSPORT_UDP,
+				    (uint16_t)settings.port))
 		listeners_mark_any(0);
 	settings.stream.is_off = settings.disable_tcp;
 	/* A datagram buffer takes the message. */

@@ -39,7 +39,8 @@ struct core_settings {
 	bool use_dst_blocklist;
 	int64_t dst_blocklist_expire, dst_blocklist_mem;
 	/* messages */
-	bool force_rport, local_rport, check_via, forward_stray_replies, reply_to_via, sip_warning, server_signature, phone2tel;
+	bool force_rport, local_rport, check_via, forward_stray_replies, reply_to_via, sip_warning,
+		server_signature, phone2tel;
 	bool onsend_route_reply, http_reply_parse;
 	struct span server_header, user_agent_header, proxy_require;
 	int64_t max_branches, msg_recv_max_size, rfc_strict, loop_detection;
@@ -56,7 +57,7 @@ void *core_setting_object(void);
 
 /* global_param of config_actions. Aliases and old names are understood. */
 bool core_setting_set(struct span name, const struct config_value *value, struct source_position at,
-	struct diagnostics *diagnostics);
+		      struct diagnostics *diagnostics);
 /* listen= and alias=. */
 bool core_listen(const struct listen_directive *listen, struct diagnostics *diagnostics);
 bool core_alias(const struct listen_directive *alias, struct diagnostics *diagnostics);

@@ -17,8 +17,8 @@
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
 
-#define TURN_MS 200
-#define FAILED_STARTS_MOST 10
+#define TURN_MS              200
+#define FAILED_STARTS_MOST   10
 #define MODULE_ROLE_PATIENCE 15 /* commands may take longer than messages */
 
 static struct {
@@ -51,7 +51,7 @@ static void describe_end(int status, char *out_text, size_t size)
 {
 	if (WIFSIGNALED(status))
 		snprintf(out_text, size, "was killed by signal %d (%s)%s", WTERMSIG(status),
-			strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
 	else
 		snprintf(out_text, size, "ended with code %d", WEXITSTATUS(status));
 }
@@ -68,7 +68,8 @@ static bool is_to_blame(int status, const struct flight_record *record)
 {
 	if (!record->len || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
 		return false;
-	return WIFEXITED(status) ? WEXITSTATUS(status) != 0 : record->code > 0 || record->signal == SIGABRT;
+	return WIFEXITED(status) ? WEXITSTATUS(status) != 0
+				 : record->code > 0 || record->signal == SIGABRT;
 }
 
 static void keep_traces(const struct crash_report *report, int status)
@@ -80,7 +81,8 @@ static void keep_traces(const struct crash_report *report, int status)
 	if (!is_worth_a_file(status, record))
 		return;
 	snprintf(directory, sizeof(directory), "%.*s", SPAN_ARGS(core_settings()->rundir));
-	const char *path = crash_file_write(directory, (unsigned)core_settings()->crash_files, report);
+	const char *path =
+		crash_file_write(directory, (unsigned)core_settings()->crash_files, report);
 	if (path)
 		log_notice("what is known about it is in %s", path);
 }
@@ -118,7 +120,8 @@ static void look_for_stuck(void)
 		if (!role->pid || !watchdog_is_stuck(i, role->pid, times))
 			continue;
 		if (!role->is_stuck)
-			log_error("%s (%d) does not come back to its event loop; replacing it", role->name, (int)role->pid);
+			log_error("%s (%d) does not come back to its event loop; replacing it",
+				  role->name, (int)role->pid);
 		kill(role->pid, role->is_stuck ? SIGKILL : SIGABRT);
 		role->is_stuck = true;
 	}
@@ -144,7 +147,8 @@ static void reload_finish(int status)
 	if (reload_end(&state.reload, &arena, status, &report))
 		log_notice("the script was reloaded");
 	else
-		log_error("the script was not reloaded, the old one goes on:\n%.*s", SPAN_ARGS(report));
+		log_error("the script was not reloaded, the old one goes on:\n%.*s",
+			  SPAN_ARGS(report));
 	arena_free(&arena);
 	if (state.reload_again) {
 		state.reload_again = false;
@@ -198,7 +202,7 @@ static void stop_all(const sigset_t *set)
 		reap();
 		if (clock_us_now() / 1000 > deadline) {
 			log_error("processes did not stop in %lld s; killing them",
-				(long long)core_settings()->exit_timeout);
+				  (long long)core_settings()->exit_timeout);
 			signal_all(SIGKILL);
 			deadline = INT64_MAX;
 		}
@@ -210,13 +214,13 @@ static void report_memory(void)
 	struct shm_usage usage;
 	shm_get_usage(&usage);
 	log_notice("shared memory: %llu of %llu bytes used, %llu at most, in %llu free fragments",
-		(unsigned long long)usage.real_used, (unsigned long long)usage.total,
-		(unsigned long long)usage.max_used, (unsigned long long)usage.fragments);
+		   (unsigned long long)usage.real_used, (unsigned long long)usage.total,
+		   (unsigned long long)usage.max_used, (unsigned long long)usage.fragments);
 	for (struct shard_set *set = shard_set_next(NULL); set; set = shard_set_next(set)) {
 		struct shard_usage shard;
 		shard_set_usage(set, &shard);
-		log_notice("  %s: %llu live, %llu bytes in pages", shard_set_name(set), (unsigned long long)shard.live,
-			(unsigned long long)shard.page_bytes);
+		log_notice("  %s: %llu live, %llu bytes in pages", shard_set_name(set),
+			   (unsigned long long)shard.live, (unsigned long long)shard.page_bytes);
 	}
 }
 
@@ -228,14 +232,9 @@ static void handle_signal(int number)
 		log_notice("stopping (%s)", strsignal(number));
 		state.is_stopping = true;
 		break;
-	case SIGHUP:
-		reload_start();
-		break;
-	case SIGUSR1:
-		report_memory();
-		break;
-	default:
-		break;
+	case SIGHUP: reload_start(); break;
+	case SIGUSR1: report_memory(); break;
+	default: break;
 	}
 }
 

@@ -4,8 +4,8 @@
 
 #include "core/base/check.h"
 
-#define MAGIC_AND_VERSION 0xA1
-#define FLAG 0x80
+#define MAGIC_AND_VERSION  0xA1
+#define FLAG               0x80
 #define SIZE_MAX_IN_HEADER 7
 
 /* Types on the wire. */
@@ -43,9 +43,11 @@ enum binrpc_result binrpc_header_read(struct span bytes, struct binrpc_header *o
 		return BINRPC_BAD;
 	if (bytes.len < 2 + length_len + cookie_len)
 		return BINRPC_MORE;
-	*out_header = (struct binrpc_header){ .type = (enum binrpc_type)type,
-		.body_len = (uint32_t)big_endian(bytes.at + 2, length_len), .cookie_len = (uint8_t)cookie_len,
-		.header_len = (uint8_t)(2 + length_len + cookie_len) };
+	*out_header =
+		(struct binrpc_header){ .type = (enum binrpc_type)type,
+					.body_len = (uint32_t)big_endian(bytes.at + 2, length_len),
+					.cookie_len = (uint8_t)cookie_len,
+					.header_len = (uint8_t)(2 + length_len + cookie_len) };
 	memcpy(out_header->cookie, bytes.at + 2 + length_len, cookie_len);
 	return BINRPC_OK;
 }
@@ -74,7 +76,8 @@ static int64_t to_number(struct span bytes)
 static bool text_without_nul(struct span bytes, struct span *out_text)
 {
 	*out_text = bytes.len ? span_slice(bytes, 0, bytes.len - 1) : SPAN_OF("");
-	return bytes.len == 0 || (bytes.at[bytes.len - 1] == '\0' && !memchr(bytes.at, '\0', bytes.len - 1));
+	return bytes.len == 0 ||
+	       (bytes.at[bytes.len - 1] == '\0' && !memchr(bytes.at, '\0', bytes.len - 1));
 }
 
 static bool value_fill(unsigned type, struct span bytes, struct binrpc_value *out)
@@ -84,7 +87,9 @@ static bool value_fill(unsigned type, struct span bytes, struct binrpc_value *ou
 		*out = (struct binrpc_value){ .kind = BINRPC_INT, .number = to_number(bytes) };
 		return bytes.len <= 8;
 	case WIRE_DOUBLE:
-		*out = (struct binrpc_value){ .kind = BINRPC_DOUBLE, .real = (double)big_endian(bytes.at, bytes.len) / 1000 };
+		*out = (struct binrpc_value){ .kind = BINRPC_DOUBLE,
+					      .real = (double)big_endian(bytes.at, bytes.len) /
+						      1000 };
 		return bytes.len <= 8;
 	case WIRE_TEXT:
 		*out = (struct binrpc_value){ .kind = BINRPC_TEXT };
@@ -95,8 +100,7 @@ static bool value_fill(unsigned type, struct span bytes, struct binrpc_value *ou
 	case WIRE_BYTES:
 		*out = (struct binrpc_value){ .kind = BINRPC_BYTES, .text = bytes };
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -113,8 +117,10 @@ enum binrpc_result binrpc_value_read(struct span *body, struct binrpc_value *out
 		bool is_struct = type == WIRE_STRUCT;
 		if (size)
 			return BINRPC_BAD;
-		*out_value = (struct binrpc_value){ .kind = flag ? (is_struct ? BINRPC_STRUCT_END : BINRPC_ARRAY_END) :
-			(is_struct ? BINRPC_STRUCT : BINRPC_ARRAY) };
+		*out_value = (struct binrpc_value){
+			.kind = flag ? (is_struct ? BINRPC_STRUCT_END : BINRPC_ARRAY_END)
+				     : (is_struct ? BINRPC_STRUCT : BINRPC_ARRAY)
+		};
 		*body = rest;
 		return BINRPC_OK;
 	}
@@ -201,8 +207,9 @@ struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const c
 	struct binrpc_value value;
 	enum binrpc_result result = binrpc_value_read(&body, &value);
 	if (result != BINRPC_OK || value.kind != BINRPC_TEXT) {
-		*out_error = result == BINRPC_MORE ? "bad request method: end of packet encountered" :
-			"bad request method: record doesn't match type";
+		*out_error = result == BINRPC_MORE
+				     ? "bad request method: end of packet encountered"
+				     : "bad request method: record doesn't match type";
 		return NULL;
 	}
 	struct rpc_call *call = rpc_call_new(arena, value.text);
@@ -212,22 +219,15 @@ struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const c
 	}
 	while ((result = binrpc_value_read(&body, &value)) == BINRPC_OK) {
 		switch (value.kind) {
-		case BINRPC_INT:
-			rpc_call_add_arg_int(call, value.number);
-			continue;
+		case BINRPC_INT: rpc_call_add_arg_int(call, value.number); continue;
 		case BINRPC_TEXT:
-		case BINRPC_BYTES:
-			rpc_call_add_arg_text(call, value.text);
-			continue;
-		case BINRPC_DOUBLE:
-			rpc_call_add_arg_double(call, value.real);
-			continue;
+		case BINRPC_BYTES: rpc_call_add_arg_text(call, value.text); continue;
+		case BINRPC_DOUBLE: rpc_call_add_arg_double(call, value.real); continue;
 		case BINRPC_STRUCT:
 		case BINRPC_ARRAY:
 		case BINRPC_MEMBER:
 		case BINRPC_STRUCT_END:
-		case BINRPC_ARRAY_END:
-			break;
+		case BINRPC_ARRAY_END: break;
 		}
 		*out_error = "bad request: structures and arrays are no arguments";
 		return NULL;
@@ -261,7 +261,7 @@ static void write_members(struct writer *w, const struct rpc_value *first)
 		writer_uint(&digits, position);
 		if (member->name.at || member->kind != RPC_STRUCT)
 			write_terminated(w, WIRE_MEMBER,
-				member->name.at ? member->name : writer_result(&digits));
+					 member->name.at ? member->name : writer_result(&digits));
 		write_tree(w, member);
 	}
 }
@@ -269,18 +269,10 @@ static void write_members(struct writer *w, const struct rpc_value *first)
 static void write_tree(struct writer *w, const struct rpc_value *value)
 {
 	switch (value->kind) {
-	case RPC_INT:
-		binrpc_write_int(w, value->number);
-		return;
-	case RPC_TEXT:
-		binrpc_write_text(w, value->text);
-		return;
-	case RPC_DOUBLE:
-		binrpc_write_double(w, value->real);
-		return;
-	case RPC_NULL:
-		binrpc_write_text(w, SPAN_OF("<null string>"));
-		return;
+	case RPC_INT: binrpc_write_int(w, value->number); return;
+	case RPC_TEXT: binrpc_write_text(w, value->text); return;
+	case RPC_DOUBLE: binrpc_write_double(w, value->real); return;
+	case RPC_NULL: binrpc_write_text(w, SPAN_OF("<null string>")); return;
 	case RPC_STRUCT:
 	case RPC_ARRAY:
 		writer_char(w, WIRE_STRUCT);
@@ -303,7 +295,8 @@ static void write_top(struct writer *w, const struct rpc_value *value)
 }
 
 /* The frame's header goes right-aligned into the room that was kept in front of the body. */
-static struct span frame(const struct binrpc_header *request, enum binrpc_type type, struct writer *w)
+static struct span frame(const struct binrpc_header *request, enum binrpc_type type,
+			 struct writer *w)
 {
 	uint8_t bytes[BINRPC_HEADER_MAX];
 	if (w->failed || w->len - BINRPC_HEADER_MAX > UINT32_MAX)
@@ -316,7 +309,8 @@ static struct span frame(const struct binrpc_header *request, enum binrpc_type t
 	return span_slice(writer_result(w), BINRPC_HEADER_MAX - len, w->len);
 }
 
-struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_call *call, struct arena *arena)
+struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_call *call,
+			  struct arena *arena)
 {
 	const struct rpc_value *values;
 	struct span fault;
@@ -330,7 +324,8 @@ struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_
 	return frame(request, BINRPC_REPLY, &w);
 }
 
-struct span binrpc_fault(const struct binrpc_header *request, int code, struct span text, struct arena *arena)
+struct span binrpc_fault(const struct binrpc_header *request, int code, struct span text,
+			 struct arena *arena)
 {
 	struct writer w = writer_in_arena(arena, 256 + text.len);
 	writer_bytes(&w, "          ", BINRPC_HEADER_MAX);

@@ -69,5 +69,7 @@ void binrpc_write_text(struct writer *w, struct span text);
 /* Makes a call from a request's body; NULL when it is wrong, with a sentence for the fault. */
 struct rpc_call *binrpc_call_read(struct span body, struct arena *arena, const char **out_error);
 /* The whole answering frame of a finished call, in `arena`; the absent span when memory is exhausted. */
-struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_call *call, struct arena *arena);
-struct span binrpc_fault(const struct binrpc_header *request, int code, struct span text, struct arena *arena);
+struct span binrpc_answer(const struct binrpc_header *request, const struct rpc_call *call,
+			  struct arena *arena);
+struct span binrpc_fault(const struct binrpc_header *request, int code, struct span text,
+			 struct arena *arena);

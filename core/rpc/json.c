@@ -43,7 +43,8 @@ static bool copy_number(struct copying *copying, struct json_object *from, struc
 	value->real = json_object_get_double(from);
 	if (!isfinite(value->real) || !has_digit_after_dot(value->text))
 		return fail(copying, "a number without a value");
-	bool is_whole = json_object_is_type(from, json_type_int) && span_to_int64(value->text, &value->number);
+	bool is_whole = json_object_is_type(from, json_type_int) &&
+			span_to_int64(value->text, &value->number);
 	value->kind = is_whole ? JSON_INT : JSON_REAL;
 	return true;
 }
@@ -78,10 +79,11 @@ static bool copy_object(struct copying *copying, struct json_object *from, struc
 {
 	struct json_value **last = &value->first;
 	value->kind = JSON_OBJECT;
-	json_object_object_foreach(from, name, inner) {
+	json_object_object_foreach(from, name, inner)
+	{
 		struct json_value *member = add_member(copying, &last);
 		if (!member || !copy_text(copying, name, strlen(name), &member->name) ||
-			!copy_value(copying, inner, member))
+		    !copy_value(copying, inner, member))
 			return false;
 	}
 	return true;
@@ -90,33 +92,29 @@ static bool copy_object(struct copying *copying, struct json_object *from, struc
 static bool copy_value(struct copying *copying, struct json_object *from, struct json_value *value)
 {
 	switch (json_object_get_type(from)) {
-	case json_type_null:
-		value->kind = JSON_NULL;
-		return true;
+	case json_type_null: value->kind = JSON_NULL; return true;
 	case json_type_boolean:
 		value->kind = JSON_BOOL;
 		value->number = json_object_get_boolean(from);
 		return true;
 	case json_type_int:
-	case json_type_double:
-		return copy_number(copying, from, value);
+	case json_type_double: return copy_number(copying, from, value);
 	case json_type_string:
 		value->kind = JSON_TEXT;
-		return copy_text(copying, json_object_get_string(from), (size_t)json_object_get_string_len(from),
-			&value->text);
-	case json_type_array:
-		return copy_array(copying, from, value);
-	case json_type_object:
-		return copy_object(copying, from, value);
+		return copy_text(copying, json_object_get_string(from),
+				 (size_t)json_object_get_string_len(from), &value->text);
+	case json_type_array: return copy_array(copying, from, value);
+	case json_type_object: return copy_object(copying, from, value);
 	}
 	return fail(copying, "a value is expected");
 }
 
 /* The document as json-c's tree; NULL with `*out_error` set when it is none. "null" gives NULL too. */
-static struct json_object *read_tree(struct json_tokener *tokener, struct span document, const char **out_error,
-	size_t *out_at)
+static struct json_object *read_tree(struct json_tokener *tokener, struct span document,
+				     const char **out_error, size_t *out_at)
 {
-	struct json_object *tree = json_tokener_parse_ex(tokener, document.at ? document.at : "", (int)document.len);
+	struct json_object *tree =
+		json_tokener_parse_ex(tokener, document.at ? document.at : "", (int)document.len);
 	*out_at = json_tokener_get_parse_end(tokener);
 	/* A number, or true, at the very end of the text may go on until json-c sees that it does not. */
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
@@ -131,8 +129,8 @@ static struct json_object *read_tree(struct json_tokener *tokener, struct span d
 	return tree;
 }
 
-const struct json_value *json_parse(struct span document, struct arena *arena, const char **out_error,
-	size_t *out_at)
+const struct json_value *json_parse(struct span document, struct arena *arena,
+				    const char **out_error, size_t *out_at)
 {
 	struct copying copying = { .arena = arena };
 	struct json_value *value = ARENA_NEW(arena, struct json_value);
@@ -140,7 +138,8 @@ const struct json_value *json_parse(struct span document, struct arena *arena, c
 	*out_error = NULL;
 	*out_at = 0;
 	if (!value || !tokener || document.len > DOCUMENT_MOST) {
-		*out_error = document.len > DOCUMENT_MOST ? "the document is too large" : "out of memory";
+		*out_error = document.len > DOCUMENT_MOST ? "the document is too large"
+							  : "out of memory";
 	} else {
 		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 		struct json_object *tree = read_tree(tokener, document, out_error, out_at);
@@ -200,7 +199,9 @@ static size_t utf8_length(struct span text)
 	static const struct {
 		uint8_t mask, lead, len;
 		uint32_t least;
-	} forms[] = { { 0xE0, 0xC0, 2, 0x80 }, { 0xF0, 0xE0, 3, 0x800 }, { 0xF8, 0xF0, 4, 0x10000 } };
+	} forms[] = { { 0xE0, 0xC0, 2, 0x80 },
+		      { 0xF0, 0xE0, 3, 0x800 },
+		      { 0xF8, 0xF0, 4, 0x10000 } };
 	uint8_t lead = (uint8_t)text.at[0];
 	if (lead < 0x80)
 		return 1;
@@ -213,7 +214,8 @@ static size_t utf8_length(struct span text)
 				return 0;
 			code = code << 6 | ((uint8_t)text.at[j] & 63);
 		}
-		bool is_good = code >= forms[i].least && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+		bool is_good = code >= forms[i].least && code <= 0x10FFFF &&
+			       (code < 0xD800 || code > 0xDFFF);
 		return is_good ? forms[i].len : 0;
 	}
 	return 0;

@@ -9,19 +9,19 @@
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_TEXT, JSON_ARRAY, JSON_OBJECT };
 
 struct json_value {
-	struct json_value *next; /* sibling, in the order of the text */
+	struct json_value *next;  /* sibling, in the order of the text */
 	struct json_value *first; /* members */
-	struct span name;        /* inside objects */
+	struct span name;         /* inside objects */
 	enum json_kind kind;
-	int64_t number;          /* INT; BOOL: 0 or 1 */
-	double real;             /* REAL, INT */
-	struct span text;        /* TEXT, decoded; INT and REAL: as written */
+	int64_t number;   /* INT; BOOL: 0 or 1 */
+	double real;      /* REAL, INT */
+	struct span text; /* TEXT, decoded; INT and REAL: as written */
 };
 
 /* One whole document, with nothing but white space around it. NULL: no JSON, deeper than
  * JSON_DEPTH_MOST, or out of memory; `*out_error` says which and where. Values live in `arena`. */
-const struct json_value *json_parse(struct span document, struct arena *arena, const char **out_error,
-	size_t *out_at);
+const struct json_value *json_parse(struct span document, struct arena *arena,
+				    const char **out_error, size_t *out_at);
 /* The first member of that name, or NULL. */
 const struct json_value *json_member(const struct json_value *object, const char *name);
 

@@ -3,7 +3,6 @@
  * field print: tabs, a tab after the colon, arrays on one line. */
 #include "core/rpc/jsonrpc.h"
 
-
 /* Members of larger structures are compared with their neighbour only. */
 #define COMPARED_MOST 64
 
@@ -63,7 +62,8 @@ static bool has_repeated_names(const struct rpc_value *value)
 		if (count >= COMPARED_MOST)
 			continue;
 		unsigned others = 0;
-		for (const struct rpc_value *b = a->next; b && others < COMPARED_MOST; b = b->next, others++)
+		for (const struct rpc_value *b = a->next; b && others < COMPARED_MOST;
+		     b = b->next, others++)
 			if (span_equal(a->name, b->name))
 				return true;
 	}
@@ -97,7 +97,8 @@ static void print_object(struct printer *p, const struct rpc_value *value)
 {
 	object_begin(p);
 	for (const struct rpc_value *member = value->first; member; member = member->next) {
-		member_name(p, member->name.at ? member->name : SPAN_OF(""), member == value->first);
+		member_name(p, member->name.at ? member->name : SPAN_OF(""),
+			    member == value->first);
 		print_value(p, member);
 	}
 	object_end(p);
@@ -106,21 +107,11 @@ static void print_object(struct printer *p, const struct rpc_value *value)
 static void print_value(struct printer *p, const struct rpc_value *value)
 {
 	switch (value->kind) {
-	case RPC_INT:
-		writer_int(p->w, value->number);
-		return;
-	case RPC_TEXT:
-		json_write_text(p->w, value->text);
-		return;
-	case RPC_DOUBLE:
-		json_write_real(p->w, value->real);
-		return;
-	case RPC_NULL:
-		writer_literal(p->w, "null");
-		return;
-	case RPC_ARRAY:
-		print_list(p, value->first);
-		return;
+	case RPC_INT: writer_int(p->w, value->number); return;
+	case RPC_TEXT: json_write_text(p->w, value->text); return;
+	case RPC_DOUBLE: json_write_real(p->w, value->real); return;
+	case RPC_NULL: writer_literal(p->w, "null"); return;
+	case RPC_ARRAY: print_list(p, value->first); return;
 	case RPC_STRUCT:
 		if (has_repeated_names(value))
 			print_list(p, value->first);
@@ -136,7 +127,8 @@ void jsonrpc_read(struct span text, struct arena *arena, struct jsonrpc_document
 {
 	struct jsonrpc_document document = { 0 };
 	document.root = json_parse(text, arena, &document.error, &document.error_at);
-	const struct json_value *reply_name = document.root ? json_member(document.root, "reply_name") : NULL;
+	const struct json_value *reply_name =
+		document.root ? json_member(document.root, "reply_name") : NULL;
 	if (reply_name && reply_name->kind == JSON_TEXT)
 		document.reply_name = reply_name->text;
 	*out_document = document;
@@ -158,37 +150,31 @@ static void refuse(struct request *request, int code, const char *text)
 /* Positional, whatever shape they have; null stands for an empty text. */
 static bool add_args(struct rpc_call *call, const struct json_value *params)
 {
-	if (params && params->kind != JSON_ARRAY && params->kind != JSON_OBJECT && params->kind != JSON_NULL)
+	if (params && params->kind != JSON_ARRAY && params->kind != JSON_OBJECT &&
+	    params->kind != JSON_NULL)
 		return false;
 	for (const struct json_value *arg = params ? params->first : NULL; arg; arg = arg->next)
 		switch (arg->kind) {
-		case JSON_NULL:
-			rpc_call_add_arg_text(call, SPAN_OF(""));
-			break;
+		case JSON_NULL: rpc_call_add_arg_text(call, SPAN_OF("")); break;
 		case JSON_BOOL:
-		case JSON_INT:
-			rpc_call_add_arg_int(call, arg->number);
-			break;
-		case JSON_REAL:
-			rpc_call_add_arg_double(call, arg->real);
-			break;
-		case JSON_TEXT:
-			rpc_call_add_arg_text(call, arg->text);
-			break;
+		case JSON_INT: rpc_call_add_arg_int(call, arg->number); break;
+		case JSON_REAL: rpc_call_add_arg_double(call, arg->real); break;
+		case JSON_TEXT: rpc_call_add_arg_text(call, arg->text); break;
 		case JSON_ARRAY:
-		case JSON_OBJECT:
-			return false;
+		case JSON_OBJECT: return false;
 		}
 	return true;
 }
 
 static void request_read(const struct json_value *object, struct arena *arena, struct request *out)
 {
-	const struct json_value *version = json_member(object, "jsonrpc"), *method = json_member(object, "method");
+	const struct json_value *version = json_member(object, "jsonrpc"),
+				*method = json_member(object, "method");
 	*out = (struct request){ .id = json_member(object, "id") };
 	if (object->kind != JSON_OBJECT || !version || version->kind != JSON_TEXT ||
-		!span_equal(version->text, SPAN_OF("2.0"))) {
-		refuse(out, JSONRPC_BAD_REQUEST, "Invalid Request: member jsonrpc with the value \"2.0\" is missing");
+	    !span_equal(version->text, SPAN_OF("2.0"))) {
+		refuse(out, JSONRPC_BAD_REQUEST,
+		       "Invalid Request: member jsonrpc with the value \"2.0\" is missing");
 		return;
 	}
 	if (!method || method->kind != JSON_TEXT) {
@@ -219,7 +205,8 @@ static void request_run(struct request *request, const struct rpc_value **out_va
 
 /* ---- answers -------------------------------------------------------------------------------------------------- */
 
-static void print_result(struct printer *p, const struct request *request, const struct rpc_value *values)
+static void print_result(struct printer *p, const struct request *request,
+			 const struct rpc_value *values)
 {
 	if (rpc_returns_array(request->call) || (values && values->next))
 		print_list(p, values);
@@ -240,7 +227,8 @@ static void print_id(struct printer *p, const struct json_value *id)
 		writer_literal(p->w, "null");
 }
 
-static void print_answer(struct printer *p, const struct request *request, const struct rpc_value *values)
+static void print_answer(struct printer *p, const struct request *request,
+			 const struct rpc_value *values)
 {
 	object_begin(p);
 	member_name(p, SPAN_OF("jsonrpc"), true);
@@ -263,7 +251,7 @@ static void print_answer(struct printer *p, const struct request *request, const
 }
 
 static void answer_one(const struct json_value *object, struct printer *p, struct arena *arena,
-	struct jsonrpc_answer *answer)
+		       struct jsonrpc_answer *answer)
 {
 	struct request request;
 	const struct rpc_value *values;
@@ -275,7 +263,8 @@ static void answer_one(const struct json_value *object, struct printer *p, struc
 }
 
 /* Answers an error that belongs to no request: its id is null. */
-static void answer_error(int code, const char *text, struct printer *p, struct jsonrpc_answer *answer)
+static void answer_error(int code, const char *text, struct printer *p,
+			 struct jsonrpc_answer *answer)
 {
 	static const struct json_value no_id = { .kind = JSON_NULL };
 	struct request request = { .id = &no_id };
@@ -286,7 +275,7 @@ static void answer_error(int code, const char *text, struct printer *p, struct j
 }
 
 static void answer_batch(const struct json_value *batch, struct printer *p, struct arena *arena,
-	struct jsonrpc_answer *answer)
+			 struct jsonrpc_answer *answer)
 {
 	unsigned count = 0;
 	if (!batch->first) {
@@ -302,7 +291,8 @@ static void answer_batch(const struct json_value *batch, struct printer *p, stru
 			answer_one(one, p, arena, answer);
 			continue;
 		}
-		answer_error(JSONRPC_BAD_REQUEST, "Invalid Request: a batch has at most 1000 requests", p, answer);
+		answer_error(JSONRPC_BAD_REQUEST,
+			     "Invalid Request: a batch has at most 1000 requests", p, answer);
 		break;
 	}
 	p->depth--;
@@ -310,7 +300,7 @@ static void answer_batch(const struct json_value *batch, struct printer *p, stru
 }
 
 void jsonrpc_run(const struct jsonrpc_document *document, bool is_pretty, struct arena *arena,
-	struct jsonrpc_answer *out_answer)
+		 struct jsonrpc_answer *out_answer)
 {
 	struct writer w = writer_in_arena(arena, 4096);
 	struct printer printer = { .w = &w, .is_pretty = is_pretty };

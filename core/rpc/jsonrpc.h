@@ -13,8 +13,9 @@ enum { JSONRPC_BAD_DOCUMENT = -32700, JSONRPC_BAD_REQUEST = -32600, JSONRPC_BAD_
 
 struct jsonrpc_document {
 	const struct json_value *root; /* NULL: no JSON */
-	struct span reply_name;        /* member "reply_name" of a single request; absent when there is none */
-	const char *error;             /* why there is no root */
+	struct span
+		reply_name; /* member "reply_name" of a single request; absent when there is none */
+	const char *error;  /* why there is no root */
 	size_t error_at;
 };
 
@@ -28,4 +29,4 @@ void jsonrpc_read(struct span text, struct arena *arena, struct jsonrpc_document
 /* Runs the commands and writes the answer into `arena`. Commands that answer later need a fiber under
  * the caller. */
 void jsonrpc_run(const struct jsonrpc_document *document, bool is_pretty, struct arena *arena,
-	struct jsonrpc_answer *out_answer);
+		 struct jsonrpc_answer *out_answer);

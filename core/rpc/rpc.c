@@ -12,7 +12,7 @@
 #include "core/loop/fiber.h"
 
 #define COMMANDS_MOST 1024
-#define ARGS_MOST 64
+#define ARGS_MOST     64
 
 struct rpc_node {
 	struct rpc_value value;
@@ -125,7 +125,8 @@ static struct rpc_arg *arg_add(struct rpc_call *call)
 
 void rpc_call_add_arg_text(struct rpc_call *call, struct span text)
 {
-	*arg_add(call) = (struct rpc_arg){ .kind = RPC_TEXT, .text = arena_copy(call->arena, text) };
+	*arg_add(call) =
+		(struct rpc_arg){ .kind = RPC_TEXT, .text = arena_copy(call->arena, text) };
 }
 
 void rpc_call_add_arg_int(struct rpc_call *call, int64_t number)
@@ -143,7 +144,8 @@ struct arena *rpc_arena(struct rpc_call *call)
 	return call->arena;
 }
 
-void rpc_dispatch(struct rpc_call *call, void (*done)(struct rpc_call *call, void *owner), void *owner)
+void rpc_dispatch(struct rpc_call *call, void (*done)(struct rpc_call *call, void *owner),
+		  void *owner)
 {
 	call->done = done;
 	call->owner = owner;
@@ -188,7 +190,8 @@ void rpc_finish(struct rpc_call *call)
 	call->done(call, call->owner);
 }
 
-int rpc_result(const struct rpc_call *call, const struct rpc_value **out_values, struct span *out_fault)
+int rpc_result(const struct rpc_call *call, const struct rpc_value **out_values,
+	       struct span *out_fault)
 {
 	*out_values = call->fault_code ? NULL : call->first;
 	*out_fault = call->fault_text;
@@ -214,19 +217,14 @@ bool rpc_arg_text(struct rpc_call *call, unsigned index, struct span *out_text)
 		return false;
 	const struct rpc_arg *arg = &call->args[index];
 	switch (arg->kind) {
-	case RPC_TEXT:
-		text = arg->text;
-		break;
-	case RPC_INT:
-		text = arena_printf(call->arena, "%lld", (long long)arg->number);
-		break;
+	case RPC_TEXT: text = arg->text; break;
+	case RPC_INT: text = arena_printf(call->arena, "%lld", (long long)arg->number); break;
 	case RPC_DOUBLE: /* as other servers cut it when a command reads text */
 		text = arena_printf(call->arena, "%lld", (long long)arg->real);
 		break;
 	case RPC_STRUCT:
 	case RPC_ARRAY:
-	case RPC_NULL:
-		break;
+	case RPC_NULL: break;
 	}
 	if (text.at)
 		*out_text = text;
@@ -239,18 +237,12 @@ bool rpc_arg_int(struct rpc_call *call, unsigned index, int64_t *out_number)
 		return false;
 	const struct rpc_arg *arg = &call->args[index];
 	switch (arg->kind) {
-	case RPC_INT:
-		*out_number = arg->number;
-		return true;
-	case RPC_DOUBLE:
-		*out_number = (int64_t)arg->real;
-		return true;
-	case RPC_TEXT:
-		return span_to_int64_any_base(arg->text, out_number);
+	case RPC_INT: *out_number = arg->number; return true;
+	case RPC_DOUBLE: *out_number = (int64_t)arg->real; return true;
+	case RPC_TEXT: return span_to_int64_any_base(arg->text, out_number);
 	case RPC_STRUCT:
 	case RPC_ARRAY:
-	case RPC_NULL:
-		break;
+	case RPC_NULL: break;
 	}
 	return false;
 }
@@ -285,15 +277,17 @@ bool rpc_need_int(struct rpc_call *call, unsigned index, const char *name, int64
 	if (rpc_arg_int(call, index, out_number))
 		return true;
 	rpc_fault(call, 400, "Parameter %u (%s) is %s", index + 1, name,
-		index < call->arg_count ? "no number" : "missing");
+		  index < call->arg_count ? "no number" : "missing");
 	return false;
 }
 
 /* ---- reply ----------------------------------------------------------------------------------------------------- */
 
-static struct rpc_node *node_add(struct rpc_call *call, struct rpc_node *parent, const char *name, enum rpc_kind kind)
+static struct rpc_node *node_add(struct rpc_call *call, struct rpc_node *parent, const char *name,
+				 enum rpc_kind kind)
 {
-	struct rpc_node *node = parent == &call->dummy ? NULL : ARENA_NEW(call->arena, struct rpc_node);
+	struct rpc_node *node =
+		parent == &call->dummy ? NULL : ARENA_NEW(call->arena, struct rpc_node);
 	if (!node) {
 		rpc_fault(call, 500, "the answer is too large");
 		return &call->dummy;
@@ -318,13 +312,15 @@ void rpc_add_double(struct rpc_call *call, struct rpc_node *parent, const char *
 	node_add(call, parent, name, RPC_DOUBLE)->value.real = number;
 }
 
-void rpc_add_text(struct rpc_call *call, struct rpc_node *parent, const char *name, struct span text)
+void rpc_add_text(struct rpc_call *call, struct rpc_node *parent, const char *name,
+		  struct span text)
 {
 	struct span copy = arena_copy(call->arena, text.at ? text : SPAN_OF(""));
 	node_add(call, parent, name, RPC_TEXT)->value.text = copy.at ? copy : SPAN_OF("");
 }
 
-void rpc_add_printf(struct rpc_call *call, struct rpc_node *parent, const char *name, const char *format, ...)
+void rpc_add_printf(struct rpc_call *call, struct rpc_node *parent, const char *name,
+		    const char *format, ...)
 {
 	char text[1024];
 	va_list args;

@@ -15,13 +15,14 @@ const char *operator_text(enum operator_kind op)
 
 const char *route_class_name(enum route_class class)
 {
-	static const char *const names[CLASS_COUNT] = { "route", "onreply_route", "failure_route",
-		"branch_route", "onsend_route", "event_route" };
+	static const char *const names[CLASS_COUNT] = { "route",         "onreply_route",
+							"failure_route", "branch_route",
+							"onsend_route",  "event_route" };
 	return names[class];
 }
 
-struct route *source_route(
-	const struct script_source *source, enum route_class class, struct span name)
+struct route *source_route(const struct script_source *source, enum route_class class,
+			   struct span name)
 {
 	for (struct route *route = source->routes; route; route = route->next)
 		if (route->class == class && span_equal(route->name, name))
@@ -42,8 +43,8 @@ static void *node(struct parser *parser, size_t size)
 	return nowhere;
 }
 
-struct statement *statement_new(
-	struct parser *parser, enum statement_kind kind, struct source_position at)
+struct statement *statement_new(struct parser *parser, enum statement_kind kind,
+				struct source_position at)
 {
 	struct statement *statement = node(parser, sizeof(*statement));
 	statement->kind = kind;
@@ -51,8 +52,8 @@ struct statement *statement_new(
 	return statement;
 }
 
-struct statement *parser_block(
-	struct parser *parser, struct statement *list, struct source_position at)
+struct statement *parser_block(struct parser *parser, struct statement *list,
+			       struct source_position at)
 {
 	struct statement *block = statement_new(parser, STATEMENT_BLOCK, at);
 	block->body = list;
@@ -69,7 +70,8 @@ struct statement *parser_append(struct statement *list, struct statement *last)
 }
 
 struct statement *statement_if(struct parser *parser, struct expr *condition,
-	struct statement *body, struct statement *otherwise, struct source_position at)
+			       struct statement *body, struct statement *otherwise,
+			       struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_IF, at);
 	statement->expr = condition;
@@ -79,7 +81,7 @@ struct statement *statement_if(struct parser *parser, struct expr *condition,
 }
 
 struct statement *statement_while(struct parser *parser, struct expr *condition,
-	struct statement *body, struct source_position at)
+				  struct statement *body, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_WHILE, at);
 	statement->expr = condition;
@@ -88,7 +90,7 @@ struct statement *statement_while(struct parser *parser, struct expr *condition,
 }
 
 struct statement *statement_switch(struct parser *parser, struct expr *subject,
-	struct case_label *cases, struct source_position at)
+				   struct case_label *cases, struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_SWITCH, at);
 	statement->expr = subject;
@@ -104,7 +106,7 @@ struct statement *statement_expr(struct parser *parser, struct expr *expr)
 }
 
 struct statement *statement_assign(struct parser *parser, struct expr *target, struct expr *value,
-	struct source_position at)
+				   struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_ASSIGN, target->at);
 	statement->target = target;
@@ -113,8 +115,8 @@ struct statement *statement_assign(struct parser *parser, struct expr *target, s
 	return statement;
 }
 
-struct statement *statement_return(
-	struct parser *parser, struct expr *value, struct source_position at)
+struct statement *statement_return(struct parser *parser, struct expr *value,
+				   struct source_position at)
 {
 	struct statement *statement = statement_new(parser, STATEMENT_RETURN, at);
 	statement->expr = value;
@@ -122,7 +124,8 @@ struct statement *statement_return(
 }
 
 struct case_label *parser_case(struct parser *parser, struct case_label *cases, int kind,
-	struct expr *value, struct statement *body, struct source_position at)
+			       struct expr *value, struct statement *body,
+			       struct source_position at)
 {
 	struct case_label *label = node(parser, sizeof(*label));
 	label->at = at;
@@ -154,8 +157,8 @@ struct expr *expr_number(struct parser *parser, int64_t number, struct source_po
 	return expr;
 }
 
-struct expr *expr_text(
-	struct parser *parser, enum expr_kind kind, struct span text, struct source_position at)
+struct expr *expr_text(struct parser *parser, enum expr_kind kind, struct span text,
+		       struct source_position at)
 {
 	struct expr *expr = expr_new(parser, kind, at);
 	expr->text = text;
@@ -165,13 +168,13 @@ struct expr *expr_text(
 /* With a core keyword on the left, `!` negates the whole comparison: !uri==myself. */
 static bool negates_keyword(enum operator_kind op, const struct expr *left)
 {
-	return op >= OPERATOR_EQ && op <= OPERATOR_NOT_MATCH && left->kind == EXPR_UNARY
-		&& left->op == OPERATOR_NOT && !left->in_parentheses
-		&& left->left->kind == EXPR_NAME && !left->left->in_parentheses;
+	return op >= OPERATOR_EQ && op <= OPERATOR_NOT_MATCH && left->kind == EXPR_UNARY &&
+	       left->op == OPERATOR_NOT && !left->in_parentheses && left->left->kind == EXPR_NAME &&
+	       !left->left->in_parentheses;
 }
 
 struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct expr *left,
-	struct expr *right, struct source_position at)
+			 struct expr *right, struct source_position at)
 {
 	if (negates_keyword(op, left)) {
 		left->left = expr_binary(parser, op, left->left, right, at);
@@ -190,7 +193,7 @@ struct expr *expr_binary(struct parser *parser, enum operator_kind op, struct ex
 }
 
 struct expr *expr_unary(struct parser *parser, enum operator_kind op, struct expr *left,
-	struct source_position at)
+			struct source_position at)
 {
 	if (op == OPERATOR_NEGATE && left->kind == EXPR_INT && !left->in_parentheses) {
 		left->number = -left->number;
@@ -204,7 +207,7 @@ struct expr *expr_unary(struct parser *parser, enum operator_kind op, struct exp
 }
 
 struct expr *expr_assign(struct parser *parser, struct expr *target, struct expr *value,
-	struct source_position at)
+			 struct source_position at)
 {
 	struct expr *expr = expr_new(parser, EXPR_ASSIGN, at);
 	expr->left = target;
@@ -214,7 +217,7 @@ struct expr *expr_assign(struct parser *parser, struct expr *target, struct expr
 }
 
 struct expr *expr_selval(struct parser *parser, struct expr *condition, struct expr *yes,
-	struct expr *no, struct source_position at)
+			 struct expr *no, struct source_position at)
 {
 	struct expr *expr = expr_new(parser, EXPR_SELVAL, at);
 	expr->arguments = condition;
@@ -224,7 +227,7 @@ struct expr *expr_selval(struct parser *parser, struct expr *condition, struct e
 }
 
 struct expr *expr_call(struct parser *parser, struct span name, struct expr *arguments,
-	struct source_position at)
+		       struct source_position at)
 {
 	struct expr *expr = expr_text(parser, EXPR_CALL, name, at);
 	expr->arguments = arguments;
@@ -243,21 +246,19 @@ struct expr *expr_route(struct parser *parser, struct expr *name, struct source_
 static struct span endpoint_part(struct parser *parser, const struct expr *expr)
 {
 	switch (expr->kind) {
-	case EXPR_INT:
-		return parser_number_text(parser, expr->number);
+	case EXPR_INT: return parser_number_text(parser, expr->number);
 	case EXPR_NAME:
-	case EXPR_TEXT:
-		return expr->text;
+	case EXPR_TEXT: return expr->text;
 	case EXPR_ADDRESS:
 		return span_find(expr->text, ':', 0) < expr->text.len
-			? arena_printf(parser->arena, "[%.*s]", SPAN_ARGS(expr->text)) : expr->text;
-	default:
-		return (struct span){ 0 };
+			       ? arena_printf(parser->arena, "[%.*s]", SPAN_ARGS(expr->text))
+			       : expr->text;
+	default: return (struct span){ 0 };
 	}
 }
 
 struct expr *expr_endpoint(struct parser *parser, struct expr *left, const struct expr *right,
-	struct source_position at)
+			   struct source_position at)
 {
 	struct span first = endpoint_part(parser, left), second = endpoint_part(parser, right);
 	/* forward(uri:host, uri:port): parts of the Request-URI. */

@@ -16,8 +16,8 @@ enum expr_kind {
 	EXPR_ROUTE,    /* route(left) */
 	EXPR_UNARY,
 	EXPR_BINARY,
-	EXPR_ASSIGN,   /* an assignment inside a condition */
-	EXPR_SELVAL,   /* selval(condition, a, b) */
+	EXPR_ASSIGN, /* an assignment inside a condition */
+	EXPR_SELVAL, /* selval(condition, a, b) */
 };
 
 #define OPERATORS(X)                                                                              \
@@ -47,7 +47,7 @@ struct expr {
 	enum expr_kind kind;
 	enum operator_kind op;
 	bool in_parentheses;
-	bool is_literal;       /* EXPR_TEXT in single quotes */
+	bool is_literal; /* EXPR_TEXT in single quotes */
 	struct source_position at;
 	struct expr *left, *right;
 	struct expr *arguments; /* EXPR_CALL, EXPR_SELVAL: first of a list linked by `next` */
@@ -58,10 +58,10 @@ struct expr {
 
 	/* check.c */
 	enum value_type type;
-	bool is_constant;       /* `value` is what it gives */
+	bool is_constant; /* `value` is what it gives */
 	struct value value;
-	const void *resolved;   /* variable_ref, call_site, pattern, network: by kind and op */
-	int keyword;            /* EXPR_NAME: core keyword, or -1 */
+	const void *resolved; /* variable_ref, call_site, pattern, network: by kind and op */
+	int keyword;          /* EXPR_NAME: core keyword, or -1 */
 };
 
 enum statement_kind {
@@ -120,10 +120,10 @@ struct route {
 	struct statement *body;
 
 	/* check.c, lint.c */
-	uint32_t kind;     /* enum route_kind of its text */
-	uint32_t reached;  /* enum route_kind bits from which it is called */
+	uint32_t kind;    /* enum route_kind of its text */
+	uint32_t reached; /* enum route_kind bits from which it is called */
 	bool is_used;
-	unsigned index;    /* in the image */
+	unsigned index; /* in the image */
 };
 
 struct flag_name {
@@ -152,11 +152,11 @@ struct script_source {
 	struct parameter_text { /* values of modparam: they may name routes */
 		struct parameter_text *next;
 		struct span text;
-	} *parameters;
+	} * parameters;
 	struct setting_note *settings; /* restart.c */
 	bool has_syntax_errors;
 	size_t text_bytes; /* read in all files */
 };
 
-struct route *source_route(
-	const struct script_source *source, enum route_class class, struct span name);
+struct route *source_route(const struct script_source *source, enum route_class class,
+			   struct span name);

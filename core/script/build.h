@@ -20,9 +20,9 @@ struct build {
 	struct arena *scratch; /* the compilation's */
 	struct diagnostics *diagnostics;
 	struct value_context folding;
-	struct route *route;   /* being checked or emitted */
+	struct route *route; /* being checked or emitted */
 	bool out_of_memory;
-	unsigned loops;        /* around the statement being checked */
+	unsigned loops; /* around the statement being checked */
 	unsigned switches;
 
 	/* emit.c */
@@ -45,9 +45,12 @@ void check_routes(struct build *build);
 /* Checks one expression; its annotations are then set. */
 void check_expr(struct build *build, struct expr *expr);
 [[gnu::format(printf, 4, 5)]] struct diagnostic *build_error(struct build *build, const char *code,
-	struct source_position at, const char *format, ...);
-[[gnu::format(printf, 4, 5)]] struct diagnostic *build_warning(
-	struct build *build, const char *code, struct source_position at, const char *format, ...);
+							     struct source_position at,
+							     const char *format, ...);
+[[gnu::format(printf, 4, 5)]] struct diagnostic *build_warning(struct build *build,
+							       const char *code,
+							       struct source_position at,
+							       const char *format, ...);
 void build_hint(struct build *build, struct diagnostic *d, const char *text);
 /* Copies a text into the image. */
 struct span build_text(struct build *build, struct span text);

@@ -10,7 +10,7 @@
 /* ---- saying what is wrong ------------------------------------------------------------------- */
 
 static struct diagnostic *report(struct build *build, enum severity severity, const char *code,
-	struct source_position at, const char *format, va_list args)
+				 struct source_position at, const char *format, va_list args)
 {
 	char text[600];
 	vsnprintf(text, sizeof(text), format, args);
@@ -18,7 +18,7 @@ static struct diagnostic *report(struct build *build, enum severity severity, co
 }
 
 struct diagnostic *build_error(struct build *build, const char *code, struct source_position at,
-	const char *format, ...)
+			       const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -28,7 +28,7 @@ struct diagnostic *build_error(struct build *build, const char *code, struct sou
 }
 
 struct diagnostic *build_warning(struct build *build, const char *code, struct source_position at,
-	const char *format, ...)
+				 const char *format, ...)
 {
 	if (build->source->quiet_lints)
 		return NULL;
@@ -54,9 +54,11 @@ struct span build_text(struct build *build, struct span text)
 
 const char *kind_name(enum route_kind kind)
 {
-	static const char *const names[] = { "request_route", "reply_route", "onreply_route",
-		"failure_route", "branch_route", "event_route[tm:branch-failure]", "onsend_route",
-		"event_route[tm:local-request]", "event_route" };
+	static const char *const names[] = { "request_route", "reply_route",
+					     "onreply_route", "failure_route",
+					     "branch_route",  "event_route[tm:branch-failure]",
+					     "onsend_route",  "event_route[tm:local-request]",
+					     "event_route" };
 	for (unsigned i = 0; i < 9; i++)
 		if (kind == 1u << i)
 			return names[i];
@@ -78,16 +80,15 @@ static void set_constant(struct expr *expr, struct value value)
 {
 	expr->is_constant = true;
 	expr->value = value;
-	expr->type = value.kind == VALUE_INT ? TYPE_INT
-		: value.kind == VALUE_TEXT   ? TYPE_TEXT
-					     : TYPE_ANY;
+	expr->type = value.kind == VALUE_INT    ? TYPE_INT
+		     : value.kind == VALUE_TEXT ? TYPE_TEXT
+						: TYPE_ANY;
 }
 
 static bool is_null_variable(const struct expr *expr)
 {
-	return expr->kind == EXPR_VARIABLE
-		&& (span_equal(expr->text, SPAN_OF("$null"))
-			|| span_equal(expr->text, SPAN_OF("$(null)")));
+	return expr->kind == EXPR_VARIABLE && (span_equal(expr->text, SPAN_OF("$null")) ||
+					       span_equal(expr->text, SPAN_OF("$(null)")));
 }
 
 static void check_variable(struct build *build, struct expr *expr)
@@ -98,8 +99,8 @@ static void check_variable(struct build *build, struct expr *expr)
 	}
 	struct span text = expr->text;
 	if (expr->kind == EXPR_SELECT)
-		text = arena_printf(
-			build->arena, "$sel(%.*s)", (int)expr->text.len - 1, expr->text.at + 1);
+		text = arena_printf(build->arena, "$sel(%.*s)", (int)expr->text.len - 1,
+				    expr->text.at + 1);
 	else
 		text = build_text(build, text);
 	const struct variable_ref *ref =
@@ -109,25 +110,26 @@ static void check_variable(struct build *build, struct expr *expr)
 		return;
 	if (!(effective_kinds(ref->row->contexts) & build->route->kind))
 		build_warning(build, "variable-context", expr->at, "%.*s has no value in %s",
-			SPAN_ARGS(expr->text), kind_name(build->route->kind));
+			      SPAN_ARGS(expr->text), kind_name(build->route->kind));
 }
 
 static bool is_removed_keyword(struct build *build, const struct expr *expr)
 {
 	if (span_equal(expr->text, SPAN_OF("max_len"))) {
 		build_hint(build,
-			build_error(build, "removed-keyword", expr->at,
-				"`max_len` does not exist any more"),
-			"compare with a number: msg:len >= 2048");
+			   build_error(build, "removed-keyword", expr->at,
+				       "`max_len` does not exist any more"),
+			   "compare with a number: msg:len >= 2048");
 	} else if (span_equal(expr->text, SPAN_OF("retcode"))) {
-		build_hint(build,
+		build_hint(
+			build,
 			build_error(build, "removed-keyword", expr->at, "`retcode` is no keyword"),
 			"the last return code is the variable $rc");
 	} else if (span_equal_nocase(expr->text, SPAN_OF("NULL"))) {
 		build_hint(build,
-			build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
-				SPAN_ARGS(expr->text)),
-			"the null value is written $null");
+			   build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
+				       SPAN_ARGS(expr->text)),
+			   "the null value is written $null");
 	} else {
 		return false;
 	}
@@ -137,29 +139,32 @@ static bool is_removed_keyword(struct build *build, const struct expr *expr)
 static void hint_word(struct build *build, struct diagnostic *d, struct span word)
 {
 	char variable[64];
-	static const char *const keywords[] = { "method", "uri", "from_uri", "to_uri", "src_ip",
-		"src_port", "dst_ip", "dst_port", "proto", "af", "status", "msg:len", "snd_ip",
-		"snd_port", "snd_proto", "snd_af", "to_ip", "to_port", "myself" };
+	static const char *const keywords[] = { "method", "uri",      "from_uri",  "to_uri",
+						"src_ip", "src_port", "dst_ip",    "dst_port",
+						"proto",  "af",       "status",    "msg:len",
+						"snd_ip", "snd_port", "snd_proto", "snd_af",
+						"to_ip",  "to_port",  "myself" };
 	for (struct skipped_define *skipped = build->source->skipped; skipped;
-		skipped = skipped->next) {
+	     skipped = skipped->next) {
 		if (span_equal(skipped->name, word)) {
 			diagnostic_hint(build->diagnostics, d,
-				"`%.*s` is set under %.*s at line %u, which is not active",
-				SPAN_ARGS(word), SPAN_ARGS(skipped->condition), skipped->at.line);
+					"`%.*s` is set under %.*s at line %u, which is not active",
+					SPAN_ARGS(word), SPAN_ARGS(skipped->condition),
+					skipped->at.line);
 			return;
 		}
 	}
-	const char *near = word.len > 2
-		? nearest_name(word, keywords, sizeof(keywords) / sizeof(keywords[0]))
-		: NULL;
+	const char *near =
+		word.len > 2 ? nearest_name(word, keywords, sizeof(keywords) / sizeof(keywords[0]))
+			     : NULL;
 	if (script_function_named(word, NULL)) {
-		diagnostic_hint(
-			build->diagnostics, d, "a call needs parentheses: %.*s()", SPAN_ARGS(word));
+		diagnostic_hint(build->diagnostics, d, "a call needs parentheses: %.*s()",
+				SPAN_ARGS(word));
 	} else if (near) {
 		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);
 	} else if (script_variable_find(word, NULL)) {
 		snprintf(variable, sizeof(variable), "variables begin with a dollar sign: $%.*s",
-			word.len > 20 ? 20 : (int)word.len, word.at);
+			 word.len > 20 ? 20 : (int)word.len, word.at);
 		diagnostic_hint(build->diagnostics, d, "%s", variable);
 	} else {
 		diagnostic_hint(build->diagnostics, d, "is a #!define missing, or are quotes?");
@@ -169,9 +174,9 @@ static void hint_word(struct build *build, struct diagnostic *d, struct span wor
 static void unknown_word(struct build *build, const struct expr *expr)
 {
 	hint_word(build,
-		build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
-			SPAN_ARGS(expr->text)),
-		expr->text);
+		  build_error(build, "unknown-word", expr->at, "`%.*s` is not known here",
+			      SPAN_ARGS(expr->text)),
+		  expr->text);
 }
 
 static void check_keyword(struct build *build, struct expr *expr)
@@ -182,11 +187,11 @@ static void check_keyword(struct build *build, struct expr *expr)
 		if (function) { /* a call without parentheses */
 			expr->kind = EXPR_CALL;
 			check_call(build, expr);
-		} else if (span_equal(expr->text, SPAN_OF("true"))
-			|| span_equal(expr->text, SPAN_OF("yes"))) {
+		} else if (span_equal(expr->text, SPAN_OF("true")) ||
+			   span_equal(expr->text, SPAN_OF("yes"))) {
 			set_constant(expr, VALUE_OF_INT(1));
-		} else if (span_equal(expr->text, SPAN_OF("false"))
-			|| span_equal(expr->text, SPAN_OF("no"))) {
+		} else if (span_equal(expr->text, SPAN_OF("false")) ||
+			   span_equal(expr->text, SPAN_OF("no"))) {
 			set_constant(expr, VALUE_OF_INT(0));
 		} else if (!is_removed_keyword(build, expr)) {
 			unknown_word(build, expr);
@@ -195,15 +200,15 @@ static void check_keyword(struct build *build, struct expr *expr)
 	}
 	const struct keyword_row *row = keyword_row(keyword);
 	expr->keyword = keyword;
-	expr->type = row->type == KEYWORD_INT || row->type == KEYWORD_PROTOCOL
-			|| row->type == KEYWORD_FAMILY
-		? TYPE_INT
-		: row->type == KEYWORD_CODE ? TYPE_ANY
-					    : TYPE_TEXT;
+	expr->type = row->type == KEYWORD_INT || row->type == KEYWORD_PROTOCOL ||
+				     row->type == KEYWORD_FAMILY
+			     ? TYPE_INT
+		     : row->type == KEYWORD_CODE ? TYPE_ANY
+						 : TYPE_TEXT;
 	if (row->contexts != IN_ANY && !(row->contexts & build->route->kind))
 		build_error(build, "keyword-context", expr->at,
-			"`%s` exists only in onsend_route, not in %s", row->name,
-			kind_name(build->route->kind));
+			    "`%s` exists only in onsend_route, not in %s", row->name,
+			    kind_name(build->route->kind));
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */
@@ -217,31 +222,33 @@ static const char *describe(const struct expr *expr, char text[64])
 {
 	if (is_text(expr))
 		snprintf(text, 64, "the text \"%.*s\"",
-			expr->value.text.len > 30 ? 30 : (int)expr->value.text.len,
-			expr->value.text.at);
+			 expr->value.text.len > 30 ? 30 : (int)expr->value.text.len,
+			 expr->value.text.at);
 	else if (expr->is_constant && expr->value.kind == VALUE_INT)
 		snprintf(text, 64, "the number %lld", (long long)expr->value.number);
 	else
 		snprintf(text, 64, "%s",
-			expr->type == TYPE_INT            ? "a number"
-				: expr->type == TYPE_TEXT ? "a text"
-							  : "a value");
+			 expr->type == TYPE_INT    ? "a number"
+			 : expr->type == TYPE_TEXT ? "a text"
+						   : "a value");
 	return text;
 }
 
 static void type_error(struct build *build, const struct expr *expr, const struct expr *operand,
-	const char *wanted)
+		       const char *wanted)
 {
 	char found[64];
 	struct diagnostic *d =
 		build_error(build, "type-mismatch", operand->at, "`%s` needs a %s here, found %s",
-			operator_text(expr->op), wanted, describe(operand, found));
-	if (expr->left->kind == EXPR_UNARY && expr->left->op == OPERATOR_NOT
-		&& !expr->left->in_parentheses)
-		build_hint(build, d,
+			    operator_text(expr->op), wanted, describe(operand, found));
+	if (expr->left->kind == EXPR_UNARY && expr->left->op == OPERATOR_NOT &&
+	    !expr->left->in_parentheses)
+		build_hint(
+			build, d,
 			"`!` binds to what follows it only; negate the whole comparison with !(...)");
 	else if (expr->op == OPERATOR_ADD)
-		build_hint(build, d,
+		build_hint(
+			build, d,
 			"the left operand decides the type; write (str)x + \"...\" to join texts");
 	else if (expr->op == OPERATOR_EQ || expr->op == OPERATOR_NE)
 		build_hint(build, d, "the left operand decides the type of the comparison");
@@ -285,8 +292,7 @@ static void check_types(struct build *build, struct expr *expr)
 		else if (right->type == TYPE_INT)
 			type_error(build, expr, right, "text");
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -312,7 +318,8 @@ static const struct pattern *compile_pattern(struct build *build, struct expr *e
 	if (!pattern) {
 		struct diagnostic *d =
 			build_error(build, "bad-pattern", expr->at, "%.*s", SPAN_ARGS(error));
-		build_hint(build, d,
+		build_hint(
+			build, d,
 			"patterns are POSIX extended; a literal ( [ * + ? is written with a backslash");
 		return NULL;
 	}
@@ -344,13 +351,13 @@ static struct span address_text(struct build *build, const struct expr *expr)
 		return build_text(build, expr->text);
 	if (expr->right->kind == EXPR_INT)
 		return arena_printf(build->arena, "%.*s/%lld", SPAN_ARGS(expr->text),
-			(long long)expr->right->number);
-	return arena_printf(
-		build->arena, "%.*s/%.*s", SPAN_ARGS(expr->text), SPAN_ARGS(expr->right->text));
+				    (long long)expr->right->number);
+	return arena_printf(build->arena, "%.*s/%.*s", SPAN_ARGS(expr->text),
+			    SPAN_ARGS(expr->right->text));
 }
 
-static void resolve_network(
-	struct build *build, struct expr *comparison, struct span text, struct source_position at)
+static void resolve_network(struct build *build, struct expr *comparison, struct span text,
+			    struct source_position at)
 {
 	struct network *network = ARENA_NEW(build->arena, struct network);
 	if (!network) {
@@ -359,7 +366,7 @@ static void resolve_network(
 		comparison->resolved = network;
 	} else {
 		build_error(build, "bad-address", at, "`%.*s` is no IP address or network",
-			SPAN_ARGS(text));
+			    SPAN_ARGS(text));
 	}
 }
 
@@ -384,40 +391,41 @@ static void check_address_comparison(struct build *build, struct expr *expr)
 		resolve_network(build, expr, address_text(build, right), right->at);
 		return;
 	}
-	if (right->kind == EXPR_NAME && keyword_find(right->text) < 0
-		&& !script_function_find(right->text, 0, NULL))
+	if (right->kind == EXPR_NAME && keyword_find(right->text) < 0 &&
+	    !script_function_find(right->text, 0, NULL))
 		set_constant(right, VALUE_OF_TEXT(right->text));
 	check_expr(build, right);
 	if (is_text(right) && network_parse(right->value.text, &probe))
 		resolve_network(build, expr, build_text(build, right->value.text), right->at);
-	else if (is_text(right) && right->value.text.len
-		&& !resolve_host(build, expr, right->value.text))
+	else if (is_text(right) && right->value.text.len &&
+		 !resolve_host(build, expr, right->value.text))
 		build_warning(build, "unknown-host", right->at,
-			"the host name \"%.*s\" has no address, so this never matches",
-			SPAN_ARGS(right->value.text));
+			      "the host name \"%.*s\" has no address, so this never matches",
+			      SPAN_ARGS(right->value.text));
 	else if (right->is_constant && right->value.kind == VALUE_INT)
 		type_error(build, expr, right, "address");
 }
 
-static void check_constant_word(
-	struct build *build, struct expr *expr, const struct keyword_row *row)
+static void check_constant_word(struct build *build, struct expr *expr,
+				const struct keyword_row *row)
 {
 	struct expr *right = expr->right;
 	struct span word = right->text;
 	int64_t number;
-	if ((right->kind == EXPR_NAME || right->kind == EXPR_TEXT)
-		&& keyword_constant(row->type, word, &number)) {
+	if ((right->kind == EXPR_NAME || right->kind == EXPR_TEXT) &&
+	    keyword_constant(row->type, word, &number)) {
 		set_constant(right, VALUE_OF_INT(number));
 		return;
 	}
 	if (right->kind != EXPR_NAME || keyword_find(word) >= 0)
 		check_expr(build, right);
 	if ((right->kind == EXPR_NAME && right->keyword < 0) || is_text(right)) {
-		struct diagnostic *d = build_error(build, "bad-value", right->at,
-			"`%s` is never `%.*s`", row->name, SPAN_ARGS(word));
+		struct diagnostic *d =
+			build_error(build, "bad-value", right->at, "`%s` is never `%.*s`",
+				    row->name, SPAN_ARGS(word));
 		build_hint(build, d,
-			row->type == KEYWORD_FAMILY ? "it is INET or INET6"
-						    : "it is UDP, TCP, TLS, SCTP, WS or WSS");
+			   row->type == KEYWORD_FAMILY ? "it is INET or INET6"
+						       : "it is UDP, TCP, TLS, SCTP, WS or WSS");
 	}
 }
 
@@ -433,10 +441,10 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 	if (is_word(right, "myself")) {
 		if (row->type != KEYWORD_IS_URI && row->type != KEYWORD_ADDRESS)
 			build_error(build, "bad-value", right->at,
-				"`%s` cannot be compared with myself", row->name);
+				    "`%s` cannot be compared with myself", row->name);
 		else if (expr->op != OPERATOR_EQ && expr->op != OPERATOR_NE)
 			build_error(build, "bad-operator", expr->at,
-				"`myself` is compared with == or != only");
+				    "`myself` is compared with == or != only");
 		return true;
 	}
 	if (expr->op == OPERATOR_MATCH || expr->op == OPERATOR_NOT_MATCH) {
@@ -447,7 +455,7 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 	if (row->type == KEYWORD_ADDRESS) {
 		if (expr->op != OPERATOR_EQ && expr->op != OPERATOR_NE)
 			build_error(build, "bad-operator", expr->at,
-				"`%s` is compared with ==, != or =~ only", row->name);
+				    "`%s` is compared with ==, != or =~ only", row->name);
 		check_address_comparison(build, expr);
 		return true;
 	}
@@ -455,8 +463,8 @@ static bool check_keyword_comparison(struct build *build, struct expr *expr)
 		check_constant_word(build, expr, row);
 		return true;
 	}
-	if (row->type == KEYWORD_TEXT && right->kind == EXPR_NAME
-		&& keyword_find(right->text) < 0) {
+	if (row->type == KEYWORD_TEXT && right->kind == EXPR_NAME &&
+	    keyword_find(right->text) < 0) {
 		set_constant(right, VALUE_OF_TEXT(right->text)); /* method == INVITE */
 		return true;
 	}
@@ -469,16 +477,17 @@ static void fold(struct build *build, struct expr *expr)
 {
 	if (!expr->left->is_constant || (expr->right && !expr->right->is_constant))
 		return;
-	if ((expr->op == OPERATOR_DIV || expr->op == OPERATOR_MOD)
-		&& value_int(&build->folding, &expr->right->value) == 0) {
+	if ((expr->op == OPERATOR_DIV || expr->op == OPERATOR_MOD) &&
+	    value_int(&build->folding, &expr->right->value) == 0) {
 		build_hint(build,
-			build_warning(build, "division-by-zero", expr->at, "division by zero"),
-			"the assignment will fail and the target keep its value");
+			   build_warning(build, "division-by-zero", expr->at, "division by zero"),
+			   "the assignment will fail and the target keep its value");
 		return;
 	}
 	struct value value = expr->kind == EXPR_BINARY
-		? value_binary(&build->folding, expr->op, &expr->left->value, &expr->right->value)
-		: value_unary(&build->folding, expr->op, &expr->left->value);
+				     ? value_binary(&build->folding, expr->op, &expr->left->value,
+						    &expr->right->value)
+				     : value_unary(&build->folding, expr->op, &expr->left->value);
 	if (value.kind != VALUE_FAILED)
 		set_constant(expr, value);
 }
@@ -486,12 +495,13 @@ static void fold(struct build *build, struct expr *expr)
 static void check_binary(struct build *build, struct expr *expr)
 {
 	unsigned errors = build->diagnostics->errors;
-	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME
-		&& check_keyword_comparison(build, expr))
+	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME &&
+	    check_keyword_comparison(build, expr))
 		return;
 	check_expr(build, expr->left);
 	if (is_word(expr->right, "myself")) {
-		struct diagnostic *d = build_error(build, "bad-value", expr->right->at,
+		struct diagnostic *d = build_error(
+			build, "bad-value", expr->right->at,
 			"only core keywords such as uri and src_ip can be compared with myself");
 		build_hint(build, d, "use is_myself(\"...\") or is_uri_host_local()");
 		return;
@@ -527,14 +537,16 @@ static void check_target(struct build *build, struct expr *target)
 		return;
 	}
 	if (target->kind == EXPR_NAME) {
-		struct diagnostic *d = build_error(build, "bad-assignment", target->at,
-			"`%.*s` cannot be assigned", SPAN_ARGS(target->text));
+		struct diagnostic *d =
+			build_error(build, "bad-assignment", target->at,
+				    "`%.*s` cannot be assigned", SPAN_ARGS(target->text));
 		if (script_variable_find(target->text, NULL))
 			diagnostic_hint(build->diagnostics, d,
-				"variables begin with a dollar sign: $%.*s",
-				SPAN_ARGS(target->text));
+					"variables begin with a dollar sign: $%.*s",
+					SPAN_ARGS(target->text));
 		else
-			build_hint(build, d,
+			build_hint(
+				build, d,
 				"parameters are set outside of routes; variables begin with a dollar sign");
 		return;
 	}
@@ -546,29 +558,21 @@ static void check_target(struct build *build, struct expr *target)
 	const struct variable_ref *ref = target->resolved;
 	if (ref && !variable_is_writable(ref))
 		build_error(build, "read-only", target->at,
-			"%.*s cannot be assigned: it is read-only", SPAN_ARGS(target->text));
+			    "%.*s cannot be assigned: it is read-only", SPAN_ARGS(target->text));
 }
 
 void check_expr(struct build *build, struct expr *expr)
 {
 	switch (expr->kind) {
-	case EXPR_INT:
-		set_constant(expr, VALUE_OF_INT((int32_t)(uint32_t)expr->number));
-		break;
-	case EXPR_TEXT:
-		set_constant(expr, VALUE_OF_TEXT(expr->text));
-		break;
+	case EXPR_INT: set_constant(expr, VALUE_OF_INT((int32_t)(uint32_t)expr->number)); break;
+	case EXPR_TEXT: set_constant(expr, VALUE_OF_TEXT(expr->text)); break;
 	case EXPR_VARIABLE:
-	case EXPR_SELECT:
-		check_variable(build, expr);
-		break;
+	case EXPR_SELECT: check_variable(build, expr); break;
 	case EXPR_NAME:
 		if (expr->keyword < 0 && !expr->is_constant)
 			check_keyword(build, expr);
 		break;
-	case EXPR_ADDRESS:
-		set_constant(expr, VALUE_OF_TEXT(address_text(build, expr)));
-		break;
+	case EXPR_ADDRESS: set_constant(expr, VALUE_OF_TEXT(address_text(build, expr))); break;
 	case EXPR_CALL:
 		check_call(build, expr);
 		expr->type = TYPE_INT;
@@ -577,17 +581,14 @@ void check_expr(struct build *build, struct expr *expr)
 		check_route_call(build, expr);
 		expr->type = TYPE_INT;
 		break;
-	case EXPR_UNARY:
-		check_unary(build, expr);
-		break;
-	case EXPR_BINARY:
-		check_binary(build, expr);
-		break;
+	case EXPR_UNARY: check_unary(build, expr); break;
+	case EXPR_BINARY: check_binary(build, expr); break;
 	case EXPR_ASSIGN: {
 		check_target(build, expr->left);
 		check_expr(build, expr->right);
 		struct diagnostic *d = build_warning(build, "assignment-in-condition", expr->at,
-			"this assigns %.*s and then tests the value", SPAN_ARGS(expr->left->text));
+						     "this assigns %.*s and then tests the value",
+						     SPAN_ARGS(expr->left->text));
 		build_hint(build, d, "a comparison is written ==");
 		expr->type = expr->right->type;
 		break;
@@ -609,14 +610,15 @@ static void check_condition(struct build *build, struct expr *expr, const char *
 {
 	check_expr(build, expr);
 	/* while(1) is how endless loops are written. */
-	if (expr->is_constant
-		&& !(where[0] == 'w' && expr->value.kind == VALUE_INT && expr->value.number == 1)) {
-		struct diagnostic *d = build_warning(build, "constant-condition", expr->at,
+	if (expr->is_constant &&
+	    !(where[0] == 'w' && expr->value.kind == VALUE_INT && expr->value.number == 1)) {
+		struct diagnostic *d = build_warning(
+			build, "constant-condition", expr->at,
 			"this condition of `%s` is always %s", where,
 			value_is_true(&build->folding, &expr->value) ? "true" : "false");
 		if (is_text(expr))
-			build_hint(
-				build, d, "a text is not a condition; compare it with something");
+			build_hint(build, d,
+				   "a text is not a condition; compare it with something");
 	}
 }
 
@@ -632,23 +634,24 @@ static void check_case(struct build *build, struct statement *statement, struct 
 	if (!label->value->is_constant) {
 		if (label->value->kind != EXPR_NAME)
 			build_error(build, "bad-case", label->value->at,
-				"the value of a case must be constant");
+				    "the value of a case must be constant");
 		return;
 	}
 	for (struct case_label *other = statement->cases; other != label; other = other->next) {
 		if (other->kind != CASE_VALUE || !other->value->is_constant)
 			continue;
 		if (other->value->type != label->value->type) {
-			build_error(build, "bad-case", label->value->at,
+			build_error(
+				build, "bad-case", label->value->at,
 				"numbers and texts cannot be mixed in one switch (the first case is %s)",
 				other->value->type == TYPE_INT ? "a number" : "a text");
 			return;
 		}
 		if (value_binary(&build->folding, OPERATOR_EQ, &other->value->value,
-			    &label->value->value)
-				.number) {
+				 &label->value->value)
+			    .number) {
 			build_error(build, "duplicate-case", label->value->at,
-				"this case stands at line %u already", other->at.line);
+				    "this case stands at line %u already", other->at.line);
 			return;
 		}
 	}
@@ -658,19 +661,19 @@ static void check_switch(struct build *build, struct statement *statement)
 {
 	const struct case_label *fallback = NULL;
 	check_expr(build, statement->expr);
-	if (statement->expr->kind == EXPR_TEXT
-		&& span_find(statement->expr->text, '$', 0) < statement->expr->text.len)
+	if (statement->expr->kind == EXPR_TEXT &&
+	    span_find(statement->expr->text, '$', 0) < statement->expr->text.len)
 		build_hint(build,
-			build_warning(build, "constant-condition", statement->expr->at,
-				"this switch looks at a constant text"),
-			"write the variable without quotes");
+			   build_warning(build, "constant-condition", statement->expr->at,
+					 "this switch looks at a constant text"),
+			   "write the variable without quotes");
 	build->switches++;
 	for (struct case_label *label = statement->cases; label; label = label->next) {
 		check_case(build, statement, label);
 		if (label->kind == CASE_DEFAULT && fallback)
 			build_error(build, "duplicate-case", label->at,
-				"a second `default`; the first one is at line %u",
-				fallback->at.line);
+				    "a second `default`; the first one is at line %u",
+				    fallback->at.line);
 		if (label->kind == CASE_DEFAULT)
 			fallback = label;
 		check_list(build, label->body);
@@ -681,9 +684,8 @@ static void check_switch(struct build *build, struct statement *statement)
 static void check_expr_statement(struct build *build, struct statement *statement)
 {
 	struct expr *expr = statement->expr;
-	if (expr->kind == EXPR_CALL && expr->argument_count == 0
-		&& (span_equal(expr->text, SPAN_OF("true"))
-			|| span_equal(expr->text, SPAN_OF("false")))) {
+	if (expr->kind == EXPR_CALL && expr->argument_count == 0 &&
+	    (span_equal(expr->text, SPAN_OF("true")) || span_equal(expr->text, SPAN_OF("false")))) {
 		statement->kind = STATEMENT_EMPTY;
 		return;
 	}
@@ -695,14 +697,9 @@ static void check_statement(struct build *build, struct statement *statement)
 	switch (statement->kind) {
 	case STATEMENT_EMPTY:
 	case STATEMENT_EXIT:
-	case STATEMENT_DROP:
-		break;
-	case STATEMENT_BLOCK:
-		check_list(build, statement->body);
-		break;
-	case STATEMENT_EXPR:
-		check_expr_statement(build, statement);
-		break;
+	case STATEMENT_DROP: break;
+	case STATEMENT_BLOCK: check_list(build, statement->body); break;
+	case STATEMENT_EXPR: check_expr_statement(build, statement); break;
 	case STATEMENT_ASSIGN:
 		check_target(build, statement->target);
 		check_expr(build, statement->expr);
@@ -719,24 +716,24 @@ static void check_statement(struct build *build, struct statement *statement)
 		check_statement(build, statement->body);
 		build->loops--;
 		break;
-	case STATEMENT_SWITCH:
-		check_switch(build, statement);
-		break;
+	case STATEMENT_SWITCH: check_switch(build, statement); break;
 	case STATEMENT_RETURN:
 		if (statement->expr)
 			check_expr(build, statement->expr);
 		break;
 	case STATEMENT_BREAK:
 		if (!build->loops && !build->switches)
-			build_hint(build,
-				build_warning(build, "stray-break", statement->at,
+			build_hint(
+				build,
+				build_warning(
+					build, "stray-break", statement->at,
 					"this `break` stands outside of `switch` and `while`, so it leaves the route"),
 				"write return, or exit to end the script");
 		break;
 	case STATEMENT_CONTINUE:
 		if (!build->loops)
 			build_error(build, "stray-break", statement->at,
-				"`continue` stands outside of `while`");
+				    "`continue` stands outside of `while`");
 		break;
 	}
 }
@@ -760,8 +757,9 @@ static void check_event(struct build *build, struct route *route)
 	unsigned count = 0;
 	for (unsigned i = 0; count < 128 && (name = script_event_at(i, NULL, NULL)); i++)
 		known[count++] = name;
-	struct diagnostic *d = build_warning(build, "unknown-event", route->at,
-		"no loaded module runs event_route[%.*s]", SPAN_ARGS(route->name));
+	struct diagnostic *d =
+		build_warning(build, "unknown-event", route->at,
+			      "no loaded module runs event_route[%.*s]", SPAN_ARGS(route->name));
 	const char *near = nearest_name(route->name, known, count);
 	if (d && near)
 		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);

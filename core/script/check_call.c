@@ -16,17 +16,17 @@ static void hint_unknown(struct build *build, struct diagnostic *d, struct span 
 		build_hint(build, d, removed);
 	else if (module && script_registry_has_functions(module))
 		diagnostic_hint(build->diagnostics, d,
-			"module %s is loaded, but its function %.*s is not available here", module,
-			SPAN_ARGS(name));
+				"module %s is loaded, but its function %.*s is not available here",
+				module, SPAN_ARGS(name));
 	else if (module)
 		diagnostic_hint(build->diagnostics, d,
-			"module %s provides it: add loadmodule \"%s.so\"", module, module);
+				"module %s provides it: add loadmodule \"%s.so\"", module, module);
 	else if (near)
 		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);
 }
 
-static void wrong_arity(
-	struct build *build, const struct expr *expr, const struct script_function *function)
+static void wrong_arity(struct build *build, const struct expr *expr,
+			const struct script_function *function)
 {
 	unsigned least = 99, most = 0;
 	const struct script_function *row;
@@ -43,21 +43,21 @@ static void wrong_arity(
 	else
 		snprintf(wanted, sizeof(wanted), "%u to %u arguments", least, most);
 	struct diagnostic *d = build_error(build, "wrong-arity", expr->at, "%s takes %s, found %u",
-		function->name, wanted, expr->argument_count);
+					   function->name, wanted, expr->argument_count);
 	char usage[256];
 	struct writer w = writer_fixed(usage, sizeof(usage) - 1);
 	writer_printf(&w, "%s(", function->name);
 	for (uint32_t i = 0; i < function->args.count; i++)
-		writer_printf(&w, "%s%s%s%s", i ? ", " : "",
-			function->args.rows[i].optional ? "[" : "", function->args.rows[i].name,
-			function->args.rows[i].optional ? "]" : "");
+		writer_printf(
+			&w, "%s%s%s%s", i ? ", " : "", function->args.rows[i].optional ? "[" : "",
+			function->args.rows[i].name, function->args.rows[i].optional ? "]" : "");
 	writer_char(&w, ')');
 	usage[w.len] = 0;
 	build_hint(build, d, usage);
 }
 
-static const struct script_function *find_function(
-	struct build *build, struct expr *expr, const char **out_module)
+static const struct script_function *find_function(struct build *build, struct expr *expr,
+						   const char **out_module)
 {
 	const struct script_function *function =
 		script_function_find(expr->text, expr->argument_count, out_module);
@@ -68,31 +68,31 @@ static const struct script_function *find_function(
 		wrong_arity(build, expr, function);
 	else
 		hint_unknown(build,
-			build_error(build, "unknown-function", expr->at,
-				"there is no function `%.*s`", SPAN_ARGS(expr->text)),
-			expr->text);
+			     build_error(build, "unknown-function", expr->at,
+					 "there is no function `%.*s`", SPAN_ARGS(expr->text)),
+			     expr->text);
 	return NULL;
 }
 
-static void check_context(
-	struct build *build, const struct expr *expr, const struct script_function *function)
+static void check_context(struct build *build, const struct expr *expr,
+			  const struct script_function *function)
 {
 	const struct route *route = build->route;
 	uint32_t allowed = effective_kinds(function->contexts);
 	/* The text of route[X] counts as request_route, from wherever it is called. */
-	if (!(allowed & route->kind)
-		&& !(route->class == CLASS_REQUEST && route->name.len
-			&& (allowed & route->reached))) {
-		struct diagnostic *d = build_error(build, "function-context", expr->at,
-			"%s cannot be used in %s%s%.*s%s", function->name,
+	if (!(allowed & route->kind) &&
+	    !(route->class == CLASS_REQUEST && route->name.len && (allowed & route->reached))) {
+		struct diagnostic *d = build_error(
+			build, "function-context", expr->at, "%s cannot be used in %s%s%.*s%s",
+			function->name,
 			route->name.len ? route_class_name(route->class) : kind_name(route->kind),
 			route->name.len ? "[" : "", SPAN_ARGS(route->name),
 			route->name.len ? "]" : "");
 		char where[256];
 		struct writer w = writer_fixed(where, sizeof(where) - 1);
-		writer_string(&w,
-			function->contexts == IN_ALL_BUT_ONSEND ? "it works everywhere else"
-								: "it works in");
+		writer_string(&w, function->contexts == IN_ALL_BUT_ONSEND
+					  ? "it works everywhere else"
+					  : "it works in");
 		for (unsigned i = 0; i < 9; i++)
 			if (function->contexts != IN_ALL_BUT_ONSEND && function->contexts & 1u << i)
 				writer_printf(&w, " %s", kind_name(1u << i));
@@ -100,13 +100,13 @@ static void check_context(
 		build_hint(build, d, where);
 	} else if (route->class == CLASS_REQUEST && route->reached && !(allowed & route->reached)) {
 		build_warning(build, "function-context", expr->at,
-			"route[%.*s] is only called from %s, where %s does not work",
-			SPAN_ARGS(route->name), kind_name(route->reached & -route->reached),
-			function->name);
+			      "route[%.*s] is only called from %s, where %s does not work",
+			      SPAN_ARGS(route->name), kind_name(route->reached & -route->reached),
+			      function->name);
 	}
 	if (function->is_deprecated)
 		build_warning(build, "deprecated", expr->at, "%s is deprecated: %s", function->name,
-			function->doc);
+			      function->doc);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -134,23 +134,24 @@ static const char *kind_text(enum field_kind kind)
 	return "a text";
 }
 
-static struct diagnostic *bad_argument(
-	struct build *build, const struct argument *argument, const char *sentence)
+static struct diagnostic *bad_argument(struct build *build, const struct argument *argument,
+				       const char *sentence)
 {
 	char found[48] = "a value";
 	const struct expr *expr = argument->expr;
 	if (expr->kind == EXPR_TEXT || expr->kind == EXPR_NAME || expr->kind == EXPR_VARIABLE)
 		snprintf(found, sizeof(found), expr->kind == EXPR_TEXT ? "\"%.*s\"" : "%.*s",
-			expr->text.len > 40 ? 40 : (int)expr->text.len, expr->text.at);
+			 expr->text.len > 40 ? 40 : (int)expr->text.len, expr->text.at);
 	else if (expr->is_constant && expr->value.kind == VALUE_INT)
 		snprintf(found, sizeof(found), "%lld", (long long)expr->value.number);
 	if (sentence)
 		return build_error(build, "bad-argument", expr->at, "%s: argument %u (%s): %s",
-			argument->function->name, argument->number, argument->field->name,
-			sentence);
+				   argument->function->name, argument->number,
+				   argument->field->name, sentence);
 	return build_error(build, "bad-argument", expr->at,
-		"%s: argument %u (%s) expects %s, found %s", argument->function->name,
-		argument->number, argument->field->name, kind_text(argument->field->kind), found);
+			   "%s: argument %u (%s) expects %s, found %s", argument->function->name,
+			   argument->number, argument->field->name,
+			   kind_text(argument->field->kind), found);
 }
 
 static void store(struct build *build, const struct argument *argument, const void *pointer)
@@ -159,8 +160,8 @@ static void store(struct build *build, const struct argument *argument, const vo
 	memcpy((char *)argument->into + argument->field->offset, &pointer, sizeof(pointer));
 }
 
-static bool find_flag(
-	struct build *build, enum flag_kind kind, struct span name, int64_t *out_number)
+static bool find_flag(struct build *build, enum flag_kind kind, struct span name,
+		      int64_t *out_number)
 {
 	for (struct flag_name *flag = build->source->flags; flag; flag = flag->next) {
 		if (flag->kind == kind && span_equal(flag->name, name)) {
@@ -180,11 +181,11 @@ static void hint_flag(struct build *build, struct diagnostic *d, const struct ar
 			names[count++] = arena_string(build->scratch, flag->name);
 	const char *near = nearest_name(argument->expr->text, names, count);
 	for (struct skipped_define *skipped = build->source->skipped; skipped;
-		skipped = skipped->next) {
+	     skipped = skipped->next) {
 		if (span_equal(skipped->name, argument->expr->text)) {
 			diagnostic_hint(build->diagnostics, d,
-				"it is set under %.*s at line %u, which is not active",
-				SPAN_ARGS(skipped->condition), skipped->at.line);
+					"it is set under %.*s at line %u, which is not active",
+					SPAN_ARGS(skipped->condition), skipped->at.line);
 			return;
 		}
 	}
@@ -203,8 +204,8 @@ static void store_number(struct build *build, const struct argument *argument, i
 
 static bool yes_or_no(struct span word, int64_t *out_number)
 {
-	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "disable",
-		"enable" };
+	static const char *const words[] = { "no",  "yes", "false",   "true",
+					     "off", "on",  "disable", "enable" };
 	for (unsigned i = 0; i < 8; i++) {
 		if (span_equal_nocase(word, span_from(words[i]))) {
 			*out_number = i & 1;
@@ -232,17 +233,17 @@ static void constant_number(struct build *build, const struct argument *argument
 		store_number(build, argument, number);
 	else if (field->flag_kind)
 		hint_flag(build,
-			build_error(build, "unknown-flag", expr->at,
-				"%s: flag `%.*s` is not declared", argument->function->name,
-				SPAN_ARGS(text)),
-			argument);
+			  build_error(build, "unknown-flag", expr->at,
+				      "%s: flag `%.*s` is not declared", argument->function->name,
+				      SPAN_ARGS(text)),
+			  argument);
 	else
 		bad_argument(build, argument, NULL);
 }
 
 /* A field that names a route: it must exist. */
-static void check_named_route(
-	struct build *build, const struct argument *argument, struct span name)
+static void check_named_route(struct build *build, const struct argument *argument,
+			      struct span name)
 {
 	static const struct {
 		uint32_t kinds;
@@ -270,17 +271,19 @@ static void check_named_route(
 		const char *names[256];
 		unsigned count = 0;
 		for (struct route *other = build->source->routes; other && count < 256;
-			other = other->next)
-			if (other->class == rows[i].class
-				&& other->name.len > strlen(rows[i].prefix))
-				names[count++] = arena_string(build->scratch,
-					span_slice(other->name, strlen(rows[i].prefix),
-						other->name.len));
-		struct diagnostic *d = build_error(build, "unknown-route", argument->expr->at,
-			"%s: no %s named \"%.*s\"", argument->function->name,
-			i == 2 ? "event_route[tm:branch-failure:...]"
-			       : route_class_name(rows[i].class),
-			SPAN_ARGS(name));
+		     other = other->next)
+			if (other->class == rows[i].class &&
+			    other->name.len > strlen(rows[i].prefix))
+				names[count++] =
+					arena_string(build->scratch,
+						     span_slice(other->name, strlen(rows[i].prefix),
+								other->name.len));
+		struct diagnostic *d =
+			build_error(build, "unknown-route", argument->expr->at,
+				    "%s: no %s named \"%.*s\"", argument->function->name,
+				    i == 2 ? "event_route[tm:branch-failure:...]"
+					   : route_class_name(rows[i].class),
+				    SPAN_ARGS(name));
 		const char *near = nearest_name(name, names, count);
 		if (near)
 			diagnostic_hint(build->diagnostics, d, "did you mean \"%s\"?", near);
@@ -289,11 +292,12 @@ static void check_named_route(
 }
 
 /* A template over the text of an argument, or NULL after a diagnostic. */
-static const struct text_template *argument_template(
-	struct build *build, const struct argument *argument, struct span text)
+static const struct text_template *argument_template(struct build *build,
+						     const struct argument *argument,
+						     struct span text)
 {
-	return template_compile(
-		build_text(build, text), build->arena, build->diagnostics, argument->expr->at);
+	return template_compile(build_text(build, text), build->arena, build->diagnostics,
+				argument->expr->at);
 }
 
 static const struct text_template *plain_template(struct build *build, struct span text)
@@ -320,8 +324,8 @@ static void store_text(struct build *build, const struct argument *argument, str
 	case FIELD_KIND_TEXT:
 		if (field->route_kind)
 			check_named_route(build, argument, text);
-		sentence = field_set_text(
-			field, argument->into, build_text(build, text), build->arena);
+		sentence = field_set_text(field, argument->into, build_text(build, text),
+					  build->arena);
 		if (sentence)
 			bad_argument(build, argument, sentence);
 		break;
@@ -333,32 +337,29 @@ static void store_text(struct build *build, const struct argument *argument, str
 			lint_pattern(build, text, argument->expr->at);
 		} else {
 			build_error(build, "bad-pattern", argument->expr->at,
-				"%s: argument %u (%s): %.*s", argument->function->name,
-				argument->number, argument->field->name, SPAN_ARGS(error));
+				    "%s: argument %u (%s): %.*s", argument->function->name,
+				    argument->number, argument->field->name, SPAN_ARGS(error));
 		}
 		break;
 	}
-	case FIELD_KIND_TEMPLATE:
-		store(build, argument, plain_template(build, text));
-		break;
+	case FIELD_KIND_TEMPLATE: store(build, argument, plain_template(build, text)); break;
 	case FIELD_KIND_INT:
 	case FIELD_KIND_BOOL:
 	case FIELD_KIND_VARIABLE:
 	case FIELD_KIND_ACCEPT:
-	case FIELD_KIND_IGNORED:
-		break;
+	case FIELD_KIND_IGNORED: break;
 	}
 }
 
 /* What an argument is made of. */
 static bool is_bare_word(const struct expr *expr)
 {
-	return expr->kind == EXPR_NAME && keyword_find(expr->text) < 0
-		&& !script_function_find(expr->text, 0, NULL);
+	return expr->kind == EXPR_NAME && keyword_find(expr->text) < 0 &&
+	       !script_function_find(expr->text, 0, NULL);
 }
 
-static struct dynamic_argument from_template(
-	const struct argument *argument, const struct text_template *template)
+static struct dynamic_argument from_template(const struct argument *argument,
+					     const struct text_template *template)
 {
 	return (struct dynamic_argument){ argument->field, template };
 }
@@ -377,7 +378,7 @@ static void store_plain(struct build *build, const struct argument *argument)
 static bool has_variables(const struct field *field, struct span text)
 {
 	for (size_t i = span_find(text, '$', 0); i + 1 < text.len;
-		i = span_find(text, '$', i + 1)) {
+	     i = span_find(text, '$', i + 1)) {
 		if (field->kind != FIELD_KIND_PATTERN || text.at[i + 1] == '(')
 			return true;
 		size_t end = i + 1;
@@ -396,8 +397,8 @@ static void check_string(struct build *build, const struct argument *argument, s
 	struct expr *expr = argument->expr;
 	if (field->kind == FIELD_KIND_VARIABLE) {
 		store(build, argument,
-			variable_compile(build_text(build, expr->text), build->arena,
-				build->diagnostics, expr->at));
+		      variable_compile(build_text(build, expr->text), build->arena,
+				       build->diagnostics, expr->at));
 		return;
 	}
 	if (field->literal || !has_variables(field, expr->text)) {
@@ -421,18 +422,18 @@ static void check_string(struct build *build, const struct argument *argument, s
 	}
 }
 
-static void check_variable_argument(
-	struct build *build, const struct argument *argument, struct list *dynamic)
+static void check_variable_argument(struct build *build, const struct argument *argument,
+				    struct list *dynamic)
 {
 	struct expr *expr = argument->expr;
 	struct span text = expr->text;
 	if (expr->kind == EXPR_SELECT)
-		text = arena_printf(
-			build->scratch, "$sel(%.*s)", (int)expr->text.len - 1, expr->text.at + 1);
+		text = arena_printf(build->scratch, "$sel(%.*s)", (int)expr->text.len - 1,
+				    expr->text.at + 1);
 	if (argument->field->kind == FIELD_KIND_VARIABLE) {
 		store(build, argument,
-			variable_compile(build_text(build, text), build->arena, build->diagnostics,
-				expr->at));
+		      variable_compile(build_text(build, text), build->arena, build->diagnostics,
+				       expr->at));
 		return;
 	}
 	const struct text_template *template = argument_template(build, argument, text);
@@ -446,8 +447,8 @@ static void check_variable_argument(
 	list_add(build, dynamic, &made);
 }
 
-static void check_argument(
-	struct build *build, const struct argument *argument, struct list *dynamic)
+static void check_argument(struct build *build, const struct argument *argument,
+			   struct list *dynamic)
 {
 	struct expr *expr = argument->expr;
 	const struct field *field = argument->field;
@@ -507,16 +508,16 @@ void check_call(struct build *build, struct expr *expr)
 	for (struct expr *argument = expr->arguments; argument; argument = argument->next) {
 		const struct field *field = &function->args.rows[number++];
 		check_argument(build, &(struct argument){ function, field, argument, number, into },
-			&dynamic);
+			       &dynamic);
 	}
 	for (uint32_t i = 0; i < dynamic.count; i++)
 		registers += LIST_AT(&dynamic, struct dynamic_argument, i).template == NULL;
 	*site = (struct call_site){ .function = function,
-		.module = module,
-		.arguments = into,
-		.dynamic = list_copy(build, &dynamic),
-		.dynamic_count = dynamic.count,
-		.register_count = registers };
+				    .module = module,
+				    .arguments = into,
+				    .dynamic = list_copy(build, &dynamic),
+				    .dynamic_count = dynamic.count,
+				    .register_count = registers };
 	expr->resolved = site;
 }
 
@@ -554,12 +555,12 @@ void check_route_call(struct build *build, struct expr *expr)
 	for (struct route *other = build->source->routes; other && count < 256; other = other->next)
 		if (other->class == CLASS_REQUEST && other->name.len)
 			names[count++] = arena_string(build->scratch, other->name);
-	struct diagnostic *d = build_error(
-		build, "unknown-route", expr->left->at, "there is no route[%.*s]", SPAN_ARGS(name));
+	struct diagnostic *d = build_error(build, "unknown-route", expr->left->at,
+					   "there is no route[%.*s]", SPAN_ARGS(name));
 	const char *near = nearest_name(name, names, count);
 	if (near)
 		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);
 	else if (name.len && span_find(name, '$', 0) < name.len)
-		build_hint(
-			build, d, "without quotes, route($var(x)) chooses the route while running");
+		build_hint(build, d,
+			   "without quotes, route($var(x)) chooses the route while running");
 }

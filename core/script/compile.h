@@ -14,8 +14,8 @@
 
 /* A value on the right side of `name = value` or of modparam. */
 struct config_value {
-	bool is_number;  /* also yes/no/true/false/on/off/enable/disable, as 1 and 0 */
-	bool is_word;    /* written without quotes; `text` is the word */
+	bool is_number; /* also yes/no/true/false/on/off/enable/disable, as 1 and 0 */
+	bool is_word;   /* written without quotes; `text` is the word */
 	int64_t number;
 	struct span text; /* absent for plain numbers */
 	struct source_position at;
@@ -37,29 +37,29 @@ struct listen_directive {
 struct config_actions {
 	void *owner;
 	bool (*load_module)(void *owner, struct span name, struct source_position at,
-		struct diagnostics *diagnostics);
+			    struct diagnostics *diagnostics);
 	/* loadpath / mpath: directories separated by ':'. */
 	bool (*load_path)(void *owner, struct span directories, struct source_position at,
-		struct diagnostics *diagnostics);
+			  struct diagnostics *diagnostics);
 	/* `modules` as written: a name, or a regular expression for several ("a|b"). */
 	bool (*module_param)(void *owner, struct span modules, struct span name,
-		const struct config_value *value, struct source_position at,
-		struct diagnostics *diagnostics);
+			     const struct config_value *value, struct source_position at,
+			     struct diagnostics *diagnostics);
 	/* loadmodulex and modparamx: the text with its variables replaced, as long-lived as the
 	 * configuration. */
 	struct span (*evaluate)(void *owner, struct span text, struct source_position at,
-		struct diagnostics *diagnostics);
+				struct diagnostics *diagnostics);
 	bool (*global_param)(void *owner, struct span name, const struct config_value *value,
-		struct source_position at, struct diagnostics *diagnostics);
+			     struct source_position at, struct diagnostics *diagnostics);
 	bool (*listen)(void *owner, const struct listen_directive *listen,
-		struct diagnostics *diagnostics);
+		       struct diagnostics *diagnostics);
 	/* One call per name; parts as in listen_directive. */
-	bool (*alias)(
-		void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics);
+	bool (*alias)(void *owner, const struct listen_directive *alias,
+		      struct diagnostics *diagnostics);
 	/* group.name = value desc "…" */
 	bool (*custom_param)(void *owner, struct span group, struct span name,
-		const struct config_value *value, struct span description,
-		struct source_position at, struct diagnostics *diagnostics);
+			     const struct config_value *value, struct span description,
+			     struct source_position at, struct diagnostics *diagnostics);
 };
 
 /* -A, --subst, --substdef, --substdefs. */
@@ -69,12 +69,13 @@ struct script_define {
 };
 
 struct script_options {
-	const char *path;  /* the file; with `text` only its name in messages */
-	struct span text;  /* absent: read `path` */
+	const char *path; /* the file; with `text` only its name in messages */
+	struct span text; /* absent: read `path` */
 	const struct script_define *defines;
 	unsigned define_count;
-	bool quiet_lints;  /* errors only */
-	struct writer *echo; /* --cfg-print: gets the text that is in force; NULL: nobody wants it */
+	bool quiet_lints; /* errors only */
+	struct writer
+		*echo; /* --cfg-print: gets the text that is in force; NULL: nobody wants it */
 };
 
 struct script_source; /* what was read: routes as trees, flags, files */
@@ -83,7 +84,9 @@ struct script_source; /* what was read: routes as trees, flags, files */
  * script_build returned. NULL only when the file cannot be read or memory is exhausted; syntax
  * errors are in `diagnostics`. */
 [[nodiscard]] struct script_source *script_read(const struct script_options *options,
-	const struct config_actions *actions, struct arena *arena, struct diagnostics *diagnostics);
+						const struct config_actions *actions,
+						struct arena *arena,
+						struct diagnostics *diagnostics);
 
 /* Where the image is put: one block. NULL functions: malloc (before the first fork that is as good
  * as shared memory, because every process inherits it). */
@@ -94,12 +97,15 @@ struct script_memory {
 
 /* Checks and emits. NULL when there are errors. */
 [[nodiscard]] const struct image *script_build(struct script_source *source,
-	const struct script_memory *memory, struct diagnostics *diagnostics);
+					       const struct script_memory *memory,
+					       struct diagnostics *diagnostics);
 
 /* For reload: reads the file again without acting on parameters, and builds. Parameters that differ
  * from those that the first script_read acted upon become warnings (needs-restart). */
 [[nodiscard]] const struct image *script_rebuild(const struct script_options *options,
-	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics);
+						 const struct script_memory *memory,
+						 struct arena *arena,
+						 struct diagnostics *diagnostics);
 
 /* Core parameters of the language; the defaults hold when this is not called. */
 struct script_limits {

@@ -107,13 +107,13 @@ static struct config_custom *custom_find(struct span group, struct span name)
 {
 	for (unsigned i = 0; i < names.custom_count; i++)
 		if (span_equal(names.customs[i].group, group) &&
-			span_equal(names.customs[i].name, name))
+		    span_equal(names.customs[i].name, name))
 			return &names.customs[i];
 	return NULL;
 }
 
 bool config_custom_set(struct span group, struct span name, const struct value *value,
-	struct span description)
+		       struct span description)
 {
 	struct value kept = *value;
 	if (kept.kind == VALUE_TEXT) {
@@ -160,7 +160,8 @@ bool config_custom_share(void)
 {
 	if (!names.custom_count)
 		return true;
-	struct custom_cell *cells = shm_reserve(names.custom_count * sizeof(*cells), "custom parameters");
+	struct custom_cell *cells =
+		shm_reserve(names.custom_count * sizeof(*cells), "custom parameters");
 	for (unsigned i = 0; cells && i < names.custom_count; i++) {
 		struct config_custom *custom = &names.customs[i];
 		custom->cell = &cells[i];
@@ -199,7 +200,8 @@ static void custom_refresh(struct config_custom *custom)
 bool config_custom_change(struct span group, struct span name, const struct value *value)
 {
 	struct config_custom *custom = custom_find(group, name);
-	if (!custom || !custom->cell || value->kind != custom->value.kind || value->text.len > CELL_TEXT_MAX)
+	if (!custom || !custom->cell || value->kind != custom->value.kind ||
+	    value->text.len > CELL_TEXT_MAX)
 		return false;
 	struct custom_cell *cell = custom->cell;
 	uint32_t sequence = cell->sequence;

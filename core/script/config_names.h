@@ -15,7 +15,7 @@ bool config_define_at(unsigned index, struct span *out_name, struct span *out_va
 
 /* A custom parameter: VALUE_INT or VALUE_TEXT. Setting it again replaces the value. */
 bool config_custom_set(struct span group, struct span name, const struct value *value,
-	struct span description);
+		       struct span description);
 bool config_custom_find(struct span group, struct span name, struct value *out_value);
 /* Moves the values into shared memory, so that config_custom_change reaches all processes; before
  * the first fork, after shm_init. False when there is no room. */

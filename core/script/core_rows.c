@@ -28,8 +28,8 @@ void core_rows_register(void)
 	scratch_prepare();
 	for (size_t i = 0; i < ARRAY_SIZE(variable_tables); i++)
 		script_register_variables("core", variable_tables[i]->rows,
-			variable_tables[i]->count);
+					  variable_tables[i]->count);
 	for (size_t i = 0; i < ARRAY_SIZE(transform_tables); i++)
 		script_register_transforms("core", transform_tables[i]->rows,
-			transform_tables[i]->count);
+					   transform_tables[i]->count);
 }

@@ -10,10 +10,9 @@
 #include "core/script/variable.h"
 
 extern const struct variable_table message_variables, header_variables, address_variables,
-	uri_variables,
-	branch_variables, network_variables, via_variables, flag_variables, avp_variables,
-		xavp_variables,
-	script_variables, time_variables, constant_variables, select_variables, known_variables;
+	uri_variables, branch_variables, network_variables, via_variables, flag_variables,
+	avp_variables, xavp_variables, script_variables, time_variables, constant_variables,
+	select_variables, known_variables;
 
 /* Absent text is null. */
 static inline bool give_text(struct value *out, struct span text)
@@ -80,8 +79,7 @@ static inline const char *key_bind(struct variable_ref *ref, const char *const *
 
 /* The number of the key of this use, -1 when a computed one is unknown. */
 static inline int key_of(struct script_run *run, const struct variable_ref *ref,
-	const char *const *names,
-	size_t count)
+			 const char *const *names, size_t count)
 {
 	if (ref->bound)
 		return (int)(intptr_t)ref->bound - 1;

@@ -8,11 +8,18 @@
 #include "parser/name_addr.h"
 #include "parser/uri.h"
 
-enum what { WHAT_URI, WHAT_USER, WHAT_HOST, WHAT_DISPLAY, WHAT_TAG, WHAT_USER_LENGTH,
-	WHAT_HAS_TAG };
+enum what {
+	WHAT_URI,
+	WHAT_USER,
+	WHAT_HOST,
+	WHAT_DISPLAY,
+	WHAT_TAG,
+	WHAT_USER_LENGTH,
+	WHAT_HAS_TAG
+};
 #define SELECT(header, what) ((intptr_t)(header) << 8 | (what))
-#define HEADER_OF(selector) ((enum sip_header_id)((selector) >> 8))
-#define WHAT_OF(selector) ((enum what)((selector) & 0xff))
+#define HEADER_OF(selector)  ((enum sip_header_id)((selector) >> 8))
+#define WHAT_OF(selector)    ((enum what)((selector)&0xff))
 
 /* Edits of this file: one per header for the URI, one for the display name. */
 enum { EDIT_TAG_ADDRESS_URI = 0x41, EDIT_TAG_ADDRESS_NAME };
@@ -20,7 +27,7 @@ enum { EDIT_TAG_ADDRESS_URI = 0x41, EDIT_TAG_ADDRESS_NAME };
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static bool find_address(const struct message *msg, enum sip_header_id id,
-	struct name_addr *out_address)
+			 struct name_addr *out_address)
 {
 	const struct name_addr *kept;
 	if (id == HEADER_FROM || id == HEADER_TO) {
@@ -40,18 +47,13 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 	if (!find_address(run->msg, HEADER_OF(selector), &address))
 		return true;
 	switch (WHAT_OF(selector)) {
-	case WHAT_URI:
-		return give_nonempty(out, address.uri);
-	case WHAT_DISPLAY:
-		return give_nonempty(out, address.display);
-	case WHAT_TAG:
-		return give_nonempty(out, address.tag);
-	case WHAT_HAS_TAG:
-		return give_int(out, address.tag.len > 0);
+	case WHAT_URI: return give_nonempty(out, address.uri);
+	case WHAT_DISPLAY: return give_nonempty(out, address.display);
+	case WHAT_TAG: return give_nonempty(out, address.tag);
+	case WHAT_HAS_TAG: return give_int(out, address.tag.len > 0);
 	case WHAT_USER:
 	case WHAT_HOST:
-	case WHAT_USER_LENGTH:
-		break;
+	case WHAT_USER_LENGTH: break;
 	}
 	struct sip_uri uri;
 	if (!uri_parse(address.uri, &uri))
@@ -89,8 +91,7 @@ static bool put_edit(struct message *msg, struct span place, uint16_t tag, struc
 /* What the address will be: as received, or as assigned before. Without angle brackets the edit
  * holds a whole `name <uri>`. */
 static void current_address(const struct message *msg, const struct name_addr *received,
-	struct span *out_uri,
-	struct span *out_display)
+			    struct span *out_uri, struct span *out_display)
 {
 	uint32_t at = (uint32_t)(received->uri.at - msg->bytes.at);
 	const struct edit *edit = pending_edit(msg, at, EDIT_TAG_ADDRESS_URI);
@@ -106,7 +107,7 @@ static void current_address(const struct message *msg, const struct name_addr *r
 }
 
 static bool put_uri(struct message *msg, const struct name_addr *received, struct span uri,
-	struct span display)
+		    struct span display)
 {
 	struct writer w = writer_in_arena(msg->arena, uri.len + display.len + 4);
 	if (received->has_brackets) {
@@ -121,14 +122,14 @@ static bool put_uri(struct message *msg, const struct name_addr *received, struc
 }
 
 static bool put_display(struct message *msg, const struct name_addr *received, struct span uri,
-	struct span display)
+			struct span display)
 {
 	if (!received->has_brackets)
 		return put_uri(msg, received, uri, display);
 	struct span place = span_make(received->uri.at - 1, 0);
 	if (received->display.len)
 		place = span_make(received->display.at,
-			(size_t)(received->uri.at - 1 - received->display.at));
+				  (size_t)(received->uri.at - 1 - received->display.at));
 	struct writer w = writer_in_arena(msg->arena, display.len + 1);
 	writer_span(&w, display);
 	if (display.len)
@@ -137,8 +138,8 @@ static bool put_display(struct message *msg, const struct name_addr *received, s
 }
 
 static bool change_uri(struct script_run *run, const struct name_addr *received,
-	struct span current,
-	enum uri_piece piece, struct span value, struct span display)
+		       struct span current, enum uri_piece piece, struct span value,
+		       struct span display)
 {
 	struct sip_uri uri;
 	struct writer w = writer_in_arena(run->msg->arena, current.len + value.len + 16);
@@ -148,7 +149,7 @@ static bool change_uri(struct script_run *run, const struct name_addr *received,
 }
 
 static bool set_address(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+			const struct value *value)
 {
 	intptr_t selector = ref->row->selector;
 	struct name_addr address;
@@ -165,25 +166,18 @@ static bool set_address(struct script_run *run, const struct variable_ref *ref,
 	switch (WHAT_OF(selector)) {
 	case WHAT_URI:
 		ok = text.len && uri_parse(text, &checked) &&
-			put_uri(run->msg, &address, text, display);
+		     put_uri(run->msg, &address, text, display);
 		break;
-	case WHAT_USER:
-		ok = change_uri(run, &address, uri, URI_PIECE_USER, text, display);
-		break;
-	case WHAT_HOST:
-		ok = change_uri(run, &address, uri, URI_PIECE_HOST, text, display);
-		break;
-	case WHAT_DISPLAY:
-		ok = put_display(run->msg, &address, uri, text);
-		break;
+	case WHAT_USER: ok = change_uri(run, &address, uri, URI_PIECE_USER, text, display); break;
+	case WHAT_HOST: ok = change_uri(run, &address, uri, URI_PIECE_HOST, text, display); break;
+	case WHAT_DISPLAY: ok = put_display(run->msg, &address, uri, text); break;
 	case WHAT_TAG:
 	case WHAT_USER_LENGTH:
-	case WHAT_HAS_TAG:
-		break;
+	case WHAT_HAS_TAG: break;
 	}
 	if (!ok)
 		log_error("%.*s cannot be set to \"%.*s\"\n", SPAN_ARGS(ref->text),
-			SPAN_ARGS(text));
+			  SPAN_ARGS(text));
 	return ok;
 }
 
@@ -196,7 +190,7 @@ static bool get_diversion(struct script_run *run, const struct variable_ref *ref
 	struct name_addr address;
 	struct param param;
 	if (!find_address(run->msg, HEADER_DIVERSION, &address) ||
-		!name_addr_param(&address, diversion_params[ref->row->selector], &param))
+	    !name_addr_param(&address, diversion_params[ref->row->selector], &param))
 		return true;
 	return give_text(out, param.value);
 }
@@ -204,8 +198,15 @@ static bool get_diversion(struct script_run *run, const struct variable_ref *ref
 /* ---- digest credentials ---------------------------------------------------------------------- */
 
 enum digest_part {
-	AUTH_URI, AUTH_ALGORITHM, AUTH_REALM, AUTH_USERNAME, AUTH_USER, AUTH_DOMAIN, AUTH_NONCE,
-		AUTH_CNONCE, AUTH_RESPONSE,
+	AUTH_URI,
+	AUTH_ALGORITHM,
+	AUTH_REALM,
+	AUTH_USERNAME,
+	AUTH_USER,
+	AUTH_DOMAIN,
+	AUTH_NONCE,
+	AUTH_CNONCE,
+	AUTH_RESPONSE,
 };
 
 static bool get_auth(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -219,24 +220,15 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 	struct span user, domain;
 	auth_name_split(auth.username, &user, &domain);
 	switch ((enum digest_part)ref->row->selector) {
-	case AUTH_URI:
-		return give_text(out, auth.uri);
-	case AUTH_ALGORITHM:
-		return give_nonempty(out, auth.algorithm_text);
-	case AUTH_REALM:
-		return give_text(out, auth.realm.at ? auth.realm : SPAN_OF(""));
-	case AUTH_USERNAME:
-		return give_text(out, auth.username.at ? auth.username : SPAN_OF(""));
-	case AUTH_USER:
-		return give_text(out, user.at ? user : SPAN_OF(""));
-	case AUTH_DOMAIN:
-		return give_text(out, domain.at ? domain : SPAN_OF(""));
-	case AUTH_NONCE:
-		return give_text(out, auth.nonce);
-	case AUTH_CNONCE:
-		return give_text(out, auth.cnonce.at ? auth.cnonce : SPAN_OF(""));
-	case AUTH_RESPONSE:
-		return give_text(out, auth.response);
+	case AUTH_URI: return give_text(out, auth.uri);
+	case AUTH_ALGORITHM: return give_nonempty(out, auth.algorithm_text);
+	case AUTH_REALM: return give_text(out, auth.realm.at ? auth.realm : SPAN_OF(""));
+	case AUTH_USERNAME: return give_text(out, auth.username.at ? auth.username : SPAN_OF(""));
+	case AUTH_USER: return give_text(out, user.at ? user : SPAN_OF(""));
+	case AUTH_DOMAIN: return give_text(out, domain.at ? domain : SPAN_OF(""));
+	case AUTH_NONCE: return give_text(out, auth.nonce);
+	case AUTH_CNONCE: return give_text(out, auth.cnonce.at ? auth.cnonce : SPAN_OF(""));
+	case AUTH_RESPONSE: return give_text(out, auth.response);
 	}
 	return false;
 }

@@ -24,9 +24,8 @@ static const char *bind_avp(struct variable_ref *ref, struct arena *arena)
 
 static struct avp_name name_of(struct script_run *run, const struct variable_ref *ref)
 {
-	return ref->bound ?
-		*(const struct avp_name *)ref->bound : name_from_text(variable_inner_text(run,
-		ref));
+	return ref->bound ? *(const struct avp_name *)ref->bound
+			  : name_from_text(variable_inner_text(run, ref));
 }
 
 /* All values, newest first. */
@@ -50,15 +49,15 @@ static bool get_avp(struct script_run *run, const struct variable_ref *ref, stru
 	variable_index(run, ref, &index, &all);
 	if (all)
 		return give_all(run, name, out);
-	const struct avp *avp = index < 0 ?
-		NULL : avp_find(&run->msg->attributes, name, (unsigned)index);
+	const struct avp *avp =
+		index < 0 ? NULL : avp_find(&run->msg->attributes, name, (unsigned)index);
 	if (avp)
 		*out = avp->value;
 	return true;
 }
 
 static bool set_avp(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		    const struct value *value)
 {
 	struct avp_name name = name_of(run, ref);
 	struct attributes *all = &run->msg->attributes;

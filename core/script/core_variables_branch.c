@@ -5,9 +5,17 @@
 #include "core/script/core_variables.h"
 
 enum {
-	BRANCH_URI, BRANCH_DST_URI, BRANCH_PATH, BRANCH_Q, BRANCH_SOCKET, BRANCH_COUNT,
-		BRANCH_FLAGS, BRANCH_RUID,
-	BRANCH_UA, BRANCH_INSTANCE, BRANCH_CONNECTION,
+	BRANCH_URI,
+	BRANCH_DST_URI,
+	BRANCH_PATH,
+	BRANCH_Q,
+	BRANCH_SOCKET,
+	BRANCH_COUNT,
+	BRANCH_FLAGS,
+	BRANCH_RUID,
+	BRANCH_UA,
+	BRANCH_INSTANCE,
+	BRANCH_CONNECTION,
 };
 static const char *const branch_keys[] = {
 	"uri", "dst_uri", "path", "q", "send_socket", "count", "flags", "ruid", "location_ua", "instance", "otcpid",
@@ -34,8 +42,8 @@ static struct branch *find_branch(struct script_run *run, const struct variable_
 	if (ref->row->selector)
 		return scratch_branch(run);
 	int index = branch_index(run, ref);
-	return index >= 0 && index < (int)run->msg->branch_count ?
-		&run->msg->branches[index] : NULL;
+	return index >= 0 && index < (int)run->msg->branch_count ? &run->msg->branches[index]
+								 : NULL;
 }
 
 static bool get_branch(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -44,30 +52,18 @@ static bool get_branch(struct script_run *run, const struct variable_ref *ref, s
 	if (!branch)
 		return true;
 	switch (key_of(run, ref, branch_keys, ARRAY_SIZE(branch_keys))) {
-	case BRANCH_URI:
-		return give_nonempty(out, branch->uri);
-	case BRANCH_DST_URI:
-		return give_nonempty(out, branch->dst_uri);
-	case BRANCH_PATH:
-		return give_nonempty(out, branch->path);
-	case BRANCH_Q:
-		return branch->q < 0 || give_int(out, branch->q);
-	case BRANCH_SOCKET:
-		return !branch->socket || give_text(out, branch->socket->text);
-	case BRANCH_COUNT:
-		return give_int(out, run->msg->branch_count);
-	case BRANCH_FLAGS:
-		return give_int(out, branch->flags);
-	case BRANCH_RUID:
-		return give_nonempty(out, branch->ruid);
-	case BRANCH_UA:
-		return give_nonempty(out, branch->location_ua);
-	case BRANCH_INSTANCE:
-		return give_nonempty(out, branch->instance);
-	case BRANCH_CONNECTION:
-		return give_int(out, branch->connection);
-	default:
-		return false;
+	case BRANCH_URI: return give_nonempty(out, branch->uri);
+	case BRANCH_DST_URI: return give_nonempty(out, branch->dst_uri);
+	case BRANCH_PATH: return give_nonempty(out, branch->path);
+	case BRANCH_Q: return branch->q < 0 || give_int(out, branch->q);
+	case BRANCH_SOCKET: return !branch->socket || give_text(out, branch->socket->text);
+	case BRANCH_COUNT: return give_int(out, run->msg->branch_count);
+	case BRANCH_FLAGS: return give_int(out, branch->flags);
+	case BRANCH_RUID: return give_nonempty(out, branch->ruid);
+	case BRANCH_UA: return give_nonempty(out, branch->location_ua);
+	case BRANCH_INSTANCE: return give_nonempty(out, branch->instance);
+	case BRANCH_CONNECTION: return give_int(out, branch->connection);
+	default: return false;
 	}
 }
 
@@ -102,7 +98,7 @@ static bool set_branch_socket(struct branch *branch, struct span text)
 }
 
 static bool set_branch(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		       const struct value *value)
 {
 	struct branch *branch = find_branch(run, ref);
 	struct message *msg = run->msg;
@@ -115,8 +111,8 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref,
 		log_error("%.*s: there is no such branch\n", SPAN_ARGS(ref->text));
 		return false;
 	}
-	if (!is_null && !(is_number ? value_to_int(value, &number) : value_to_text(run, value,
-		&text)))
+	if (!is_null &&
+	    !(is_number ? value_to_int(value, &number) : value_to_text(run, value, &text)))
 		return false;
 	switch (key) {
 	case BRANCH_URI:
@@ -125,25 +121,18 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref,
 			return true;
 		}
 		return copy_text(msg, text, &branch->uri);
-	case BRANCH_DST_URI:
-		return copy_text(msg, text, &branch->dst_uri);
-	case BRANCH_PATH:
-		return copy_text(msg, text, &branch->path);
+	case BRANCH_DST_URI: return copy_text(msg, text, &branch->dst_uri);
+	case BRANCH_PATH: return copy_text(msg, text, &branch->path);
 	case BRANCH_Q:
-		branch->q = is_null ? Q_UNSPECIFIED : number < 0 ? 0 : number > 1000 ?
-			1000 : (int32_t)number;
+		branch->q = is_null         ? Q_UNSPECIFIED
+			    : number < 0    ? 0
+			    : number > 1000 ? 1000
+					    : (int32_t)number;
 		return true;
-	case BRANCH_SOCKET:
-		return set_branch_socket(branch, text);
-	case BRANCH_FLAGS:
-		branch->flags = (uint32_t)number;
-		return true;
-	case BRANCH_CONNECTION:
-		branch->connection = (uint32_t)number;
-		return true;
-	default:
-		log_error("%.*s cannot be assigned\n", SPAN_ARGS(ref->text));
-		return false;
+	case BRANCH_SOCKET: return set_branch_socket(branch, text);
+	case BRANCH_FLAGS: branch->flags = (uint32_t)number; return true;
+	case BRANCH_CONNECTION: branch->connection = (uint32_t)number; return true;
+	default: log_error("%.*s cannot be assigned\n", SPAN_ARGS(ref->text)); return false;
 	}
 }
 
@@ -172,7 +161,7 @@ static bool get_first(struct script_run *run, const struct variable_ref *ref, st
 }
 
 static bool set_first(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		      const struct value *value)
 {
 	if (!value || value->kind != VALUE_TEXT || !value->text.len) {
 		log_error("$br needs a text\n");

@@ -50,7 +50,7 @@ static bool get_c(struct script_run *run, const struct variable_ref *ref, struct
 		return give_text(out, SPAN_OF(""));
 	bool is_bold = name.at[0] >= 'A' && name.at[0] <= 'Z';
 	writer_printf(&w, "\033[%d;3%d;4%dm", is_bold, colour_of(name.at[0]),
-		colour_of(name.at[1]));
+		      colour_of(name.at[1]));
 	return give_written(out, &w);
 }
 

@@ -7,12 +7,9 @@ enum { MESSAGE_FLAGS, SCRIPT_FLAGS, BRANCH_FLAGS, AS_HEX = 8 };
 static uint32_t *flags_of(struct message *msg, intptr_t selector)
 {
 	switch (selector & ~(intptr_t)AS_HEX) {
-	case MESSAGE_FLAGS:
-		return &msg->flags;
-	case SCRIPT_FLAGS:
-		return &msg->script_flags;
-	default:
-		return &msg->target.flags;
+	case MESSAGE_FLAGS: return &msg->flags;
+	case SCRIPT_FLAGS: return &msg->script_flags;
+	default: return &msg->target.flags;
 	}
 }
 
@@ -27,14 +24,14 @@ static bool get_flags(struct script_run *run, const struct variable_ref *ref, st
 }
 
 static bool set_flags(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		      const struct value *value)
 {
 	if (value && value->kind == VALUE_TEXT) {
 		log_error("%.*s needs a number\n", SPAN_ARGS(ref->text));
 		return false;
 	}
-	*flags_of(run->msg, ref->row->selector) = value &&
-		value->kind == VALUE_INT ? (uint32_t)value->number : 0;
+	*flags_of(run->msg, ref->row->selector) =
+		value && value->kind == VALUE_INT ? (uint32_t)value->number : 0;
 	return true;
 }
 

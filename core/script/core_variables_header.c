@@ -27,8 +27,8 @@ static struct wanted wanted_of(struct script_run *run, const struct variable_ref
 {
 	struct span name = variable_inner_text(run, ref);
 	return (struct wanted){
-		.id = ref->bound ?
-			(enum sip_header_id)((intptr_t)ref->bound - 1) : header_id_from_name(name),
+		.id = ref->bound ? (enum sip_header_id)((intptr_t)ref->bound - 1)
+				 : header_id_from_name(name),
 		.name = name,
 		.is_any = name.len == 1 && name.at[0] == '*',
 	};
@@ -36,7 +36,7 @@ static struct wanted wanted_of(struct script_run *run, const struct variable_ref
 
 /* The first such header after `after` (NULL: of all). */
 static const struct sip_header *next_wanted(const struct message *msg, const struct wanted *wanted,
-	const struct sip_header *after)
+					    const struct sip_header *after)
 {
 	const struct sip_message_index *index = msg->index;
 	if (wanted->is_any) {
@@ -51,8 +51,8 @@ static const struct sip_header *next_wanted(const struct message *msg, const str
 static unsigned count_wanted(const struct message *msg, const struct wanted *wanted)
 {
 	unsigned count = 0;
-	for (const struct sip_header *h = next_wanted(msg, wanted, NULL); h; h = next_wanted(msg,
-		wanted, h))
+	for (const struct sip_header *h = next_wanted(msg, wanted, NULL); h;
+	     h = next_wanted(msg, wanted, h))
 		count++;
 	return count;
 }
@@ -81,8 +81,7 @@ static bool give_all(struct script_run *run, const struct wanted *wanted, struct
 }
 
 static bool give_header(struct script_run *run, const struct variable_ref *ref,
-	const struct wanted *wanted,
-	struct value *out)
+			const struct wanted *wanted, struct value *out)
 {
 	int index;
 	bool all;
@@ -103,9 +102,9 @@ static bool get_hdr(struct script_run *run, const struct variable_ref *ref, stru
 {
 	/* The usual case: a name that is known and no index. */
 	if (ref->bound && ref->index_kind == INDEX_NONE &&
-		(enum sip_header_id)((intptr_t)ref->bound - 1) != HEADER_OTHER) {
-		const struct sip_header *h = message_header(run->msg,
-			(enum sip_header_id)((intptr_t)ref->bound - 1));
+	    (enum sip_header_id)((intptr_t)ref->bound - 1) != HEADER_OTHER) {
+		const struct sip_header *h =
+			message_header(run->msg, (enum sip_header_id)((intptr_t)ref->bound - 1));
 		return give_text(out, h ? whole_value(run->msg, h) : (struct span){ 0 });
 	}
 	struct wanted wanted = wanted_of(run, ref);
@@ -132,10 +131,8 @@ static bool is_list(enum sip_header_id id)
 	case HEADER_P_PREFERRED_IDENTITY:
 	case HEADER_PATH:
 	case HEADER_SERVICE_ROUTE:
-	case HEADER_HISTORY_INFO:
-		return true;
-	default:
-		return false;
+	case HEADER_HISTORY_INFO: return true;
+	default: return false;
 	}
 }
 
@@ -157,11 +154,11 @@ static bool next_body(enum sip_header_id id, struct span *rest, struct span *out
 
 /* The index-th body, or with index -1 only their number in `*out_count`. */
 static struct span list_body(const struct message *msg, enum sip_header_id id, int index,
-	int *out_count)
+			     int *out_count)
 {
 	int seen = 0;
-	for (const struct sip_header *h = message_header(msg, id); h; h = message_next_header(msg,
-		h)) {
+	for (const struct sip_header *h = message_header(msg, id); h;
+	     h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h), body;
 		while (next_body(id, &rest, &body))
 			if (seen++ == index)
@@ -209,14 +206,14 @@ static bool first_contact(const struct message *msg, struct name_addr *out_addre
 }
 
 static bool get_contact_uri(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			    struct value *out)
 {
 	struct name_addr address;
 	return !first_contact(run->msg, &address) || address.is_star || give_text(out, address.uri);
 }
 
 static bool get_contact_star(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			     struct value *out)
 {
 	struct name_addr address;
 	return give_int(out, first_contact(run->msg, &address) && address.is_star);
@@ -237,14 +234,14 @@ static bool get_expires(struct script_run *run, const struct variable_ref *ref, 
 	bool found = false;
 	uint32_t best = 0, seconds, header;
 	bool has_header = expires_parse(message_value(msg, HEADER_EXPIRES), &header);
-	for (const struct sip_header *h = message_header(msg,
-		HEADER_CONTACT); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
+	     h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h);
 		struct name_addr address;
 		struct param param;
 		while (name_addr_next(&rest, &address) == LIST_ITEM) {
 			if (!name_addr_param(&address, SPAN_OF("expires"), &param) ||
-				!expires_parse(param.value, &seconds)) {
+			    !expires_parse(param.value, &seconds)) {
 				if (!has_header)
 					continue;
 				seconds = header;

@@ -5,10 +5,19 @@
 #include "parser/values.h"
 
 enum part {
-	PART_METHOD, PART_VERSION, PART_REASON, PART_BUFFER, PART_BODY, PART_CALL_ID,
-		PART_CSEQ_BODY,
-	PART_CONTENT_TYPE, PART_USER_AGENT, PART_HEADERS, PART_FIRST_LINE, PART_FIRST_PART,
-		PART_LAST_PART,
+	PART_METHOD,
+	PART_VERSION,
+	PART_REASON,
+	PART_BUFFER,
+	PART_BODY,
+	PART_CALL_ID,
+	PART_CSEQ_BODY,
+	PART_CONTENT_TYPE,
+	PART_USER_AGENT,
+	PART_HEADERS,
+	PART_FIRST_LINE,
+	PART_FIRST_PART,
+	PART_LAST_PART,
 };
 
 static struct span between(const struct message *msg, uint32_t from, uint32_t to)
@@ -20,33 +29,21 @@ static struct span message_part(const struct message *msg, enum part part)
 {
 	const struct sip_message_index *index = msg->index;
 	switch (part) {
-	case PART_METHOD:
-		return message_method_name(msg);
-	case PART_VERSION:
-		return sip_range_span(msg->bytes, index->version);
+	case PART_METHOD: return message_method_name(msg);
+	case PART_VERSION: return sip_range_span(msg->bytes, index->version);
 	case PART_REASON:
-		return index->is_request ?
-			(struct span){ 0 } : sip_range_span(msg->bytes, index->reason);
-	case PART_BUFFER:
-		return msg->bytes;
-	case PART_BODY:
-		return message_body(msg);
-	case PART_CALL_ID:
-		return message_value(msg, HEADER_CALL_ID);
-	case PART_CSEQ_BODY:
-		return message_value(msg, HEADER_CSEQ);
-	case PART_CONTENT_TYPE:
-		return message_value(msg, HEADER_CONTENT_TYPE);
-	case PART_USER_AGENT:
-		return message_value(msg, HEADER_USER_AGENT);
-	case PART_HEADERS:
-		return span_trim(between(msg, index->headers_at, index->headers_end));
-	case PART_FIRST_LINE:
-		return span_trim(between(msg, index->start, index->headers_at));
-	case PART_FIRST_PART:
-		return between(msg, index->start, index->headers_end);
-	case PART_LAST_PART:
-		return between(msg, index->headers_at, (uint32_t)msg->bytes.len);
+		return index->is_request ? (struct span){ 0 }
+					 : sip_range_span(msg->bytes, index->reason);
+	case PART_BUFFER: return msg->bytes;
+	case PART_BODY: return message_body(msg);
+	case PART_CALL_ID: return message_value(msg, HEADER_CALL_ID);
+	case PART_CSEQ_BODY: return message_value(msg, HEADER_CSEQ);
+	case PART_CONTENT_TYPE: return message_value(msg, HEADER_CONTENT_TYPE);
+	case PART_USER_AGENT: return message_value(msg, HEADER_USER_AGENT);
+	case PART_HEADERS: return span_trim(between(msg, index->headers_at, index->headers_end));
+	case PART_FIRST_LINE: return span_trim(between(msg, index->start, index->headers_at));
+	case PART_FIRST_PART: return between(msg, index->start, index->headers_end);
+	case PART_LAST_PART: return between(msg, index->headers_at, (uint32_t)msg->bytes.len);
 	}
 	return (struct span){ 0 };
 }
@@ -82,7 +79,7 @@ static bool get_length(struct script_run *run, const struct variable_ref *ref, s
 }
 
 static bool get_body_length(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			    struct value *out)
 {
 	return give_int(out, (int64_t)message_body(run->msg).len);
 }
@@ -97,7 +94,7 @@ static bool get_cseq(struct script_run *run, const struct variable_ref *ref, str
 }
 
 static bool get_content_length(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			       struct value *out)
 {
 	const struct sip_message_index *index = run->msg->index;
 	return !index->has_content_length || give_int(out, index->content_length);
@@ -105,7 +102,7 @@ static bool get_content_length(struct script_run *run, const struct variable_ref
 
 /* The message as it would be sent now, without our Via. */
 static bool get_changed_buffer(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			       struct value *out)
 {
 	struct message *msg = run->msg;
 	if (!message_is_request(msg) || (!msg->edits && !(msg->notes & NOTE_URI_CHANGED)))
@@ -167,7 +164,7 @@ static bool get_msgbuf(struct script_run *run, const struct variable_ref *ref, s
 }
 
 static bool set_msgbuf(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		       const struct value *value)
 {
 	size_t place;
 	struct span text;

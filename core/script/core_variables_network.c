@@ -14,13 +14,14 @@ static void write_uri(struct writer *w, const struct end_point *at, bool with_tr
 	if (!with_transport && at->transport == TRANSPORT_UDP)
 		return;
 	/* RFC 7118: wss is a matter of the scheme, the parameter says ws. */
-	const char *name = at->transport == TRANSPORT_WSS ?
-		"ws" : transport_name_lower((enum transport)at->transport);
+	const char *name = at->transport == TRANSPORT_WSS
+				   ? "ws"
+				   : transport_name_lower((enum transport)at->transport);
 	writer_printf(w, ";transport=%s", name);
 }
 
 static bool give_ip(struct script_run *run, const struct end_point *at, bool with_brackets,
-	struct value *out)
+		    struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, END_POINT_TEXT_MAX);
 	if (!at->family)
@@ -38,7 +39,7 @@ static bool get_source_ip(struct script_run *run, const struct variable_ref *ref
 }
 
 static bool get_source_port(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			    struct value *out)
 {
 	return give_int(out, run->msg->from.source.port);
 }
@@ -64,7 +65,7 @@ static bool get_local_ip(struct script_run *run, const struct variable_ref *ref,
 }
 
 static bool get_local_port(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			   struct value *out)
 {
 	return give_int(out, run->msg->from.local.port);
 }
@@ -79,7 +80,7 @@ static bool get_local_uri(struct script_run *run, const struct variable_ref *ref
 }
 
 static bool get_local_name(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			   struct value *out)
 {
 	const struct listener *listener = run->msg->from.listener;
 	return !listener || give_nonempty(out, listener->name);
@@ -87,7 +88,7 @@ static bool get_local_name(struct script_run *run, const struct variable_ref *re
 
 /* Advertised address and port, else the real ones. */
 static bool get_advertised_ip(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			      struct value *out)
 {
 	const struct listener *listener = run->msg->from.listener;
 	if (listener && listener->advertised_host.len)
@@ -98,18 +99,18 @@ static bool get_advertised_ip(struct script_run *run, const struct variable_ref 
 static uint16_t advertised_port(const struct message *msg)
 {
 	const struct listener *listener = msg->from.listener;
-	return listener && listener->advertised_port ?
-		listener->advertised_port : msg->from.local.port;
+	return listener && listener->advertised_port ? listener->advertised_port
+						     : msg->from.local.port;
 }
 
 static bool get_advertised_port(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+				struct value *out)
 {
 	return give_int(out, advertised_port(run->msg));
 }
 
 static bool get_advertised_uri(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			       struct value *out)
 {
 	const struct message *msg = run->msg;
 	const struct listener *listener = msg->from.listener;
@@ -117,11 +118,11 @@ static bool get_advertised_uri(struct script_run *run, const struct variable_ref
 	if (!listener || !listener->advertised_host.len)
 		return get_local_uri(run, ref, out);
 	writer_printf(&w, "sip:%.*s:%u", SPAN_ARGS(listener->advertised_host),
-		advertised_port(msg));
+		      advertised_port(msg));
 	if (ref->row->selector == AS_URI_WITH_TRANSPORT ||
-		msg->from.local.transport != TRANSPORT_UDP)
+	    msg->from.local.transport != TRANSPORT_UDP)
 		writer_printf(&w, ";transport=%s",
-			transport_name_lower((enum transport)msg->from.local.transport));
+			      transport_name_lower((enum transport)msg->from.local.transport));
 	return give_written(out, &w);
 }
 
@@ -129,18 +130,18 @@ static bool get_advertised_uri(struct script_run *run, const struct variable_ref
 
 static bool get_transport(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_text(out,
-		span_from(transport_name_lower((enum transport)run->msg->from.local.transport)));
+	return give_text(out, span_from(transport_name_lower(
+				      (enum transport)run->msg->from.local.transport)));
 }
 
 static bool get_transport_id(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			     struct value *out)
 {
 	return give_int(out, run->msg->from.local.transport);
 }
 
 static bool get_connection(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			   struct value *out)
 {
 	return !run->msg->from.connection || give_int(out, run->msg->from.connection);
 }
@@ -165,35 +166,37 @@ static bool get_send(struct script_run *run, const struct variable_ref *ref, str
 	const struct end_point *at = ref->row->selector ? &outgoing->to : &outgoing->from->address;
 	int key = key_of(run, ref, send_keys, ARRAY_SIZE(send_keys));
 	switch (key) {
-	case SEND_IP:
-		return give_ip(run, at, false, out);
-	case SEND_AF:
-		return give_int(out, at->family == AF_INET6 ? 6 : 4);
-	case SEND_PORT:
-		return give_int(out, at->port);
-	case SEND_PROTO:
-		return give_int(out, at->transport);
+	case SEND_IP: return give_ip(run, at, false, out);
+	case SEND_AF: return give_int(out, at->family == AF_INET6 ? 6 : 4);
+	case SEND_PORT: return give_int(out, at->port);
+	case SEND_PROTO: return give_int(out, at->transport);
 	case SEND_PROTO_TEXT:
 		return give_text(out,
-			span_from(transport_name_lower((enum transport)at->transport)));
+				 span_from(transport_name_lower((enum transport)at->transport)));
 	case SEND_BUFFER:
-	case SEND_LENGTH:
-		break;
-	default:
-		return false;
+	case SEND_LENGTH: break;
+	default: return false;
 	}
 	struct writer w = writer_in_arena(run->arena, run->msg->bytes.len + 512);
 	render_request(&w, outgoing);
-	return key == SEND_BUFFER ? give_written(out, &w) : !w.failed &&
-		give_int(out, (int64_t)w.len);
+	return key == SEND_BUFFER ? give_written(out, &w)
+				  : !w.failed && give_int(out, (int64_t)w.len);
 }
 
 /* ---- $rcv: event_route[core:msg-received] ---------------------------------------------------- */
 
 enum {
-	RCV_BUFFER, RCV_LENGTH, RCV_SRC_IP, RCV_LOCAL_IP, RCV_SRC_PORT, RCV_LOCAL_PORT, RCV_PROTO,
-		RCV_PROTO_TEXT, RCV_AF,
-	RCV_SAFE, RCV_TYPE,
+	RCV_BUFFER,
+	RCV_LENGTH,
+	RCV_SRC_IP,
+	RCV_LOCAL_IP,
+	RCV_SRC_PORT,
+	RCV_LOCAL_PORT,
+	RCV_PROTO,
+	RCV_PROTO_TEXT,
+	RCV_AF,
+	RCV_SAFE,
+	RCV_TYPE,
 };
 static const char *const rcv_keys[] = {
 	"buf", "len", "srcip", "rcvip", "srcport", "rcvport", "proto", "sproto", "af", "safe", "evtype",
@@ -209,29 +212,19 @@ static bool get_rcv(struct script_run *run, const struct variable_ref *ref, stru
 	const struct message *msg = run->msg;
 	switch (key_of(run, ref, rcv_keys, ARRAY_SIZE(rcv_keys))) {
 	case RCV_BUFFER:
-	case RCV_SAFE:
-		return give_text(out, msg->bytes);
-	case RCV_LENGTH:
-		return give_int(out, (int64_t)msg->bytes.len);
-	case RCV_SRC_IP:
-		return give_ip(run, &msg->from.source, false, out);
-	case RCV_LOCAL_IP:
-		return give_ip(run, &msg->from.local, false, out);
-	case RCV_SRC_PORT:
-		return give_int(out, msg->from.source.port);
-	case RCV_LOCAL_PORT:
-		return give_int(out, msg->from.local.port);
-	case RCV_PROTO:
-		return give_int(out, msg->from.local.transport);
+	case RCV_SAFE: return give_text(out, msg->bytes);
+	case RCV_LENGTH: return give_int(out, (int64_t)msg->bytes.len);
+	case RCV_SRC_IP: return give_ip(run, &msg->from.source, false, out);
+	case RCV_LOCAL_IP: return give_ip(run, &msg->from.local, false, out);
+	case RCV_SRC_PORT: return give_int(out, msg->from.source.port);
+	case RCV_LOCAL_PORT: return give_int(out, msg->from.local.port);
+	case RCV_PROTO: return give_int(out, msg->from.local.transport);
 	case RCV_PROTO_TEXT:
-		return give_text(out,
-			span_from(transport_name_lower((enum transport)msg->from.local.transport)));
-	case RCV_AF:
-		return give_int(out, msg->from.source.family == AF_INET6 ? 6 : 4);
-	case RCV_TYPE:
-		return give_int(out, 1);
-	default:
-		return false;
+		return give_text(out, span_from(transport_name_lower(
+					      (enum transport)msg->from.local.transport)));
+	case RCV_AF: return give_int(out, msg->from.source.family == AF_INET6 ? 6 : 4);
+	case RCV_TYPE: return give_int(out, 1);
+	default: return false;
 	}
 }
 

@@ -27,8 +27,8 @@ static unsigned slot_of(struct script_run *run, const struct variable_ref *ref)
 {
 	if (ref->bound)
 		return (unsigned)((uintptr_t)ref->bound - 1);
-	return script_var_slot((enum script_var_kind)ref->row->selector, variable_inner_text(run,
-		ref));
+	return script_var_slot((enum script_var_kind)ref->row->selector,
+			       variable_inner_text(run, ref));
 }
 
 static bool get_var(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -38,7 +38,7 @@ static bool get_var(struct script_run *run, const struct variable_ref *ref, stru
 }
 
 static bool set_var(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		    const struct value *value)
 {
 	return script_var_set(run, slot_of(run, ref), value);
 }
@@ -56,7 +56,7 @@ static bool get_dollar(struct script_run *run, const struct variable_ref *ref, s
 }
 
 static bool get_return_code(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			    struct value *out)
 {
 	return give_int(out, run->return_code);
 }
@@ -80,17 +80,14 @@ static bool get_cfg(struct script_run *run, const struct variable_ref *ref, stru
 {
 	struct script_place place = script_place(run);
 	switch (key_of(run, ref, cfg_keys, ARRAY_SIZE(cfg_keys))) {
-	case CFG_LINE:
-		return !place.file || give_int(out, place.line);
+	case CFG_LINE: return !place.file || give_int(out, place.line);
 	case CFG_NAME:
-	case CFG_FILE:
-		return give_text(out, span_from(place.file));
+	case CFG_FILE: return give_text(out, span_from(place.file));
 	case CFG_ROUTE: /* the peer's name for the main route */
-		return give_text(out, span_equal(place.route, SPAN_OF("request_route")) ?
-			SPAN_OF("DEFAULT_ROUTE") :
-			place.route);
-	default:
-		return false;
+		return give_text(out, span_equal(place.route, SPAN_OF("request_route"))
+					      ? SPAN_OF("DEFAULT_ROUTE")
+					      : place.route);
+	default: return false;
 	}
 }
 
@@ -109,7 +106,7 @@ static bool give_number_or_text(struct value *out, struct span text)
 static struct span without_quotes(struct span text)
 {
 	bool is_quoted = text.len >= 2 && (text.at[0] == '"' || text.at[0] == '\'') &&
-		text.at[text.len - 1] == text.at[0];
+			 text.at[text.len - 1] == text.at[0];
 	return is_quoted ? span_slice(text, 1, text.len - 2) : text;
 }
 
@@ -134,10 +131,8 @@ static bool get_def(struct script_run *run, const struct variable_ref *ref, stru
 	else if (!config_define_find(variable_inner_text(run, ref), &text))
 		return true;
 	switch (ref->row->selector) {
-	case DEF_NUMBER:
-		return give_number_or_text(out, text);
-	case DEF_UNQUOTED:
-		return give_text(out, without_quotes(text));
+	case DEF_NUMBER: return give_number_or_text(out, text);
+	case DEF_UNQUOTED: return give_text(out, without_quotes(text));
 	case DEF_QUOTED: {
 		struct writer w = writer_in_arena(run->arena, text.len + 2);
 		writer_char(&w, '"');
@@ -145,8 +140,7 @@ static bool get_def(struct script_run *run, const struct variable_ref *ref, stru
 		writer_char(&w, '"');
 		return give_written(out, &w);
 	}
-	default:
-		return give_text(out, text);
+	default: return give_text(out, text);
 	}
 }
 
@@ -156,8 +150,8 @@ static bool get_env(struct script_run *run, const struct variable_ref *ref, stru
 	const char *text = name ? getenv(name) : NULL;
 	if (!text)
 		return name != NULL;
-	return ref->row->selector ? give_number_or_text(out, span_from(text)) : give_text(out,
-		span_from(text));
+	return ref->row->selector ? give_number_or_text(out, span_from(text))
+				  : give_text(out, span_from(text));
 }
 
 /* ---- $ccp, $stat ----------------------------------------------------------------------------- */
@@ -176,9 +170,10 @@ static counter_id find_counter(struct span name)
 {
 	for (int i = 0; i < 2; i++) {
 		size_t split = span_find(name, i ? '.' : ':', 0);
-		counter_id id = split == name.len ? COUNTER_NONE :
-			counter_find(span_slice(name, 0, split), span_slice(name, split + 1,
-				name.len));
+		counter_id id = split == name.len
+					? COUNTER_NONE
+					: counter_find(span_slice(name, 0, split),
+						       span_slice(name, split + 1, name.len));
 		if (id != COUNTER_NONE)
 			return id;
 	}

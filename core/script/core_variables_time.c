@@ -26,7 +26,7 @@ static bool get_seconds(struct script_run *run, const struct variable_ref *ref, 
 }
 
 static bool give_format(struct script_run *run, time_t when, bool is_utc, const char *format,
-	struct value *out)
+			struct value *out)
 {
 	struct tm parts;
 	char buffer[512];
@@ -40,15 +40,14 @@ static bool give_format(struct script_run *run, time_t when, bool is_utc, const 
 static bool get_text(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	return give_format(run, (time_t)(time_us(run, ref->row->selector) / US_PER_S), false,
-		"%a %b %e %H:%M:%S %Y",
-		out);
+			   "%a %b %e %H:%M:%S %Y", out);
 }
 
 static bool get_timef(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	const char *format = arena_string(run->arena, variable_inner_text(run, ref));
 	return format && give_format(run, (time_t)(clock_wall_us_now() / US_PER_S),
-		ref->row->selector, format, out);
+				     ref->row->selector, format, out);
 }
 
 enum { TV_S, TV_U, TV_SN, TV_UN, TV_TEXT, TV_MONOTONIC };
@@ -64,16 +63,12 @@ static bool get_tv(struct script_run *run, const struct variable_ref *ref, struc
 	int key = key_of(run, ref, tv_keys, ARRAY_SIZE(tv_keys));
 	switch (key) {
 	case TV_S:
-	case TV_SN:
-		return give_int(out, time_us(run, key == TV_SN) / US_PER_S);
+	case TV_SN: return give_int(out, time_us(run, key == TV_SN) / US_PER_S);
 	case TV_U:
-	case TV_UN:
-		return give_int(out, time_us(run, key == TV_UN) % US_PER_S);
+	case TV_UN: return give_int(out, time_us(run, key == TV_UN) % US_PER_S);
 	case TV_TEXT:
-	case TV_MONOTONIC:
-		break;
-	default:
-		return false;
+	case TV_MONOTONIC: break;
+	default: return false;
 	}
 	int64_t now = key == TV_TEXT ? clock_wall_us_now() : clock_us_now();
 	struct writer w = writer_in_arena(run->arena, 32);
@@ -81,10 +76,19 @@ static bool get_tv(struct script_run *run, const struct variable_ref *ref, struc
 	return give_written(out, &w);
 }
 
-enum { TIME_SEC, TIME_MIN, TIME_HOUR, TIME_MDAY, TIME_MON, TIME_YEAR, TIME_WDAY, TIME_YDAY,
-	TIME_ISDST };
-static const char *const time_keys[] = { "sec", "min", "hour", "mday", "mon", "year", "wday",
-	"yday", "isdst" };
+enum {
+	TIME_SEC,
+	TIME_MIN,
+	TIME_HOUR,
+	TIME_MDAY,
+	TIME_MON,
+	TIME_YEAR,
+	TIME_WDAY,
+	TIME_YDAY,
+	TIME_ISDST
+};
+static const char *const time_keys[] = { "sec",  "min",  "hour", "mday", "mon",
+					 "year", "wday", "yday", "isdst" };
 
 static const char *bind_time(struct variable_ref *ref, struct arena *arena)
 {
@@ -98,26 +102,16 @@ static bool get_time(struct script_run *run, const struct variable_ref *ref, str
 	if (!(ref->row->selector ? gmtime_r(&now, &parts) : localtime_r(&now, &parts)))
 		return false;
 	switch (key_of(run, ref, time_keys, ARRAY_SIZE(time_keys))) {
-	case TIME_SEC:
-		return give_int(out, parts.tm_sec);
-	case TIME_MIN:
-		return give_int(out, parts.tm_min);
-	case TIME_HOUR:
-		return give_int(out, parts.tm_hour);
-	case TIME_MDAY:
-		return give_int(out, parts.tm_mday);
-	case TIME_MON:
-		return give_int(out, parts.tm_mon + 1);
-	case TIME_YEAR:
-		return give_int(out, parts.tm_year + 1900);
-	case TIME_WDAY:
-		return give_int(out, parts.tm_wday + 1);
-	case TIME_YDAY:
-		return give_int(out, parts.tm_yday + 1);
-	case TIME_ISDST:
-		return give_int(out, parts.tm_isdst);
-	default:
-		return false;
+	case TIME_SEC: return give_int(out, parts.tm_sec);
+	case TIME_MIN: return give_int(out, parts.tm_min);
+	case TIME_HOUR: return give_int(out, parts.tm_hour);
+	case TIME_MDAY: return give_int(out, parts.tm_mday);
+	case TIME_MON: return give_int(out, parts.tm_mon + 1);
+	case TIME_YEAR: return give_int(out, parts.tm_year + 1900);
+	case TIME_WDAY: return give_int(out, parts.tm_wday + 1);
+	case TIME_YDAY: return give_int(out, parts.tm_yday + 1);
+	case TIME_ISDST: return give_int(out, parts.tm_isdst);
+	default: return false;
 	}
 }
 

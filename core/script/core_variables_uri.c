@@ -6,8 +6,16 @@
 #include "core/script/uri_edit.h"
 #include "parser/via.h"
 
-enum part { PART_WHOLE, PART_USER, PART_HOST, PART_PORT, PART_TRANSPORT, PART_SCHEME, PART_LENGTH,
-	PART_USER_LENGTH };
+enum part {
+	PART_WHOLE,
+	PART_USER,
+	PART_HOST,
+	PART_PORT,
+	PART_TRANSPORT,
+	PART_SCHEME,
+	PART_LENGTH,
+	PART_USER_LENGTH
+};
 enum source { FROM_CURRENT, FROM_ORIGINAL, FROM_NEXT_HOP };
 #define SELECT(source, part) ((intptr_t)(source) << 8 | (part))
 
@@ -17,8 +25,8 @@ enum source { FROM_CURRENT, FROM_ORIGINAL, FROM_NEXT_HOP };
 static struct span urn_part(const struct sip_uri *uri, bool is_user)
 {
 	size_t colon = span_find(uri->host, ':', 0);
-	return is_user ? span_slice(uri->host, 0, colon) : span_slice(uri->host, colon + 1,
-		uri->host.len);
+	return is_user ? span_slice(uri->host, 0, colon)
+		       : span_slice(uri->host, colon + 1, uri->host.len);
 }
 
 static struct span user_of(const struct sip_uri *uri)
@@ -55,22 +63,18 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 		return false;
 	}
 	switch (part) {
-	case PART_USER:
-		return give_nonempty(out, user_of(uri));
-	case PART_HOST:
-		return give_nonempty(out, host_of(uri));
-	case PART_PORT:
-		return give_printed(run, out, port_of(uri));
+	case PART_USER: return give_nonempty(out, user_of(uri));
+	case PART_HOST: return give_nonempty(out, host_of(uri));
+	case PART_PORT: return give_printed(run, out, port_of(uri));
 	case PART_TRANSPORT:
-		return give_text(out, uri->transport_text.len ?
-			uri->transport_text : SPAN_OF("UDP"));
+		return give_text(out,
+				 uri->transport_text.len ? uri->transport_text : SPAN_OF("UDP"));
 	case PART_SCHEME:
-		return give_text(out, uri->scheme_text.len ? uri_seen_scheme(uri) : SPAN_OF("none"));
-	case PART_USER_LENGTH:
-		return give_int(out, (int64_t)user_of(uri).len);
+		return give_text(out,
+				 uri->scheme_text.len ? uri_seen_scheme(uri) : SPAN_OF("none"));
+	case PART_USER_LENGTH: return give_int(out, (int64_t)user_of(uri).len);
 	case PART_WHOLE:
-	case PART_LENGTH:
-		break;
+	case PART_LENGTH: break;
 	}
 	return false;
 }
@@ -78,12 +82,10 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 static struct span source_uri(const struct message *msg, enum source source)
 {
 	switch (source) {
-	case FROM_CURRENT:
-		return message_is_request(msg) ? message_uri(msg) : (struct span){ 0 };
+	case FROM_CURRENT: return message_is_request(msg) ? message_uri(msg) : (struct span){ 0 };
 	case FROM_ORIGINAL:
 		return message_is_request(msg) ? message_original_uri(msg) : (struct span){ 0 };
-	case FROM_NEXT_HOP:
-		return msg->target.dst_uri;
+	case FROM_NEXT_HOP: return msg->target.dst_uri;
 	}
 	return (struct span){ 0 };
 }
@@ -92,13 +94,13 @@ static bool get_uri(struct script_run *run, const struct variable_ref *ref, stru
 {
 	intptr_t selector = ref->row->selector;
 	return give_part(run, source_uri(run->msg, (enum source)(selector >> 8)),
-		(enum part)(selector & 0xff), out);
+			 (enum part)(selector & 0xff), out);
 }
 
 /* ---- assigning ------------------------------------------------------------------------------- */
 
 static bool set_whole(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		      const struct value *value)
 {
 	if (!value || value->kind != VALUE_TEXT || !value->text.len) {
 		log_error("%.*s needs a text\n", SPAN_ARGS(ref->text));
@@ -108,7 +110,7 @@ static bool set_whole(struct script_run *run, const struct variable_ref *ref,
 }
 
 static bool set_piece(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		      const struct value *value)
 {
 	static const enum uri_piece pieces[] = {
 		[PART_USER] = URI_PIECE_USER, [PART_HOST] = URI_PIECE_HOST,
@@ -121,24 +123,23 @@ static bool set_piece(struct script_run *run, const struct variable_ref *ref,
 	int64_t port;
 	if (value && value->kind != VALUE_NULL && !value_to_text(run, value, &text))
 		return false;
-	if (part == PART_PORT && text.len && (!span_to_int64(text, &port) || port < 0 ||
-		port > 65535)) {
+	if (part == PART_PORT && text.len &&
+	    (!span_to_int64(text, &port) || port < 0 || port > 65535)) {
 		log_error("$rp cannot be \"%.*s\"\n", SPAN_ARGS(text));
 		return false;
 	}
 	struct writer w = writer_in_arena(run->arena, current.len + text.len + 32);
 	if (!current.at || !uri_parse(current, &uri) ||
-		!uri_write_changed(&w, &uri, pieces[part], text)) {
+	    !uri_write_changed(&w, &uri, pieces[part], text)) {
 		log_debug("%.*s cannot be set to \"%.*s\" in \"%.*s\"", SPAN_ARGS(ref->text),
-			SPAN_ARGS(text),
-			SPAN_ARGS(current));
+			  SPAN_ARGS(text), SPAN_ARGS(current));
 		return false;
 	}
 	return message_set_uri(run->msg, writer_result(&w));
 }
 
 static bool set_next_hop(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+			 const struct value *value)
 {
 	struct span text = { 0 };
 	if (value && value->kind != VALUE_NULL && !value_to_text(run, value, &text))
@@ -164,18 +165,14 @@ static bool give_reply_hop(struct script_run *run, enum part part, struct value 
 	uint16_t port = via->rport == RPORT_VALUE ? via->rport_port : via_port(via);
 	struct writer w = writer_in_arena(run->arena, host.len + 48);
 	switch (part) {
-	case PART_HOST:
-		return give_text(out, host);
-	case PART_PORT:
-		return give_printed(run, out, port);
-	case PART_TRANSPORT:
-		return give_text(out, via->transport_text);
+	case PART_HOST: return give_text(out, host);
+	case PART_PORT: return give_printed(run, out, port);
+	case PART_TRANSPORT: return give_text(out, via->transport_text);
 	case PART_WHOLE:
 	case PART_USER:
 	case PART_SCHEME:
 	case PART_LENGTH:
-	case PART_USER_LENGTH:
-		break;
+	case PART_USER_LENGTH: break;
 	}
 	writer_printf(&w, "sip:%.*s:%u", SPAN_ARGS(host), port);
 	if (via->transport != SIP_TRANSPORT_UDP)
@@ -186,7 +183,7 @@ static bool give_reply_hop(struct script_run *run, enum part part, struct value 
 static bool get_hop(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	static const enum part parts[] = { PART_WHOLE, PART_USER, PART_HOST, PART_PORT,
-		PART_TRANSPORT };
+					   PART_TRANSPORT };
 	int key = key_of(run, ref, hop_keys, ARRAY_SIZE(hop_keys));
 	if (key < 0)
 		return false;
@@ -207,7 +204,7 @@ static bool get_socket(struct script_run *run, const struct variable_ref *ref, s
 }
 
 static bool set_socket(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		       const struct value *value)
 {
 	const struct listener *found = NULL;
 	struct end_point address;
@@ -227,12 +224,12 @@ static bool set_socket(struct script_run *run, const struct variable_ref *ref,
 		run->msg->target.socket = found;
 	else
 		log_warning("%.*s: no such socket: \"%.*s\"\n", SPAN_ARGS(ref->text),
-			SPAN_ARGS(value->text));
+			    SPAN_ARGS(value->text));
 	return true;
 }
 
 static bool get_destination_set(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+				struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, 256);
 	if (!render_destination_set(&w, run->msg, 0)) {

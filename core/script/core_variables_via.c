@@ -6,9 +6,20 @@
 
 enum which { FIRST_VIA, SECOND_VIA, LAST_VIA };
 enum {
-	VIA_HOST, VIA_PORT, VIA_PROTO, VIA_PROTOID, VIA_BRANCH, VIA_RPORT, VIA_RECEIVED, VIA_I,
-		VIA_PARAMS, VIA_OC,
-	VIA_OCVAL, VIA_OCALGO, VIA_OCVALIDITY, VIA_OCSEQ,
+	VIA_HOST,
+	VIA_PORT,
+	VIA_PROTO,
+	VIA_PROTOID,
+	VIA_BRANCH,
+	VIA_RPORT,
+	VIA_RECEIVED,
+	VIA_I,
+	VIA_PARAMS,
+	VIA_OC,
+	VIA_OCVAL,
+	VIA_OCALGO,
+	VIA_OCVALIDITY,
+	VIA_OCSEQ,
 };
 static const char *const via_keys[] = {
 	"host", "port", "proto", "protoid", "branch", "rport", "received", "i", "params", "oc", "ocval", "ocalgo",
@@ -24,8 +35,8 @@ static bool find_last_via(const struct message *msg, struct sip_via *out_via)
 {
 	const struct sip_header *last = NULL;
 	bool found = false;
-	for (const struct sip_header *h = message_header(msg,
-		HEADER_VIA); h; h = message_next_header(msg, h))
+	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+	     h = message_next_header(msg, h))
 		last = h;
 	if (!last)
 		return false;
@@ -36,15 +47,12 @@ static bool find_last_via(const struct message *msg, struct sip_via *out_via)
 }
 
 static const struct sip_via *find_via(struct message *msg, enum which which,
-	struct sip_via *scratch)
+				      struct sip_via *scratch)
 {
 	switch (which) {
-	case FIRST_VIA:
-		return message_top_via(msg);
-	case SECOND_VIA:
-		return message_second_via(msg);
-	case LAST_VIA:
-		return find_last_via(msg, scratch) ? scratch : NULL;
+	case FIRST_VIA: return message_top_via(msg);
+	case SECOND_VIA: return message_second_via(msg);
+	case LAST_VIA: return find_last_via(msg, scratch) ? scratch : NULL;
 	}
 	return NULL;
 }
@@ -62,36 +70,21 @@ static bool get_via(struct script_run *run, const struct variable_ref *ref, stru
 	if (!via || key < 0)
 		return key >= 0;
 	switch (key) {
-	case VIA_HOST:
-		return give_text(out, via->host);
-	case VIA_PORT:
-		return give_int(out, via_port(via));
-	case VIA_PROTO:
-		return give_text(out, via->transport_text);
-	case VIA_PROTOID:
-		return give_int(out, via->transport);
-	case VIA_BRANCH:
-		return give_text(out, via->branch);
-	case VIA_RPORT:
-		return give_rport(run, via, out);
-	case VIA_RECEIVED:
-		return give_text(out, via->received);
-	case VIA_I:
-		return give_text(out, via->i);
-	case VIA_PARAMS:
-		return give_text(out, via->params);
-	case VIA_OC:
-		return give_int(out, !via->oc.at ? 0 : via->oc.len ? 2 : 1);
-	case VIA_OCVAL:
-		return give_nonempty(out, via->oc);
-	case VIA_OCALGO:
-		return give_text(out, via->oc_algo);
-	case VIA_OCVALIDITY:
-		return give_text(out, via->oc_validity);
-	case VIA_OCSEQ:
-		return give_text(out, via->oc_seq);
-	default:
-		return false;
+	case VIA_HOST: return give_text(out, via->host);
+	case VIA_PORT: return give_int(out, via_port(via));
+	case VIA_PROTO: return give_text(out, via->transport_text);
+	case VIA_PROTOID: return give_int(out, via->transport);
+	case VIA_BRANCH: return give_text(out, via->branch);
+	case VIA_RPORT: return give_rport(run, via, out);
+	case VIA_RECEIVED: return give_text(out, via->received);
+	case VIA_I: return give_text(out, via->i);
+	case VIA_PARAMS: return give_text(out, via->params);
+	case VIA_OC: return give_int(out, !via->oc.at ? 0 : via->oc.len ? 2 : 1);
+	case VIA_OCVAL: return give_nonempty(out, via->oc);
+	case VIA_OCALGO: return give_text(out, via->oc_algo);
+	case VIA_OCVALIDITY: return give_text(out, via->oc_validity);
+	case VIA_OCSEQ: return give_text(out, via->oc_seq);
+	default: return false;
 	}
 }
 
@@ -108,8 +101,8 @@ static const char *bind_rpl(struct variable_ref *ref, struct arena *arena)
 static unsigned count_vias(const struct message *msg)
 {
 	unsigned count = 0;
-	for (const struct sip_header *h = message_header(msg,
-		HEADER_VIA); h; h = message_next_header(msg, h)) {
+	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+	     h = message_next_header(msg, h)) {
 		struct span rest = sip_header_value(msg->bytes, h);
 		struct sip_via via;
 		while (via_next(&rest, &via) == LIST_ITEM)
@@ -138,16 +131,11 @@ static bool get_rpl(struct script_run *run, const struct variable_ref *ref, stru
 		writer_printf(&w, "sip:%.*s:%u;transport=%s", SPAN_ARGS(host), port, proto);
 		return give_written(out, &w);
 	}
-	case RPL_HOST:
-		return give_text(out, host);
-	case RPL_PORT:
-		return give_int(out, port);
-	case RPL_PROTO:
-		return give_text(out, span_from(proto));
-	case RPL_PROTOID:
-		return give_int(out, via->transport);
-	default:
-		return false;
+	case RPL_HOST: return give_text(out, host);
+	case RPL_PORT: return give_int(out, port);
+	case RPL_PROTO: return give_text(out, span_from(proto));
+	case RPL_PROTOID: return give_int(out, via->transport);
+	default: return false;
 	}
 }
 

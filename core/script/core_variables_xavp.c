@@ -21,7 +21,7 @@ static bool parse_level(struct span text, struct xavp_level *out)
 		out->is_all = span_equal(index, SPAN_OF("*"));
 		if (!out->is_all) {
 			if (!span_to_int64(index, &number) || number < INT32_MIN ||
-				number > INT32_MAX)
+			    number > INT32_MAX)
 				return false;
 			out->index = (int)number;
 		}
@@ -62,7 +62,7 @@ static const char *bind_path(struct variable_ref *ref, struct arena *arena)
 }
 
 static const struct xavp_path *path_of(struct script_run *run, const struct variable_ref *ref,
-	struct xavp_path *scratch)
+				       struct xavp_path *scratch)
 {
 	if (ref->bound)
 		return ref->bound;
@@ -75,12 +75,9 @@ static const struct xavp_path *path_of(struct script_run *run, const struct vari
 static struct xavp **roots_of(struct attributes *all, enum family family)
 {
 	switch (family) {
-	case XAVP:
-		return &all->xavps;
-	case XAVI:
-		return &all->xavis;
-	case XAVU:
-		return &all->xavus;
+	case XAVP: return &all->xavps;
+	case XAVI: return &all->xavis;
+	case XAVU: return &all->xavus;
 	}
 	return NULL;
 }
@@ -138,8 +135,7 @@ static bool put_value(struct attributes *all, struct xavp *node, const struct va
 /* The node that the path goes through, made where the rules allow it: a root without index is a new
  * one ($xavp, $xavi) or the only one ($xavu); deeper levels and index 0 are made when absent. */
 static struct xavp *enter_level(struct attributes *all, struct xavp **list,
-	const struct xavp_level *level,
-	enum family family, bool is_root)
+				const struct xavp_level *level, enum family family, bool is_root)
 {
 	bool is_new = is_root && !level->has_index && family != XAVU;
 	struct xavp *node = is_new ? NULL : find_level(*list, level, family == XAVI);
@@ -154,7 +150,7 @@ static struct xavp *enter_level(struct attributes *all, struct xavp **list,
 }
 
 static bool put_last(struct attributes *all, struct xavp **list, const struct xavp_level *level,
-	const struct value *value, enum family family)
+		     const struct value *value, enum family family)
 {
 	bool replaces = level->has_index || family == XAVU;
 	struct xavp *node = replaces ? find_level(*list, level, family == XAVI) : NULL;
@@ -183,7 +179,7 @@ static void remove_path(struct attributes *all, const struct xavp_path *path, en
 }
 
 static bool set_xavp(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		     const struct value *value)
 {
 	struct xavp_path scratch;
 	const struct xavp_path *path = path_of(run, ref, &scratch);
@@ -225,7 +221,7 @@ static const char *bind_cnt(struct variable_ref *ref, struct arena *arena)
 		return wrong;
 	const struct variable_ref *counted = inner->parts[0].variable;
 	if (!name_is(counted, "avp") && !name_is(counted, "xavp") && !name_is(counted, "xavi") &&
-		!name_is(counted, "xavu"))
+	    !name_is(counted, "xavu"))
 		return wrong;
 	ref->bound = (void *)(uintptr_t)counted;
 	return NULL;
@@ -233,14 +229,14 @@ static const char *bind_cnt(struct variable_ref *ref, struct arena *arena)
 
 /* Without index a level means all its elements. */
 static unsigned count_path(struct xavp *list, const struct xavp_path *path, unsigned depth,
-	bool nocase)
+			   bool nocase)
 {
 	const struct xavp_level *level = &path->levels[depth];
 	bool every = !level->has_index || level->is_all;
 	unsigned count = 0;
 	if (depth + 1 == path->count)
-		return every ? xavp_count(list, level->name, nocase) : find_level(list, level,
-			nocase) != NULL;
+		return every ? xavp_count(list, level->name, nocase)
+			     : find_level(list, level, nocase) != NULL;
 	if (!every) {
 		struct xavp *node = find_level(list, level, nocase);
 		return node ? count_path(node->children, path, depth + 1, nocase) : 0;
@@ -257,8 +253,9 @@ static bool get_cnt(struct script_run *run, const struct variable_ref *ref, stru
 	struct attributes *all = &run->msg->attributes;
 	struct xavp_path scratch;
 	if (name_is(counted, "avp")) {
-		struct avp_name name = counted->bound ? *(const struct avp_name *)counted->bound :
-			avp_name_parse(variable_inner_text(run, counted));
+		struct avp_name name = counted->bound
+					       ? *(const struct avp_name *)counted->bound
+					       : avp_name_parse(variable_inner_text(run, counted));
 		return give_int(out, avp_count(all, name));
 	}
 	const struct xavp_path *path = path_of(run, counted, &scratch);

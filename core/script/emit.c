@@ -14,8 +14,9 @@ uint32_t list_add(struct build *build, struct list *list, const void *item)
 {
 	if (list->count == list->room) {
 		uint32_t room = list->room ? list->room * 2 : 16;
-		void *grown = arena_grow(build->scratch, list->items,
-			(size_t)list->room * list->size, (size_t)room * list->size);
+		void *grown =
+			arena_grow(build->scratch, list->items, (size_t)list->room * list->size,
+				   (size_t)room * list->size);
 		if (!grown) {
 			build->out_of_memory = true;
 			return 0;
@@ -147,7 +148,7 @@ static void emit_call(struct build *build, const struct expr *expr, unsigned int
 	}
 	mark(build, expr->at);
 	emit(build, OP_CALL, into, site->register_count ? first : into,
-		list_add(build, &build->calls, site));
+	     list_add(build, &build->calls, site));
 	build->used_registers = before;
 }
 
@@ -217,8 +218,8 @@ static bool is_empty_text(const struct expr *expr)
 
 static bool is_address_test(const struct expr *expr)
 {
-	return expr->left->keyword >= 0 && (expr->op == OPERATOR_EQ || expr->op == OPERATOR_NE)
-		&& keyword_row((enum keyword)expr->left->keyword)->type == KEYWORD_ADDRESS;
+	return expr->left->keyword >= 0 && (expr->op == OPERATOR_EQ || expr->op == OPERATOR_NE) &&
+	       keyword_row((enum keyword)expr->left->keyword)->type == KEYWORD_ADDRESS;
 }
 
 static void negate_if(struct build *build, bool negate, unsigned into)
@@ -231,13 +232,13 @@ static void emit_comparison(struct build *build, struct expr *expr, unsigned int
 {
 	unsigned before = build->used_registers;
 	bool negate = expr->op == OPERATOR_NE;
-	if (expr->left->keyword >= 0 && expr->right->kind == EXPR_NAME
-		&& span_equal(expr->right->text, SPAN_OF("myself"))) {
+	if (expr->left->keyword >= 0 && expr->right->kind == EXPR_NAME &&
+	    span_equal(expr->right->text, SPAN_OF("myself"))) {
 		emit(build, OP_IS_MYSELF, into, 0, expr->left->keyword);
 		negate_if(build, negate, into);
 	} else if (is_address_test(expr) && expr->resolved) {
 		emit(build, OP_IN_NETWORK, into, (unsigned)expr->left->keyword,
-			list_add(build, &build->networks, expr->resolved));
+		     list_add(build, &build->networks, expr->resolved));
 		negate_if(build, negate, into);
 	} else if (is_address_test(expr)) {
 		unsigned text = take_register(build, expr->at);
@@ -266,7 +267,7 @@ static void emit_match(struct build *build, struct expr *expr, unsigned into)
 	emit_operand(build, expr->left, into);
 	if (expr->resolved) {
 		emit(build, OP_MATCH, into, into,
-			list_add(build, &build->patterns, &expr->resolved));
+		     list_add(build, &build->patterns, &expr->resolved));
 	} else {
 		unsigned right = take_register(build, expr->at);
 		emit_operand(build, expr->right, right);
@@ -279,11 +280,11 @@ static void emit_match(struct build *build, struct expr *expr, unsigned into)
 /* ---- conditions ----------------------------------------------------------------------------- */
 
 static void emit_condition(struct build *build, struct expr *expr, bool jump_when,
-	bool is_outermost, struct jump_list *jumps);
+			   bool is_outermost, struct jump_list *jumps);
 
 /* a && b jumps when false if a is false or b is false; the other forms go around. */
-static void emit_logical(
-	struct build *build, struct expr *expr, bool jump_when, struct jump_list *jumps)
+static void emit_logical(struct build *build, struct expr *expr, bool jump_when,
+			 struct jump_list *jumps)
 {
 	bool short_way = expr->op == OPERATOR_AND ? !jump_when : jump_when;
 	if (short_way) {
@@ -300,10 +301,10 @@ static void emit_logical(
 /* Jumps when the condition is `jump_when`. The outermost value counts as true above 0; a value
  * under && || ! counts as true unless it is 0. */
 static void emit_condition(struct build *build, struct expr *expr, bool jump_when,
-	bool is_outermost, struct jump_list *jumps)
+			   bool is_outermost, struct jump_list *jumps)
 {
-	if (!expr->is_constant && expr->kind == EXPR_BINARY
-		&& (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)) {
+	if (!expr->is_constant && expr->kind == EXPR_BINARY &&
+	    (expr->op == OPERATOR_AND || expr->op == OPERATOR_OR)) {
 		emit_logical(build, expr, jump_when, jumps);
 		return;
 	}
@@ -314,8 +315,12 @@ static void emit_condition(struct build *build, struct expr *expr, bool jump_whe
 	unsigned before = build->used_registers, value = take_register(build, expr->at);
 	bool by_sign = is_outermost || expr->kind == EXPR_CALL || expr->kind == EXPR_ROUTE;
 	emit_expr(build, expr, value);
-	jump_later(build, jumps, emit(build, by_sign ? (jump_when ? OP_JUMP_TRUE : OP_JUMP_FALSE)
-		: jump_when ? OP_JUMP_NONZERO : OP_JUMP_ZERO, 0, value, 0));
+	jump_later(build, jumps,
+		   emit(build,
+			by_sign     ? (jump_when ? OP_JUMP_TRUE : OP_JUMP_FALSE)
+			: jump_when ? OP_JUMP_NONZERO
+				    : OP_JUMP_ZERO,
+			0, value, 0));
 	build->used_registers = before;
 }
 
@@ -375,34 +380,23 @@ static void emit_expr(struct build *build, struct expr *expr, unsigned into)
 	case EXPR_NAME:
 		emit(build, OP_LOAD_KEYWORD, into, 0, expr->keyword < 0 ? 0 : expr->keyword);
 		break;
-	case EXPR_CALL:
-		emit_call(build, expr, into);
-		break;
-	case EXPR_ROUTE:
-		emit_route_call(build, expr, into);
-		break;
+	case EXPR_CALL: emit_call(build, expr, into); break;
+	case EXPR_ROUTE: emit_route_call(build, expr, into); break;
 	case EXPR_UNARY:
-		if (expr->op == OPERATOR_NOT
-			&& (expr->left->kind == EXPR_BINARY || expr->left->kind == EXPR_UNARY)) {
+		if (expr->op == OPERATOR_NOT &&
+		    (expr->left->kind == EXPR_BINARY || expr->left->kind == EXPR_UNARY)) {
 			emit_truth(build, expr, into);
 		} else {
 			emit_operand(build, expr->left, into);
 			emit(build, opcode_of(expr->op), into, into, 0);
 		}
 		break;
-	case EXPR_BINARY:
-		emit_binary(build, expr, into);
-		break;
-	case EXPR_ASSIGN:
-		emit_assign(build, expr->left, expr->right, into);
-		break;
-	case EXPR_SELVAL:
-		emit_selval(build, expr, into);
-		break;
+	case EXPR_BINARY: emit_binary(build, expr, into); break;
+	case EXPR_ASSIGN: emit_assign(build, expr->left, expr->right, into); break;
+	case EXPR_SELVAL: emit_selval(build, expr, into); break;
 	case EXPR_INT:
 	case EXPR_TEXT:
-	case EXPR_ADDRESS:
-		break; /* constants */
+	case EXPR_ADDRESS: break; /* constants */
 	}
 }
 
@@ -448,17 +442,17 @@ static void emit_while(struct build *build, struct statement *statement)
 	build->used_registers = before;
 }
 
-static void emit_case_test(
-	struct build *build, struct case_label *label, unsigned subject, struct jump_list *found)
+static void emit_case_test(struct build *build, struct case_label *label, unsigned subject,
+			   struct jump_list *found)
 {
 	unsigned before = build->used_registers, result = take_register(build, label->at);
 	if (label->kind == CASE_PATTERN) {
 		emit(build, OP_MATCH, result, subject,
-			list_add(build, &build->patterns, &label->pattern));
+		     list_add(build, &build->patterns, &label->pattern));
 	} else {
 		emit_operand(build, label->value, result);
 		emit(build, label->value->type == TYPE_INT ? OP_INT_EQ : OP_TEXT_EQ, result,
-			subject, result);
+		     subject, result);
 	}
 	jump_later(build, found, emit(build, OP_JUMP_NONZERO, 0, result, 0));
 	build->used_registers = before;
@@ -483,7 +477,7 @@ static void emit_switch(struct build *build, struct statement *statement)
 	bool has_default = false;
 	uint32_t i = 0;
 	for (struct case_label *label = statement->cases; label && !build->out_of_memory;
-		label = label->next) {
+	     label = label->next) {
 		jumps_land(build, LIST_AT(&starts, struct jump_list *, i++), here(build));
 		has_default = has_default || label->kind == CASE_DEFAULT;
 		emit_list(build, label->body, false);
@@ -517,11 +511,8 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 	unsigned before = build->used_registers;
 	mark(build, statement->at);
 	switch (statement->kind) {
-	case STATEMENT_EMPTY:
-		break;
-	case STATEMENT_BLOCK:
-		emit_list(build, statement->body, is_tail);
-		break;
+	case STATEMENT_EMPTY: break;
+	case STATEMENT_BLOCK: emit_list(build, statement->body, is_tail); break;
 	case STATEMENT_EXPR: {
 		unsigned result = take_register(build, statement->at);
 		if (statement->expr->is_constant)
@@ -533,26 +524,14 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 	}
 	case STATEMENT_ASSIGN:
 		emit_assign(build, statement->target, statement->expr,
-			take_register(build, statement->at));
+			    take_register(build, statement->at));
 		break;
-	case STATEMENT_IF:
-		emit_if(build, statement, is_tail);
-		break;
-	case STATEMENT_WHILE:
-		emit_while(build, statement);
-		break;
-	case STATEMENT_SWITCH:
-		emit_switch(build, statement);
-		break;
-	case STATEMENT_RETURN:
-		emit_return(build, statement);
-		break;
-	case STATEMENT_EXIT:
-		emit(build, OP_EXIT, 0, 0, 0);
-		break;
-	case STATEMENT_DROP:
-		emit(build, OP_DROP, 0, 0, 0);
-		break;
+	case STATEMENT_IF: emit_if(build, statement, is_tail); break;
+	case STATEMENT_WHILE: emit_while(build, statement); break;
+	case STATEMENT_SWITCH: emit_switch(build, statement); break;
+	case STATEMENT_RETURN: emit_return(build, statement); break;
+	case STATEMENT_EXIT: emit(build, OP_EXIT, 0, 0, 0); break;
+	case STATEMENT_DROP: emit(build, OP_DROP, 0, 0, 0); break;
 	case STATEMENT_BREAK:
 		if (build->breaks)
 			jump_later(build, build->breaks, emit(build, OP_JUMP, 0, 0, 0));
@@ -569,7 +548,7 @@ static void emit_statement(struct build *build, struct statement *statement, boo
 static void emit_list(struct build *build, struct statement *list, bool is_tail)
 {
 	for (struct statement *statement = list; statement && !build->out_of_memory;
-		statement = statement->next) {
+	     statement = statement->next) {
 		struct statement *rest = statement->next;
 		while (rest && rest->kind == STATEMENT_EMPTY)
 			rest = rest->next;
@@ -582,7 +561,8 @@ static void emit_list(struct build *build, struct statement *list, bool is_tail)
 static struct span shown_name(struct build *build, const struct route *route)
 {
 	static const char *const main_names[CLASS_COUNT] = { "request_route", "reply_route",
-		"failure_route", "branch_route", "onsend_route", "event_route" };
+							     "failure_route", "branch_route",
+							     "onsend_route",  "event_route" };
 	return route->name.len ? build_text(build, route->name)
 			       : span_from(main_names[route->class]);
 }
@@ -597,12 +577,12 @@ static const char *kept_path(struct build *build, const char *path)
 static void emit_route(struct build *build, struct route *route, struct list *entries)
 {
 	struct route_entry entry = { .class = route->class,
-		.kind = route->kind,
-		.name = build_text(build, route->name),
-		.shown = shown_name(build, route),
-		.begin = here(build),
-		.line = route->at.line,
-		.file = route->at.file ? route->at.file->path : "" };
+				     .kind = route->kind,
+				     .name = build_text(build, route->name),
+				     .shown = shown_name(build, route),
+				     .begin = here(build),
+				     .line = route->at.line,
+				     .file = route->at.file ? route->at.file->path : "" };
 	build->route = route;
 	build->used_registers = build->most_registers = 0;
 	build->breaks = build->continues = NULL;
@@ -619,9 +599,11 @@ static void keep_paths(struct build *build, struct list *entries)
 	const char *from[64], *to[64];
 	unsigned count = 0;
 	for (uint32_t i = 0; i < build->marks.count + entries->count; i++) {
-		const char **path = i < build->marks.count
-			? &LIST_AT(&build->marks, struct source_mark, i).file
-			: &LIST_AT(entries, struct route_entry, i - build->marks.count).file;
+		const char **path =
+			i < build->marks.count
+				? &LIST_AT(&build->marks, struct source_mark, i).file
+				: &LIST_AT(entries, struct route_entry, i - build->marks.count)
+					   .file;
 		unsigned k = 0;
 		while (k < count && from[k] != *path)
 			k++;
@@ -640,7 +622,7 @@ static void keep_paths(struct build *build, struct list *entries)
 
 uint32_t image_route_hash(enum route_class class, struct span name)
 {
-	uint32_t hash = 2166136261u ^ (uint32_t)class;
+	uint32_t hash = 2166136261u ^ (uint32_t) class;
 	for (size_t i = 0; i < name.len; i++)
 		hash = (hash ^ (unsigned char)name.at[i]) * 16777619u;
 	return hash ^ hash >> 15;
@@ -682,7 +664,7 @@ bool emit_image(struct build *build, struct image *image)
 	for (struct route *route = build->source->routes; route; route = route->next)
 		route->index = index++;
 	for (struct route *route = build->source->routes; route && !build->out_of_memory;
-		route = route->next)
+	     route = route->next)
 		emit_route(build, route, &entries);
 	if (build->out_of_memory)
 		return false;

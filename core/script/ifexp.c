@@ -22,25 +22,10 @@ static const struct operator_row {
 	int precedence;
 	char code;
 } operators[] = {
-	{ "||", 1, 'O' },
-	{ "&&", 2, 'A' },
-	{ "==", 6, '=' },
-	{ "!=", 6, '!' },
-	{ "<=", 7, 'l' },
-	{ ">=", 7, 'g' },
-	{ "<<", 8, 'L' },
-	{ ">>", 8, 'R' },
-	{ "**", 11, 'p' },
-	{ "|", 3, '|' },
-	{ "^", 4, '^' },
-	{ "&", 5, '&' },
-	{ "<", 7, '<' },
-	{ ">", 7, '>' },
-	{ "+", 9, '+' },
-	{ "-", 9, '-' },
-	{ "*", 10, '*' },
-	{ "/", 10, '/' },
-	{ "%", 10, '%' },
+	{ "||", 1, 'O' }, { "&&", 2, 'A' }, { "==", 6, '=' }, { "!=", 6, '!' },  { "<=", 7, 'l' },
+	{ ">=", 7, 'g' }, { "<<", 8, 'L' }, { ">>", 8, 'R' }, { "**", 11, 'p' }, { "|", 3, '|' },
+	{ "^", 4, '^' },  { "&", 5, '&' },  { "<", 7, '<' },  { ">", 7, '>' },   { "+", 9, '+' },
+	{ "-", 9, '-' },  { "*", 10, '*' }, { "/", 10, '/' }, { "%", 10, '%' },
 };
 
 static struct value read_expr(struct reader *r, int least);
@@ -64,8 +49,8 @@ static struct value from_text(struct reader *r, struct span text)
 	int64_t number;
 	(void)r;
 	text = span_trim(text);
-	if (text.len >= 2 && (text.at[0] == '"' || text.at[0] == '\'')
-		&& text.at[text.len - 1] == text.at[0])
+	if (text.len >= 2 && (text.at[0] == '"' || text.at[0] == '\'') &&
+	    text.at[text.len - 1] == text.at[0])
 		return VALUE_OF_TEXT(span_slice(text, 1, text.len - 2));
 	if (text.len == 0)
 		return VALUE_OF_INT(1);
@@ -77,9 +62,9 @@ static struct value from_text(struct reader *r, struct span text)
 static struct value read_name(struct reader *r)
 {
 	size_t start = r->at;
-	while (r->at < r->text.len
-		&& (ascii_is_alpha(r->text.at[r->at]) || ascii_is_digit(r->text.at[r->at])
-			|| r->text.at[r->at] == '_'))
+	while (r->at < r->text.len &&
+	       (ascii_is_alpha(r->text.at[r->at]) || ascii_is_digit(r->text.at[r->at]) ||
+		r->text.at[r->at] == '_'))
 		r->at++;
 	struct span word = span_slice(r->text, start, r->at - start);
 	int64_t number;
@@ -101,8 +86,9 @@ static int64_t as_int(struct value value)
 
 static struct span as_text(struct reader *r, struct value value)
 {
-	return value.kind == VALUE_TEXT ? value.text
-		: arena_printf(r->lexer->arena, "%lld", (long long)value.number);
+	return value.kind == VALUE_TEXT
+		       ? value.text
+		       : arena_printf(r->lexer->arena, "%lld", (long long)value.number);
 }
 
 static struct value read_list(struct reader *r)
@@ -127,8 +113,8 @@ static struct value read_unary(struct reader *r)
 		r->at++;
 		value = read_unary(r);
 		if (c == '!')
-			value = VALUE_OF_INT(!(
-				value.kind == VALUE_TEXT ? value.text.len > 0 : value.number != 0));
+			value = VALUE_OF_INT(!(value.kind == VALUE_TEXT ? value.text.len > 0
+									: value.number != 0));
 		else if (c == '-')
 			value = VALUE_OF_INT((int64_t)(0 - (uint64_t)as_int(value)));
 	} else if (c == '(') {
@@ -146,9 +132,8 @@ static struct value read_unary(struct reader *r)
 	} else if (ascii_is_alpha(c) || ascii_is_digit(c) || c == '_') {
 		value = read_name(r);
 	} else {
-		return fail(r,
-			c ? "unexpected character in this expression"
-			  : "this expression is incomplete");
+		return fail(r, c ? "unexpected character in this expression"
+				 : "this expression is incomplete");
 	}
 	r->depth--;
 	return value;
@@ -185,7 +170,7 @@ static struct value apply(struct reader *r, char code, struct value a, struct va
 		return compare(r, code, a, b);
 	if (code == '+' && a.kind == VALUE_TEXT)
 		return VALUE_OF_TEXT(arena_printf(r->lexer->arena, "%.*s%.*s", SPAN_ARGS(a.text),
-			SPAN_ARGS(as_text(r, b))));
+						  SPAN_ARGS(as_text(r, b))));
 	int64_t x = as_int(a), y = as_int(b);
 	switch (code) {
 	case 'O': return VALUE_OF_INT(x || y);
@@ -228,8 +213,8 @@ static struct value read_expr(struct reader *r, int least)
 	return left;
 }
 
-bool ifexp_evaluate(
-	struct lexer *lexer, struct span text, struct value *out_value, const char **out_error)
+bool ifexp_evaluate(struct lexer *lexer, struct span text, struct value *out_value,
+		    const char **out_error)
 {
 	struct reader r = { .lexer = lexer, .text = text };
 	struct value value = read_list(&r);

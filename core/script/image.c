@@ -13,11 +13,14 @@
 enum { CHUNK_BYTES = 64 << 10, MOST_BYTES = 256 << 20, SLACK_BYTES = 64 << 10 };
 
 /* Checks and emits into `image->arena`. */
-static bool build_once(
-	struct script_source *source, struct image *image, struct diagnostics *diagnostics)
+static bool build_once(struct script_source *source, struct image *image,
+		       struct diagnostics *diagnostics)
 {
-	struct build build = { .source = source, .arena = &image->arena, .scratch = source->arena,
-		.diagnostics = diagnostics, .folding = { source->arena, NULL } };
+	struct build build = { .source = source,
+			       .arena = &image->arena,
+			       .scratch = source->arena,
+			       .diagnostics = diagnostics,
+			       .folding = { source->arena, NULL } };
 	unsigned errors = diagnostics->errors;
 	for (struct route *route = source->routes; route; route = route->next) {
 		route->reached = 0;
@@ -32,7 +35,7 @@ static bool build_once(
 	if (!emit_image(&build, image)) {
 		if (build.out_of_memory && diagnostics->errors == errors)
 			build_error(&build, "no-memory", (struct source_position){ 0 },
-				"out of memory");
+				    "out of memory");
 		return false;
 	}
 	struct span error;
@@ -63,7 +66,8 @@ static struct image *image_on_heap(void)
 
 /* The size is known after a first build on the heap; the second one goes into the block. */
 static const struct image *build_in_block(struct script_source *source,
-	const struct script_memory *memory, size_t size, struct diagnostics *diagnostics)
+					  const struct script_memory *memory, size_t size,
+					  struct diagnostics *diagnostics)
 {
 	struct arena nowhere;
 	struct diagnostics again;
@@ -71,8 +75,8 @@ static const struct image *build_in_block(struct script_source *source,
 	void *block = memory->alloc(bytes, "script");
 	if (!block) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory",
-			(struct source_position){ 0 },
-			"no shared memory for the script (%zu bytes)", bytes);
+			       (struct source_position){ 0 },
+			       "no shared memory for the script (%zu bytes)", bytes);
 		return NULL;
 	}
 	arena_init(&nowhere, CHUNK_BYTES, MOST_BYTES);
@@ -83,13 +87,13 @@ static const struct image *build_in_block(struct script_source *source,
 	if (built)
 		return image;
 	diagnostic_add(diagnostics, SEVERITY_ERROR, "no-memory", (struct source_position){ 0 },
-		"the script does not fit into its block");
+		       "the script does not fit into its block");
 	memory->free(block);
 	return NULL;
 }
 
 const struct image *script_build(struct script_source *source, const struct script_memory *memory,
-	struct diagnostics *diagnostics)
+				 struct diagnostics *diagnostics)
 {
 	struct image *image = image_on_heap();
 	if (!image)
@@ -133,15 +137,16 @@ static void *rebuild_run(void *data)
 /* Trees are walked by recursion, and the caller may be a fiber with a small stack: a thread has a
  * larger one. The caller waits, so nothing runs beside it. */
 const struct image *script_rebuild(const struct script_options *options,
-	const struct script_memory *memory, struct arena *arena, struct diagnostics *diagnostics)
+				   const struct script_memory *memory, struct arena *arena,
+				   struct diagnostics *diagnostics)
 {
 	enum { STACK_BYTES = 16 << 20 };
 	struct rebuild rebuild = { options, memory, arena, diagnostics, NULL };
 	pthread_attr_t attributes;
 	pthread_t thread;
 	pthread_attr_init(&attributes);
-	bool threaded = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0
-		&& pthread_create(&thread, &attributes, rebuild_run, &rebuild) == 0;
+	bool threaded = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+			pthread_create(&thread, &attributes, rebuild_run, &rebuild) == 0;
 	pthread_attr_destroy(&attributes);
 	if (!threaded || pthread_join(thread, NULL) != 0)
 		rebuild_run(&rebuild);
@@ -152,7 +157,7 @@ const struct image *script_rebuild(const struct script_options *options,
 
 struct publication {
 	const struct image *current; /* read by every run */
-	uint32_t generation; /* of `current`, or of one before it: stored afterwards */
+	uint32_t generation;         /* of `current`, or of one before it: stored afterwards */
 };
 static struct publication private_publication;
 static struct publication *publication = &private_publication;
@@ -201,12 +206,12 @@ void image_publish(const struct image *image)
 	do {
 		next->previous = old;
 		next->generation = old ? old->generation + 1 : 1;
-	} while (!__atomic_compare_exchange_n(&publication->current, &old, next, false, __ATOMIC_ACQ_REL,
-		__ATOMIC_ACQUIRE));
+	} while (!__atomic_compare_exchange_n(&publication->current, &old, next, false,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	uint32_t known = image_generation();
 	while (known < next->generation &&
-		!__atomic_compare_exchange_n(&publication->generation, &known, next->generation, false,
-			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	       !__atomic_compare_exchange_n(&publication->generation, &known, next->generation,
+					    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
 }
 
@@ -273,7 +278,7 @@ uint32_t script_route(const struct image *image, enum route_kind kind, struct sp
 		writer_string(&w, "tm:local-request");
 	else if (kind == ROUTE_BRANCH_FAILURE)
 		writer_printf(&w, name.len ? "tm:branch-failure:%.*s" : "tm:branch-failure",
-			SPAN_ARGS(name));
+			      SPAN_ARGS(name));
 	else
 		return 0;
 	return image_find_route(image, CLASS_EVENT, writer_result(&w));
@@ -289,8 +294,8 @@ struct span script_route_name(const struct image *image, enum route_kind kind, u
 	return name;
 }
 
-bool image_route_at(
-	const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name)
+bool image_route_at(const struct image *image, unsigned i, enum route_kind *out_kind,
+		    struct span *out_name)
 {
 	if (i >= image->route_count)
 		return false;

@@ -20,8 +20,8 @@ struct image_size {
 struct image_size image_size(const struct image *image);
 
 /* The n-th route with its kind and name, for `core.routes` and completion; false past the end. */
-bool image_route_at(
-	const struct image *image, unsigned i, enum route_kind *out_kind, struct span *out_name);
+bool image_route_at(const struct image *image, unsigned i, enum route_kind *out_kind,
+		    struct span *out_name);
 
 /* Where the pointer to the current image lives: `cell` is in shared memory, zeroed, 64 bytes;
  * without this call it is private to the process. Before the first fork. */

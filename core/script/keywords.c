@@ -47,15 +47,13 @@ bool keyword_constant(enum keyword_type type, struct span word, int64_t *out_num
 		*out_number = transport;
 		return true;
 	}
-	if (type == KEYWORD_FAMILY
-		&& (span_equal_nocase(word, SPAN_OF("INET"))
-			|| span_equal_nocase(word, SPAN_OF("IPv4")))) {
+	if (type == KEYWORD_FAMILY && (span_equal_nocase(word, SPAN_OF("INET")) ||
+				       span_equal_nocase(word, SPAN_OF("IPv4")))) {
 		*out_number = AF_INET;
 		return true;
 	}
-	if (type == KEYWORD_FAMILY
-		&& (span_equal_nocase(word, SPAN_OF("INET6"))
-			|| span_equal_nocase(word, SPAN_OF("IPv6")))) {
+	if (type == KEYWORD_FAMILY && (span_equal_nocase(word, SPAN_OF("INET6")) ||
+				       span_equal_nocase(word, SPAN_OF("IPv6")))) {
 		*out_number = AF_INET6;
 		return true;
 	}
@@ -72,21 +70,16 @@ static const struct end_point *address_of(const struct script_run *run, enum key
 	case KEYWORD_SRC_IP:
 	case KEYWORD_SRC_PORT:
 	case KEYWORD_PROTO:
-	case KEYWORD_AF:
-		return &run->msg->from.source;
+	case KEYWORD_AF: return &run->msg->from.source;
 	case KEYWORD_DST_IP:
-	case KEYWORD_DST_PORT:
-		return &run->msg->from.local;
+	case KEYWORD_DST_PORT: return &run->msg->from.local;
 	case KEYWORD_SND_IP:
 	case KEYWORD_SND_PORT:
 	case KEYWORD_SND_PROTO:
-	case KEYWORD_SND_AF:
-		return out && out->from ? &out->from->address : &none;
+	case KEYWORD_SND_AF: return out && out->from ? &out->from->address : &none;
 	case KEYWORD_TO_IP:
-	case KEYWORD_TO_PORT:
-		return out ? &out->to : &none;
-	default:
-		return &none;
+	case KEYWORD_TO_PORT: return out ? &out->to : &none;
+	default: return &none;
 	}
 }
 
@@ -107,37 +100,27 @@ struct value keyword_read(struct script_run *run, enum keyword keyword)
 {
 	struct message *msg = run->msg;
 	switch (keyword) {
-	case KEYWORD_METHOD:
-		return text_or_empty(message_method_name(msg));
-	case KEYWORD_URI:
-		return text_or_empty(message_uri(msg));
-	case KEYWORD_FROM_URI:
-		return text_or_empty(message_from_uri(msg));
-	case KEYWORD_TO_URI:
-		return text_or_empty(message_to_uri(msg));
+	case KEYWORD_METHOD: return text_or_empty(message_method_name(msg));
+	case KEYWORD_URI: return text_or_empty(message_uri(msg));
+	case KEYWORD_FROM_URI: return text_or_empty(message_from_uri(msg));
+	case KEYWORD_TO_URI: return text_or_empty(message_to_uri(msg));
 	case KEYWORD_SRC_IP:
 	case KEYWORD_DST_IP:
 	case KEYWORD_SND_IP:
-	case KEYWORD_TO_IP:
-		return address_text(run, address_of(run, keyword));
+	case KEYWORD_TO_IP: return address_text(run, address_of(run, keyword));
 	case KEYWORD_SRC_PORT:
 	case KEYWORD_DST_PORT:
 	case KEYWORD_SND_PORT:
-	case KEYWORD_TO_PORT:
-		return VALUE_OF_INT(address_of(run, keyword)->port);
+	case KEYWORD_TO_PORT: return VALUE_OF_INT(address_of(run, keyword)->port);
 	case KEYWORD_PROTO:
-	case KEYWORD_SND_PROTO:
-		return VALUE_OF_INT(address_of(run, keyword)->transport);
+	case KEYWORD_SND_PROTO: return VALUE_OF_INT(address_of(run, keyword)->transport);
 	case KEYWORD_AF:
-	case KEYWORD_SND_AF:
-		return VALUE_OF_INT(address_of(run, keyword)->family);
+	case KEYWORD_SND_AF: return VALUE_OF_INT(address_of(run, keyword)->family);
 	case KEYWORD_STATUS:
 		return VALUE_OF_TEXT(arena_printf(
 			run->arena, "%u", message_is_request(msg) ? 0u : msg->index->status));
-	case KEYWORD_MSG_LEN:
-		return VALUE_OF_INT((int64_t)msg->bytes.len);
-	case KEYWORD_COUNT:
-		break;
+	case KEYWORD_MSG_LEN: return VALUE_OF_INT((int64_t)msg->bytes.len);
+	case KEYWORD_COUNT: break;
 	}
 	return (struct value){ 0 };
 }
@@ -175,11 +158,11 @@ bool network_parse(struct span text, struct network *out_network)
 		struct span rest = span_slice(text, slash + 1, text.len);
 		if (span_to_uint32(rest, &bits) && bits <= most) {
 			network.bits = bits;
-		} else if (end_point_parse_ip(rest, &mask)
-			&& mask.family == network.address.family) {
+		} else if (end_point_parse_ip(rest, &mask) &&
+			   mask.family == network.address.family) {
 			network.bits = 0;
-			while (network.bits < most
-				&& mask.ip[network.bits / 8] & (0x80 >> network.bits % 8))
+			while (network.bits < most &&
+			       mask.ip[network.bits / 8] & (0x80 >> network.bits % 8))
 				network.bits++;
 			for (unsigned i = network.bits; i < most; i++)
 				if (mask.ip[i / 8] & (0x80 >> i % 8))
@@ -195,8 +178,8 @@ bool network_parse(struct span text, struct network *out_network)
 bool keyword_in_network(struct script_run *run, enum keyword keyword, const struct network *network)
 {
 	const struct end_point *address = address_of(run, keyword);
-	return address->family == network->address.family
-		&& end_point_in_network(address, &network->address, network->bits);
+	return address->family == network->address.family &&
+	       end_point_in_network(address, &network->address, network->bits);
 }
 
 bool keyword_in_text(struct script_run *run, enum keyword keyword, struct span text)
@@ -204,6 +187,6 @@ bool keyword_in_text(struct script_run *run, enum keyword keyword, struct span t
 	struct network network;
 	if (span_equal_nocase(text, SPAN_OF("myself")))
 		return keyword_is_myself(run, keyword);
-	return network_parse(span_trim(text), &network)
-		&& keyword_in_network(run, keyword, &network);
+	return network_parse(span_trim(text), &network) &&
+	       keyword_in_network(run, keyword, &network);
 }

@@ -51,8 +51,8 @@ bool keyword_constant(enum keyword_type type, struct span word, int64_t *out_num
 
 struct value keyword_read(struct script_run *run, enum keyword keyword);
 bool keyword_is_myself(struct script_run *run, enum keyword keyword);
-bool keyword_in_network(
-	struct script_run *run, enum keyword keyword, const struct network *network);
+bool keyword_in_network(struct script_run *run, enum keyword keyword,
+			const struct network *network);
 /* `text`: an address, a network or a host name. */
 bool keyword_in_text(struct script_run *run, enum keyword keyword, struct span text);
 /* "10.0.0.0/8", "10.0.0.0/255.0.0.0", "::1". */

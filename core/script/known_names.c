@@ -7,7 +7,8 @@
 
 static const struct known_function {
 	const char *name, *module;
-} functions[] = { /* sorted by name */
+} functions[] = {
+	/* sorted by name */
 	{ "Authentication", "auth_web3" },
 	{ "I_perform_location_information_request", "ims_icscf" },
 	{ "I_perform_user_authorization_request", "ims_icscf" },
@@ -1137,13 +1138,15 @@ static const struct removed removed_functions[] = {
 
 static int compare_name(const void *key, const void *row)
 {
-	return span_compare(*(const struct span *)key, span_from(((const struct known_function *)row)->name));
+	return span_compare(*(const struct span *)key,
+			    span_from(((const struct known_function *)row)->name));
 }
 
 const char *known_function_module(struct span name)
 {
-	const struct known_function *found = bsearch(&name, functions, sizeof(functions) / sizeof(functions[0]),
-		sizeof(functions[0]), compare_name);
+	const struct known_function *found =
+		bsearch(&name, functions, sizeof(functions) / sizeof(functions[0]),
+			sizeof(functions[0]), compare_name);
 	return found ? found->module : NULL;
 }
 
@@ -1157,10 +1160,12 @@ static const char *find_removed(const struct removed *rows, size_t count, struct
 
 const char *known_removed_module(struct span name)
 {
-	return find_removed(removed_modules, sizeof(removed_modules) / sizeof(removed_modules[0]), name);
+	return find_removed(removed_modules, sizeof(removed_modules) / sizeof(removed_modules[0]),
+			    name);
 }
 
 const char *known_removed_function(struct span name)
 {
-	return find_removed(removed_functions, sizeof(removed_functions) / sizeof(removed_functions[0]), name);
+	return find_removed(removed_functions,
+			    sizeof(removed_functions) / sizeof(removed_functions[0]), name);
 }

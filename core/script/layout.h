@@ -41,7 +41,7 @@ struct route_entry {
 	enum route_class class;
 	enum route_kind kind;
 	struct span name;
-	struct span shown; /* as `$cfg(route)`: "RELAY", "request_route" */
+	struct span shown;   /* as `$cfg(route)`: "RELAY", "request_route" */
 	uint32_t begin, end; /* instructions [begin, end) */
 	uint32_t registers;
 	uint32_t line;
@@ -49,7 +49,7 @@ struct route_entry {
 };
 
 struct image {
-	void *block;                 /* NULL: `arena` owns chunks of its own */
+	void *block; /* NULL: `arena` owns chunks of its own */
 	void (*release)(void *block);
 	struct arena arena;
 	uint32_t generation;
@@ -69,13 +69,13 @@ struct image {
 	const uint32_t *route_table;
 	uint32_t route_table_mask;
 	uint32_t main_routes[CLASS_COUNT]; /* those without a name, by class: index + 1, or 0 */
-	uint32_t event_count; /* routes of CLASS_EVENT */
+	uint32_t event_count;              /* routes of CLASS_EVENT */
 
 	/* Names of `$var` places, in order. */
 	const struct script_var_name {
 		uint8_t kind;
 		struct span name;
-	} *vars;
+	} * vars;
 	uint32_t var_count;
 };
 

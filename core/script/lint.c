@@ -81,8 +81,8 @@ static bool is_called(const struct route *route, struct span name)
 	static const struct span hidden = SPAN("tm:branch-failure:");
 	if (span_equal(route->name, name))
 		return true;
-	return route->class == CLASS_EVENT && span_starts_with(route->name, hidden)
-		&& span_equal(span_slice(route->name, hidden.len, route->name.len), name);
+	return route->class == CLASS_EVENT && span_starts_with(route->name, hidden) &&
+	       span_equal(span_slice(route->name, hidden.len, route->name.len), name);
 }
 
 /* A route that a string names: an argument of some function, or a module's parameter. */
@@ -93,14 +93,14 @@ static void visit_names(struct build *build, struct expr *expr, void *data)
 		return;
 	for (struct expr *argument = expr->arguments; argument; argument = argument->next) {
 		struct span name;
-		bool is_static = static_route_name(build, argument, &name)
-			&& span_find(name, '$', 0) == name.len;
+		bool is_static = static_route_name(build, argument, &name) &&
+				 span_find(name, '$', 0) == name.len;
 		bool arms = span_starts_with(expr->text, SPAN_OF("t_on_"));
 		if (!is_static && !arms)
 			continue;
 		for (struct route *route = build->source->routes; route; route = route->next)
-			if (route->name.len
-				&& (is_static ? is_called(route, name) : route->class != CLASS_REQUEST))
+			if (route->name.len &&
+			    (is_static ? is_called(route, name) : route->class != CLASS_REQUEST))
 				route->is_used = true;
 	}
 }
@@ -112,9 +112,9 @@ void lint_reach(struct build *build)
 		if (route->class != CLASS_REQUEST || route->name.len == 0)
 			route->reached = route->kind;
 		for (struct parameter_text *text = build->source->parameters; text;
-			text = text->next)
-			if (route->name.len
-				&& span_find_span(text->text, route->name) < text->text.len)
+		     text = text->next)
+			if (route->name.len &&
+			    span_find_span(text->text, route->name) < text->text.len)
 				route->is_used = true;
 	}
 	while (reach.changed) {
@@ -123,7 +123,7 @@ void lint_reach(struct build *build)
 			reach.kinds = route->reached;
 			if (reach.kinds)
 				walk(build, route->body,
-					&(struct walker){ .expr = visit_reach, .data = &reach });
+				     &(struct walker){ .expr = visit_reach, .data = &reach });
 		}
 	}
 	for (struct route *route = build->source->routes; route; route = route->next)
@@ -150,19 +150,16 @@ static bool never_goes_on(const struct statement *statement)
 	case STATEMENT_EXIT:
 	case STATEMENT_DROP:
 	case STATEMENT_BREAK:
-	case STATEMENT_CONTINUE:
-		return true;
-	case STATEMENT_BLOCK:
-		return list_never_goes_on(statement->body);
+	case STATEMENT_CONTINUE: return true;
+	case STATEMENT_BLOCK: return list_never_goes_on(statement->body);
 	case STATEMENT_IF:
-		return statement->otherwise && never_goes_on(statement->body)
-			&& never_goes_on(statement->otherwise);
+		return statement->otherwise && never_goes_on(statement->body) &&
+		       never_goes_on(statement->otherwise);
 	case STATEMENT_EMPTY:
 	case STATEMENT_EXPR:
 	case STATEMENT_ASSIGN:
 	case STATEMENT_WHILE:
-	case STATEMENT_SWITCH:
-		break;
+	case STATEMENT_SWITCH: break;
 	}
 	return false;
 }
@@ -178,9 +175,8 @@ static bool directive_between(struct source_position from, struct source_positio
 	for (uint32_t line = 1; line < to.line && offset < text.len; line++) {
 		size_t next = span_find(text, '\n', offset) + 1;
 		struct span content = span_trim(span_slice(text, offset, next - offset));
-		if (line > from.line
-			&& (span_starts_with(content, SPAN_OF("#!"))
-				|| span_starts_with(content, SPAN_OF("!!"))))
+		if (line > from.line && (span_starts_with(content, SPAN_OF("#!")) ||
+					 span_starts_with(content, SPAN_OF("!!"))))
 			return true;
 		offset = next;
 	}
@@ -194,24 +190,26 @@ static void visit_dead(struct build *build, struct statement *statement, void *d
 	while (next && next->kind == STATEMENT_EMPTY)
 		next = next->next;
 	/* `exit; break;` in a case is a habit. */
-	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK
-		|| directive_between(statement->at, next->at))
+	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK ||
+	    directive_between(statement->at, next->at))
 		return;
 	struct diagnostic *d =
 		build_warning(build, "unreachable", next->at, "this statement is never reached");
 	if (d)
-		diagnostic_hint(
-			build->diagnostics, d, "line %u never goes on to it", statement->at.line);
+		diagnostic_hint(build->diagnostics, d, "line %u never goes on to it",
+				statement->at.line);
 }
 
 /* ---- requests without an answer ------------------------------------------------------------- */
 
 static bool may_answer(struct span name)
 {
-	static const char *const parts[] = { "relay", "reply", "forward", "challenge", "send",
-		"save", "publish", "subscribe", "suspend", "dispatch", "option", "continue",
-		"replicate", "async", "run", "exec", "route", "handshake", "register", "drop",
-		"cancel", "python", "lua", "store", "I_", "proxy" };
+	static const char *const parts[] = {
+		"relay",     "reply",   "forward",  "challenge", "send",     "save",      "publish",
+		"subscribe", "suspend", "dispatch", "option",    "continue", "replicate", "async",
+		"run",       "exec",    "route",    "handshake", "register", "drop",      "cancel",
+		"python",    "lua",     "store",    "I_",        "proxy"
+	};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (span_find_span(name, span_from(parts[i])) < name.len)
 			return true;
@@ -241,10 +239,12 @@ static void lint_answer(struct build *build)
 	for (struct route *route = build->source->routes; route; route = route->next)
 		if (route->reached & ROUTE_REQUEST)
 			walk(build, route->body,
-				&(struct walker){ visit_answer, visit_end, &answers });
+			     &(struct walker){ visit_answer, visit_end, &answers });
 	if (!answers)
-		build_hint(build,
-			build_warning(build, "no-answer", main->at,
+		build_hint(
+			build,
+			build_warning(
+				build, "no-answer", main->at,
 				"no path of request_route answers, forwards or drops a request"),
 			"the sender repeats it for 32 seconds; call t_relay(), sl_send_reply() or exit");
 }
@@ -255,15 +255,14 @@ void lint_flow(struct build *build)
 		walk(build, route->body, &(struct walker){ .statement = visit_dead });
 		if (route->is_used || route->name.len == 0 || route->class == CLASS_EVENT)
 			continue;
-		struct diagnostic *d = build_warning(build, "unused-route", route->name_at,
-			"%s[%.*s] is never used", route_class_name(route->class),
-			SPAN_ARGS(route->name));
+		struct diagnostic *d = build_warning(
+			build, "unused-route", route->name_at, "%s[%.*s] is never used",
+			route_class_name(route->class), SPAN_ARGS(route->name));
 		if (route->class != CLASS_REQUEST)
 			build_hint(build, d,
-				route->class == CLASS_FAILURE ? "arm it with t_on_failure()"
-					: route->class == CLASS_BRANCH
-					? "arm it with t_on_branch()"
-					: "arm it with t_on_reply()");
+				   route->class == CLASS_FAILURE  ? "arm it with t_on_failure()"
+				   : route->class == CLASS_BRANCH ? "arm it with t_on_branch()"
+								  : "arm it with t_on_reply()");
 	}
 	lint_answer(build);
 }
@@ -285,9 +284,10 @@ void lint_pattern(struct build *build, struct span pattern, struct source_positi
 		for (unsigned k = 0; k < sizeof(classes) / sizeof(classes[0]); k++) {
 			if (pattern.at[i + 1] != classes[k].letter)
 				continue;
-			struct diagnostic *d = build_warning(build, "pattern-class", at,
-				"\\%c %s here: patterns are POSIX extended", classes[k].letter,
-				classes[k].meaning);
+			struct diagnostic *d =
+				build_warning(build, "pattern-class", at,
+					      "\\%c %s here: patterns are POSIX extended",
+					      classes[k].letter, classes[k].meaning);
 			build_hint(build, d, classes[k].instead);
 			return;
 		}

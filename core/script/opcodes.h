@@ -70,7 +70,7 @@ enum opcode {
 #define X(name, operands, text) OP_##name,
 	OPCODES(X)
 #undef X
-	OPCODE_COUNT,
+		OPCODE_COUNT,
 };
 
 struct instruction {

@@ -19,8 +19,8 @@ int parser_lex(struct parser *parser, union grammar_value *value, struct source_
 	return token.type;
 }
 
-struct source_position parser_join(
-	const struct source_position *first, const struct source_position *last)
+struct source_position parser_join(const struct source_position *first,
+				   const struct source_position *last)
 {
 	struct source_position joined = first ? *first : *last;
 	if (!first) { /* an empty rule stands behind what came before it */
@@ -34,8 +34,8 @@ struct source_position parser_join(
 
 /* ---- syntax errors -------------------------------------------------------------------------- */
 
-static struct diagnostic *syntax_error(
-	struct parser *parser, struct source_position at, const char *code, const char *message)
+static struct diagnostic *syntax_error(struct parser *parser, struct source_position at,
+				       const char *code, const char *message)
 {
 	parser->source->has_syntax_errors = true;
 	return diagnostic_add(parser->diagnostics, SEVERITY_ERROR, code, at, "%s", message);
@@ -51,14 +51,14 @@ void parser_error(struct parser *parser, struct source_position at, const char *
 static void write_found(struct parser *parser, struct writer *w, const char *found)
 {
 	const struct token *last = &parser->lexer.last;
-	if (last->type == T_NAME || last->type == T_PARAM || last->type == T_VARIABLE
-		|| last->type == T_SELECT || last->type == T_CUSTOM || last->type == T_ADDRESS)
+	if (last->type == T_NAME || last->type == T_PARAM || last->type == T_VARIABLE ||
+	    last->type == T_SELECT || last->type == T_CUSTOM || last->type == T_ADDRESS)
 		writer_printf(w, "`%.*s`", SPAN_ARGS(last->text));
 	else if (last->type == T_NUMBER)
 		writer_printf(w, "number %lld", (long long)last->number);
 	else if (last->type == T_STRING)
 		writer_printf(w, "string \"%.*s\"", last->text.len > 30 ? 30 : (int)last->text.len,
-			last->text.at);
+			      last->text.at);
 	else if (found[0] == '\'')
 		writer_printf(w, "`%.*s`", (int)strlen(found) - 2, found + 1);
 	else if (last->type == 0)
@@ -88,40 +88,38 @@ static bool at_statement_end(const struct parser *parser)
 	if (last->type == '}' || last->type == 0)
 		return true;
 	if (last->at.file == before->at.file && last->at.line == before->last_line)
-		return last->type == T_IF || last->type == T_VARIABLE || last->type == T_NAME
-			|| last->type == T_EXIT || last->type == T_RETURN || last->type == T_ROUTE;
+		return last->type == T_IF || last->type == T_VARIABLE || last->type == T_NAME ||
+		       last->type == T_EXIT || last->type == T_RETURN || last->type == T_ROUTE;
 	return last->type != ')' && last->type != ']' && last->type != '.' && last->type != '%';
 }
 
-static const char *const route_words[] = { "route", "request_route", "reply_route", "onreply_route",
-	"failure_route", "branch_route", "onsend_route", "event_route" };
+static const char *const route_words[] = { "route",         "request_route", "reply_route",
+					   "onreply_route", "failure_route", "branch_route",
+					   "onsend_route",  "event_route" };
 
 /* What the usual mistakes mean. */
 static const char *syntax_hint(struct parser *parser)
 {
 	const struct token *last = &parser->lexer.last, *before = &parser->before;
 	switch (last->type) {
-	case '%':
-		return "the remainder of a division is written `mod`";
+	case '%': return "the remainder of a division is written `mod`";
 	case '.':
 		return before->type == T_NUMBER ? "the language has no fractions"
 						: "strings are joined with `+`";
 	case '=':
-		if (before->type == '+' || before->type == '-' || before->type == '.'
-			|| before->type == '*')
+		if (before->type == '+' || before->type == '-' || before->type == '.' ||
+		    before->type == '*')
 			return "there is no such operator; write $x = $x + ...";
 		if (before->type == '=' || before->type == '<' || before->type == '>')
 			return "there must be no space inside an operator";
 		return "comparison is `==`; only a variable can be assigned";
-	case ',':
-		return "an argument is empty; write \"\" for an empty string";
+	case ',': return "an argument is empty; write \"\" for an empty string";
 	case ')':
 		if (before->type == ',')
 			return "the last argument is empty";
 		return before->type == '(' ? NULL : "check that every ( has its )";
 	case '&':
-	case '|':
-		return "the logical operators are && and ||";
+	case '|': return "the logical operators are && and ||";
 	case '+':
 	case '-':
 	case '*':
@@ -129,8 +127,7 @@ static const char *syntax_hint(struct parser *parser)
 		return before->type == T_VARIABLE ? "there is no such operator; write $x = $x + ..."
 						  : NULL;
 	case '{':
-	case ';':
-		return parser->lexer.brace_count > 0 ? "check that every ( has its )" : NULL;
+	case ';': return parser->lexer.brace_count > 0 ? "check that every ( has its )" : NULL;
 	case T_IF:
 	case T_NAME:
 	case T_VARIABLE:
@@ -138,17 +135,14 @@ static const char *syntax_hint(struct parser *parser)
 	case T_EXIT:
 		if (parser->lexer.brace_count > 0)
 			return "check that every ( has its )";
-		return before->type == '}' || before->type == ';' || before->type == 0
-				|| last->at.line != before->last_line
-			? "statements stand inside the braces of a route"
-			: NULL;
-	case T_ELSE:
-		return "an `else` follows the statement or the `}` of its `if`, without `;`";
+		return before->type == '}' || before->type == ';' || before->type == 0 ||
+				       last->at.line != before->last_line
+			       ? "statements stand inside the braces of a route"
+			       : NULL;
+	case T_ELSE: return "an `else` follows the statement or the `}` of its `if`, without `;`";
 	case T_CASE:
-	case T_DEFAULT:
-		return "`case` and `default` stand only inside the braces of a `switch`";
-	default:
-		return NULL;
+	case T_DEFAULT: return "`case` and `default` stand only inside the braces of a `switch`";
+	default: return NULL;
 	}
 }
 
@@ -156,19 +150,20 @@ static void add_hints(struct parser *parser, struct diagnostic *d)
 {
 	const struct token *last = &parser->lexer.last, *before = &parser->before;
 	const struct token *string = &parser->lexer.last_string;
-	if (string->at.file && last->at.file == string->at.file && last->at.line >= string->at.line
-		&& last->at.line <= string->last_line + 1) {
-		diagnostic_hint(parser->diagnostics, d,
+	if (string->at.file && last->at.file == string->at.file &&
+	    last->at.line >= string->at.line && last->at.line <= string->last_line + 1) {
+		diagnostic_hint(
+			parser->diagnostics, d,
 			"a string that begins at line %u ends at line %u; is a quote missing?",
 			string->at.line, string->last_line);
 		return;
 	}
-	const struct token *name = last->type == T_NAME ? last
-		: before->type == T_NAME                ? before
-							: NULL;
+	const struct token *name = last->type == T_NAME     ? last
+				   : before->type == T_NAME ? before
+							    : NULL;
 	if (name && parser->lexer.brace_count == 0) {
-		const char *near = nearest_name(
-			name->text, route_words, sizeof(route_words) / sizeof(route_words[0]));
+		const char *near = nearest_name(name->text, route_words,
+						sizeof(route_words) / sizeof(route_words[0]));
 		if (near) {
 			diagnostic_hint(parser->diagnostics, d, "did you mean `%s`?", near);
 			return;
@@ -182,14 +177,14 @@ static void add_hints(struct parser *parser, struct diagnostic *d)
 }
 
 void parser_syntax_error(struct parser *parser, struct source_position at, const char *found,
-	const char *const *expected, unsigned count, bool expects_semicolon)
+			 const char *const *expected, unsigned count, bool expects_semicolon)
 {
 	const struct token *before = &parser->before;
 	if (!found)
 		found = "end of file";
 	/* After a repair the same token may be wrong in the next place as well. */
-	if (at.line == parser->last_error.line && at.column == parser->last_error.column
-		&& at.file == parser->last_error.file)
+	if (at.line == parser->last_error.line && at.column == parser->last_error.column &&
+	    at.file == parser->last_error.file)
 		return;
 	parser->last_error = at;
 	if (expects_semicolon && before->type && at_statement_end(parser)) {
@@ -247,22 +242,22 @@ struct config_value parser_word(struct parser *parser, struct span word, struct 
 void parser_undefined(struct parser *parser, struct span name, struct source_position at)
 {
 	struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "undefined-name",
-		at, "`%.*s` is not defined", SPAN_ARGS(name));
+					      at, "`%.*s` is not defined", SPAN_ARGS(name));
 	preprocess_hint_undefined(&parser->lexer, d, name);
 }
 
 static void note_value(struct parser *parser, const char *before, struct span name,
-	const struct config_value *value, struct source_position at)
+		       const struct config_value *value, struct source_position at)
 {
-	struct span text = value->text.at
-		? arena_printf(parser->arena, "%s%.*s = %.*s", before, SPAN_ARGS(name), SPAN_ARGS(value->text))
-		: arena_printf(parser->arena, "%s%.*s = %lld", before, SPAN_ARGS(name),
-			(long long)value->number);
+	struct span text = value->text.at ? arena_printf(parser->arena, "%s%.*s = %.*s", before,
+							 SPAN_ARGS(name), SPAN_ARGS(value->text))
+					  : arena_printf(parser->arena, "%s%.*s = %lld", before,
+							 SPAN_ARGS(name), (long long)value->number);
 	restart_note(parser, text, at);
 }
 
 void parser_param(struct parser *parser, struct span name, const struct config_value *value,
-	struct source_position at)
+		  struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	at.length = (uint32_t)name.len;
@@ -272,7 +267,7 @@ void parser_param(struct parser *parser, struct span name, const struct config_v
 }
 
 void parser_custom(struct parser *parser, struct span name, const struct config_value *value,
-	struct span description, struct source_position at)
+		   struct span description, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	size_t dot = span_find(name, '.', 0);
@@ -280,8 +275,8 @@ void parser_custom(struct parser *parser, struct span name, const struct config_
 	note_value(parser, "", name, value, at);
 	if (actions && actions->custom_param)
 		actions->custom_param(actions->owner, span_slice(name, 0, dot),
-			span_slice(name, dot + 1, name.len), value, description, at,
-			parser->diagnostics);
+				      span_slice(name, dot + 1, name.len), value, description, at,
+				      parser->diagnostics);
 }
 
 /* ---- sockets -------------------------------------------------------------------------------- */
@@ -303,9 +298,8 @@ static bool read_ports(struct span text, uint16_t *out_first, uint16_t *out_last
 	if (!span_to_uint32(span_slice(text, 0, dash), &first) || first > 65535)
 		return false;
 	last = first;
-	if (dash < text.len
-		&& (!span_to_uint32(span_slice(text, dash + 1, text.len), &last) || last > 65535
-			|| last < first))
+	if (dash < text.len && (!span_to_uint32(span_slice(text, dash + 1, text.len), &last) ||
+				last > 65535 || last < first))
 		return false;
 	*out_first = (uint16_t)first;
 	*out_last = (uint16_t)last;
@@ -322,8 +316,8 @@ static bool is_protocol(struct span text)
 }
 
 /* endpoint = [ proto ":" ] host [ ":" port ] */
-static bool fill_endpoint(
-	struct parser *parser, const struct endpoint_text *text, struct listen_directive *listen)
+static bool fill_endpoint(struct parser *parser, const struct endpoint_text *text,
+			  struct listen_directive *listen)
 {
 	unsigned next = 0, count = text->count;
 	listen->at = text->at;
@@ -337,10 +331,11 @@ static bool fill_endpoint(
 	if (!bad && next < count)
 		bad = !read_ports(text->parts[next++], &listen->port, &listen->last_port);
 	if (bad || next != count) {
-		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_ERROR,
-			"bad-endpoint", text->at, "this is no address to listen on");
+		struct diagnostic *d =
+			diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-endpoint",
+				       text->at, "this is no address to listen on");
 		diagnostic_hint(parser->diagnostics, d,
-			"write [proto:]host[:port], for example udp:10.0.0.1:5060");
+				"write [proto:]host[:port], for example udp:10.0.0.1:5060");
 		return false;
 	}
 	return true;
@@ -360,11 +355,11 @@ static struct endpoint_text unquote(struct parser *parser, const struct endpoint
 }
 
 void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
-	const struct listen_options *options, struct source_position at)
+		   const struct listen_options *options, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	struct listen_directive listen = { .name = options->name,
-		.is_virtual = options->is_virtual };
+					   .is_virtual = options->is_virtual };
 	struct endpoint_text plain = unquote(parser, endpoint);
 	(void)at;
 	if (options->advertise.count) {
@@ -378,9 +373,9 @@ void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
 	if (!fill_endpoint(parser, &plain, &listen))
 		return;
 	restart_note(parser,
-		arena_printf(parser->arena, "listen %.*s:%.*s:%u", SPAN_ARGS(listen.proto),
-			SPAN_ARGS(listen.host), listen.port),
-		listen.at);
+		     arena_printf(parser->arena, "listen %.*s:%.*s:%u", SPAN_ARGS(listen.proto),
+				  SPAN_ARGS(listen.host), listen.port),
+		     listen.at);
 	if (actions && actions->listen)
 		actions->listen(actions->owner, &listen, parser->diagnostics);
 }
@@ -390,7 +385,8 @@ void parser_collect(struct parser *parser, const struct endpoint_text *endpoint)
 	if (parser->collected_count == parser->collected_room) {
 		unsigned room = parser->collected_room + 16;
 		void *grown = arena_grow(parser->arena, parser->collected,
-			parser->collected_room * sizeof(*endpoint), room * sizeof(*endpoint));
+					 parser->collected_room * sizeof(*endpoint),
+					 room * sizeof(*endpoint));
 		if (!grown) {
 			parser->out_of_memory = true;
 			return;
@@ -401,8 +397,8 @@ void parser_collect(struct parser *parser, const struct endpoint_text *endpoint)
 	parser->collected[parser->collected_count++] = *endpoint;
 }
 
-void parser_listen_all(
-	struct parser *parser, const struct listen_options *options, struct source_position at)
+void parser_listen_all(struct parser *parser, const struct listen_options *options,
+		       struct source_position at)
 {
 	for (unsigned i = 0; i < parser->collected_count; i++)
 		parser_listen(parser, &parser->collected[i], options, at);
@@ -410,7 +406,7 @@ void parser_listen_all(
 }
 
 void parser_socket_item(struct parser *parser, struct span name, const struct endpoint_text *value,
-	struct source_position at)
+			struct source_position at)
 {
 	struct listen_directive *socket = &parser->socket, part = { 0 };
 	struct endpoint_text text = unquote(parser, value);
@@ -431,14 +427,15 @@ void parser_socket_item(struct parser *parser, struct span name, const struct en
 		socket->advertised_host = part.host;
 		socket->advertised_port = part.port;
 	} else if (!span_equal(name, SPAN_OF("agname")) && !span_equal(name, SPAN_OF("vrf"))) {
-		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "unknown-parameter", at,
+		diagnostic_add(
+			parser->diagnostics, SEVERITY_ERROR, "unknown-parameter", at,
 			"a socket has no attribute `%.*s` (bind, advertise, name, virtual, agname, vrf)",
 			SPAN_ARGS(name));
 	}
 }
 
-void parser_socket_number(
-	struct parser *parser, struct span name, int64_t number, struct source_position at)
+void parser_socket_number(struct parser *parser, struct span name, int64_t number,
+			  struct source_position at)
 {
 	struct endpoint_text text = { { parser_number_text(parser, number) }, 1, false, at };
 	if (span_equal(name, SPAN_OF("virtual")))
@@ -452,7 +449,7 @@ void parser_socket(struct parser *parser, struct source_position at)
 	const struct config_actions *actions = parser->source->actions;
 	if (!parser->socket.host.at)
 		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-endpoint", at,
-			"this socket has no `bind`");
+			       "this socket has no `bind`");
 	else if (actions && actions->listen)
 		actions->listen(actions->owner, &parser->socket, parser->diagnostics);
 	parser->socket = (struct listen_directive){ 0 };
@@ -484,17 +481,18 @@ void parser_load_path(struct parser *parser, struct span path, struct source_pos
 		actions->load_path(actions->owner, path, at, parser->diagnostics);
 }
 
-struct span parser_evaluated(const struct script_source *source, struct span text, struct source_position at,
-	struct diagnostics *diagnostics)
+struct span parser_evaluated(const struct script_source *source, struct span text,
+			     struct source_position at, struct diagnostics *diagnostics)
 {
-	static const struct config_actions *known; /* a reload acts upon nothing, but reads the same texts */
+	static const struct config_actions
+		*known; /* a reload acts upon nothing, but reads the same texts */
 	if (source->actions && source->actions->evaluate)
 		known = source->actions;
 	return known ? known->evaluate(known->owner, text, at, diagnostics) : text;
 }
 
 void parser_modparam(struct parser *parser, struct span modules, struct span name,
-	const struct config_value *written, bool evaluate, struct source_position at)
+		     const struct config_value *written, bool evaluate, struct source_position at)
 {
 	const struct config_actions *actions = parser->source->actions;
 	struct config_value copy = *written, *value = &copy;
@@ -506,10 +504,12 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 		modules = parser_evaluated(parser->source, modules, at, parser->diagnostics);
 		name = parser_evaluated(parser->source, name, at, parser->diagnostics);
 		if (value->text.at)
-			value->text = parser_evaluated(parser->source, value->text, value->at, parser->diagnostics);
+			value->text = parser_evaluated(parser->source, value->text, value->at,
+						       parser->diagnostics);
 	}
 	note_value(parser, "modparam ",
-		arena_printf(parser->arena, "%.*s %.*s", SPAN_ARGS(modules), SPAN_ARGS(name)), value, at);
+		   arena_printf(parser->arena, "%.*s %.*s", SPAN_ARGS(modules), SPAN_ARGS(name)),
+		   value, at);
 	struct parameter_text *kept =
 		value->text.at ? ARENA_NEW(parser->arena, struct parameter_text) : NULL;
 	if (kept) {
@@ -517,21 +517,21 @@ void parser_modparam(struct parser *parser, struct span modules, struct span nam
 		parser->source->parameters = kept;
 	}
 	if (actions && actions->module_param)
-		actions->module_param(
-			actions->owner, modules, name, value, at, parser->diagnostics);
+		actions->module_param(actions->owner, modules, name, value, at,
+				      parser->diagnostics);
 }
 
 /* ---- flags ---------------------------------------------------------------------------------- */
 
 void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, int64_t number,
-	struct source_position at)
+		 struct source_position at)
 {
 	uint64_t *used = &parser->used_flags[kind];
 	for (struct flag_name *flag = parser->source->flags; flag; flag = flag->next) {
 		if (flag->kind == kind && span_equal(flag->name, name)) {
 			diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "duplicate-flag", at,
-				"flag `%.*s` was declared before, at line %u", SPAN_ARGS(name),
-				flag->at.line);
+				       "flag `%.*s` was declared before, at line %u",
+				       SPAN_ARGS(name), flag->at.line);
 			return;
 		}
 	}
@@ -540,7 +540,7 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 			number = i;
 	if (number < 0 || number > 31) {
 		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "bad-flag", at,
-			"flags have numbers from 0 to 31");
+			       "flags have numbers from 0 to 31");
 		return;
 	}
 	struct flag_name *flag = ARENA_NEW(parser->arena, struct flag_name);
@@ -557,8 +557,8 @@ void parser_flag(struct parser *parser, enum flag_kind kind, struct span name, i
 
 static uint32_t route_kind_of(enum route_class class, struct span name)
 {
-	static const uint32_t kinds[CLASS_COUNT] = { ROUTE_REQUEST, ROUTE_REPLY, ROUTE_FAILURE,
-		ROUTE_BRANCH, ROUTE_ONSEND, ROUTE_EVENT };
+	static const uint32_t kinds[CLASS_COUNT] = { ROUTE_REQUEST, ROUTE_REPLY,  ROUTE_FAILURE,
+						     ROUTE_BRANCH,  ROUTE_ONSEND, ROUTE_EVENT };
 	if (class == CLASS_REPLY && name.len)
 		return ROUTE_TM_REPLY;
 	if (class == CLASS_EVENT && span_starts_with(name, SPAN_OF("tm:branch-failure")))
@@ -569,15 +569,15 @@ static uint32_t route_kind_of(enum route_class class, struct span name)
 }
 
 void parser_route(struct parser *parser, enum route_class class, struct span name,
-	struct statement *body, struct source_position at, struct source_position name_at)
+		  struct statement *body, struct source_position at, struct source_position name_at)
 {
 	struct script_source *source = parser->source;
 	if (span_equal(name, SPAN_OF("0")) && class != CLASS_EVENT)
 		name = SPAN_OF("");
 	struct route *before = source_route(source, class, name);
 	if (before && class == CLASS_REQUEST && name.len == 0) {
-		struct diagnostic *d = diagnostic_add(parser->diagnostics, SEVERITY_WARNING,
-			"second-request-route", at,
+		struct diagnostic *d = diagnostic_add(
+			parser->diagnostics, SEVERITY_WARNING, "second-request-route", at,
 			"a second request_route: its statements run after those of line %u",
 			before->at.line);
 		(void)d;
@@ -586,12 +586,12 @@ void parser_route(struct parser *parser, enum route_class class, struct span nam
 		return;
 	}
 	if (before) {
-		struct diagnostic *d =
-			diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "duplicate-route",
-				name_at, "%s%s%.*s%s is defined twice", route_class_name(class),
-				name.len ? "[" : "", SPAN_ARGS(name), name.len ? "]" : "");
-		diagnostic_hint(
-			parser->diagnostics, d, "the first one is at line %u", before->at.line);
+		struct diagnostic *d = diagnostic_add(
+			parser->diagnostics, SEVERITY_ERROR, "duplicate-route", name_at,
+			"%s%s%.*s%s is defined twice", route_class_name(class), name.len ? "[" : "",
+			SPAN_ARGS(name), name.len ? "]" : "");
+		diagnostic_hint(parser->diagnostics, d, "the first one is at line %u",
+				before->at.line);
 		return;
 	}
 	struct route *route = ARENA_NEW(parser->arena, struct route);
@@ -600,11 +600,11 @@ void parser_route(struct parser *parser, enum route_class class, struct span nam
 		return;
 	}
 	*route = (struct route){ .class = class,
-		.name = name,
-		.at = at,
-		.name_at = name_at,
-		.body = body,
-		.kind = route_kind_of(class, name) };
+				 .name = name,
+				 .at = at,
+				 .name_at = name_at,
+				 .body = body,
+				 .kind = route_kind_of(class, name) };
 	*source->last_route = route;
 	source->last_route = &route->next;
 }

@@ -15,10 +15,11 @@
 #include "core/base/log.h"
 #include "core/script/pattern_ere.h"
 
-#define PATTERN_MATCH_LIMIT 200000 /* steps, before regexec (which has no such trouble) takes over */
+#define PATTERN_MATCH_LIMIT \
+	200000 /* steps, before regexec (which has no such trouble) takes over */
 #define PATTERN_MAX_TEXT 8192
-#define GENERATION_SIZE 1024 /* compiled patterns before the oldest generation is dropped */
-#define BUCKETS 2048
+#define GENERATION_SIZE  1024 /* compiled patterns before the oldest generation is dropped */
+#define BUCKETS          2048
 
 struct pattern {
 	struct span text;
@@ -31,8 +32,8 @@ struct compiled {
 	struct compiled *next;
 	struct pattern pattern; /* its text is owned by this object */
 	pcre2_code *pcre;       /* NULL: not translatable */
-	bool has_posix;         /* `posix` is compiled (lazily when pcre answers yes/no questions) */
-	bool is_invalid;        /* remembered so that it is logged once */
+	bool has_posix;  /* `posix` is compiled (lazily when pcre answers yes/no questions) */
+	bool is_invalid; /* remembered so that it is logged once */
 	regex_t posix;
 	char text[];
 };
@@ -76,13 +77,14 @@ static int posix_options(unsigned flags)
 }
 
 static pcre2_code *compile_pcre(struct span text, unsigned flags, bool is_ere, int *out_code,
-	PCRE2_SIZE *out_offset)
+				PCRE2_SIZE *out_offset)
 {
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	if (context)
 		pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)(text.at ? text.at : ""), text.len,
-		pcre_options(flags, is_ere), out_code, out_offset, context);
+	pcre2_code *code =
+		pcre2_compile((PCRE2_SPTR)(text.at ? text.at : ""), text.len,
+			      pcre_options(flags, is_ere), out_code, out_offset, context);
 	pcre2_compile_context_free(context);
 	if (code)
 		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
@@ -93,7 +95,7 @@ static bool compile_posix(struct compiled *compiled)
 {
 	if (!compiled->has_posix)
 		compiled->has_posix = regcomp(&compiled->posix, compiled->text,
-			posix_options(compiled->pattern.flags)) == 0;
+					      posix_options(compiled->pattern.flags)) == 0;
 	return compiled->has_posix;
 }
 
@@ -114,8 +116,8 @@ static void compile(struct compiled *compiled)
 	struct ere_error error;
 	enum ere_result result = ere_translate(text, flags, &translated, &error);
 	if (result == ERE_SAME)
-		compiled->pcre = compile_pcre(writer_result(&translated), flags, true, &code,
-			&offset);
+		compiled->pcre =
+			compile_pcre(writer_result(&translated), flags, true, &code, &offset);
 	if (result == ERE_WRONG || (!compiled->pcre && !compile_posix(compiled)))
 		compiled->is_invalid = true;
 	arena_free(&scratch);
@@ -149,14 +151,14 @@ static void generation_clear(struct generation *generation)
 }
 
 static struct compiled *generation_take(struct generation *generation,
-	const struct pattern *pattern)
+					const struct pattern *pattern)
 {
 	struct compiled **link = &generation->buckets[pattern->hash % BUCKETS];
 	for (; *link; link = &(*link)->next) {
 		struct compiled *compiled = *link;
 		if (compiled->pattern.hash == pattern->hash &&
-			compiled->pattern.flags == pattern->flags &&
-			span_equal(compiled->pattern.text, pattern->text)) {
+		    compiled->pattern.flags == pattern->flags &&
+		    span_equal(compiled->pattern.text, pattern->text)) {
 			*link = compiled->next;
 			generation->count--;
 			return compiled;
@@ -174,12 +176,12 @@ static void generation_put(struct generation *generation, struct compiled *compi
 }
 
 static struct compiled *generation_find(const struct generation *generation,
-	const struct pattern *pattern)
+					const struct pattern *pattern)
 {
 	struct compiled *compiled = generation->buckets[pattern->hash % BUCKETS];
 	while (compiled && !(compiled->pattern.hash == pattern->hash &&
-				   compiled->pattern.flags == pattern->flags &&
-				   span_equal(compiled->pattern.text, pattern->text)))
+			     compiled->pattern.flags == pattern->flags &&
+			     span_equal(compiled->pattern.text, pattern->text)))
 		compiled = compiled->next;
 	return compiled;
 }
@@ -217,7 +219,7 @@ static struct compiled *compiled_get(const struct pattern *pattern)
 /* ---- the interface ------------------------------------------------------------------------- */
 
 static bool check_pcre(struct span text, unsigned flags, struct arena *arena,
-	struct span *out_error)
+		       struct span *out_error)
 {
 	int code;
 	PCRE2_SIZE offset;
@@ -229,12 +231,12 @@ static bool check_pcre(struct span text, unsigned flags, struct arena *arena,
 	PCRE2_UCHAR message[256];
 	pcre2_get_error_message(code, message, sizeof(message));
 	*out_error = arena_printf(arena, "not a regular expression: %s (at offset %zu)", message,
-		offset);
+				  offset);
 	return false;
 }
 
 static bool check_posix(struct span text, unsigned flags, struct arena *arena,
-	struct span *out_error)
+			struct span *out_error)
 {
 	struct writer translated = writer_in_arena(arena, 2 * text.len + 16);
 	struct ere_error error;
@@ -243,13 +245,13 @@ static bool check_posix(struct span text, unsigned flags, struct arena *arena,
 		return true;
 	if (result == ERE_WRONG) {
 		*out_error = arena_printf(arena, "not a regular expression: %s (at offset %zu)",
-			error.reason, error.at);
+					  error.reason, error.at);
 		return false;
 	}
 	char *zero_terminated = arena_string(arena, text);
 	regex_t posix;
-	int code = zero_terminated ? regcomp(&posix, zero_terminated,
-		posix_options(flags)) : REG_ESPACE;
+	int code = zero_terminated ? regcomp(&posix, zero_terminated, posix_options(flags))
+				   : REG_ESPACE;
 	if (code == 0) {
 		regfree(&posix);
 		return true;
@@ -261,7 +263,7 @@ static bool check_posix(struct span text, unsigned flags, struct arena *arena,
 }
 
 const struct pattern *pattern_compile(struct span text, unsigned flags, struct arena *arena,
-	struct span *out_error)
+				      struct span *out_error)
 {
 	if (text.len > PATTERN_MAX_TEXT) {
 		*out_error = SPAN_OF("the regular expression is too long");
@@ -275,8 +277,8 @@ const struct pattern *pattern_compile(struct span text, unsigned flags, struct a
 		*out_error = SPAN_OF("out of memory");
 		return NULL;
 	}
-	*pattern = (struct pattern){ .text = copy, .flags = flags, .hash = pattern_hash(copy,
-		flags) };
+	*pattern =
+		(struct pattern){ .text = copy, .flags = flags, .hash = pattern_hash(copy, flags) };
 	return pattern;
 }
 
@@ -313,22 +315,21 @@ static void groups_from_pcre(struct pattern_match *groups, unsigned count, int m
 	for (unsigned i = 0; i < count; i++) {
 		groups[i] = (struct pattern_match){ 1, 0 };
 		bool took_part = (matched == 0 ? i < PATTERN_MAX_GROUPS : i < (unsigned)matched) &&
-			offsets[2 * i] != PCRE2_UNSET;
+				 offsets[2 * i] != PCRE2_UNSET;
 		if (took_part)
 			groups[i] = (struct pattern_match){ (uint32_t)offsets[2 * i],
-				(uint32_t)offsets[2 * i + 1] };
+							    (uint32_t)offsets[2 * i + 1] };
 	}
 }
 
 /* 1 match, 0 no match, -1 gave up. */
 static int search_pcre(struct compiled *compiled, struct span subject, size_t from,
-	struct pattern_match *groups, unsigned group_count)
+		       struct pattern_match *groups, unsigned group_count)
 {
 	if (!prepare_matching())
 		return -1;
-	int matched = pcre2_match(compiled->pcre, (PCRE2_SPTR)(subject.at ?
-		subject.at : ""), subject.len,
-		from, 0, cache.data, cache.context);
+	int matched = pcre2_match(compiled->pcre, (PCRE2_SPTR)(subject.at ? subject.at : ""),
+				  subject.len, from, 0, cache.data, cache.context);
 	if (matched == PCRE2_ERROR_NOMATCH)
 		return 0;
 	if (matched < 0)
@@ -341,29 +342,30 @@ static int search_pcre(struct compiled *compiled, struct span subject, size_t fr
  * a
  * zero-terminated string. The bytes before `from` count as context for ^ and \<. */
 static bool search_posix(struct compiled *compiled, struct span subject, size_t from,
-	struct pattern_match *groups, unsigned group_count)
+			 struct pattern_match *groups, unsigned group_count)
 {
 	if (!compile_posix(compiled))
 		return false;
 	regoff_t starts[PATTERN_MAX_GROUPS], ends[PATTERN_MAX_GROUPS];
-	struct re_registers found = { .num_regs = PATTERN_MAX_GROUPS, .start = starts,
-		.end = ends };
+	struct re_registers found = { .num_regs = PATTERN_MAX_GROUPS,
+				      .start = starts,
+				      .end = ends };
 	compiled->posix.regs_allocated = REGS_FIXED;
-	if (re_search(&compiled->posix, subject.at ?
-		subject.at : "", (regoff_t)subject.len, (regoff_t)from,
-		    (regoff_t)(subject.len - from), group_count ? &found : NULL) < 0)
+	if (re_search(&compiled->posix, subject.at ? subject.at : "", (regoff_t)subject.len,
+		      (regoff_t)from, (regoff_t)(subject.len - from),
+		      group_count ? &found : NULL) < 0)
 		return false;
 	for (unsigned i = 0; i < group_count; i++) {
 		groups[i] = (struct pattern_match){ 1, 0 };
 		if (starts[i] >= 0)
-			groups[i] = (struct pattern_match){ (uint32_t)starts[i],
-				(uint32_t)ends[i] };
+			groups[i] =
+				(struct pattern_match){ (uint32_t)starts[i], (uint32_t)ends[i] };
 	}
 	return true;
 }
 
 bool pattern_search(const struct pattern *pattern, struct span subject, size_t from,
-	struct pattern_match *groups, unsigned group_count)
+		    struct pattern_match *groups, unsigned group_count)
 {
 	struct compiled *compiled = compiled_get(pattern);
 	if (!compiled || compiled->is_invalid || from > subject.len || subject.len > INT32_MAX)

@@ -10,7 +10,7 @@
 #include "core/base/check.h"
 #include "parser/cursor.h"
 
-#define ERE_MAX_DEPTH 100
+#define ERE_MAX_DEPTH  100
 #define ERE_MAX_REPEAT 255
 /* regcomp copies what is repeated: "((a{99}){99}){99}" and "a++++++++++++++++++++" take gigabytes. Copies
  * of what may be empty, "(a|b*){9}{9}", cost time that grows much faster. */
@@ -76,8 +76,8 @@ static void read_class(struct ere *ere, const char *open)
 	if (!known)
 		ere_wrong(ere, open, "unknown character class");
 	/* Upper and lower with ignored case: the libraries disagree. */
-	if (ere->flags & PATTERN_IGNORE_CASE && (span_equal(name, SPAN_OF("upper")) ||
-							span_equal(name, SPAN_OF("lower"))))
+	if (ere->flags & PATTERN_IGNORE_CASE &&
+	    (span_equal(name, SPAN_OF("upper")) || span_equal(name, SPAN_OF("lower"))))
 		ere_unsure(ere);
 	ere->in.at += end + 2;
 	writer_literal(ere->out, "[:");
@@ -110,7 +110,7 @@ static void read_range(struct ere *ere)
 	unsigned char low = (unsigned char)*ere->in.at++;
 	write_bracket_byte(ere, (char)low);
 	if (cursor_peek(&ere->in) != '-' || cursor_peek_at(&ere->in, 1) == ']' ||
-		cursor_peek_at(&ere->in, 1) < 0)
+	    cursor_peek_at(&ere->in, 1) < 0)
 		return;
 	int high = cursor_peek_at(&ere->in, 1);
 	if (high == '[' && strchr(".=:", cursor_peek_at(&ere->in, 2))) {
@@ -120,8 +120,9 @@ static void read_range(struct ere *ere)
 	}
 	if (high < low)
 		ere_wrong(ere, at, "the range is the wrong way round");
-	if (low >= 128 || high >= 128 || (ere->flags & PATTERN_IGNORE_CASE &&
-		(range_kind(low) != range_kind((unsigned char)high) || !range_kind(low))))
+	if (low >= 128 || high >= 128 ||
+	    (ere->flags & PATTERN_IGNORE_CASE &&
+	     (range_kind(low) != range_kind((unsigned char)high) || !range_kind(low))))
 		ere_unsure(ere);
 	ere->in.at += 2;
 	writer_char(ere->out, '-');
@@ -151,7 +152,7 @@ static void read_bracket(struct ere *ere, const char *open)
 			ere_unsure(ere);
 			ere->in.at += 2;
 			while (!cursor_is_end(&ere->in) &&
-				!(*ere->in.at == next && cursor_peek_at(&ere->in, 1) == ']'))
+			       !(*ere->in.at == next && cursor_peek_at(&ere->in, 1) == ']'))
 				ere->in.at++;
 			ere->in.at += cursor_left(&ere->in) >= 2 ? 2 : cursor_left(&ere->in);
 		} else {
@@ -255,8 +256,9 @@ static bool read_group(struct ere *ere, const char *open, unsigned depth)
 	}
 	writer_char(ere->out, '(');
 	if (cursor_peek(&ere->in) == '?')
-		ere_wrong(ere, ere->in.at, "nothing stands before \"?\" that it could repeat "
-			"(\"(?\" is Perl syntax)");
+		ere_wrong(ere, ere->in.at,
+			  "nothing stands before \"?\" that it could repeat "
+			  "(\"(?\" is Perl syntax)");
 	bool can_be_empty = read_alternatives(ere, depth + 1);
 	if (!cursor_take(&ere->in, ')'))
 		ere_wrong(ere, open, "the \"(\" is never closed");
@@ -273,15 +275,9 @@ static bool read_atom(struct ere *ere, unsigned depth)
 	uint64_t before = ere->size;
 	ere->size = 0;
 	switch (c) {
-	case '(':
-		can_be_empty = read_group(ere, at, depth);
-		break;
-	case '[':
-		read_bracket(ere, at);
-		break;
-	case '\\':
-		read_escape(ere, at);
-		break;
+	case '(': can_be_empty = read_group(ere, at, depth); break;
+	case '[': read_bracket(ere, at); break;
+	case '\\': read_escape(ere, at); break;
 	case '^':
 		is_anchor = true;
 		if (ere->flags & PATTERN_NEWLINE)
@@ -341,7 +337,7 @@ static bool read_alternatives(struct ere *ere, unsigned depth)
 }
 
 enum ere_result ere_translate(struct span text, unsigned flags, struct writer *out_pcre,
-	struct ere_error *out_error)
+			      struct ere_error *out_error)
 {
 	struct ere ere = {
 		.in = cursor_over(text), .start = text.at, .flags = flags, .out = out_pcre,

@@ -19,4 +19,4 @@ struct ere_error {
 
 /* Reads `text` and writes the translation. `flags` are those of pattern.h. */
 enum ere_result ere_translate(struct span text, unsigned flags, struct writer *out_pcre,
-	struct ere_error *out_error);
+			      struct ere_error *out_error);

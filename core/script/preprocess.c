@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 static struct diagnostic *complain(struct lexer *lexer, const char *code, struct source_position at,
-	struct span text)
+				   struct span text)
 {
 	lexer->source->has_syntax_errors = true;
-	return diagnostic_add(
-		lexer->diagnostics, SEVERITY_ERROR, code, at, "%.*s", SPAN_ARGS(text));
+	return diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, code, at, "%.*s",
+			      SPAN_ARGS(text));
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -29,13 +29,15 @@ struct define *preprocess_find(const struct lexer *lexer, struct span name)
 }
 
 bool preprocess_define(struct lexer *lexer, struct span name, struct span value, bool replace,
-	struct source_position at)
+		       struct source_position at)
 {
 	struct define *define = preprocess_find(lexer, name);
 	if (define && !replace) {
-		struct diagnostic *d = complain(lexer, "define-twice", at,
+		struct diagnostic *d = complain(
+			lexer, "define-twice", at,
 			arena_printf(lexer->arena, "`%.*s` is defined twice", SPAN_ARGS(name)));
-		diagnostic_hint(lexer->diagnostics, d,
+		diagnostic_hint(
+			lexer->diagnostics, d,
 			"first at line %u; #!redefine replaces it, #!trydef keeps the first",
 			define->at.line);
 		return false;
@@ -54,8 +56,8 @@ bool preprocess_define(struct lexer *lexer, struct span name, struct span value,
 	return true;
 }
 
-static void undefine(
-	struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
+static void undefine(struct lexer *lexer, struct span name, bool must_exist,
+		     struct source_position at)
 {
 	for (struct define **link = &lexer->defines; *link; link = &(*link)->next) {
 		if (span_equal((*link)->name, name)) {
@@ -66,18 +68,20 @@ static void undefine(
 	}
 	if (must_exist)
 		complain(lexer, "undefined-name", at,
-			arena_printf(lexer->arena, "`%.*s` cannot be undefined: it is not defined",
-				SPAN_ARGS(name)));
+			 arena_printf(lexer->arena, "`%.*s` cannot be undefined: it is not defined",
+				      SPAN_ARGS(name)));
 }
 
 void preprocess_predefine(struct lexer *lexer)
 {
-	static const char *const names[][2] = { { "KAMAILIO_5", "" }, { "KAMAILIO_5_6", "" },
-		{ "KAMAILIO_5_6_3", "" }, { "KAMAILIO_VERSION", "5006003" }, { "OS_NAME", "linux" },
-		{ "VIADUCT", "" } };
+	static const char *const names[][2] = {
+		{ "KAMAILIO_5", "" },     { "KAMAILIO_5_6", "" },
+		{ "KAMAILIO_5_6_3", "" }, { "KAMAILIO_VERSION", "5006003" },
+		{ "OS_NAME", "linux" },   { "VIADUCT", "" }
+	};
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		preprocess_define(lexer, span_from(names[i][0]), span_from(names[i][1]), true,
-			(struct source_position){ 0 });
+				  (struct source_position){ 0 });
 }
 
 /* ---- small texts of directives -------------------------------------------------------------- */
@@ -106,9 +110,10 @@ static bool check_name(struct lexer *lexer, struct span name, struct source_posi
 		ok = ok && is_name_char(name.at[i]);
 	if (!ok)
 		complain(lexer, "bad-define-name", at,
-			name.len ? arena_printf(lexer->arena,
-				"`%.*s` is no name: letters, digits and _ only", SPAN_ARGS(name))
-				 : SPAN_OF("a name is missing after this directive"));
+			 name.len ? arena_printf(lexer->arena,
+						 "`%.*s` is no name: letters, digits and _ only",
+						 SPAN_ARGS(name))
+				  : SPAN_OF("a name is missing after this directive"));
 	return ok;
 }
 
@@ -121,8 +126,8 @@ static struct span join_lines(struct lexer *lexer, struct span text)
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.at[i] == '\\' && i + 1 < text.len && text.at[i + 1] == '\n')
 			i++;
-		else if (text.at[i] == '\\' && i + 2 < text.len && text.at[i + 1] == '\r'
-			&& text.at[i + 2] == '\n')
+		else if (text.at[i] == '\\' && i + 2 < text.len && text.at[i + 1] == '\r' &&
+			 text.at[i + 2] == '\n')
 			i += 2;
 		else
 			writer_char(&w, text.at[i]);
@@ -138,18 +143,19 @@ bool preprocess_is_skipping(const struct lexer *lexer)
 	return lexer->condition_count > 0 && !lexer->conditions[lexer->condition_count - 1].is_true;
 }
 
-static void begin_condition(
-	struct lexer *lexer, bool is_true, struct span text, struct source_position at)
+static void begin_condition(struct lexer *lexer, bool is_true, struct span text,
+			    struct source_position at)
 {
 	bool outer = !preprocess_is_skipping(lexer);
 	if (lexer->condition_count == CONDITIONS_MAX) {
 		complain(lexer, "condition-depth", at, SPAN_OF("conditionals are nested too deep"));
 		return;
 	}
-	lexer->conditions[lexer->condition_count++] = (struct condition){ .at = at,
-		.is_true = outer && is_true,
-		.was_true = !outer || is_true,
-		.text = arena_copy(lexer->arena, text) };
+	lexer->conditions[lexer->condition_count++] =
+		(struct condition){ .at = at,
+				    .is_true = outer && is_true,
+				    .was_true = !outer || is_true,
+				    .text = arena_copy(lexer->arena, text) };
 }
 
 static void else_condition(struct lexer *lexer, struct source_position at)
@@ -160,8 +166,10 @@ static void else_condition(struct lexer *lexer, struct source_position at)
 	}
 	struct condition *condition = &lexer->conditions[lexer->condition_count - 1];
 	if (condition->in_else) {
-		complain(lexer, "stray-else", at, arena_printf(lexer->arena,
-			"a second #!else for the conditional of line %u", condition->at.line));
+		complain(lexer, "stray-else", at,
+			 arena_printf(lexer->arena,
+				      "a second #!else for the conditional of line %u",
+				      condition->at.line));
 	} else {
 		condition->in_else = true;
 		condition->is_true = !condition->was_true;
@@ -181,7 +189,7 @@ void preprocess_end_of_file(struct lexer *lexer)
 	while (lexer->condition_count > lexer->scan->conditions) {
 		struct condition *condition = &lexer->conditions[--lexer->condition_count];
 		complain(lexer, "missing-endif", condition->at,
-			SPAN_OF("this conditional has no #!endif before the end of the file"));
+			 SPAN_OF("this conditional has no #!endif before the end of the file"));
 	}
 }
 
@@ -211,16 +219,16 @@ void preprocess_lint(struct lexer *lexer)
 		if (preprocess_find(lexer, asked->name) || asked->name.len < 4)
 			continue;
 		for (struct define *define = lexer->defines; define; define = define->next) {
-			if (!define->at.file || differs_only_in_digits(define->name, asked->name)
-				|| (name_distance(define->name, asked->name, 2) > 1
-					&& !span_equal_nocase(define->name, asked->name)))
+			if (!define->at.file || differs_only_in_digits(define->name, asked->name) ||
+			    (name_distance(define->name, asked->name, 2) > 1 &&
+			     !span_equal_nocase(define->name, asked->name)))
 				continue;
-			struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING,
-				"nearly-defined", asked->at, "`%.*s` is never defined",
-				SPAN_ARGS(asked->name));
+			struct diagnostic *d = diagnostic_add(
+				lexer->diagnostics, SEVERITY_WARNING, "nearly-defined", asked->at,
+				"`%.*s` is never defined", SPAN_ARGS(asked->name));
 			diagnostic_hint(lexer->diagnostics, d,
-				"did you mean `%.*s`, defined at line %u?", SPAN_ARGS(define->name),
-				define->at.line);
+					"did you mean `%.*s`, defined at line %u?",
+					SPAN_ARGS(define->name), define->at.line);
 			break;
 		}
 	}
@@ -229,18 +237,18 @@ void preprocess_lint(struct lexer *lexer)
 void preprocess_hint_undefined(struct lexer *lexer, struct diagnostic *diagnostic, struct span name)
 {
 	for (struct skipped_define *skipped = lexer->source->skipped; skipped;
-		skipped = skipped->next) {
+	     skipped = skipped->next) {
 		if (!span_equal(skipped->name, name))
 			continue;
 		diagnostic_hint(lexer->diagnostics, diagnostic,
-			"`%.*s` is set under %.*s at line %u, which is not active", SPAN_ARGS(name),
-			SPAN_ARGS(skipped->condition), skipped->at.line);
+				"`%.*s` is set under %.*s at line %u, which is not active",
+				SPAN_ARGS(name), SPAN_ARGS(skipped->condition), skipped->at.line);
 		return;
 	}
 	for (struct define *define = lexer->defines; define; define = define->next) {
 		if (define->at.file && name_distance(define->name, name, 3) <= 1 + (name.len > 8)) {
 			diagnostic_hint(lexer->diagnostics, diagnostic, "did you mean `%.*s`?",
-				SPAN_ARGS(define->name));
+					SPAN_ARGS(define->name));
 			return;
 		}
 	}
@@ -330,7 +338,7 @@ static struct span quoted(struct lexer *lexer, struct span text)
 
 /* defenv = [ NAME "=" ] VARIABLE */
 static void define_from_environment(struct lexer *lexer, struct span text, bool quote,
-	bool must_exist, struct source_position at)
+				    bool must_exist, struct source_position at)
 {
 	struct span name = take_word(&text), variable = name;
 	size_t equals = span_find(name, '=', 0);
@@ -344,16 +352,18 @@ static void define_from_environment(struct lexer *lexer, struct span text, bool 
 	const char *value = key ? getenv(key) : NULL;
 	if (!value) {
 		if (must_exist)
-			complain(lexer, "no-environment", at, arena_printf(lexer->arena,
-				"the environment has no variable `%.*s`", SPAN_ARGS(variable)));
+			complain(lexer, "no-environment", at,
+				 arena_printf(lexer->arena,
+					      "the environment has no variable `%.*s`",
+					      SPAN_ARGS(variable)));
 		return;
 	}
 	preprocess_define(lexer, name, quote ? quoted(lexer, span_from(value)) : span_from(value),
-		!must_exist, at);
+			  !must_exist, at);
 }
 
-static void define_from_expression(
-	struct lexer *lexer, struct span text, bool quote, struct source_position at)
+static void define_from_expression(struct lexer *lexer, struct span text, bool quote,
+				   struct source_position at)
 {
 	struct span name = take_word(&text);
 	struct value value;
@@ -365,12 +375,13 @@ static void define_from_expression(
 		return;
 	}
 	struct span result = value.kind == VALUE_INT
-		? arena_printf(lexer->arena, "%lld", (long long)value.number) : value.text;
+				     ? arena_printf(lexer->arena, "%lld", (long long)value.number)
+				     : value.text;
 	preprocess_define(lexer, name, quote ? quoted(lexer, result) : result, false, at);
 }
 
-static void define_name(
-	struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
+static void define_name(struct lexer *lexer, enum directive directive, struct span text,
+			struct source_position at)
 {
 	struct span name = take_word(&text);
 	if (!check_name(lexer, name, at))
@@ -381,7 +392,7 @@ static void define_name(
 }
 
 static void define_subst(struct lexer *lexer, struct span text, bool is_define, bool quote,
-	struct source_position at)
+			 struct source_position at)
 {
 	struct span name = { 0 }, value = { 0 };
 	text = span_trim(text);
@@ -393,9 +404,11 @@ static void define_subst(struct lexer *lexer, struct span text, bool is_define, 
 	}
 	const char *error = subst_add(lexer, text, is_define, &name, &value);
 	if (error) {
-		struct diagnostic *d = complain(lexer, "bad-subst", at,
+		struct diagnostic *d = complain(
+			lexer, "bad-subst", at,
 			arena_printf(lexer->arena, "this substitution is malformed: %s", error));
-		diagnostic_hint(lexer->diagnostics, d,
+		diagnostic_hint(
+			lexer->diagnostics, d,
 			"it has the form \"/pattern/replacement/flags\" with flags i and g");
 	} else if (is_define && check_name(lexer, name, at)) {
 		preprocess_define(lexer, name, quote ? quoted(lexer, value) : value, false, at);
@@ -416,8 +429,8 @@ static void evaluate_condition(struct lexer *lexer, struct span text, struct sou
 	begin_condition(lexer, is_true, text, at);
 }
 
-static void act(
-	struct lexer *lexer, enum directive directive, struct span text, struct source_position at)
+static void act(struct lexer *lexer, enum directive directive, struct span text,
+		struct source_position at)
 {
 	switch (directive) {
 	case DIRECTIVE_MODE:
@@ -429,9 +442,7 @@ static void act(
 		break; /* done by the caller, because they count in skipped text as well */
 	case DIRECTIVE_DEFINE:
 	case DIRECTIVE_TRYDEF:
-	case DIRECTIVE_REDEF:
-		define_name(lexer, directive, text, at);
-		break;
+	case DIRECTIVE_REDEF: define_name(lexer, directive, text, at); break;
 	case DIRECTIVE_UNDEF:
 	case DIRECTIVE_TRYUNDEF:
 		undefine(lexer, take_word(&text), directive == DIRECTIVE_UNDEF, at);
@@ -440,13 +451,14 @@ static void act(
 	case DIRECTIVE_SUBSTDEF:
 	case DIRECTIVE_SUBSTDEFS:
 		define_subst(lexer, text, directive != DIRECTIVE_SUBST,
-			directive == DIRECTIVE_SUBSTDEFS, at);
+			     directive == DIRECTIVE_SUBSTDEFS, at);
 		break;
 	case DIRECTIVE_DEFENV:
 	case DIRECTIVE_DEFENVS:
 	case DIRECTIVE_TRYDEFENV:
 	case DIRECTIVE_TRYDEFENVS:
-		define_from_environment(lexer, text,
+		define_from_environment(
+			lexer, text,
 			directive == DIRECTIVE_DEFENVS || directive == DIRECTIVE_TRYDEFENVS,
 			directive == DIRECTIVE_DEFENV || directive == DIRECTIVE_DEFENVS, at);
 		break;
@@ -461,8 +473,9 @@ static void act(
 		if (text.len >= 2 && (text.at[0] == '"' || text.at[0] == '\''))
 			text = span_slice(text, 1, span_find(text, text.at[0], 1) - 1);
 		preprocess_include(lexer, text,
-			directive == DIRECTIVE_INCLUDE || directive == DIRECTIVE_INCLUDES,
-			directive >= DIRECTIVE_INCLUDES, at);
+				   directive == DIRECTIVE_INCLUDE ||
+					   directive == DIRECTIVE_INCLUDES,
+				   directive >= DIRECTIVE_INCLUDES, at);
 		break;
 	}
 }
@@ -477,7 +490,7 @@ static void note_skipped(struct lexer *lexer, struct span text, struct source_po
 	if (!skipped)
 		return;
 	*skipped = (struct skipped_define){ lexer->source->skipped, arena_copy(lexer->arena, name),
-		lexer->conditions[i - 1].text, at };
+					    lexer->conditions[i - 1].text, at };
 	lexer->source->skipped = skipped;
 }
 
@@ -497,24 +510,24 @@ static void lint_directive(struct lexer *lexer, struct span word, struct source_
 {
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
 		struct span name = span_from(directives[i].name);
-		if (word.len < 4 || directives[i].directive == DIRECTIVE_MODE
-			|| name_distance(word, name, 2) > 1)
+		if (word.len < 4 || directives[i].directive == DIRECTIVE_MODE ||
+		    name_distance(word, name, 2) > 1)
 			continue;
-		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_WARNING,
-			"unknown-directive", at,
+		struct diagnostic *d = diagnostic_add(
+			lexer->diagnostics, SEVERITY_WARNING, "unknown-directive", at,
 			"`%.*s` is no directive, so this line is a comment", SPAN_ARGS(word));
 		diagnostic_hint(lexer->diagnostics, d, "did you mean `%s`?", directives[i].name);
 		return;
 	}
 }
 
-static void begin_named_condition(
-	struct lexer *lexer, bool wanted, struct span text, struct source_position at)
+static void begin_named_condition(struct lexer *lexer, bool wanted, struct span text,
+				  struct source_position at)
 {
 	struct span name = take_word(&text);
 	if (!name.len)
 		complain(lexer, "bad-define-name", at,
-			SPAN_OF("a name is missing after this directive"));
+			 SPAN_OF("a name is missing after this directive"));
 	else
 		note_asked(lexer, name, at);
 	begin_condition(lexer, (preprocess_find(lexer, name) != NULL) == wanted, name, at);
@@ -540,7 +553,8 @@ bool preprocess_is_conditional(struct span line)
 	struct span rest;
 	size_t indent;
 	return find_directive(directive_word(line, &indent, &rest), &directive) &&
-	       ((directive >= DIRECTIVE_IFDEF && directive <= DIRECTIVE_ENDIF) || directive >= DIRECTIVE_INCLUDE);
+	       ((directive >= DIRECTIVE_IFDEF && directive <= DIRECTIVE_ENDIF) ||
+		directive >= DIRECTIVE_INCLUDE);
 }
 
 bool preprocess_directive(struct lexer *lexer, struct span line, struct source_position at)
@@ -578,14 +592,14 @@ void preprocess_option(struct lexer *lexer, const struct script_define *define)
 	case DEFINE_NAME:
 		if (check_name(lexer, span_slice(define->text, 0, equals), nowhere))
 			preprocess_define(lexer, span_slice(define->text, 0, equals),
-				span_slice(define->text, equals + 1, define->text.len), true,
-				nowhere);
+					  span_slice(define->text, equals + 1, define->text.len),
+					  true, nowhere);
 		break;
 	case DEFINE_SUBST:
 	case DEFINE_SUBSTDEF:
 	case DEFINE_SUBSTDEFS:
 		define_subst(lexer, define->text, define->kind != DEFINE_SUBST,
-			define->kind == DEFINE_SUBSTDEFS, nowhere);
+			     define->kind == DEFINE_SUBSTDEFS, nowhere);
 		break;
 	}
 }
@@ -649,8 +663,8 @@ static bool is_open(const struct lexer *lexer, const char *path)
 }
 
 /* As given, then relative to the including file. */
-static bool open_included(
-	struct lexer *lexer, struct span name, const struct source_file **out_file)
+static bool open_included(struct lexer *lexer, struct span name,
+			  const struct source_file **out_file)
 {
 	if (preprocess_open(lexer, name, out_file))
 		return true;
@@ -664,25 +678,25 @@ static bool open_included(
 	return path.len && preprocess_open(lexer, joined, out_file);
 }
 
-static void include_pattern(
-	struct lexer *lexer, struct span name, bool must_exist, struct source_position at)
+static void include_pattern(struct lexer *lexer, struct span name, bool must_exist,
+			    struct source_position at)
 {
 	glob_t found = { 0 };
 	char *pattern = arena_string(lexer->arena, name);
 	if (pattern && glob(pattern, 0, NULL, &found) == 0) {
 		/* The last one pushed is read first. */
 		for (size_t i = found.gl_pathc; i > 0; i--)
-			preprocess_include(
-				lexer, span_from(found.gl_pathv[i - 1]), true, false, at);
+			preprocess_include(lexer, span_from(found.gl_pathv[i - 1]), true, false,
+					   at);
 	} else if (must_exist) {
 		complain(lexer, "no-file", at,
-			arena_printf(lexer->arena, "no file matches %.*s", SPAN_ARGS(name)));
+			 arena_printf(lexer->arena, "no file matches %.*s", SPAN_ARGS(name)));
 	}
 	globfree(&found);
 }
 
 void preprocess_include(struct lexer *lexer, struct span name, bool must_exist, bool is_pattern,
-	struct source_position at)
+			struct source_position at)
 {
 	const struct source_file *file;
 	name = subst_apply(lexer, arena_copy(lexer->arena, name));
@@ -692,19 +706,19 @@ void preprocess_include(struct lexer *lexer, struct span name, bool must_exist, 
 	}
 	if (include_depth(lexer) >= INCLUDE_DEPTH_MAX) {
 		complain(lexer, "include-depth", at,
-			SPAN_OF("files are included too deep; does one include itself?"));
+			 SPAN_OF("files are included too deep; does one include itself?"));
 		return;
 	}
 	if (!open_included(lexer, name, &file)) {
 		if (must_exist)
 			complain(lexer, "no-file", at,
-				arena_printf(lexer->arena, "cannot read %.*s: %s", SPAN_ARGS(name),
-					strerror(errno)));
+				 arena_printf(lexer->arena, "cannot read %.*s: %s", SPAN_ARGS(name),
+					      strerror(errno)));
 		return;
 	}
 	if (is_open(lexer, file->path)) {
 		complain(lexer, "include-depth", at,
-			arena_printf(lexer->arena, "%s includes itself", file->path));
+			 arena_printf(lexer->arena, "%s includes itself", file->path));
 		return;
 	}
 	lexer->source->text_bytes += file->text.len;

@@ -36,8 +36,8 @@ static void add(struct tables *tables, const char *module, const void *rows, uin
 	tables->at[tables->count++] = (struct table){ module, rows, count };
 }
 
-void script_register_functions(
-	const char *module, const struct script_function *rows, uint32_t count)
+void script_register_functions(const char *module, const struct script_function *rows,
+			       uint32_t count)
 {
 	add(&registry.functions, module, rows, count);
 }
@@ -47,8 +47,8 @@ void script_register_variables(const char *module, const struct variable_row *ro
 	add(&registry.variables, module, rows, count);
 }
 
-void script_register_transforms(
-	const char *module, const struct transform_row *rows, uint32_t count)
+void script_register_transforms(const char *module, const struct transform_row *rows,
+				uint32_t count)
 {
 	add(&registry.transforms, module, rows, count);
 }
@@ -66,8 +66,8 @@ void script_registry_clear(void)
 
 /* ---- walking -------------------------------------------------------------------------------- */
 
-static const void *row_at(
-	const struct tables *tables, unsigned i, size_t size, const char **out_module)
+static const void *row_at(const struct tables *tables, unsigned i, size_t size,
+			  const char **out_module)
 {
 	for (unsigned t = 0; t < tables->count; t++) {
 		const struct table *table = &tables->at[t];
@@ -122,15 +122,15 @@ static bool is_named(const char *name, struct span text)
 	return span_equal(span_from(name), text);
 }
 
-const struct script_function *script_function_find(
-	struct span name, unsigned arity, const char **out_module)
+const struct script_function *script_function_find(struct span name, unsigned arity,
+						   const char **out_module)
 {
 	for (unsigned t = 0; t < registry.functions.count; t++) {
 		const struct table *table = &registry.functions.at[t];
 		const struct script_function *rows = table->rows;
 		for (uint32_t i = 0; i < table->count; i++) {
-			if (!is_named(rows[i].name, name) || arity > rows[i].args.count
-				|| arity < script_function_least_args(&rows[i]))
+			if (!is_named(rows[i].name, name) || arity > rows[i].args.count ||
+			    arity < script_function_least_args(&rows[i]))
 				continue;
 			if (out_module)
 				*out_module = table->module;
@@ -183,17 +183,16 @@ const struct variable_row *script_variable_find(struct span name, const char **o
 	return declared;
 }
 
-const struct transform_row *script_transform_find(
-	struct span class_name, struct span name, const char **out_module)
+const struct transform_row *script_transform_find(struct span class_name, struct span name,
+						  const char **out_module)
 {
 	const struct transform_row *declared = NULL;
 	for (unsigned t = 0; t < registry.transforms.count; t++) {
 		const struct table *table = &registry.transforms.at[t];
 		const struct transform_row *rows = table->rows;
 		for (uint32_t i = 0; i < table->count; i++) {
-			if (!is_named(rows[i].class_name, class_name)
-				|| !is_named(rows[i].name, name)
-				|| (declared && rows[i].provided_by))
+			if (!is_named(rows[i].class_name, class_name) ||
+			    !is_named(rows[i].name, name) || (declared && rows[i].provided_by))
 				continue;
 			declared = &rows[i];
 			if (out_module)

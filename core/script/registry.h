@@ -11,11 +11,11 @@
 enum flag_kind { FLAG_KIND_NONE, FLAG_KIND_MESSAGE /* flags */, FLAG_KIND_AVP /* avpflags */ };
 
 /* Rows are borrowed for the life of the process. */
-void script_register_functions(
-	const char *module, const struct script_function *rows, uint32_t count);
+void script_register_functions(const char *module, const struct script_function *rows,
+			       uint32_t count);
 void script_register_variables(const char *module, const struct variable_row *rows, uint32_t count);
-void script_register_transforms(
-	const char *module, const struct transform_row *rows, uint32_t count);
+void script_register_transforms(const char *module, const struct transform_row *rows,
+				uint32_t count);
 /* An event route that the module runs; a name that ends in ':' is a prefix. */
 void script_register_event(const char *module, const char *name, enum route_kind kind);
 /* Forgets everything: tests. */
@@ -23,8 +23,8 @@ void script_registry_clear(void);
 
 /* The first registered function of this name that takes `arity` arguments; NULL when there is none.
  * `out_module` may be NULL. */
-const struct script_function *script_function_find(
-	struct span name, unsigned arity, const char **out_module);
+const struct script_function *script_function_find(struct span name, unsigned arity,
+						   const char **out_module);
 /* The first one of this name with any number of arguments. */
 const struct script_function *script_function_named(struct span name, const char **out_module);
 /* Fewest arguments that a function takes; the most are `f->args.count`. */
@@ -32,8 +32,8 @@ unsigned script_function_least_args(const struct script_function *f);
 
 /* A row that works is preferred to one that only says which module provides it. */
 const struct variable_row *script_variable_find(struct span name, const char **out_module);
-const struct transform_row *script_transform_find(
-	struct span class_name, struct span name, const char **out_module);
+const struct transform_row *script_transform_find(struct span class_name, struct span name,
+						  const char **out_module);
 /* True with the kind when a module announced this event route (or a prefix of it). */
 bool script_event_find(struct span name, enum route_kind *out_kind);
 

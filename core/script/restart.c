@@ -48,12 +48,13 @@ void restart_compare(const struct script_source *source, struct diagnostics *dia
 			continue;
 		}
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "needs-restart", note->at,
-			"`%.*s` differs from the running server and needs a restart", SPAN_ARGS(note->text));
+			       "`%.*s` differs from the running server and needs a restart",
+			       SPAN_ARGS(note->text));
 	}
 	for (struct setting_note *note = started_with; note; note = note->next)
 		if (!note->is_known)
 			diagnostic_add(diagnostics, SEVERITY_WARNING, "needs-restart",
-				(struct source_position){ 0 },
-				"`%.*s` is gone from the file, but stays until a restart",
-				SPAN_ARGS(note->text));
+				       (struct source_position){ 0 },
+				       "`%.*s` is gone from the file, but stays until a restart",
+				       SPAN_ARGS(note->text));
 }

@@ -7,22 +7,22 @@
 
 /* What kind of route is running: bits, so that tables can say where something is allowed. */
 enum route_kind {
-	ROUTE_REQUEST = 1u << 0,        /* request_route, route[X] when called from there */
-	ROUTE_REPLY = 1u << 1,          /* reply_route / onreply_route: every reply, before tm */
-	ROUTE_TM_REPLY = 1u << 2,       /* onreply_route[X] armed by t_on_reply */
+	ROUTE_REQUEST = 1u << 0,  /* request_route, route[X] when called from there */
+	ROUTE_REPLY = 1u << 1,    /* reply_route / onreply_route: every reply, before tm */
+	ROUTE_TM_REPLY = 1u << 2, /* onreply_route[X] armed by t_on_reply */
 	ROUTE_FAILURE = 1u << 3,
 	ROUTE_BRANCH = 1u << 4,
 	ROUTE_BRANCH_FAILURE = 1u << 5, /* event_route[tm:branch-failure:X] */
 	ROUTE_ONSEND = 1u << 6,
-	ROUTE_LOCAL = 1u << 7,          /* event_route[tm:local-request] */
-	ROUTE_EVENT = 1u << 8,          /* other event routes */
+	ROUTE_LOCAL = 1u << 7, /* event_route[tm:local-request] */
+	ROUTE_EVENT = 1u << 8, /* other event routes */
 };
-#define IN_REQUEST ROUTE_REQUEST
-#define IN_ANY_REPLY (ROUTE_REPLY | ROUTE_TM_REPLY)
-#define IN_FAILURE ROUTE_FAILURE
-#define IN_BRANCH ROUTE_BRANCH
-#define IN_ONSEND ROUTE_ONSEND
-#define IN_ANY 0xffffu
+#define IN_REQUEST        ROUTE_REQUEST
+#define IN_ANY_REPLY      (ROUTE_REPLY | ROUTE_TM_REPLY)
+#define IN_FAILURE        ROUTE_FAILURE
+#define IN_BRANCH         ROUTE_BRANCH
+#define IN_ONSEND         ROUTE_ONSEND
+#define IN_ANY            0xffffu
 #define IN_ALL_BUT_ONSEND (IN_ANY & ~(unsigned)ROUTE_ONSEND)
 
 struct image; /* a compiled script, in shared memory; see image.h */
@@ -32,22 +32,23 @@ enum { SCRIPT_TRUE = 1, SCRIPT_FALSE = -1, SCRIPT_STOP = 0 };
 
 /* One execution of a route. Lives on the fiber's stack. */
 struct script_run {
-	struct message *msg;       /* never NULL: events without a message get a faked request */
+	struct message *msg; /* never NULL: events without a message get a faked request */
 	enum route_kind kind;
 	struct arena *arena;       /* msg->arena: temporaries of this run */
 	const struct image *image; /* stays valid until the run ends */
 	int32_t return_code;       /* $rc */
 	bool dropped;              /* drop was executed */
 	bool exited;               /* exit, return 0 or a handler's 0 ended the script */
-	void *event;               /* data of the event for variables of its module ($shtrecord, $dlg_ctx …) */
-	struct script_state *state; /* $var and private parts of the machine; made by script_run_init */
+	void *event; /* data of the event for variables of its module ($shtrecord, $dlg_ctx …) */
+	struct script_state
+		*state; /* $var and private parts of the machine; made by script_run_init */
 	struct outgoing *outgoing; /* ROUTE_ONSEND, ROUTE_BRANCH: where it is going */
 };
 
 /* Prepares a run of the current image; false when memory is exhausted. Runs that belong to one
  * event (branch routes inside t_relay) share `parent`'s $var; else `parent` is NULL. */
-[[nodiscard]] bool script_run_init(struct script_run *run, struct message *msg, enum route_kind kind,
-	const struct script_run *parent);
+[[nodiscard]] bool script_run_init(struct script_run *run, struct message *msg,
+				   enum route_kind kind, const struct script_run *parent);
 
 /* Routes are found by kind and name once per image; a number 0 means "there is none".
  * `name` is "" for the main request_route, reply_route and onsend_route. */
@@ -73,7 +74,8 @@ struct message *script_faked_request(struct arena *arena);
 struct script_function {
 	const char *name;
 	int (*call)(struct script_run *run, const void *args); /* made by SCRIPT_HANDLER */
-	struct field_table args; /* positional; FIELD offsets point into the handler's args struct */
+	struct field_table
+		args; /* positional; FIELD offsets point into the handler's args struct */
 	uint32_t args_size;
 	uint32_t contexts; /* enum route_kind bits */
 	const char *doc;

@@ -42,8 +42,8 @@ static bool add_name(struct names *names, uint8_t kind, struct span name)
 	return true;
 }
 
-static uint32_t find_name(
-	const struct script_var_name *at, uint32_t count, uint8_t kind, struct span name)
+static uint32_t find_name(const struct script_var_name *at, uint32_t count, uint8_t kind,
+			  struct span name)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (at[i].kind == kind && span_equal(at[i].name, name))
@@ -88,9 +88,8 @@ unsigned script_var_slot(enum script_var_kind kind, struct span name)
 		return found;
 	if (is_building)
 		return add_name(&image_names, (uint8_t)kind, name) ? image_names.count - 1 : 0;
-	if (image
-		&& (found = find_name(image->vars, image->var_count, (uint8_t)kind, name))
-			!= UINT32_MAX)
+	if (image &&
+	    (found = find_name(image->vars, image->var_count, (uint8_t)kind, name)) != UINT32_MAX)
 		return found;
 	found = find_name(runtime_names.at, runtime_names.count, (uint8_t)kind, name);
 	if (found == UINT32_MAX && add_name(&runtime_names, (uint8_t)kind, name))
@@ -164,12 +163,13 @@ bool script_var_set(struct script_run *run, unsigned slot, const struct value *v
 		unsigned room = index + 16;
 		if (!series && run->image && run->image->var_count > room)
 			room = run->image->var_count;
-		struct script_var *grown = arena_grow(vars->arena, vars->slots[series],
-			vars->counts[series] * sizeof(*grown), room * sizeof(*grown));
+		struct script_var *grown =
+			arena_grow(vars->arena, vars->slots[series],
+				   vars->counts[series] * sizeof(*grown), room * sizeof(*grown));
 		if (!grown)
 			return false;
 		memset(grown + vars->counts[series], 0,
-			(room - vars->counts[series]) * sizeof(*grown));
+		       (room - vars->counts[series]) * sizeof(*grown));
 		vars->slots[series] = grown;
 		vars->counts[series] = room;
 	}

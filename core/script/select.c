@@ -28,7 +28,7 @@
 static bool is_step_char(int c)
 {
 	return c >= 0 && (ascii_is_alpha((char)c) || ascii_is_digit((char)c) || c == '_' ||
-		c == '-' || c == '%');
+			  c == '-' || c == '%');
 }
 
 static bool read_bracket(struct span inside, struct select_step *step)
@@ -61,7 +61,7 @@ bool select_path_parse(struct span text, struct select_path *out_path)
 		if (i < text.len && text.at[i] == '[') {
 			size_t end = span_find(text, ']', i);
 			if (end == text.len ||
-				!read_bracket(span_slice(text, i + 1, end - i - 1), step))
+			    !read_bracket(span_slice(text, i + 1, end - i - 1), step))
 				return false;
 			i = end + 1;
 		}
@@ -165,7 +165,7 @@ static bool walk_address(struct walk *walk, const struct name_addr *address, str
 		return walk_params(walk, address->params, out);
 	if (next_is(walk, "instance"))
 		return !name_addr_param(address, SPAN_OF("+sip.instance"), &param) ||
-			give_text(out, param.value);
+		       give_text(out, param.value);
 	/* expires, q, received, method, dialog_cookie ("did") */
 	struct span name = next_is(walk, "dialog_cookie") ? SPAN_OF("did") : walk->step->name;
 	return !name_addr_param(address, name, &param) || give_text(out, param.value);
@@ -173,12 +173,12 @@ static bool walk_address(struct walk *walk, const struct name_addr *address, str
 
 /* The index-th address of a list header; negative from the end. */
 static bool address_at(const struct message *msg, enum sip_header_id id, int index,
-	struct name_addr *out)
+		       struct name_addr *out)
 {
 	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int seen = 0;
-		for (const struct sip_header *h = message_header(msg,
-			id); h; h = message_next_header(msg, h)) {
+		for (const struct sip_header *h = message_header(msg, id); h;
+		     h = message_next_header(msg, h)) {
 			struct span rest = sip_header_value(msg->bytes, h);
 			while (name_addr_next(&rest, out) == LIST_ITEM) {
 				if (pass && seen == index)
@@ -200,13 +200,13 @@ static bool walk_list(struct walk *walk, enum sip_header_id id, int index, struc
 	if (!walk->left && index == 0)
 		return give_text(out, message_value(walk->run->msg, id));
 	return !address_at(walk->run->msg, id, index, &address) ||
-		walk_address(walk, &address, out);
+	       walk_address(walk, &address, out);
 }
 
 /* ---- roots ----------------------------------------------------------------------------------- */
 
 static bool root_address(struct walk *walk, const struct select_step *root, intptr_t id,
-	struct value *out)
+			 struct value *out)
 {
 	return walk_list(walk, (enum sip_header_id)id, root->has_index ? root->index : 0, out);
 }
@@ -214,7 +214,7 @@ static bool root_address(struct walk *walk, const struct select_step *root, intp
 enum { URI_CURRENT, URI_DESTINATION, URI_NEXT_HOP };
 
 static bool root_uri(struct walk *walk, const struct select_step *root, intptr_t which,
-	struct value *out)
+		     struct value *out)
 {
 	const struct message *msg = walk->run->msg;
 	struct span uri = msg->target.dst_uri;
@@ -231,8 +231,8 @@ static bool via_at(const struct message *msg, int number, struct sip_via *out_vi
 		return false;
 	for (int pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int seen = 0;
-		for (const struct sip_header *h = message_header(msg,
-			HEADER_VIA); h; h = message_next_header(msg, h)) {
+		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
+		     h = message_next_header(msg, h)) {
 			struct span rest = sip_header_value(msg->bytes, h);
 			while (via_next(&rest, out_via) == LIST_ITEM) {
 				if (pass && seen == index)
@@ -249,7 +249,7 @@ static bool via_at(const struct message *msg, int number, struct sip_via *out_vi
 }
 
 static bool root_via(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		     struct value *out)
 {
 	struct sip_via via;
 	struct param param;
@@ -278,7 +278,7 @@ static bool root_via(struct walk *walk, const struct select_step *root, intptr_t
 }
 
 static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		      struct value *out)
 {
 	struct cseq cseq;
 	struct span value = message_value(walk->run->msg, HEADER_CSEQ);
@@ -289,14 +289,14 @@ static bool root_cseq(struct walk *walk, const struct select_step *root, intptr_
 
 /* authorization[realm].part: the credentials for a realm; without a realm there are none. */
 static bool root_credentials(struct walk *walk, const struct select_step *root, intptr_t id,
-	struct value *out)
+			     struct value *out)
 {
 	const struct message *msg = walk->run->msg;
 	struct auth_params auth;
 	const struct sip_header *h = message_header(msg, (enum sip_header_id)id);
 	for (; h; h = message_next_header(msg, h))
-		if (auth_parse(sip_header_value(msg->bytes, h), &auth) &&
-			root->key.at && span_equal(auth.realm, root->key))
+		if (auth_parse(sip_header_value(msg->bytes, h), &auth) && root->key.at &&
+		    span_equal(auth.realm, root->key))
 			break;
 	if (!h)
 		return true;
@@ -379,7 +379,7 @@ static bool items_next(struct items *items, struct span *out_item)
 			if (out_item->len)
 				return true;
 		items->header = sip_header_named(items->msg->index, items->msg->bytes, items->name,
-			items->header);
+						 items->header);
 		if (items->header)
 			items->rest = sip_header_value(items->msg->bytes, items->header);
 	}
@@ -389,15 +389,16 @@ static bool items_next(struct items *items, struct span *out_item)
 static struct items items_of(const struct message *msg, const struct sip_header *header)
 {
 	return (struct items){
-		.msg = msg, .header = header, .name = sip_header_name(msg->bytes, header),
+		.msg = msg,
+		.header = header,
+		.name = sip_header_name(msg->bytes, header),
 		.rest = sip_header_value(msg->bytes, header),
 	};
 }
 
 /* The header that the path names: hf_value.x_name, hf_value["X-Name"]; NULL when there is none. */
 static const struct sip_header *header_of_path(struct walk *walk, const struct select_step *root,
-	int *out_index,
-	bool *out_has_index)
+					       int *out_index, bool *out_has_index)
 {
 	if (root->key.at) {
 		walk->step--;
@@ -417,8 +418,8 @@ static bool walk_item(struct walk *walk, struct span item, struct value *out)
 	if (!walk->left)
 		return give_text(out, item);
 	if (next_is(walk, "name") && name_addr_parse(item, &address))
-		return give_text(out, quoted_inside(address.display.at ?
-			address.display : SPAN_OF("")));
+		return give_text(out,
+				 quoted_inside(address.display.at ? address.display : SPAN_OF("")));
 	if (name_addr_parse(item, &address))
 		return walk_address(walk, &address, out);
 	if (!value_params_parse(item, &parts))
@@ -429,7 +430,7 @@ static bool walk_item(struct walk *walk, struct span item, struct value *out)
 /* hf_value.hdr[n]: the n-th item, from 1, over all headers of that name; without number all of
  * them. */
 static bool root_value(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		       struct value *out)
 {
 	int number;
 	bool has_number;
@@ -462,7 +463,7 @@ static bool root_value(struct walk *walk, const struct select_step *root, intptr
 
 /* hf_value2.hdr: the value of the first header of that name. */
 static bool root_value2(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+			struct value *out)
 {
 	int number;
 	bool has_number;
@@ -472,7 +473,7 @@ static bool root_value2(struct walk *walk, const struct select_step *root, intpt
 
 /* msg.header["X-Name"]; other paths below msg exist for no header. */
 static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		     struct value *out)
 {
 	int number;
 	if (!(next_is(walk, "header") || next_is(walk, "hdr")) || !walk->step->key.at)
@@ -484,7 +485,7 @@ static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t
 /* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value.
  * */
 static bool root_exists(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+			struct value *out)
 {
 	int number;
 	bool has_number, found = false;
@@ -503,7 +504,7 @@ static bool root_exists(struct walk *walk, const struct select_step *root, intpt
 enum { END_SOURCE, END_LOCAL, END_RECEIVED };
 
 static bool root_end(struct walk *walk, const struct select_step *root, intptr_t which,
-	struct value *out)
+		     struct value *out)
 {
 	const struct received *from = &walk->run->msg->from;
 	const struct end_point *at = which == END_SOURCE ? &from->source : &from->local;
@@ -512,7 +513,7 @@ static bool root_end(struct walk *walk, const struct select_step *root, intptr_t
 		return give_printed(walk->run, out, at->port);
 	if (next_is(walk, "proto"))
 		return give_text(out,
-			span_from(transport_name_lower((enum transport)at->transport)));
+				 span_from(transport_name_lower((enum transport)at->transport)));
 	if (next_is(walk, "proto_ip_port")) {
 		end_point_write(&w, at);
 	} else if (next_is(walk, "ip_port")) {
@@ -525,13 +526,13 @@ static bool root_end(struct walk *walk, const struct select_step *root, intptr_t
 }
 
 static bool root_method(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+			struct value *out)
 {
 	return give_text(out, message_method_name(walk->run->msg));
 }
 
 static bool root_event(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		       struct value *out)
 {
 	struct value_params event;
 	struct span value = message_value(walk->run->msg, HEADER_EVENT);
@@ -539,14 +540,14 @@ static bool root_event(struct walk *walk, const struct select_step *root, intptr
 }
 
 static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		     struct value *out)
 {
 	struct writer w = writer_in_arena(walk->run->arena, 64);
 	if (next_is(walk, "pid")) {
 		writer_int(&w, getpid());
 	} else if (next_is(walk, "unique")) {
 		writer_printf(&w, "%08x-%x-%08x", (unsigned)clock_wall_s(), (unsigned)getpid(),
-			(unsigned)random_uint64());
+			      (unsigned)random_uint64());
 	} else if (next_is(walk, "now")) {
 		time_t now = (time_t)clock_wall_s();
 		struct tm parts;
@@ -556,8 +557,8 @@ static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t
 		if (!walk->left) {
 			writer_int(&w, (int64_t)now);
 		} else if (is_local ? localtime_r(&now, &parts) : gmtime_r(&now, &parts)) {
-			size_t len = strftime(buffer, sizeof(buffer), "%a %b %e %H:%M:%S %Y",
-				&parts);
+			size_t len =
+				strftime(buffer, sizeof(buffer), "%a %b %e %H:%M:%S %Y", &parts);
 			writer_bytes(&w, buffer, len);
 		}
 	}
@@ -565,7 +566,7 @@ static bool root_sys(struct walk *walk, const struct select_step *root, intptr_t
 }
 
 static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+		     struct value *out)
 {
 	if (walk->left < 2)
 		return true;
@@ -574,7 +575,7 @@ static bool root_cfg(struct walk *walk, const struct select_step *root, intptr_t
 }
 
 static bool root_nothing(struct walk *walk, const struct select_step *root, intptr_t unused,
-	struct value *out)
+			 struct value *out)
 {
 	return true;
 }
@@ -587,22 +588,33 @@ static const struct root {
 	const char *provided_by;
 	const char *steps; /* names that may follow, separated by blanks; NULL: any */
 } roots[] = {
-	{ "contact", root_address, HEADER_CONTACT, NULL, "expires instance method name params p q received uri nameaddr" },
-	{ "m", root_address, HEADER_CONTACT, NULL, "expires instance method name params p q received uri nameaddr" },
+	{ "contact", root_address, HEADER_CONTACT, NULL,
+	  "expires instance method name params p q received uri nameaddr" },
+	{ "m", root_address, HEADER_CONTACT, NULL,
+	  "expires instance method name params p q received uri nameaddr" },
 	{ "from", root_address, HEADER_FROM, NULL, "name params p tag uri nameaddr" },
 	{ "f", root_address, HEADER_FROM, NULL, "name params p tag uri nameaddr" },
 	{ "to", root_address, HEADER_TO, NULL, "name params p tag uri nameaddr" },
 	{ "t", root_address, HEADER_TO, NULL, "name params p tag uri nameaddr" },
-	{ "record_route", root_address, HEADER_RECORD_ROUTE, NULL, "name params p uri nameaddr dialog_cookie" },
-	{ "rr", root_address, HEADER_RECORD_ROUTE, NULL, "name params p uri nameaddr dialog_cookie" },
-	{ "ruri", root_uri, URI_CURRENT, NULL, "host hostport params port pwd type user transport" },
-	{ "dst_uri", root_uri, URI_DESTINATION, NULL, "host hostport params port pwd type user transport" },
-	{ "next_hop", root_uri, URI_NEXT_HOP, NULL, "host hostport params port pwd type user transport src_ip" },
-	{ "via", root_via, 0, NULL, "alias branch comment host i name params port received rport transport version" },
-	{ "v", root_via, 0, NULL, "alias branch comment host i name params port received rport transport version" },
+	{ "record_route", root_address, HEADER_RECORD_ROUTE, NULL,
+	  "name params p uri nameaddr dialog_cookie" },
+	{ "rr", root_address, HEADER_RECORD_ROUTE, NULL,
+	  "name params p uri nameaddr dialog_cookie" },
+	{ "ruri", root_uri, URI_CURRENT, NULL,
+	  "host hostport params port pwd type user transport" },
+	{ "dst_uri", root_uri, URI_DESTINATION, NULL,
+	  "host hostport params port pwd type user transport" },
+	{ "next_hop", root_uri, URI_NEXT_HOP, NULL,
+	  "host hostport params port pwd type user transport src_ip" },
+	{ "via", root_via, 0, NULL,
+	  "alias branch comment host i name params port received rport transport version" },
+	{ "v", root_via, 0, NULL,
+	  "alias branch comment host i name params port received rport transport version" },
 	{ "cseq", root_cseq, 0, NULL, "method num" },
-	{ "authorization", root_credentials, HEADER_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
-	{ "proxy_authorization", root_credentials, HEADER_PROXY_AUTHORIZATION, NULL, "algorithm cnonce nc nonce opaque qop realm response uri username" },
+	{ "authorization", root_credentials, HEADER_AUTHORIZATION, NULL,
+	  "algorithm cnonce nc nonce opaque qop realm response uri username" },
+	{ "proxy_authorization", root_credentials, HEADER_PROXY_AUTHORIZATION, NULL,
+	  "algorithm cnonce nc nonce opaque qop realm response uri username" },
 	{ "msg", root_msg, 0, NULL, NULL },
 	{ "hf_value", root_value, 0, NULL, NULL },
 	{ "hf_value2", root_value2, 0, NULL, NULL },
@@ -636,13 +648,12 @@ const char *select_path_check(const struct select_path *path)
 	const struct root *root = find_root(path);
 	if (!root) {
 		snprintf(sentence, sizeof(sentence), "there is no select \"%.*s\"",
-			SPAN_ARGS(path->steps[0].name));
+			 SPAN_ARGS(path->steps[0].name));
 		return sentence;
 	}
 	if (root->provided_by) {
 		snprintf(sentence, sizeof(sentence), "module \"%s\" provides the select \"%s\"",
-			root->provided_by,
-			root->name);
+			 root->provided_by, root->name);
 		return sentence;
 	}
 	if (path->count < 2 || !root->steps)
@@ -652,7 +663,7 @@ const char *select_path_check(const struct select_path *path)
 		if (known.len && span_equal(known, path->steps[1].name))
 			return NULL;
 	snprintf(sentence, sizeof(sentence), "the select \"%s\" has no \"%.*s\"", root->name,
-		SPAN_ARGS(path->steps[1].name));
+		 SPAN_ARGS(path->steps[1].name));
 	return sentence;
 }
 

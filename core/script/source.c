@@ -3,8 +3,9 @@
 #include "core/script/grammar.tab.h"
 #include "core/script/parser.h"
 
-static struct script_limits limits = { .max_while_loops = 100, .max_recursive_level = 256,
-	.phone2tel = true };
+static struct script_limits limits = { .max_while_loops = 100,
+				       .max_recursive_level = 256,
+				       .phone2tel = true };
 
 void script_configure(const struct script_limits *wanted)
 {
@@ -25,11 +26,11 @@ static bool open_top(struct parser *parser, const struct script_options *options
 		if (!made)
 			return false;
 		*made = (struct source_file){ options->path ? options->path : "<text>",
-			options->text };
+					      options->text };
 		file = made;
 	} else if (!preprocess_open(lexer, span_from(options->path), &file)) {
 		diagnostic_add(parser->diagnostics, SEVERITY_ERROR, "no-file",
-			(struct source_position){ 0 }, "cannot read %s: %m", options->path);
+			       (struct source_position){ 0 }, "cannot read %s: %m", options->path);
 		return false;
 	}
 	parser->source->text_bytes += file->text.len;
@@ -37,7 +38,8 @@ static bool open_top(struct parser *parser, const struct script_options *options
 }
 
 struct script_source *script_read(const struct script_options *options,
-	const struct config_actions *actions, struct arena *arena, struct diagnostics *diagnostics)
+				  const struct config_actions *actions, struct arena *arena,
+				  struct diagnostics *diagnostics)
 {
 	struct parser *parser = ARENA_NEW(arena, struct parser);
 	struct script_source *source = ARENA_NEW(arena, struct script_source);

@@ -27,7 +27,7 @@ bool script_var_name_at(unsigned i, enum script_var_kind *out_kind, struct span 
 
 /* ---- where the script stands ---------------------------------------------------------------- */
 struct script_place {
-	const char *file;  /* NULL when nothing runs */
+	const char *file; /* NULL when nothing runs */
 	unsigned line;
 	struct span route; /* "RELAY", "request_route" …: as `$cfg(route)` shows it */
 	enum route_kind kind;
@@ -45,10 +45,10 @@ struct script_vars {
 
 /* A route that waits for one that it called. */
 struct script_frame {
-	uint32_t pc;       /* instruction being executed */
-	uint32_t route;    /* index in the image */
-	uint32_t base;     /* its first register */
-	uint8_t result;    /* register of the caller that takes the result */
+	uint32_t pc;    /* instruction being executed */
+	uint32_t route; /* index in the image */
+	uint32_t base;  /* its first register */
+	uint8_t result; /* register of the caller that takes the result */
 };
 
 struct script_state {

@@ -31,7 +31,7 @@ static bool cut(struct arena *arena, struct span *text, char separator, struct s
 }
 
 const char *subst_add(struct lexer *lexer, struct span text, bool is_define, struct span *out_name,
-	struct span *out_value)
+		      struct span *out_value)
 {
 	struct span pattern, replacement;
 	int flags = REG_EXTENDED;
@@ -40,8 +40,8 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define, str
 		return "it is too short";
 	char separator = text.at[0];
 	text = span_slice(text, 1, text.len);
-	if (!cut(lexer->arena, &text, separator, &pattern)
-		|| !cut(lexer->arena, &text, separator, &replacement))
+	if (!cut(lexer->arena, &text, separator, &pattern) ||
+	    !cut(lexer->arena, &text, separator, &replacement))
 		return "a separator is missing";
 	if (pattern.len == 0)
 		return "the pattern is empty";
@@ -71,8 +71,8 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define, str
 	return NULL;
 }
 
-static void write_replacement(
-	struct writer *w, struct span replacement, const char *text, const regmatch_t *groups)
+static void write_replacement(struct writer *w, struct span replacement, const char *text,
+			      const regmatch_t *groups)
 {
 	for (size_t i = 0; i < replacement.len; i++) {
 		char c = replacement.at[i];
@@ -80,7 +80,7 @@ static void write_replacement(
 			const regmatch_t *group = &groups[replacement.at[++i] - '0'];
 			if (group->rm_so >= 0)
 				writer_bytes(w, text + group->rm_so,
-					(size_t)(group->rm_eo - group->rm_so));
+					     (size_t)(group->rm_eo - group->rm_so));
 		} else if (c == '\\' && i + 1 < replacement.len && replacement.at[i + 1] == '\\') {
 			writer_char(w, replacement.at[++i]);
 		} else {
@@ -130,8 +130,8 @@ struct span subst_apply(struct lexer *lexer, struct span text)
 	for (unsigned round = 0; changed && round < 4; round++) {
 		changed = false;
 		for (struct string_subst *subst = lexer->substs; subst; subst = subst->next) {
-			if (subst->is_define && !subst->is_applied
-				&& apply_one(lexer, subst, &zero_terminated))
+			if (subst->is_define && !subst->is_applied &&
+			    apply_one(lexer, subst, &zero_terminated))
 				subst->is_applied = changed = true;
 		}
 	}

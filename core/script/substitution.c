@@ -57,17 +57,10 @@ static bool read_flags(struct span text, unsigned *pattern_flags, bool *is_globa
 	*pattern_flags = PATTERN_NEWLINE;
 	for (size_t i = 0; i < text.len; i++) {
 		switch (text.at[i]) {
-		case 'i':
-			*pattern_flags |= PATTERN_IGNORE_CASE;
-			break;
-		case 'g':
-			*is_global = true;
-			break;
-		case 's':
-			*pattern_flags &= ~(unsigned)PATTERN_NEWLINE;
-			break;
-		default:
-			return false;
+		case 'i': *pattern_flags |= PATTERN_IGNORE_CASE; break;
+		case 'g': *is_global = true; break;
+		case 's': *pattern_flags &= ~(unsigned)PATTERN_NEWLINE; break;
+		default: return false;
 		}
 	}
 	return true;
@@ -81,7 +74,7 @@ static void add_piece(struct substitution *s, struct piece piece)
 
 /* A run of the replacement without backslashes: text, perhaps with variables in it. */
 static bool add_plain(struct substitution *s, struct span text, struct arena *arena,
-	struct span *out_error)
+		      struct span *out_error)
 {
 	if (span_find(text, '$', 0) == text.len) {
 		add_piece(s, (struct piece){ .kind = PIECE_TEXT, .text = text });
@@ -112,7 +105,7 @@ static void add_escape(struct substitution *s, struct span pair)
 }
 
 static bool compile_replacement(struct substitution *s, struct span text, struct arena *arena,
-	struct span *out_error)
+				struct span *out_error)
 {
 	size_t backslashes = 0;
 	for (size_t i = 0; i < text.len; i++)
@@ -136,7 +129,7 @@ static bool compile_replacement(struct substitution *s, struct span text, struct
 }
 
 const struct substitution *substitution_compile(struct span text, struct arena *arena,
-	struct span *out_error)
+						struct span *out_error)
 {
 	struct span rest = arena_copy(arena, span_trim(text));
 	struct substitution *s = ARENA_NEW(arena, struct substitution);
@@ -152,16 +145,18 @@ const struct substitution *substitution_compile(struct span text, struct arena *
 	char delimiter = rest.at[0];
 	rest = span_make(rest.at + 1, rest.len - 1);
 	if (delimiter == '\\' || !take_part(&rest, delimiter, arena, &expression) ||
-		!take_part(&rest, delimiter, arena, &replacement)) {
-		*out_error = arena_printf(arena,
-			"a substitution has the form /expression/replacement/flags: "
-			"there must be three \"%c\"", delimiter);
+	    !take_part(&rest, delimiter, arena, &replacement)) {
+		*out_error =
+			arena_printf(arena,
+				     "a substitution has the form /expression/replacement/flags: "
+				     "there must be three \"%c\"",
+				     delimiter);
 		return NULL;
 	}
 	if (!read_flags(rest, &flags, &s->is_global)) {
-		*out_error = arena_printf(arena,
-			"\"%.*s\": the flags of a substitution are i, g and s",
-			SPAN_ARGS(rest));
+		*out_error =
+			arena_printf(arena, "\"%.*s\": the flags of a substitution are i, g and s",
+				     SPAN_ARGS(rest));
 		return NULL;
 	}
 	s->pattern = pattern_compile(expression, flags, arena, out_error);
@@ -221,20 +216,18 @@ bool substitution_is_global(const struct substitution *s)
 }
 
 static bool write_replacement(struct script_run *run, const struct substitution *s,
-	struct span subject,
-	const struct pattern_match *groups, struct writer *w)
+			      struct span subject, const struct pattern_match *groups,
+			      struct writer *w)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct piece *piece = &s->pieces[i];
 		switch (piece->kind) {
-		case PIECE_TEXT:
-			writer_span(w, piece->text);
-			break;
+		case PIECE_TEXT: writer_span(w, piece->text); break;
 		case PIECE_GROUP: {
 			const struct pattern_match *group = &groups[piece->group];
 			if (group->start <= group->end)
 				writer_bytes(w, subject.at + group->start,
-					group->end - group->start);
+					     group->end - group->start);
 			break;
 		}
 		case PIECE_TEMPLATE:
@@ -247,7 +240,7 @@ static bool write_replacement(struct script_run *run, const struct substitution 
 }
 
 bool substitution_next(struct script_run *run, const struct substitution *s, struct span subject,
-	size_t from, struct pattern_match *out_where, struct span *out_text)
+		       size_t from, struct pattern_match *out_where, struct span *out_text)
 {
 	struct pattern_match groups[PATTERN_MAX_GROUPS];
 	if (!pattern_search(s->pattern, subject, from, groups, PATTERN_MAX_GROUPS))
@@ -261,14 +254,13 @@ bool substitution_next(struct script_run *run, const struct substitution *s, str
 }
 
 unsigned substitution_apply(struct script_run *run, const struct substitution *s,
-	struct span subject,
-	struct writer *w)
+			    struct span subject, struct writer *w)
 {
 	struct pattern_match groups[PATTERN_MAX_GROUPS];
 	size_t done = 0, from = 0;
 	unsigned count = 0;
-	while (from <= subject.len && pattern_search(s->pattern, subject, from, groups,
-		PATTERN_MAX_GROUPS)) {
+	while (from <= subject.len &&
+	       pattern_search(s->pattern, subject, from, groups, PATTERN_MAX_GROUPS)) {
 		writer_bytes(w, subject.at + done, groups[0].start - done);
 		if (!write_replacement(run, s, subject, groups, w))
 			return 0;

@@ -30,10 +30,10 @@ bool template_parse(struct variable_parse *parse, struct span text, struct text_
 	*out = (struct text_template){ .source = text };
 	out->parts = ARENA_ARRAY(parse->arena, struct template_part, most);
 	if (!out->parts || most > MAX_PARTS) {
-		parse->last = diagnostic_add(parse->diagnostics, SEVERITY_ERROR, "bad-text",
-			parse->at,
+		parse->last = diagnostic_add(
+			parse->diagnostics, SEVERITY_ERROR, "bad-text", parse->at,
 			out->parts ? "more than %d variables in one text" : "out of memory",
-				MAX_PARTS / 2);
+			MAX_PARTS / 2);
 		parse->failed = true;
 		return false;
 	}
@@ -78,7 +78,8 @@ bool template_parse(struct variable_parse *parse, struct span text, struct text_
 }
 
 const struct text_template *template_compile(struct span text, struct arena *arena,
-	struct diagnostics *diagnostics, struct source_position at)
+					     struct diagnostics *diagnostics,
+					     struct source_position at)
 {
 	struct span copy = arena_copy(arena, text.at ? text : SPAN_OF(""));
 	struct text_template *t = ARENA_NEW(arena, struct text_template);
@@ -93,7 +94,7 @@ const struct text_template *template_compile(struct span text, struct arena *are
 }
 
 const struct text_template *template_compile_runtime(struct span text, struct arena *arena,
-	struct span *out_error)
+						     struct span *out_error)
 {
 	struct diagnostics diagnostics;
 	diagnostics_init(&diagnostics, arena);
@@ -113,15 +114,9 @@ const struct text_template *template_compile_runtime(struct span text, struct ar
 void value_write(const struct value *value, struct writer *w)
 {
 	switch (value->kind) {
-	case VALUE_NULL:
-		writer_literal(w, "<null>");
-		break;
-	case VALUE_INT:
-		writer_int(w, value->number);
-		break;
-	case VALUE_TEXT:
-		writer_span(w, value->text);
-		break;
+	case VALUE_NULL: writer_literal(w, "<null>"); break;
+	case VALUE_INT: writer_int(w, value->number); break;
+	case VALUE_TEXT: writer_span(w, value->text); break;
 	}
 }
 

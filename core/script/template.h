@@ -6,9 +6,9 @@
 
 struct text_template {
 	struct template_part {
-		struct span text;              /* constant text, when `variable` is NULL */
+		struct span text; /* constant text, when `variable` is NULL */
 		const struct variable_ref *variable;
-	} *parts;
+	} * parts;
 	unsigned count;
 	bool is_constant; /* no variables: parts[0].text is all (or count is 0) */
 	struct span source;
@@ -17,13 +17,15 @@ struct text_template {
 /* Compiles a template that a module got as a setting; memory from `arena`, which must live as long
  * as the server. NULL and a diagnostic on a bad variable; `at` is where the setting stands. */
 const struct text_template *template_compile(struct span text, struct arena *arena,
-	struct diagnostics *diagnostics, struct source_position at);
+					     struct diagnostics *diagnostics,
+					     struct source_position at);
 /* The same for a text that must be exactly one variable: "$avp(x)", "$ru". */
 const struct variable_ref *variable_compile(struct span text, struct arena *arena,
-	struct diagnostics *diagnostics, struct source_position at);
+					    struct diagnostics *diagnostics,
+					    struct source_position at);
 /* For text that arrives while the server runs (RPC, database): errors as text in `arena`. */
 const struct text_template *template_compile_runtime(struct span text, struct arena *arena,
-	struct span *out_error);
+						     struct span *out_error);
 
 /* Appends the expansion; null variables print as "<null>". False: out of memory. */
 bool template_write(struct script_run *run, const struct text_template *t, struct writer *w);

@@ -8,8 +8,8 @@
 
 static bool is_route_word(int type)
 {
-	return type == T_REQUEST_ROUTE || type == T_REPLY_ROUTE || type == T_FAILURE_ROUTE
-		|| type == T_BRANCH_ROUTE || type == T_ONSEND_ROUTE || type == T_EVENT_ROUTE;
+	return type == T_REQUEST_ROUTE || type == T_REPLY_ROUTE || type == T_FAILURE_ROUTE ||
+	       type == T_BRANCH_ROUTE || type == T_ONSEND_ROUTE || type == T_EVENT_ROUTE;
 }
 
 /* ---- looking ahead -------------------------------------------------------------------------- */
@@ -98,8 +98,8 @@ static const struct {
 /* `default` and the like may be names of custom parameters. */
 static bool is_word(const struct token *token)
 {
-	return token->type == T_NAME
-		|| (token->type >= T_IF && token->type <= T_ONSEND_ROUTE && token->text.len);
+	return token->type == T_NAME ||
+	       (token->type >= T_IF && token->type <= T_ONSEND_ROUTE && token->text.len);
 }
 
 static void classify_outer(struct lexer *lexer, struct token *token)
@@ -110,8 +110,8 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 			continue;
 		if (outer_words[i].type == T_DESC && lexer->previous == '=')
 			break;
-		if (equals
-			&& (outer_words[i].type == T_ADVERTISE || outer_words[i].type == T_VIRTUAL))
+		if (equals &&
+		    (outer_words[i].type == T_ADVERTISE || outer_words[i].type == T_VIRTUAL))
 			break;
 		if (equals || !outer_words[i].needs_equals) {
 			token->type = outer_words[i].type;
@@ -126,16 +126,16 @@ static void classify_outer(struct lexer *lexer, struct token *token)
 		token->type = T_LISTEN_NAME;
 		return;
 	}
-	if (lexer->previous != '=' && queue_at(lexer, 0)->type == '.' && is_word(queue_at(lexer, 1))
-		&& queue_at(lexer, 2)->type == '=') {
+	if (lexer->previous != '=' && queue_at(lexer, 0)->type == '.' &&
+	    is_word(queue_at(lexer, 1)) && queue_at(lexer, 2)->type == '=') {
 		queue_take(lexer);
 		struct token second = queue_take(lexer);
-		token->text = arena_printf(
-			lexer->arena, "%.*s.%.*s", SPAN_ARGS(token->text), SPAN_ARGS(second.text));
+		token->text = arena_printf(lexer->arena, "%.*s.%.*s", SPAN_ARGS(token->text),
+					   SPAN_ARGS(second.text));
 		token->at.length =
 			second.at.line == token->at.line && second.at.column > token->at.column
-			? second.at.column + second.at.length - token->at.column
-			: token->at.length;
+				? second.at.column + second.at.length - token->at.column
+				: token->at.length;
 		token->type = T_CUSTOM;
 	}
 }
@@ -160,7 +160,8 @@ static uint32_t indent_of(struct lexer *lexer, struct source_position at)
 		return 0;
 	struct span text = at.file->text;
 	uint32_t indent = 0;
-	for (size_t offset = line_offset(lexer, at); offset < text.len && (text.at[offset] == ' ' || text.at[offset] == '\t'); offset++)
+	for (size_t offset = line_offset(lexer, at);
+	     offset < text.len && (text.at[offset] == ' ' || text.at[offset] == '\t'); offset++)
 		indent += text.at[offset] == '\t' ? 8 - indent % 8 : 1;
 	return indent;
 }
@@ -179,25 +180,27 @@ static void open_brace(struct lexer *lexer, const struct token *token)
 	}
 	if (lexer->brace_count == 0)
 		lexer->doubtful_brace = (struct source_position){ 0 };
-	lexer->braces[lexer->brace_count++] = (struct brace){ token->at, indent_of(lexer, token->at) };
+	lexer->braces[lexer->brace_count++] =
+		(struct brace){ token->at, indent_of(lexer, token->at) };
 }
 
 /* False: there is nothing to close, so the token is dropped. */
 static bool close_brace(struct lexer *lexer, const struct token *token)
 {
 	if (lexer->brace_count == 0) {
-		struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR,
-			"extra-brace", token->at, "this `}` closes nothing");
+		struct diagnostic *d =
+			diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "extra-brace", token->at,
+				       "this `}` closes nothing");
 		diagnostic_hint(lexer->diagnostics, d,
-			"a block above was closed too early, or this one is too many");
+				"a block above was closed too early, or this one is too many");
 		lexer->source->has_syntax_errors = true;
 		return false;
 	}
 	struct brace *brace = &lexer->braces[--lexer->brace_count];
 	uint32_t indent = indent_of(lexer, token->at);
 	/* A brace that stands further left than the line of the one that it closes belongs to an outer one. */
-	if (token->at.line != brace->at.line && indent < brace->indent
-		&& !lexer->doubtful_brace.file && token->at.file == brace->at.file)
+	if (token->at.line != brace->at.line && indent < brace->indent &&
+	    !lexer->doubtful_brace.file && token->at.file == brace->at.file)
 		lexer->doubtful_brace = brace->at;
 	if (lexer->brace_count == 0)
 		lexer->in_socket = false;
@@ -206,11 +209,13 @@ static bool close_brace(struct lexer *lexer, const struct token *token)
 
 static void report_open_braces(struct lexer *lexer, const struct token *before)
 {
-	struct source_position open = lexer->doubtful_brace.file ? lexer->doubtful_brace
-		: lexer->braces[lexer->brace_count - 1].at;
-	struct diagnostic *d = diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "missing-brace",
-		before->at, "a `}` is missing before %s: brace opened at line %u",
-		before->type ? "the next route" : "the end of the file", open.line);
+	struct source_position open = lexer->doubtful_brace.file
+					      ? lexer->doubtful_brace
+					      : lexer->braces[lexer->brace_count - 1].at;
+	struct diagnostic *d =
+		diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "missing-brace", before->at,
+			       "a `}` is missing before %s: brace opened at line %u",
+			       before->type ? "the next route" : "the end of the file", open.line);
 	struct span text = open.file ? open.file->text : SPAN_OF("");
 	size_t offset = open.file ? line_offset(lexer, open) : 0;
 	struct span line =
@@ -237,10 +242,11 @@ static bool next_token(struct lexer *lexer, struct token *token)
 	if (token->type == T_STRING) {
 		if (token->last_line != token->at.line)
 			lexer->last_string = *token;
-		if (lexer->previous == T_LOADMODULE
-			|| (lexer->previous == '(' && lexer->after_loadmodule)) {
+		if (lexer->previous == T_LOADMODULE ||
+		    (lexer->previous == '(' && lexer->after_loadmodule)) {
 			if (lexer->is_evaluated)
-				token->text = parser_evaluated(lexer->source, token->text, token->at, lexer->diagnostics);
+				token->text = parser_evaluated(lexer->source, token->text,
+							       token->at, lexer->diagnostics);
 			define_module(lexer, token);
 		} else {
 			join_strings(lexer, token);

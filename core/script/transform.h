@@ -16,7 +16,7 @@ extern const struct transform_table transform_known_table;
 
 /* The value as text, numbers printed. False: out of memory. */
 static inline bool transform_input(struct script_run *run, const struct value *value,
-	struct span *out_text)
+				   struct span *out_text)
 {
 	return value_to_text(run, value, out_text);
 }

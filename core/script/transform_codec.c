@@ -9,8 +9,7 @@
 /* ---- hashes -------------------------------------------------------------------------------- */
 
 static bool apply_digest(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t kind)
+			 unsigned count, intptr_t kind)
 {
 	struct span text;
 	char hex[DIGEST_HEX_MAX];
@@ -26,8 +25,7 @@ static const char *const evp_names[] = { "sha3-224", "sha3-256", "sha3-384", "sh
 enum { EVP_SHA3_224, EVP_SHA3_256, EVP_SHA3_384, EVP_SHA3_512, EVP_SHA224 };
 
 static bool apply_evp(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t which)
+		      unsigned count, intptr_t which)
 {
 	struct span text;
 	unsigned char raw[EVP_MAX_MD_SIZE];
@@ -45,8 +43,7 @@ static bool apply_evp(struct script_run *run, struct value *value, const struct 
 
 /* A hash that never changes, so that texts can be spread over servers: FNV-1a, folded once more. */
 static bool apply_corehash(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			   unsigned count, intptr_t selector)
 {
 	struct span text;
 	int64_t size = 0;
@@ -66,8 +63,7 @@ static bool apply_corehash(struct script_run *run, struct value *value, const st
 }
 
 static bool apply_crc32(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -107,7 +103,7 @@ static bool decode_hexa(struct span text, struct writer *w)
 
 /* Line ends between characters are skipped. Without padding only when `needs_padding` is false. */
 static bool base64_decode(struct span text, const char *alphabet, bool needs_padding,
-	struct writer *w)
+			  struct writer *w)
 {
 	uint32_t bits = 0;
 	unsigned held = 0, characters = 0, padding = 0;
@@ -401,23 +397,33 @@ static const struct codec {
 	const char *name;
 	bool (*run)(struct span text, struct writer *w);
 } codecs[] = {
-	{ "encode.7bit", encode_7bit }, { "decode.7bit", decode_7bit },
-	{ "encode.hexa", encode_hexa }, { "decode.hexa", decode_hexa },
-	{ "encode.base58", encode_base58 }, { "decode.base58", decode_base58 },
-	{ "encode.base64", encode_base64 }, { "decode.base64", decode_base64 },
-	{ "encode.base64t", encode_base64t }, { "decode.base64t", decode_base64t },
-	{ "encode.base64url", encode_base64url }, { "decode.base64url", decode_base64url },
-	{ "encode.base64urlt", encode_base64urlt }, { "decode.base64urlt", decode_base64urlt },
-	{ "escape.common", escape_common }, { "unescape.common", unescape_common },
-	{ "escape.user", escape_user }, { "unescape.user", percent_decode },
-	{ "escape.param", escape_param }, { "unescape.param", percent_decode },
+	{ "encode.7bit", encode_7bit },
+	{ "decode.7bit", decode_7bit },
+	{ "encode.hexa", encode_hexa },
+	{ "decode.hexa", decode_hexa },
+	{ "encode.base58", encode_base58 },
+	{ "decode.base58", decode_base58 },
+	{ "encode.base64", encode_base64 },
+	{ "decode.base64", decode_base64 },
+	{ "encode.base64t", encode_base64t },
+	{ "decode.base64t", decode_base64t },
+	{ "encode.base64url", encode_base64url },
+	{ "decode.base64url", decode_base64url },
+	{ "encode.base64urlt", encode_base64urlt },
+	{ "decode.base64urlt", decode_base64urlt },
+	{ "escape.common", escape_common },
+	{ "unescape.common", unescape_common },
+	{ "escape.user", escape_user },
+	{ "unescape.user", percent_decode },
+	{ "escape.param", escape_param },
+	{ "unescape.param", percent_decode },
 	{ "escape.csv", escape_csv },
-	{ "urlencode.param", urlencode }, { "urldecode.param", urldecode },
+	{ "urlencode.param", urlencode },
+	{ "urldecode.param", urldecode },
 };
 
 static bool apply_codec(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t which)
+			unsigned count, intptr_t which)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -425,7 +431,7 @@ static bool apply_codec(struct script_run *run, struct value *value, const struc
 	struct writer w = writer_in_arena(run->arena, text.len * 2 + 4);
 	if (!codecs[which].run(text, &w)) {
 		log_error("{s.%s}: malformed or too long: \"%.*s\"\n", codecs[which].name,
-			SPAN_ARGS(text));
+			  SPAN_ARGS(text));
 		return false;
 	}
 	return transform_written(value, &w);

@@ -48,8 +48,7 @@ static bool find_at(struct span text, char separator, int64_t index, struct para
 }
 
 static bool apply_param(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t part)
+			unsigned count, intptr_t part)
 {
 	struct span text;
 	struct param param;
@@ -60,22 +59,19 @@ static bool apply_param(struct script_run *run, struct value *value, const struc
 	bool by_place = part == PARAM_VALUE_AT || part == PARAM_NAME_AT;
 	if (by_place && !transform_number(args[0], &index))
 		return false;
-	bool found = by_place ? find_at(text, separator, index, &param) :
-		find_last(text, separator, args[0], &param);
+	bool found = by_place ? find_at(text, separator, index, &param)
+			      : find_last(text, separator, args[0], &param);
 	switch ((enum param_part)part) {
-	case PARAM_IN:
-		return transform_int(value, found);
-	case PARAM_NAME_AT:
-		return transform_text(value, found ? param.name : SPAN_OF(""));
+	case PARAM_IN: return transform_int(value, found);
+	case PARAM_NAME_AT: return transform_text(value, found ? param.name : SPAN_OF(""));
 	case PARAM_VALUE:
-	case PARAM_VALUE_AT:
-		break;
+	case PARAM_VALUE_AT: break;
 	}
 	return transform_text(value, found && param.has_value ? param.value : SPAN_OF(""));
 }
 
 static bool apply_param_count(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count, intptr_t selector)
+			      unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -95,8 +91,7 @@ static const char *check_place(const struct span *args, unsigned count)
 }
 
 static bool apply_subst(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			unsigned count, intptr_t selector)
 {
 	struct span text;
 	const struct substitution *substitution = substitution_cached(args[0]);

@@ -4,13 +4,12 @@
 
 /* substr,offset,length: a negative offset counts from the end, length 0 goes to the end. */
 static bool apply_substr(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			 unsigned count, intptr_t selector)
 {
 	struct span text;
 	int64_t offset, length = 0;
 	if (!transform_input(run, value, &text) || !transform_number(args[0], &offset) ||
-		(count > 1 && !transform_number(args[1], &length)))
+	    (count > 1 && !transform_number(args[1], &length)))
 		return false;
 	int64_t len = (int64_t)text.len;
 	if (offset < 0)
@@ -33,18 +32,12 @@ static bool is_separator(struct span separator, char c)
 {
 	if (separator.len >= 2 && separator.at[0] == '\\') {
 		switch (separator.at[1]) {
-		case 't':
-			return c == '\t';
-		case 'n':
-			return c == '\n';
-		case 'r':
-			return c == '\r';
-		case 's':
-			return c == ' ';
-		case 'w':
-			return ascii_is_space(c);
-		default:
-			return c == separator.at[1];
+		case 't': return c == '\t';
+		case 'n': return c == '\n';
+		case 'r': return c == '\r';
+		case 's': return c == ' ';
+		case 'w': return ascii_is_space(c);
+		default: return c == separator.at[1];
 		}
 	}
 	return c == separator.at[0];
@@ -77,8 +70,7 @@ static struct span select_item(struct span text, int64_t index, struct span sepa
 }
 
 static bool apply_select(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			 unsigned count, intptr_t selector)
 {
 	struct span text;
 	int64_t index;
@@ -93,8 +85,7 @@ static bool apply_select(struct script_run *run, struct value *value, const stru
 
 /* Items that runs of white space separate. */
 static bool apply_selectws(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			   unsigned count, intptr_t selector)
 {
 	struct span text, found = { 0 };
 	int64_t index;
@@ -119,8 +110,7 @@ static bool apply_selectws(struct script_run *run, struct value *value, const st
 }
 
 static bool apply_strip(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t is_tail)
+			unsigned count, intptr_t is_tail)
 {
 	struct span text;
 	int64_t n;
@@ -128,8 +118,8 @@ static bool apply_strip(struct script_run *run, struct value *value, const struc
 		return false;
 	if (n > 0) {
 		size_t cut = (uint64_t)n > text.len ? text.len : (size_t)n;
-		text = is_tail ? span_slice(text, 0, text.len - cut) : span_slice(text, cut,
-			text.len);
+		text = is_tail ? span_slice(text, 0, text.len - cut)
+			       : span_slice(text, cut, text.len);
 	}
 	return transform_text(value, text);
 }
@@ -137,8 +127,7 @@ static bool apply_strip(struct script_run *run, struct value *value, const struc
 enum side { AFTER, LAST_AFTER, BEFORE, LAST_BEFORE };
 
 static bool apply_side(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		       unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text) || !args[0].len)
@@ -151,14 +140,13 @@ static bool apply_side(struct script_run *run, struct value *value, const struct
 		at = (size_t)(last - text.at);
 	if (selector == BEFORE || selector == LAST_BEFORE)
 		return transform_text(value, span_slice(text, 0, at));
-	return transform_text(value, at < text.len ?
-		span_slice(text, at + 1, text.len) : SPAN_OF(""));
+	return transform_text(value,
+			      at < text.len ? span_slice(text, at + 1, text.len) : SPAN_OF(""));
 }
 
 /* prefixes[,max]: "a,ab,abc", shortest first; quoted with single quotes. */
 static bool apply_prefixes(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t is_quoted)
+			   unsigned count, intptr_t is_quoted)
 {
 	struct span text;
 	int64_t most = 0;
@@ -184,8 +172,8 @@ static bool apply_prefixes(struct script_run *run, struct value *value, const st
 static struct span line_at(struct span text, int64_t index)
 {
 	if (index < 0)
-		index += count_items(text, SPAN_OF("\n")) - (text.len &&
-			text.at[text.len - 1] == '\n');
+		index += count_items(text, SPAN_OF("\n")) -
+			 (text.len && text.at[text.len - 1] == '\n');
 	struct span line = index < 0 ? (struct span){ 0 } : select_item(text, index, SPAN_OF("\n"));
 	if (line.len && line.at[line.len - 1] == '\r')
 		line.len--;
@@ -193,21 +181,19 @@ static struct span line_at(struct span text, int64_t index)
 }
 
 static bool apply_line_count(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			     unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
 		return false;
 	if (!text.len)
 		return transform_null(value);
-	return transform_int(value, count_items(text,
-		SPAN_OF("\n")) - (text.at[text.len - 1] == '\n'));
+	return transform_int(value,
+			     count_items(text, SPAN_OF("\n")) - (text.at[text.len - 1] == '\n'));
 }
 
 static bool apply_line_at(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			  unsigned count, intptr_t selector)
 {
 	struct span text;
 	int64_t index;
@@ -217,8 +203,7 @@ static bool apply_line_at(struct script_run *run, struct value *value, const str
 }
 
 static bool apply_line_sw(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			  unsigned count, intptr_t selector)
 {
 	struct span rest, line;
 	if (!transform_input(run, value, &rest))

@@ -5,8 +5,7 @@
 #include "core/script/transform.h"
 
 static bool apply_len(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		      unsigned count, intptr_t selector)
 {
 	struct span text;
 	return transform_input(run, value, &text) && transform_int(value, (int64_t)text.len);
@@ -14,8 +13,7 @@ static bool apply_len(struct script_run *run, struct value *value, const struct 
 
 /* Decimal only; anything else is null, which is empty in a text. */
 static bool apply_int(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		      unsigned count, intptr_t selector)
 {
 	int64_t number;
 	if (value->kind == VALUE_INT)
@@ -26,8 +24,7 @@ static bool apply_int(struct script_run *run, struct value *value, const struct 
 }
 
 static bool apply_intv(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		       unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (value->kind == VALUE_TEXT && !apply_int(run, value, args, count, selector))
@@ -42,8 +39,7 @@ enum keep { KEEP_DIGITS, KEEP_NOT_BLANK, KEEP_NOT_FOLD, KEEP_NOT_LINE };
 /* Copies the bytes that a rule keeps. rmhdws and rmhlws take white space at the start of header
  * fields' lines away: blanks that follow a line end. */
 static bool apply_keep(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		       unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -54,12 +50,8 @@ static bool apply_keep(struct script_run *run, struct value *value, const struct
 		char c = text.at[i];
 		bool is_kept = true;
 		switch ((enum keep)selector) {
-		case KEEP_DIGITS:
-			is_kept = ascii_is_digit(c);
-			break;
-		case KEEP_NOT_BLANK:
-			is_kept = !ascii_is_space(c);
-			break;
+		case KEEP_DIGITS: is_kept = ascii_is_digit(c); break;
+		case KEEP_NOT_BLANK: is_kept = !ascii_is_space(c); break;
 		case KEEP_NOT_FOLD: /* runs of white space become one blank */
 			is_kept = !ascii_is_space(c) || !after_blank;
 			after_blank = ascii_is_space(c);
@@ -81,8 +73,7 @@ static bool apply_keep(struct script_run *run, struct value *value, const struct
 }
 
 static bool apply_case(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t to_upper)
+		       unsigned count, intptr_t to_upper)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -96,8 +87,7 @@ static bool apply_case(struct script_run *run, struct value *value, const struct
 }
 
 static bool apply_trim(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t sides)
+		       unsigned count, intptr_t sides)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -112,16 +102,16 @@ static bool apply_trim(struct script_run *run, struct value *value, const struct
 }
 
 static bool apply_unquote(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			  unsigned count, intptr_t selector)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
 		return false;
 	if (text.len >= 2) {
 		char first = text.at[0], last = text.at[text.len - 1];
-		bool is_wrapped = selector == '<' ? first == '<' && last == '>' :
-			(first == '"' || first == '\'') && first == last;
+		bool is_wrapped = selector == '<'
+					  ? first == '<' && last == '>'
+					  : (first == '"' || first == '\'') && first == last;
 		if (is_wrapped)
 			text = span_slice(text, 1, text.len - 2);
 	}
@@ -148,22 +138,19 @@ static bool replace(struct script_run *run, struct value *value, struct span old
 }
 
 static bool apply_replace(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			  unsigned count, intptr_t selector)
 {
 	return replace(run, value, args[0], args[1]);
 }
 
 static bool apply_rm(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		     unsigned count, intptr_t selector)
 {
 	return replace(run, value, args[0], SPAN_OF(""));
 }
 
 static bool apply_count(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			unsigned count, intptr_t selector)
 {
 	struct span text;
 	int64_t hits = 0;
@@ -175,8 +162,7 @@ static bool apply_count(struct script_run *run, struct value *value, const struc
 }
 
 static bool apply_charat(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t as_number)
+			 unsigned count, intptr_t as_number)
 {
 	struct span text;
 	int64_t place;
@@ -193,17 +179,16 @@ static bool apply_charat(struct script_run *run, struct value *value, const stru
 
 /* Lines of at most n bytes, all but the first with m blanks (or tabs) before them. */
 static bool apply_fmtlines(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t padding)
+			   unsigned count, intptr_t padding)
 {
 	struct span text;
 	int64_t width, indent;
 	if (!transform_input(run, value, &text) || !transform_number(args[0], &width) ||
-		!transform_number(args[1], &indent))
+	    !transform_number(args[1], &indent))
 		return false;
 	if (width < 1 || indent < 0 || indent >= width) {
 		log_error("lines of %lld bytes cannot begin with %lld blanks\n", (long long)width,
-			(long long)indent);
+			  (long long)indent);
 		return false;
 	}
 	struct writer w = writer_in_arena(run->arena, text.len * 2);
@@ -221,8 +206,7 @@ static bool apply_fmtlines(struct script_run *run, struct value *value, const st
 }
 
 static bool apply_ftime(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			unsigned count, intptr_t selector)
 {
 	int64_t seconds;
 	struct tm parts;
@@ -246,21 +230,11 @@ static void write_json_text(struct writer *w, struct span text)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.at[i];
 		switch (c) {
-		case '"':
-			writer_literal(w, "\\\"");
-			break;
-		case '\\':
-			writer_literal(w, "\\\\");
-			break;
-		case '\n':
-			writer_literal(w, "\\n");
-			break;
-		case '\r':
-			writer_literal(w, "\\r");
-			break;
-		case '\t':
-			writer_literal(w, "\\t");
-			break;
+		case '"': writer_literal(w, "\\\""); break;
+		case '\\': writer_literal(w, "\\\\"); break;
+		case '\n': writer_literal(w, "\\n"); break;
+		case '\r': writer_literal(w, "\\r"); break;
+		case '\t': writer_literal(w, "\\t"); break;
 		default:
 			if (c < 0x20)
 				writer_printf(w, "\\u%04x", c);
@@ -272,17 +246,13 @@ static void write_json_text(struct writer *w, struct span text)
 }
 
 static bool apply_val(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+		      unsigned count, intptr_t selector)
 {
 	switch ((enum val)selector) {
-	case VAL_ZERO:
-		return value->kind != VALUE_NULL || transform_int(value, 0);
-	case VAL_EMPTY:
-		return value->kind != VALUE_NULL || transform_text(value, SPAN_OF(""));
+	case VAL_ZERO: return value->kind != VALUE_NULL || transform_int(value, 0);
+	case VAL_EMPTY: return value->kind != VALUE_NULL || transform_text(value, SPAN_OF(""));
 	case VAL_JSON:
-	case VAL_JSON_QUOTED:
-		break;
+	case VAL_JSON_QUOTED: break;
 	}
 	if (value->kind == VALUE_NULL)
 		return transform_text(value, SPAN_OF("null"));
@@ -299,8 +269,7 @@ static bool apply_val(struct script_run *run, struct value *value, const struct 
 
 /* {num.fdigit} and {num.ldigit}: first and last digit of a number. */
 static bool apply_digit(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t is_last)
+			unsigned count, intptr_t is_last)
 {
 	struct span text;
 	int64_t number;

@@ -7,42 +7,40 @@
 #include "parser/uri.h"
 
 enum uri_part {
-	URI_USER, URI_HOST, URI_PASSWORD, URI_PORT, URI_PARAMS, URI_HEADERS, URI_TRANSPORT, URI_TTL,
-		URI_USER_PARAM,
-	URI_MADDR, URI_METHOD, URI_LR, URI_R2, URI_SCHEME,
+	URI_USER,
+	URI_HOST,
+	URI_PASSWORD,
+	URI_PORT,
+	URI_PARAMS,
+	URI_HEADERS,
+	URI_TRANSPORT,
+	URI_TTL,
+	URI_USER_PARAM,
+	URI_MADDR,
+	URI_METHOD,
+	URI_LR,
+	URI_R2,
+	URI_SCHEME,
 };
 
 static struct span uri_part(const struct sip_uri *uri, enum uri_part part)
 {
 	switch (part) {
-	case URI_USER:
-		return uri_seen_user(uri);
+	case URI_USER: return uri_seen_user(uri);
 	case URI_HOST:
 		return uri->scheme == URI_TEL || uri->scheme == URI_TELS ? SPAN_OF("") : uri->host;
-	case URI_PASSWORD:
-		return uri->password;
-	case URI_PORT:
-		return uri->port_text;
-	case URI_PARAMS:
-		return uri->params;
-	case URI_HEADERS:
-		return uri->headers;
-	case URI_TRANSPORT:
-		return uri->transport_text;
-	case URI_TTL:
-		return uri->ttl;
-	case URI_USER_PARAM:
-		return uri->user_param;
-	case URI_MADDR:
-		return uri->maddr;
-	case URI_METHOD:
-		return uri->method;
-	case URI_LR:
-		return uri->lr;
-	case URI_R2:
-		return uri->r2;
-	case URI_SCHEME:
-		return uri->scheme_text;
+	case URI_PASSWORD: return uri->password;
+	case URI_PORT: return uri->port_text;
+	case URI_PARAMS: return uri->params;
+	case URI_HEADERS: return uri->headers;
+	case URI_TRANSPORT: return uri->transport_text;
+	case URI_TTL: return uri->ttl;
+	case URI_USER_PARAM: return uri->user_param;
+	case URI_MADDR: return uri->maddr;
+	case URI_METHOD: return uri->method;
+	case URI_LR: return uri->lr;
+	case URI_R2: return uri->r2;
+	case URI_SCHEME: return uri->scheme_text;
 	}
 	return SPAN_OF("");
 }
@@ -61,17 +59,15 @@ static bool parse_input(struct script_run *run, struct value *value, struct sip_
 }
 
 static bool apply_uri(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t part)
+		      unsigned count, intptr_t part)
 {
 	struct sip_uri uri;
 	return parse_input(run, value, &uri) &&
-		transform_text(value, uri_part(&uri, (enum uri_part)part));
+	       transform_text(value, uri_part(&uri, (enum uri_part)part));
 }
 
 static bool apply_uri_param(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			    unsigned count, intptr_t selector)
 {
 	struct sip_uri uri;
 	struct param param;
@@ -84,8 +80,7 @@ static bool apply_uri_param(struct script_run *run, struct value *value, const s
 
 /* The URI without one parameter. */
 static bool apply_rmparam(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			  unsigned count, intptr_t selector)
 {
 	struct sip_uri uri;
 	struct param param;
@@ -105,21 +100,19 @@ static bool apply_rmparam(struct script_run *run, struct value *value, const str
 
 /* "proto:host:port" of a URI that names its transport. */
 static bool apply_tosocket(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t selector)
+			   unsigned count, intptr_t selector)
 {
 	struct sip_uri uri;
 	if (!parse_input(run, value, &uri))
 		return false;
 	if (uri.transport == SIP_TRANSPORT_NONE || uri.transport == SIP_TRANSPORT_OTHER) {
 		log_warning("{uri.tosocket}: \"%.*s\" names no known transport\n",
-			SPAN_ARGS(uri.whole));
+			    SPAN_ARGS(uri.whole));
 		return transform_text(value, SPAN_OF(""));
 	}
 	struct writer w = writer_in_arena(run->arena, uri.host.len + 16);
 	writer_printf(&w, "%s:%.*s:%u", transport_name_lower((enum transport)uri.transport),
-		SPAN_ARGS(uri.host),
-		uri_port(&uri));
+		      SPAN_ARGS(uri.host), uri_port(&uri));
 	return transform_written(value, &w);
 }
 
@@ -127,8 +120,7 @@ enum { SHORT_USER = 1, SHORT_TARGET = 2 };
 
 /* duri: scheme, host, port, transport; saor: scheme, user, host; suri: all of these. */
 static bool apply_short(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t what)
+			unsigned count, intptr_t what)
 {
 	struct sip_uri uri;
 	if (!parse_input(run, value, &uri))
@@ -169,8 +161,7 @@ static size_t find_bracket(struct span text)
 }
 
 static bool apply_nameaddr(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t part)
+			   unsigned count, intptr_t part)
 {
 	struct span text;
 	if (!transform_input(run, value, &text))
@@ -181,22 +172,25 @@ static bool apply_nameaddr(struct script_run *run, struct value *value, const st
 	struct span name = has_brackets ? span_slice(text, 0, open) : SPAN_OF("");
 	struct span uri = has_brackets ? span_slice(text, open + 1, close - open - 1) : text;
 	switch ((enum nameaddr_part)part) {
-	case NAMEADDR_NAME:
-		return transform_text(value, name);
-	case NAMEADDR_URI:
-		return transform_text(value, uri);
+	case NAMEADDR_NAME: return transform_text(value, name);
+	case NAMEADDR_URI: return transform_text(value, uri);
 	case NAMEADDR_LEN:
 		return transform_int(value, (int64_t)(has_brackets ? close + 1 : text.len));
 	}
 	return false;
 }
 
-enum tobody_part { TOBODY_URI, TOBODY_DISPLAY, TOBODY_TAG, TOBODY_USER, TOBODY_HOST,
-	TOBODY_PARAMS };
+enum tobody_part {
+	TOBODY_URI,
+	TOBODY_DISPLAY,
+	TOBODY_TAG,
+	TOBODY_USER,
+	TOBODY_HOST,
+	TOBODY_PARAMS
+};
 
 static bool apply_tobody(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t part)
+			 unsigned count, intptr_t part)
 {
 	struct span text;
 	struct name_addr address;
@@ -209,17 +203,12 @@ static bool apply_tobody(struct script_run *run, struct value *value, const stru
 		return false;
 	}
 	switch ((enum tobody_part)part) {
-	case TOBODY_URI:
-		return transform_text(value, address.uri);
-	case TOBODY_DISPLAY:
-		return transform_text(value, address.display);
-	case TOBODY_TAG:
-		return transform_text(value, address.tag);
-	case TOBODY_PARAMS:
-		return transform_text(value, address.params);
+	case TOBODY_URI: return transform_text(value, address.uri);
+	case TOBODY_DISPLAY: return transform_text(value, address.display);
+	case TOBODY_TAG: return transform_text(value, address.tag);
+	case TOBODY_PARAMS: return transform_text(value, address.params);
 	case TOBODY_USER:
-	case TOBODY_HOST:
-		break;
+	case TOBODY_HOST: break;
 	}
 	if (!uri_parse(address.uri, &uri))
 		return false;
@@ -257,8 +246,7 @@ static bool parse_socket(struct span text, struct socket_text *out)
 enum sock_part { SOCK_HOST, SOCK_PORT, SOCK_PROTO, SOCK_URI };
 
 static bool apply_sock(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count,
-	intptr_t part)
+		       unsigned count, intptr_t part)
 {
 	struct span text;
 	struct socket_text parts;
@@ -269,14 +257,10 @@ static bool apply_sock(struct script_run *run, struct value *value, const struct
 		return false;
 	}
 	switch ((enum sock_part)part) {
-	case SOCK_HOST:
-		return transform_text(value, parts.host);
-	case SOCK_PORT:
-		return transform_text(value, parts.port);
-	case SOCK_PROTO:
-		return transform_text(value, parts.proto);
-	case SOCK_URI:
-		break;
+	case SOCK_HOST: return transform_text(value, parts.host);
+	case SOCK_PORT: return transform_text(value, parts.port);
+	case SOCK_PROTO: return transform_text(value, parts.proto);
+	case SOCK_URI: break;
 	}
 	struct writer w = writer_in_arena(run->arena, text.len + 24);
 	writer_printf(&w, "sip:%.*s", SPAN_ARGS(parts.host));
@@ -290,7 +274,7 @@ static bool apply_sock(struct script_run *run, struct value *value, const struct
 /* ---- urialias: "ip~port~protocol number" as in the alias parameter --------------------------- */
 
 static bool apply_alias_encode(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count, intptr_t selector)
+			       unsigned count, intptr_t selector)
 {
 	struct sip_uri uri;
 	if (!parse_input(run, value, &uri))
@@ -304,7 +288,7 @@ static bool apply_alias_encode(struct script_run *run, struct value *value, cons
 }
 
 static bool apply_alias_decode(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count, intptr_t selector)
+			       unsigned count, intptr_t selector)
 {
 	struct span text, host, port, proto;
 	int64_t transport, number;
@@ -312,10 +296,9 @@ static bool apply_alias_decode(struct script_run *run, struct value *value, cons
 		return false;
 	struct span rest = text;
 	if (!span_split(&rest, '~', &host) || !span_split(&rest, '~', &port) ||
-		!span_split(&rest, '~', &proto) ||
-		!span_to_int64(port, &number) || !span_to_int64(proto, &transport) ||
-			transport < 1 ||
-		transport >= TRANSPORT_COUNT || number < 0 || number > 65535 || !host.len) {
+	    !span_split(&rest, '~', &proto) || !span_to_int64(port, &number) ||
+	    !span_to_int64(proto, &transport) || transport < 1 || transport >= TRANSPORT_COUNT ||
+	    number < 0 || number > 65535 || !host.len) {
 		log_warning("\"%.*s\" is no alias of the form ip~port~protocol\n", SPAN_ARGS(text));
 		return false;
 	}

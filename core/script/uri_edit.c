@@ -7,7 +7,8 @@
 
 static bool is_seen_as_tel(const struct sip_uri *uri)
 {
-	return uri_is_sip(uri) && span_equal_nocase(uri->user_param, SPAN_OF("phone")) && script_limits()->phone2tel;
+	return uri_is_sip(uri) && span_equal_nocase(uri->user_param, SPAN_OF("phone")) &&
+	       script_limits()->phone2tel;
 }
 
 struct span uri_seen_user(const struct sip_uri *uri)
@@ -19,7 +20,8 @@ struct span uri_seen_user(const struct sip_uri *uri)
 
 struct span uri_seen_user_params(const struct sip_uri *uri)
 {
-	return uri->user_params.at && is_seen_as_tel(uri) ? uri->user_params : (struct span){ NULL, 0 };
+	return uri->user_params.at && is_seen_as_tel(uri) ? uri->user_params
+							  : (struct span){ NULL, 0 };
 }
 
 struct span uri_seen_scheme(const struct sip_uri *uri)
@@ -31,7 +33,7 @@ struct span uri_seen_scheme(const struct sip_uri *uri)
 
 /* The parameters with transport= replaced, added or removed. */
 static void write_params(struct writer *w, const struct sip_uri *uri, bool change_transport,
-	struct span transport)
+			 struct span transport)
 {
 	struct param_list list = params_over(uri->params, ';');
 	struct param param;
@@ -55,7 +57,7 @@ static void write_params(struct writer *w, const struct sip_uri *uri, bool chang
 }
 
 static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
-	struct span value)
+		      struct span value)
 {
 	if (piece == URI_PIECE_HOST && value.len) {
 		writer_literal(w, "sip:");
@@ -75,7 +77,7 @@ static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piec
 }
 
 bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
-	struct span value)
+		       struct span value)
 {
 	if (uri_is_tel(uri))
 		return write_tel(w, uri, piece, value);

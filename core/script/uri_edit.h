@@ -5,8 +5,13 @@
 
 #include "parser/uri.h"
 
-enum uri_piece { URI_PIECE_USER, URI_PIECE_PASSWORD, URI_PIECE_HOST, URI_PIECE_PORT,
-	URI_PIECE_TRANSPORT };
+enum uri_piece {
+	URI_PIECE_USER,
+	URI_PIECE_PASSWORD,
+	URI_PIECE_HOST,
+	URI_PIECE_PORT,
+	URI_PIECE_TRANSPORT
+};
 
 /* What the script sees as the user. With phone2tel=1 a sip URI with user=phone is treated as a tel URI:
  * its number, without the parameters that may follow it inside the user part. */
@@ -20,5 +25,4 @@ struct span uri_seen_scheme(const struct sip_uri *uri);
  * gets a host becomes sip:number@host;user=phone. False when the result would be no URI: a host
  * removed, a port for a tel URI. */
 [[nodiscard]] bool uri_write_changed(struct writer *w, const struct sip_uri *uri,
-	enum uri_piece piece,
-	struct span value);
+				     enum uri_piece piece, struct span value);

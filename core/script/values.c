@@ -12,7 +12,7 @@ static void warn(const struct value_context *context, struct span text)
 		return;
 	struct script_place place = script_place(context->run);
 	log_warning("%s:%u: \"%.*s\" is used as a number but is none: 0",
-		place.file ? place.file : "?", place.line, SPAN_ARGS(text));
+		    place.file ? place.file : "?", place.line, SPAN_ARGS(text));
 }
 
 static int64_t wrap(uint64_t number)
@@ -38,22 +38,20 @@ struct span value_text(const struct value_context *context, const struct value *
 {
 	char digits[24];
 	switch (value->kind) {
-	case VALUE_TEXT:
-		return value->text;
+	case VALUE_TEXT: return value->text;
 	case VALUE_INT: {
 		struct writer w = writer_fixed(digits, sizeof(digits));
 		writer_int(&w, value->number);
 		struct span text = arena_copy(context->arena, writer_result(&w));
 		return text.at ? text : SPAN_OF("");
 	}
-	case VALUE_NULL:
-		break;
+	case VALUE_NULL: break;
 	}
 	return SPAN_OF("");
 }
 
-static struct value join(
-	const struct value_context *context, const struct value *a, const struct value *b)
+static struct value join(const struct value_context *context, const struct value *a,
+			 const struct value *b)
 {
 	struct span left = value_text(context, a), right = value_text(context, b);
 	char *joined = arena_alloc(context->arena, left.len + right.len + 1);
@@ -65,8 +63,8 @@ static struct value join(
 	return VALUE_OF_TEXT(span_make(joined, left.len + right.len));
 }
 
-static struct value add(
-	const struct value_context *context, const struct value *a, const struct value *b)
+static struct value add(const struct value_context *context, const struct value *a,
+			const struct value *b)
 {
 	enum value_kind kind = a->kind == VALUE_NULL ? b->kind : a->kind;
 	if (kind == VALUE_INT)
@@ -75,8 +73,8 @@ static struct value add(
 	return join(context, a, b);
 }
 
-static struct value divide(
-	const struct value_context *context, enum operator_kind op, int64_t x, int64_t y)
+static struct value divide(const struct value_context *context, enum operator_kind op, int64_t x,
+			   int64_t y)
 {
 	x = wrap((uint64_t)x);
 	y = wrap((uint64_t)y);
@@ -84,15 +82,15 @@ static struct value divide(
 		if (context->run) {
 			struct script_place place = script_place(context->run);
 			log_error("%s:%u: division by zero", place.file ? place.file : "?",
-				place.line);
+				  place.line);
 		}
 		return (struct value){ .kind = VALUE_FAILED };
 	}
 	return VALUE_OF_INT(wrap((uint64_t)(op == OPERATOR_DIV ? x / y : x % y)));
 }
 
-static bool is_equal(
-	const struct value_context *context, const struct value *a, const struct value *b)
+static bool is_equal(const struct value_context *context, const struct value *a,
+		     const struct value *b)
 {
 	enum value_kind kind = a->kind == VALUE_NULL ? b->kind : a->kind;
 	if (kind == VALUE_INT)
@@ -101,7 +99,7 @@ static bool is_equal(
 }
 
 struct value value_binary(const struct value_context *context, enum operator_kind op,
-	const struct value *a, const struct value *b)
+			  const struct value *a, const struct value *b)
 {
 	if (a->kind == VALUE_FAILED || b->kind == VALUE_FAILED)
 		return (struct value){ .kind = VALUE_FAILED };
@@ -112,8 +110,8 @@ struct value value_binary(const struct value_context *context, enum operator_kin
 	if (op == OPERATOR_NE)
 		return VALUE_OF_INT(!is_equal(context, a, b));
 	if (op == OPERATOR_TEXT_EQ || op == OPERATOR_TEXT_NE)
-		return VALUE_OF_INT(span_equal(value_text(context, a), value_text(context, b))
-			== (op == OPERATOR_TEXT_EQ));
+		return VALUE_OF_INT(span_equal(value_text(context, a), value_text(context, b)) ==
+				    (op == OPERATOR_TEXT_EQ));
 	int64_t x = value_int(context, a), y = value_int(context, b);
 	switch (op) {
 	case OPERATOR_SUB: return VALUE_OF_INT(wrap((uint64_t)x - (uint64_t)y));
@@ -137,8 +135,8 @@ struct value value_binary(const struct value_context *context, enum operator_kin
 	}
 }
 
-struct value value_unary(
-	const struct value_context *context, enum operator_kind op, const struct value *a)
+struct value value_unary(const struct value_context *context, enum operator_kind op,
+			 const struct value *a)
 {
 	if (a->kind == VALUE_FAILED)
 		return *a;

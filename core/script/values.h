@@ -18,8 +18,8 @@ int64_t value_int(const struct value_context *context, const struct value *value
 /* Null is the empty text. Numbers are printed into the arena. */
 struct span value_text(const struct value_context *context, const struct value *value);
 struct value value_binary(const struct value_context *context, enum operator_kind op,
-	const struct value *a, const struct value *b);
-struct value value_unary(
-	const struct value_context *context, enum operator_kind op, const struct value *a);
+			  const struct value *a, const struct value *b);
+struct value value_unary(const struct value_context *context, enum operator_kind op,
+			 const struct value *a);
 /* As a condition: a number above 0. */
 bool value_is_true(const struct value_context *context, const struct value *value);

@@ -16,24 +16,19 @@ struct span variable_inner_text(struct script_run *run, const struct variable_re
 }
 
 bool variable_index(struct script_run *run, const struct variable_ref *ref, int *out_index,
-	bool *out_all)
+		    bool *out_all)
 {
 	*out_index = 0;
 	*out_all = false;
 	switch (ref->index_kind) {
-	case INDEX_NONE:
-		return false;
-	case INDEX_NUMBER:
-		*out_index = ref->index;
-		return true;
-	case INDEX_ALL:
-		*out_all = true;
-		return true;
+	case INDEX_NONE: return false;
+	case INDEX_NUMBER: *out_index = ref->index; return true;
+	case INDEX_ALL: *out_all = true; return true;
 	case INDEX_VARIABLE: {
 		struct value value;
 		int64_t number;
 		if (!variable_read(run, ref->index_variable, &value) ||
-			!value_to_int(&value, &number))
+		    !value_to_int(&value, &number))
 			return false;
 		*out_index = number > INT32_MAX || number < INT32_MIN ? INT32_MAX : (int)number;
 		return true;
@@ -43,14 +38,14 @@ bool variable_index(struct script_run *run, const struct variable_ref *ref, int 
 }
 
 static bool apply_transform(struct script_run *run, const struct transform_ref *transform,
-	struct value *value)
+			    struct value *value)
 {
 	const struct transform_row *row = transform->row;
 	if (value->kind == VALUE_NULL && !row->takes_null)
 		return true;
 	if (transform->count == 0 || transform->is_constant)
 		return row->apply(run, value, transform->constants, transform->count,
-			row->selector);
+				  row->selector);
 	struct span args[MAX_ARGS];
 	for (unsigned i = 0; i < transform->count; i++) {
 		args[i] = template_text(run, &transform->args[i]);
@@ -82,7 +77,7 @@ bool variable_read(struct script_run *run, const struct variable_ref *ref, struc
 }
 
 bool variable_write(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		    const struct value *value)
 {
 	if (!ref->row->set) {
 		log_error("%.*s cannot be assigned\n", SPAN_ARGS(ref->text));
@@ -99,11 +94,8 @@ bool variable_is_writable(const struct variable_ref *ref)
 bool value_to_text(struct script_run *run, const struct value *value, struct span *out_text)
 {
 	switch (value->kind) {
-	case VALUE_NULL:
-		break;
-	case VALUE_TEXT:
-		*out_text = value->text;
-		return true;
+	case VALUE_NULL: break;
+	case VALUE_TEXT: *out_text = value->text; return true;
 	case VALUE_INT: {
 		struct writer w = writer_in_arena(run->arena, 24);
 		writer_int(&w, value->number);
@@ -119,13 +111,9 @@ bool value_to_int(const struct value *value, int64_t *out_number)
 {
 	*out_number = 0;
 	switch (value->kind) {
-	case VALUE_NULL:
-		return true;
-	case VALUE_INT:
-		*out_number = value->number;
-		return true;
-	case VALUE_TEXT:
-		break;
+	case VALUE_NULL: return true;
+	case VALUE_INT: *out_number = value->number; return true;
+	case VALUE_TEXT: break;
 	}
 	if (span_to_int64(value->text, out_number))
 		return true;

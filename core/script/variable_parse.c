@@ -16,16 +16,16 @@
 #include "core/script/template.h"
 #include "parser/cursor.h"
 
-#define MAX_DEPTH 16
-#define MAX_ARGS 8
+#define MAX_DEPTH      16
+#define MAX_ARGS       8
 #define MAX_TRANSFORMS 32
 
 /* The pieces of a reference, before their names are looked up. */
 struct reference {
 	struct span whole;
 	struct span name;
-	struct span inner; /* absent without parentheses */
-	struct span index; /* absent without brackets */
+	struct span inner;      /* absent without parentheses */
+	struct span index;      /* absent without brackets */
 	struct span transforms; /* "{…}{…}", may be empty */
 	const char *error;
 	const char *error_at;
@@ -39,7 +39,7 @@ static bool is_name_char(int c)
 static void skip_blanks(struct cursor *in)
 {
 	while (cursor_peek(in) == ' ' || cursor_peek(in) == '\t' || cursor_peek(in) == '\n' ||
-		cursor_peek(in) == '\r')
+	       cursor_peek(in) == '\r')
 		in->at++;
 }
 
@@ -49,14 +49,14 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
  * a
  * whole. False when it does not end. */
 static bool take_balanced(struct cursor *in, char open, char close, struct span *out_inside,
-	unsigned depth)
+			  unsigned depth)
 {
 	const char *start = in->at + 1;
 	unsigned level = 0;
 	while (!cursor_is_end(in)) {
 		char c = *in->at;
-		if (c == '\\' && (cursor_peek_at(in, 1) == open ||
-			cursor_peek_at(in, 1) == close)) {
+		if (c == '\\' &&
+		    (cursor_peek_at(in, 1) == open || cursor_peek_at(in, 1) == close)) {
 			in->at += 2;
 			continue;
 		}
@@ -64,7 +64,7 @@ static bool take_balanced(struct cursor *in, char open, char close, struct span 
 			struct reference nested;
 			struct cursor ahead = *in;
 			if (depth < MAX_DEPTH && scan_reference(&ahead, &nested, depth + 1) &&
-				!nested.error) {
+			    !nested.error) {
 				*in = ahead;
 				continue;
 			}
@@ -81,7 +81,7 @@ static bool take_balanced(struct cursor *in, char open, char close, struct span 
 }
 
 static bool scan_fails(struct cursor *in, struct reference *out, const char *start, const char *at,
-	const char *error)
+		       const char *error)
 {
 	out->error = error;
 	out->error_at = at;
@@ -133,7 +133,7 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	const char *name_at = in->at;
 	if (!scan_name(in, out, is_outer, depth))
 		return scan_fails(in, out, start, name_at + out->name.len,
-			"this parenthesis is never closed");
+				  "this parenthesis is never closed");
 	if (!is_outer) {
 		out->whole = cursor_since(in, start);
 		return true;
@@ -155,8 +155,8 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	const char *end = in->at;
 	if (!cursor_take(in, ')'))
 		return scan_fails(in, out, start, end,
-			"the variable that begins with \"$(\" needs a "
-			"closing parenthesis here");
+				  "the variable that begins with \"$(\" needs a "
+				  "closing parenthesis here");
 	out->whole = cursor_since(in, start);
 	return true;
 }
@@ -193,7 +193,7 @@ static struct span text_at(struct source_position at)
 /* Where in the file `place` (inside parse->whole) stands: when the file really says that text at
  * parse->at, or behind a quote, and not a define, an escape or a join of strings. */
 static struct source_position position_of(const struct variable_parse *parse, const char *place,
-	size_t len)
+					  size_t len)
 {
 	struct source_position at = parse->at;
 	struct span source = text_at(at);
@@ -222,11 +222,10 @@ static struct source_position position_of(const struct variable_parse *parse, co
 }
 
 static void complain(struct variable_parse *parse, struct span where, const char *code,
-	const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 static void complain(struct variable_parse *parse, struct span where, const char *code,
-	const char *format, ...)
+		     const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -234,7 +233,7 @@ static void complain(struct variable_parse *parse, struct span where, const char
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	parse->last = diagnostic_add(parse->diagnostics, SEVERITY_ERROR, code,
-		position_of(parse, where.at, where.len), "%s", text);
+				     position_of(parse, where.at, where.len), "%s", text);
 	parse->failed = true;
 }
 
@@ -266,8 +265,7 @@ static unsigned split_args(struct span text, unsigned max_args, struct span *out
 }
 
 static bool compile_args(struct variable_parse *parse, struct transform_ref *transform,
-	struct span rest,
-	struct span whole)
+			 struct span rest, struct span whole)
 {
 	const struct transform_row *row = transform->row;
 	struct span args[MAX_ARGS];
@@ -277,14 +275,13 @@ static bool compile_args(struct variable_parse *parse, struct transform_ref *tra
 		count = split_args(rest, most, args);
 	if (rest.at && !most) {
 		complain(parse, whole, "bad-transformation", "{%s.%s} takes no arguments",
-			row->class_name,
-			row->name);
+			 row->class_name, row->name);
 		return false;
 	}
 	if (count < row->min_args) {
 		complain(parse, whole, "bad-transformation", "{%s.%s} needs %u argument%s, not %u",
-			row->class_name, row->name, row->min_args, row->min_args == 1 ?
-				"" : "s", count);
+			 row->class_name, row->name, row->min_args, row->min_args == 1 ? "" : "s",
+			 count);
 		return false;
 	}
 	if (!count)
@@ -309,17 +306,17 @@ static bool compile_args(struct variable_parse *parse, struct transform_ref *tra
 	transform->args = templates;
 	transform->constants = constants;
 	transform->count = count;
-	const char *wrong = transform->is_constant &&
-		row->check ? row->check(constants, count) : NULL;
+	const char *wrong =
+		transform->is_constant && row->check ? row->check(constants, count) : NULL;
 	if (wrong)
 		complain(parse, whole, "bad-transformation", "{%s.%s}: %s", row->class_name,
-			row->name, wrong);
+			 row->name, wrong);
 	return !wrong;
 }
 
 /* class "." item [ "," args ]; the braces are not part of `inside`. */
 static bool compile_transform(struct variable_parse *parse, struct span inside,
-	struct transform_ref *out)
+			      struct transform_ref *out)
 {
 	size_t comma = span_find(inside, ',', 0);
 	struct span full = span_trim(span_slice(inside, 0, comma));
@@ -332,19 +329,19 @@ static bool compile_transform(struct variable_parse *parse, struct span inside,
 	const struct transform_row *row = script_transform_find(class_name, name, NULL);
 	if (!row) {
 		complain(parse, full.len ? full : inside, "unknown-transformation",
-			"there is no transformation {%.*s}", SPAN_ARGS(full));
+			 "there is no transformation {%.*s}", SPAN_ARGS(full));
 		const char *near = script_nearest_transform(class_name, name);
 		if (near)
 			diagnostic_hint(parse->diagnostics, parse->last, "did you mean {%s}?",
-				near);
+					near);
 		return false;
 	}
 	if (row->provided_by) {
 		complain(parse, full, "missing-module",
-			"module \"%s\" provides the transformation {%.*s}",
-			row->provided_by, SPAN_ARGS(full));
+			 "module \"%s\" provides the transformation {%.*s}", row->provided_by,
+			 SPAN_ARGS(full));
 		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
-			row->provided_by);
+				row->provided_by);
 		return false;
 	}
 	out->row = row;
@@ -352,7 +349,7 @@ static bool compile_transform(struct variable_parse *parse, struct span inside,
 }
 
 static bool compile_transforms(struct variable_parse *parse, struct span text,
-	struct variable_ref *ref)
+			       struct variable_ref *ref)
 {
 	struct transform_ref found[MAX_TRANSFORMS] = { 0 };
 	unsigned count = 0;
@@ -368,7 +365,7 @@ static bool compile_transforms(struct variable_parse *parse, struct span text,
 			return false;
 		if (count == MAX_TRANSFORMS) {
 			complain(parse, text, "bad-transformation", "more than %d transformations",
-				MAX_TRANSFORMS);
+				 MAX_TRANSFORMS);
 			return false;
 		}
 		ok = compile_transform(parse, inside, &found[count++]) && ok;
@@ -401,27 +398,26 @@ static bool compile_index(struct variable_parse *parse, struct span text, struct
 		return ref->index_variable != NULL;
 	} else {
 		complain(parse, text.len ? text : span_make(text.at - 1, 1), "bad-variable",
-			"an index is a number, \"*\" or a variable");
+			 "an index is a number, \"*\" or a variable");
 		return false;
 	}
 	return true;
 }
 
 static bool compile_inner(struct variable_parse *parse, const struct reference *found,
-	struct variable_ref *ref)
+			  struct variable_ref *ref)
 {
 	const struct variable_row *row = ref->row;
 	if (!found->inner.at) {
 		if (row->inner != INNER_NAME)
 			return true;
 		complain(parse, found->whole, "bad-variable",
-			"$%s needs a name in parentheses: $%s(name)",
-			row->name, row->name);
+			 "$%s needs a name in parentheses: $%s(name)", row->name, row->name);
 		return false;
 	}
 	if (row->inner == INNER_NONE) {
 		complain(parse, found->whole, "bad-variable", "$%s takes no name in parentheses",
-			row->name);
+			 row->name);
 		return false;
 	}
 	struct text_template *template = ARENA_NEW(parse->arena, struct text_template);
@@ -439,15 +435,14 @@ static bool compile_inner(struct variable_parse *parse, const struct reference *
 }
 
 static const struct variable_row *find_row(struct variable_parse *parse,
-	const struct reference *found)
+					   const struct reference *found)
 {
 	const struct variable_row *row = script_variable_find(found->name, NULL);
 	if (row && row->provided_by) {
 		complain(parse, found->whole, "missing-module", "module \"%s\" provides $%.*s",
-			row->provided_by,
-			SPAN_ARGS(found->name));
+			 row->provided_by, SPAN_ARGS(found->name));
 		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
-			row->provided_by);
+				row->provided_by);
 		return NULL;
 	}
 	if (row)
@@ -455,27 +450,27 @@ static const struct variable_row *find_row(struct variable_parse *parse,
 	const char *near = script_nearest_variable(found->name);
 	if (found->inner.at) {
 		complain(parse, found->whole, "unknown-variable", "there is no variable $%.*s(…)",
-			SPAN_ARGS(found->name));
+			 SPAN_ARGS(found->name));
 		if (near)
 			diagnostic_hint(parse->diagnostics, parse->last, "did you mean $%s?", near);
 		return NULL;
 	}
 	/* The peer reads an unknown bare name as an AVP, an inheritance from SER. */
 	parse->last = diagnostic_add(parse->diagnostics, SEVERITY_WARNING, "unknown-variable",
-		position_of(parse, found->whole.at, found->whole.len),
-		"there is no variable $%.*s; it is read as $avp(%.*s)", SPAN_ARGS(found->name),
-		SPAN_ARGS(found->name));
+				     position_of(parse, found->whole.at, found->whole.len),
+				     "there is no variable $%.*s; it is read as $avp(%.*s)",
+				     SPAN_ARGS(found->name), SPAN_ARGS(found->name));
 	if (near)
 		diagnostic_hint(parse->diagnostics, parse->last, "did you mean $%s?", near);
 	else
 		diagnostic_hint(parse->diagnostics, parse->last,
-			"write $avp(%.*s) if that is what you want",
-			SPAN_ARGS(found->name));
+				"write $avp(%.*s) if that is what you want",
+				SPAN_ARGS(found->name));
 	return script_variable_find(SPAN_OF("avp"), NULL);
 }
 
 static const struct variable_ref *build_reference(struct variable_parse *parse,
-	const struct reference *found)
+						  const struct reference *found)
 {
 	if (found->error) {
 		complain(parse, span_make(found->error_at, 1), "bad-variable", "%s", found->error);
@@ -533,15 +528,16 @@ const struct variable_ref *variable_parse_whole(struct variable_parse *parse, st
 	}
 	if (ref && !cursor_is_end(&in)) {
 		complain(parse, cursor_rest(&in), "bad-variable",
-			"unexpected text after the variable: \"%.*s\"",
-			SPAN_ARGS(cursor_rest(&in)));
+			 "unexpected text after the variable: \"%.*s\"",
+			 SPAN_ARGS(cursor_rest(&in)));
 		return NULL;
 	}
 	return ref;
 }
 
 const struct variable_ref *variable_compile(struct span text, struct arena *arena,
-	struct diagnostics *diagnostics, struct source_position at)
+					    struct diagnostics *diagnostics,
+					    struct source_position at)
 {
 	struct span copy = arena_copy(arena, span_trim(text).at ? span_trim(text) : SPAN_OF(""));
 	struct variable_parse parse = {

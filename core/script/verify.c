@@ -13,8 +13,8 @@ static const struct {
 
 /* ---- verifier ------------------------------------------------------------------------------- */
 
-static bool operand_fits(
-	const struct image *image, const struct route_entry *route, char kind, int64_t value)
+static bool operand_fits(const struct image *image, const struct route_entry *route, char kind,
+			 int64_t value)
 {
 	switch (kind) {
 	case 'w':
@@ -33,24 +33,24 @@ static bool operand_fits(
 
 static bool ends_route(uint8_t op)
 {
-	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_LEAVE || op == OP_EXIT
-		|| op == OP_DROP || op == OP_JUMP;
+	return op == OP_RETURN || op == OP_RETURN_INT || op == OP_LEAVE || op == OP_EXIT ||
+	       op == OP_DROP || op == OP_JUMP;
 }
 
 static bool instruction_fits(const struct image *image, const struct route_entry *route,
-	const struct instruction *instruction)
+			     const struct instruction *instruction)
 {
 	if (instruction->op >= OPCODE_COUNT)
 		return false;
 	const char *operands = opcodes[instruction->op].operands;
-	if (!operand_fits(image, route, operands[0], instruction->a)
-		|| !operand_fits(image, route, operands[1], instruction->b)
-		|| !operand_fits(image, route, operands[2], instruction->c))
+	if (!operand_fits(image, route, operands[0], instruction->a) ||
+	    !operand_fits(image, route, operands[1], instruction->b) ||
+	    !operand_fits(image, route, operands[2], instruction->c))
 		return false;
 	if (instruction->op == OP_CALL) {
 		const struct call_site *site = &image->calls[instruction->c];
-		return site->function
-			&& (uint32_t)instruction->b + site->register_count <= route->registers;
+		return site->function &&
+		       (uint32_t)instruction->b + site->register_count <= route->registers;
 	}
 	return true;
 }
@@ -61,9 +61,8 @@ bool image_verify(const struct image *image, struct span *out_error)
 	uint32_t expected = 0;
 	for (uint32_t r = 0; r < image->route_count; r++) {
 		const struct route_entry *route = &image->routes[r];
-		if (route->begin != expected || route->end <= route->begin
-			|| route->end > image->code_count
-			|| !ends_route(image->code[route->end - 1].op)) {
+		if (route->begin != expected || route->end <= route->begin ||
+		    route->end > image->code_count || !ends_route(image->code[route->end - 1].op)) {
 			*out_error = arena_printf(arena, "route %u has bad bounds", r);
 			return false;
 		}
@@ -110,8 +109,8 @@ static void dump_value(struct writer *out, const struct value *value)
 		writer_string(out, "$null");
 }
 
-static void dump_argument(
-	struct writer *out, const struct call_site *site, const struct field *field)
+static void dump_argument(struct writer *out, const struct call_site *site,
+			  const struct field *field)
 {
 	const char *member = (const char *)site->arguments + field->offset;
 	const void *pointer;
@@ -127,9 +126,7 @@ static void dump_argument(
 	}
 	switch (field->kind) {
 	case FIELD_KIND_INT:
-	case FIELD_KIND_BOOL:
-		writer_int(out, field_get_int(field, site->arguments));
-		break;
+	case FIELD_KIND_BOOL: writer_int(out, field_get_int(field, site->arguments)); break;
 	case FIELD_KIND_TEXT:
 		text = field_get_text(field, site->arguments);
 		if (text.at)
@@ -146,8 +143,8 @@ static void dump_argument(
 		break;
 	case FIELD_KIND_VARIABLE:
 		memcpy(&pointer, member, sizeof(pointer));
-		writer_span(
-			out, pointer ? ((const struct variable_ref *)pointer)->text : SPAN_OF("-"));
+		writer_span(out,
+			    pointer ? ((const struct variable_ref *)pointer)->text : SPAN_OF("-"));
 		break;
 	case FIELD_KIND_TEMPLATE:
 		memcpy(&pointer, member, sizeof(pointer));
@@ -157,8 +154,7 @@ static void dump_argument(
 			writer_char(out, '-');
 		break;
 	case FIELD_KIND_ACCEPT:
-	case FIELD_KIND_IGNORED:
-		break;
+	case FIELD_KIND_IGNORED: break;
 	}
 }
 
@@ -187,9 +183,7 @@ static void dump_operand(struct writer *out, const struct image *image, char kin
 		writer_char(out, '/');
 		break;
 	case 'f': dump_call(out, &image->calls[value]); break;
-	case 't':
-		writer_printf(out, "route[%.*s]", SPAN_ARGS(image->routes[value].name));
-		break;
+	case 't': writer_printf(out, "route[%.*s]", SPAN_ARGS(image->routes[value].name)); break;
 	case 'j': writer_printf(out, "-> %lld", (long long)value); break;
 	case 'q': writer_string(out, keyword_row((enum keyword)value)->name); break;
 	case 'n':
@@ -208,8 +202,8 @@ static void dump_instruction(struct writer *out, const struct image *image, uint
 	bool any = false;
 	writer_printf(out, "  %4u  %-16s", pc, opcodes[instruction->op].name);
 	for (unsigned i = 0; i < 3; i++) {
-		if (operands[i] == '.' || (instruction->op == OP_CALL && i == 1
-			&& image->calls[instruction->c].register_count == 0))
+		if (operands[i] == '.' || (instruction->op == OP_CALL && i == 1 &&
+					   image->calls[instruction->c].register_count == 0))
 			continue;
 		writer_string(out, any ? ", " : " ");
 		dump_operand(out, image, operands[i], values[i]);
@@ -218,8 +212,8 @@ static void dump_instruction(struct writer *out, const struct image *image, uint
 	writer_char(out, '\n');
 }
 
-static void dump_route(
-	struct writer *out, const struct image *image, const struct route_entry *route)
+static void dump_route(struct writer *out, const struct image *image,
+		       const struct route_entry *route)
 {
 	uint32_t line = 0;
 	writer_string(out, route_class_name(route->class));

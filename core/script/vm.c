@@ -14,10 +14,13 @@ enum { FIRST_REGISTERS = 48, FIRST_FRAMES = 8, STACK_ARGUMENTS = 512 };
 /* ---- runs ----------------------------------------------------------------------------------- */
 
 bool script_run_init(struct script_run *run, struct message *msg, enum route_kind kind,
-	const struct script_run *parent)
+		     const struct script_run *parent)
 {
-	*run = (struct script_run){ .msg = msg, .kind = kind, .arena = msg->arena, .return_code = 1,
-		.image = parent ? parent->image : script_current_image() };
+	*run = (struct script_run){ .msg = msg,
+				    .kind = kind,
+				    .arena = msg->arena,
+				    .return_code = 1,
+				    .image = parent ? parent->image : script_current_image() };
 	struct script_state *state = ARENA_NEW(msg->arena, struct script_state);
 	if (!state)
 		return false;
@@ -41,8 +44,9 @@ static bool reserve_registers(struct script_run *run, uint32_t count)
 	uint32_t room = state->register_count ? state->register_count : FIRST_REGISTERS;
 	while (room < count)
 		room *= 2;
-	struct value *grown = arena_grow(run->arena, state->registers,
-		state->register_count * sizeof(*grown), room * sizeof(*grown));
+	struct value *grown =
+		arena_grow(run->arena, state->registers, state->register_count * sizeof(*grown),
+			   room * sizeof(*grown));
 	if (!grown)
 		return false;
 	state->registers = grown;
@@ -63,14 +67,15 @@ static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
 	if (state->depth >= (uint32_t)script_limits()->max_recursive_level) {
 		struct script_place place = script_place(run);
 		log_error("%s:%u: routes call each other deeper than %d levels",
-			place.file ? place.file : "?", place.line,
-			script_limits()->max_recursive_level);
+			  place.file ? place.file : "?", place.line,
+			  script_limits()->max_recursive_level);
 		return false;
 	}
 	if (state->depth == state->frame_count) {
 		uint32_t room = state->frame_count ? state->frame_count * 2 : FIRST_FRAMES;
-		struct script_frame *grown = arena_grow(run->arena, state->frames,
-			state->frame_count * sizeof(*grown), room * sizeof(*grown));
+		struct script_frame *grown =
+			arena_grow(run->arena, state->frames, state->frame_count * sizeof(*grown),
+				   room * sizeof(*grown));
 		if (!grown)
 			return false;
 		state->frames = grown;
@@ -87,7 +92,7 @@ static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
 struct script_place script_place(const struct script_run *run)
 {
 	struct script_place place = { .route = SPAN_OF(""),
-		.kind = run ? run->kind : ROUTE_REQUEST };
+				      .kind = run ? run->kind : ROUTE_REQUEST };
 	if (!run || !run->state || run->state->depth == 0 || !run->image)
 		return place;
 	const struct script_frame *frame = &run->state->frames[run->state->depth - 1];
@@ -103,7 +108,7 @@ struct script_place script_place(const struct script_run *run)
 /* ---- calls ---------------------------------------------------------------------------------- */
 
 static void store_dynamic(struct script_run *run, const struct dynamic_argument *argument,
-	const struct value *value, void *into)
+			  const struct value *value, void *into)
 {
 	const struct field *field = argument->field;
 	const struct value_context context = { run->arena, run };
@@ -118,9 +123,7 @@ static void store_dynamic(struct script_run *run, const struct dynamic_argument 
 			memcpy(member, &narrow, sizeof(narrow));
 		break;
 	}
-	case FIELD_KIND_BOOL:
-		*(bool *)member = value_int(&context, value) != 0;
-		break;
+	case FIELD_KIND_BOOL: *(bool *)member = value_int(&context, value) != 0; break;
 	case FIELD_KIND_TEXT: {
 		struct span text = value_text(&context, value);
 		memcpy(member, &text, sizeof(text));
@@ -146,18 +149,17 @@ static void store_dynamic(struct script_run *run, const struct dynamic_argument 
 	}
 	case FIELD_KIND_VARIABLE:
 	case FIELD_KIND_ACCEPT:
-	case FIELD_KIND_IGNORED:
-		break;
+	case FIELD_KIND_IGNORED: break;
 	}
 }
 
 /* A text of several parts; null parts print as "<null>". One variable alone keeps its type. */
-static struct value template_argument(
-	struct script_run *run, const struct dynamic_argument *argument)
+static struct value template_argument(struct script_run *run,
+				      const struct dynamic_argument *argument)
 {
 	struct value value = { 0 };
-	bool is_text = argument->field->kind == FIELD_KIND_TEXT
-		|| argument->field->kind == FIELD_KIND_PATTERN;
+	bool is_text = argument->field->kind == FIELD_KIND_TEXT ||
+		       argument->field->kind == FIELD_KIND_PATTERN;
 	if (is_text) {
 		struct span text = template_text(run, argument->template);
 		return text.at ? VALUE_OF_TEXT(text) : value;
@@ -167,8 +169,8 @@ static struct value template_argument(
 	return value;
 }
 
-static int call_function(
-	struct script_run *run, const struct call_site *site, uint32_t first_register)
+static int call_function(struct script_run *run, const struct call_site *site,
+			 uint32_t first_register)
 {
 	_Alignas(max_align_t) char buffer[STACK_ARGUMENTS];
 	const struct script_function *function = site->function;
@@ -184,7 +186,7 @@ static int call_function(
 	for (uint32_t i = 0; i < site->dynamic_count; i++) {
 		const struct dynamic_argument *dynamic = &site->dynamic[i];
 		struct value value = dynamic->template ? template_argument(run, dynamic)
-			: run->state->registers[first_register++];
+						       : run->state->registers[first_register++];
 		store_dynamic(run, dynamic, &value, arguments);
 	}
 	return function->call(run, arguments);
@@ -196,7 +198,7 @@ static void runaway(struct script_run *run)
 {
 	struct script_place place = script_place(run);
 	log_error("%s:%u: runaway while: more than %d rounds (max_while_loops)",
-		place.file ? place.file : "?", place.line, script_limits()->max_while_loops);
+		  place.file ? place.file : "?", place.line, script_limits()->max_while_loops);
 }
 
 static bool is_true_number(const struct value *value)
@@ -224,30 +226,24 @@ static int run_frames(struct script_run *run)
 		const struct instruction in = code[pc];
 		frame->pc = pc++;
 		switch ((enum opcode)in.op) {
-		case OP_LOAD_INT:
-			R(in.a) = VALUE_OF_INT(in.c);
-			break;
-		case OP_LOAD_CONST:
-			R(in.a) = image->constants[in.c];
-			break;
+		case OP_LOAD_INT: R(in.a) = VALUE_OF_INT(in.c); break;
+		case OP_LOAD_CONST: R(in.a) = image->constants[in.c]; break;
 		case OP_LOAD_VAR:
 			constant = (struct value){ 0 };
 			if (!variable_read(run, image->variables[in.c], &constant))
 				constant = (struct value){ 0 };
 			R(in.a) = constant;
 			break;
-		case OP_LOAD_KEYWORD:
-			R(in.a) = keyword_read(run, (enum keyword)in.c);
-			break;
+		case OP_LOAD_KEYWORD: R(in.a) = keyword_read(run, (enum keyword)in.c); break;
 		case OP_STORE:
 			if (R(in.b).kind == VALUE_FAILED)
 				break;
 			constant = R(in.b);
-			if (!variable_write(run, image->variables[in.c], &constant)
-				&& log_is_on(LOG_LEVEL_DEBUG)) {
+			if (!variable_write(run, image->variables[in.c], &constant) &&
+			    log_is_on(LOG_LEVEL_DEBUG)) {
 				struct script_place place = script_place(run);
 				log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
-					SPAN_ARGS(image->variables[in.c]->text));
+					  SPAN_ARGS(image->variables[in.c]->text));
 			}
 			break;
 		case OP_ADD:
@@ -317,9 +313,9 @@ static int run_frames(struct script_run *run)
 		case OP_MATCH_TEXT: {
 			const struct pattern *pattern =
 				pattern_cached(value_text(&context, &R(in.c)), PATTERN_IGNORE_CASE);
-			R(in.a) = VALUE_OF_INT(pattern
-				&& pattern_search(
-					pattern, value_text(&context, &R(in.b)), 0, NULL, 0));
+			R(in.a) = VALUE_OF_INT(
+				pattern && pattern_search(pattern, value_text(&context, &R(in.b)),
+							  0, NULL, 0));
 			break;
 		}
 		case OP_NOT: R(in.a) = value_unary(&context, OPERATOR_NOT, &R(in.b)); break;
@@ -338,16 +334,14 @@ static int run_frames(struct script_run *run)
 			R(in.a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in.c));
 			break;
 		case OP_IN_NETWORK:
-			R(in.a) = VALUE_OF_INT(keyword_in_network(
-				run, (enum keyword)in.b, &image->networks[in.c]));
+			R(in.a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in.b,
+								  &image->networks[in.c]));
 			break;
 		case OP_IN_NETWORK_TEXT:
-			R(in.a) = VALUE_OF_INT(keyword_in_text(
-				run, (enum keyword)in.b, value_text(&context, &R(in.c))));
+			R(in.a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in.b,
+							       value_text(&context, &R(in.c))));
 			break;
-		case OP_JUMP:
-			pc = (uint32_t)in.c;
-			break;
+		case OP_JUMP: pc = (uint32_t)in.c; break;
 		case OP_JUMP_TRUE:
 			if (value_is_true(&context, &R(in.b)))
 				pc = (uint32_t)in.c;
@@ -365,8 +359,8 @@ static int run_frames(struct script_run *run)
 				pc = (uint32_t)in.c;
 			break;
 		case OP_LOOP:
-			if (script_limits()->max_while_loops > 0
-				&& R(in.a).number >= script_limits()->max_while_loops) {
+			if (script_limits()->max_while_loops > 0 &&
+			    R(in.a).number >= script_limits()->max_while_loops) {
 				runaway(run);
 				pc = (uint32_t)in.c;
 			} else {
@@ -403,7 +397,7 @@ static int run_frames(struct script_run *run)
 				if (index == 0) {
 					struct script_place place = script_place(run);
 					log_error("%s:%u: there is no route[%.*s]", place.file,
-						place.line, SPAN_ARGS(name));
+						  place.line, SPAN_ARGS(name));
 					run->return_code = -1;
 					R(in.a) = VALUE_OF_INT(-1);
 					break;
@@ -450,8 +444,7 @@ static int run_frames(struct script_run *run)
 			run->msg->notes |= NOTE_DROPPED;
 			state->depth = outermost - 1;
 			return 0;
-		case OPCODE_COUNT:
-			bug_if(true, "bad instruction");
+		case OPCODE_COUNT: bug_if(true, "bad instruction");
 		}
 	}
 #undef R
@@ -505,22 +498,21 @@ bool script_run_event(const char *name, struct message *msg, void *event, bool *
 
 struct message *script_faked_request(struct arena *arena)
 {
-	static const char text[] =
-		"OPTIONS sip:you@kamailio.org SIP/2.0\r\n"
-		"Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKevent\r\n"
-		"From: <sip:you@kamailio.org>;tag=event\r\n"
-		"To: <sip:you@kamailio.org>\r\n"
-		"Call-ID: event@127.0.0.1\r\n"
-		"CSeq: 1 OPTIONS\r\n"
-		"Content-Length: 0\r\n\r\n";
+	static const char text[] = "OPTIONS sip:you@kamailio.org SIP/2.0\r\n"
+				   "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKevent\r\n"
+				   "From: <sip:you@kamailio.org>;tag=event\r\n"
+				   "To: <sip:you@kamailio.org>\r\n"
+				   "Call-ID: event@127.0.0.1\r\n"
+				   "CSeq: 1 OPTIONS\r\n"
+				   "Content-Length: 0\r\n\r\n";
 	struct received from = { .source = { .family = AF_INET,
-					 .transport = TRANSPORT_UDP,
-					 .port = 5060,
-					 .ip = { 127, 0, 0, 1 } },
-		.local = { .family = AF_INET,
-			.transport = TRANSPORT_UDP,
-			.port = 5060,
-			.ip = { 127, 0, 0, 1 } } };
+					     .transport = TRANSPORT_UDP,
+					     .port = 5060,
+					     .ip = { 127, 0, 0, 1 } },
+				 .local = { .family = AF_INET,
+					    .transport = TRANSPORT_UDP,
+					    .port = 5060,
+					    .ip = { 127, 0, 0, 1 } } };
 	const char *reason;
 	if (listener_count() > 0)
 		from.listener = listener_at(0);

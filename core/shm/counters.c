@@ -24,7 +24,7 @@ struct counter {
 static int64_t first_row[COUNTERS_MOST]; /* used until counters_start */
 static struct {
 	struct counter *counters; /* [0] is COUNTER_NONE */
-	uint32_t count; /* ids below are in use; 0 before the first registration */
+	uint32_t count;           /* ids below are in use; 0 before the first registration */
 	uint32_t capacity;
 	int64_t *rows; /* processes × row_length, in shared memory */
 	int64_t *resets;

@@ -17,8 +17,8 @@ typedef uint32_t counter_id;
 #define COUNTER_NONE  ((counter_id)0) /* adding to it is allowed and counts nothing that is shown */
 
 enum counter_kind {
-	COUNTER_COUNT, /* only grows; can be reset */
-	COUNTER_GAUGE, /* goes up and down; a reset does not touch it */
+	COUNTER_COUNT,    /* only grows; can be reset */
+	COUNTER_GAUGE,    /* goes up and down; a reset does not touch it */
 	COUNTER_COMPUTED, /* asked from a function */
 };
 

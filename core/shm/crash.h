@@ -13,8 +13,8 @@
 /* In shared memory, zeroed by its maker, so that the test sees what its children did. */
 struct crash_plan {
 	int64_t countdown; /* n > 0: die at the nth point from now; 0: never */
-	const char *only; /* count this point only; NULL: all */
-	const char *last; /* where somebody died */
+	const char *only;  /* count this point only; NULL: all */
+	const char *last;  /* where somebody died */
 	bool is_recording; /* keep the names of all points that are passed */
 	uint32_t name_count;
 	const char *names[CRASH_NAMES_MOST];

@@ -76,9 +76,9 @@ static inline void *page_of(const void *at)
 struct slot_page {
 	uint32_t magic;
 	uint32_t owner;
-	uint32_t used; /* slots that are not free */
-	uint32_t free_first; /* number of a free slot + 1, chained through slot.chain */
-	uint32_t fresh; /* slots from here on were never used and are in no chain */
+	uint32_t used;           /* slots that are not free */
+	uint32_t free_first;     /* number of a free slot + 1, chained through slot.chain */
+	uint32_t fresh;          /* slots from here on were never used and are in no chain */
 	uint32_t next, previous; /* all slot pages of the shard by number; 0 ends */
 	uint32_t next_partial, previous_partial; /* those with a free slot */
 };
@@ -93,11 +93,11 @@ struct slot_page {
 struct slot_timer {
 	uint32_t next;
 	uint32_t previous; /* TIMER_IS_FIRST | place in wheel.first when it is the first */
-	uint64_t due; /* truth: 0 not armed, else tick << 2 | which */
+	uint64_t due;      /* truth: 0 not armed, else tick << 2 | which */
 };
 
 struct wheel {
-	int64_t tick; /* everything before it was collected */
+	int64_t tick;      /* everything before it was collected */
 	int64_t next_tick; /* nothing is due before; read without lock */
 	uint32_t armed;
 	uint64_t occupied[WHEEL_LEVELS];
@@ -142,7 +142,7 @@ struct shard {
 	char *base;
 	struct shard_set *set;
 	uint32_t number;
-	uint32_t owner; /* set id << 16 | number, as in the page table */
+	uint32_t owner;      /* set id << 16 | number, as in the page table */
 	uint32_t generation; /* last one given */
 	uint32_t live;
 	uint32_t unfinished; /* slots building or changing */

@@ -33,8 +33,8 @@ struct mailbox {
 	uint32_t capacity;
 	int fd;
 	_Alignas(64) uint64_t written; /* cells ever written */
-	_Alignas(64) uint64_t taken; /* cells ever taken */
-	uint32_t is_sleeping; /* the receiver saw an empty box: wake it */
+	_Alignas(64) uint64_t taken;   /* cells ever taken */
+	uint32_t is_sleeping;          /* the receiver saw an empty box: wake it */
 	struct cell *cells;
 };
 

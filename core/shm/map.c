@@ -24,8 +24,8 @@ struct shm_map {
 	struct lock lock;
 	size_t bytes;
 	uint32_t pages;
-	uint32_t high; /* no page at or above it is in use */
-	uint32_t touched; /* pages below it were taken from the system */
+	uint32_t high;       /* no page at or above it is in use */
+	uint32_t touched;    /* pages below it were taken from the system */
 	uint32_t first_word; /* no free page in the words of the free map before it */
 	uint32_t words;
 	uint32_t is_short; /* index: few pages are free */
@@ -36,7 +36,7 @@ struct shm_map {
 	char *reserve_next; /* [next, end) is left of the newest stretch of reservations */
 	char *reserve_end;
 	struct shard_set *sets;
-	uint64_t *entries; /* truth */
+	uint64_t *entries;  /* truth */
 	uint64_t *free_map; /* index: a bit for each page, set when free */
 };
 

@@ -40,11 +40,11 @@ size_t shm_run_size(const void *run);
 
 /* For core.shmmem and the statistics group shmem. */
 struct shm_usage {
-	uint64_t total; /* size of the mapping */
-	uint64_t free; /* total - real_used */
-	uint64_t used; /* asked for: reservations, runs, live slots and their memory */
+	uint64_t total;     /* size of the mapping */
+	uint64_t free;      /* total - real_used */
+	uint64_t used;      /* asked for: reservations, runs, live slots and their memory */
 	uint64_t real_used; /* whole pages handed out, and the tables of the mapping itself */
-	uint64_t max_used; /* the largest real_used so far */
+	uint64_t max_used;  /* the largest real_used so far */
 	uint64_t fragments; /* separate stretches of free pages */
 };
 void shm_get_usage(struct shm_usage *out_usage);

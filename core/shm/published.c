@@ -83,5 +83,5 @@ void published_put(struct published *p, void *table)
 	lock_release(&p->lock);
 	if (before && place == OLD_MOST)
 		log_warning("%s: %d older tables are still being read; the memory of one is lost",
-			p->name, OLD_MOST);
+			    p->name, OLD_MOST);
 }

@@ -45,14 +45,14 @@ enum slot_state {
 
 /* Every slot's struct begins with this. Read only for users; 32 bytes. */
 struct slot {
-	uint32_t index; /* its name within the shard, valid for slot_at; never 0 */
+	uint32_t index;      /* its name within the shard, valid for slot_at; never 0 */
 	uint32_t generation; /* unique in the shard for 4 billion slots; never 0 while in use */
 	uint64_t hash;
 	uint32_t chain;
 	uint32_t region;
 	uint32_t check;
 	uint16_t shard; /* number of its shard in the set */
-	uint8_t state; /* enum slot_state */
+	uint8_t state;  /* enum slot_state */
 	uint8_t spare;
 };
 
@@ -119,13 +119,13 @@ uint64_t shard_set_live(const struct shard_set *set);
 uint32_t shard_live(const struct shard_set *set, unsigned number);
 
 struct shard_usage {
-	uint64_t live; /* slots */
-	uint64_t slot_bytes; /* of live slots, with timers */
+	uint64_t live;         /* slots */
+	uint64_t slot_bytes;   /* of live slots, with timers */
 	uint64_t region_bytes; /* of used blocks, with headers and the hash index */
-	uint64_t page_bytes; /* whole pages that the set holds */
-	uint64_t repairs; /* times that a lock's holder had died */
-	uint64_t lost; /* slots dropped by repairs */
-	uint64_t quarantined; /* slots and pages set aside because their headers were damaged */
+	uint64_t page_bytes;   /* whole pages that the set holds */
+	uint64_t repairs;      /* times that a lock's holder had died */
+	uint64_t lost;         /* slots dropped by repairs */
+	uint64_t quarantined;  /* slots and pages set aside because their headers were damaged */
 };
 void shard_set_usage(const struct shard_set *set, struct shard_usage *out_usage);
 /* Makes the index small and returns kept empty pages to the mapping; takes every lock in turn. */

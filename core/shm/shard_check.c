@@ -17,7 +17,7 @@ struct check {
 	uint32_t slot_pages, empty_slot_pages, partial_pages;
 	uint32_t timers;
 	uint64_t region_blocks; /* blocks in the regions of live slots */
-	uint64_t owned_blocks; /* blocks whose marks name a live slot */
+	uint64_t owned_blocks;  /* blocks whose marks name a live slot */
 	uint64_t used_bytes;
 	uint64_t page_bytes;
 	uint32_t free_blocks;

@@ -26,7 +26,7 @@ int64_t timer_deadline(const struct shard *shard, const struct slot *slot, unsig
 
 struct timer_due {
 	struct slot *slot; /* valid while the lock is held */
-	uint32_t index; /* for slot_at, after the lock was released */
+	uint32_t index;    /* for slot_at, after the lock was released */
 	uint32_t generation;
 	unsigned which;
 };

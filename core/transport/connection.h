@@ -14,7 +14,7 @@ enum connection_phase {
 	CONNECTION_CONNECTING,
 	CONNECTION_OPEN,
 	CONNECTION_DRAINING, /* closes_when_sent: nothing is read any more */
-	CONNECTION_CLOSED, /* only waits to be freed */
+	CONNECTION_CLOSED,   /* only waits to be freed */
 };
 
 /* One message that waits to be written. */
@@ -31,15 +31,15 @@ struct connection {
 	void *layer_state;
 	int fd;
 	enum connection_phase phase;
-	unsigned watched; /* LOOP_* now asked for */
+	unsigned watched;     /* LOOP_* now asked for */
 	unsigned layer_wants; /* LOOP_* that the layer waits for */
 	/* received and not yet framed */
 	struct framer framer;
 	char *buffer;
 	size_t buffered, buffer_size;
-	bool is_busy; /* a message is in work and the next has to wait (HTTP) */
-	int64_t resume_ms; /* when to look at the buffer again; 0: when more comes */
-	int64_t partial_ms; /* since when a message is incomplete; 0: none is */
+	bool is_busy;             /* a message is in work and the next has to wait (HTTP) */
+	int64_t resume_ms;        /* when to look at the buffer again; 0: when more comes */
+	int64_t partial_ms;       /* since when a message is incomplete; 0: none is */
 	int64_t discard_until_ms; /* refused: what comes is thrown away until then; 0: no */
 	/* to be sent */
 	struct queued *queue, **queue_end;

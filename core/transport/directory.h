@@ -7,10 +7,10 @@
 #include "core/net/address.h"
 
 struct connection_entry {
-	uint32_t id; /* $conid; never 0 */
+	uint32_t id;          /* $conid; never 0 */
 	uint32_t incarnation; /* of the process, when it made the entry */
 	uint16_t process;
-	bool is_outgoing; /* we connected */
+	bool is_outgoing;             /* we connected */
 	struct end_point peer, local; /* `peer` of an alias has the alias port */
 	int64_t opened_ms;
 };
@@ -25,7 +25,7 @@ struct directory_row {
 enum directory_key {
 	DIRECTORY_ID,
 	DIRECTORY_PEER, /* address, port and transport; aliases too */
-	DIRECTORY_IP, /* all of one host, for counting */
+	DIRECTORY_IP,   /* all of one host, for counting */
 };
 
 /* Before the first fork. `incarnation` tells the current one of a process. */

@@ -15,10 +15,10 @@
 #include "core/transport/stream.h"
 
 #define LISTENERS_MOST 256
-#define ALIASES_MOST 1024
-#define CHECKS_MOST 8
+#define ALIASES_MOST   1024
+#define CHECKS_MOST    8
 #define RECEIVE_BUFFER (4 << 20)
-#define BIND_TRIES 50 /* 10 ms apart */
+#define BIND_TRIES     50 /* 10 ms apart */
 
 struct alias {
 	struct span host;
@@ -36,7 +36,10 @@ static struct {
 	unsigned check_count;
 	struct arena arena; /* texts; lives as long as the process */
 	struct socket_options options;
-	struct { int fd; pid_t owner; } probes[2]; /* of this process, for the routes: IPv4, IPv6 */
+	struct {
+		int fd;
+		pid_t owner;
+	} probes[2]; /* of this process, for the routes: IPv4, IPv6 */
 } table;
 
 static struct arena *texts(void)
@@ -60,7 +63,8 @@ static bool matches(const struct listener *listener, const struct end_point *add
 {
 	return end_point_same_ip(&listener->address, address) &&
 	       (address->port == 0 || address->port == listener->address.port) &&
-	       (address->transport == TRANSPORT_NONE || address->transport == listener->address.transport);
+	       (address->transport == TRANSPORT_NONE ||
+		address->transport == listener->address.transport);
 }
 
 const struct listener *listener_find(const struct end_point *address)
@@ -93,7 +97,8 @@ static bool find_source(const struct end_point *destination, struct end_point *o
 	bool is_ipv6 = destination->family == AF_INET6;
 	struct sockaddr_storage address;
 	if (table.probes[is_ipv6].owner != getpid()) {
-		table.probes[is_ipv6].fd = socket(destination->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		table.probes[is_ipv6].fd =
+			socket(destination->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		table.probes[is_ipv6].owner = getpid();
 	}
 	int fd = table.probes[is_ipv6].fd;
@@ -119,10 +124,12 @@ static const struct listener *listener_by_route(const struct end_point *destinat
 	return found && !found->is_virtual ? found : NULL;
 }
 
-const struct listener *listener_towards(const struct listener *received, const struct end_point *destination)
+const struct listener *listener_towards(const struct listener *received,
+					const struct end_point *destination)
 {
-	if (received && !table.options.multihomed && received->address.family == destination->family &&
-		received->address.transport == destination->transport)
+	if (received && !table.options.multihomed &&
+	    received->address.family == destination->family &&
+	    received->address.transport == destination->transport)
 		return received;
 	return listener_for(destination);
 }
@@ -135,7 +142,7 @@ const struct listener *listener_for(const struct end_point *destination)
 	for (unsigned i = 0; i < table.count; i++) {
 		const struct listener *listener = &table.listeners[i];
 		if (listener->address.family != destination->family ||
-			listener->address.transport != destination->transport || listener->is_virtual)
+		    listener->address.transport != destination->transport || listener->is_virtual)
 			continue;
 		if (is_loopback(&listener->address) == is_loopback(destination))
 			return listener;
@@ -160,11 +167,14 @@ static struct span write_host(const struct listener *listener)
 /* Texts that every message needs; done again when port 0 became a real one. */
 static bool listener_compute(struct listener *listener)
 {
-	uint16_t port = listener->advertised_port ? listener->advertised_port : listener->address.port;
+	uint16_t port =
+		listener->advertised_port ? listener->advertised_port : listener->address.port;
 	listener->host = write_host(listener);
 	listener->host_port = arena_printf(texts(), "%.*s:%u", SPAN_ARGS(listener->host), port);
-	listener->via_prefix = arena_printf(texts(), "SIP/2.0/%s %.*s;branch=",
-		transport_name((enum transport)listener->address.transport), SPAN_ARGS(listener->host_port));
+	listener->via_prefix =
+		arena_printf(texts(), "SIP/2.0/%s %.*s;branch=",
+			     transport_name((enum transport)listener->address.transport),
+			     SPAN_ARGS(listener->host_port));
 	struct writer w = writer_in_arena(texts(), END_POINT_TEXT_MAX);
 	end_point_write(&w, &listener->address);
 	listener->text = writer_result(&w);
@@ -172,7 +182,8 @@ static bool listener_compute(struct listener *listener)
 }
 
 struct listener *listener_add(const struct end_point *address, struct span name,
-	struct span advertised_host, uint16_t advertised_port, const char **out_error)
+			      struct span advertised_host, uint16_t advertised_port,
+			      const char **out_error)
 {
 	if (table.count == LISTENERS_MOST) {
 		*out_error = "too many listen addresses";
@@ -186,9 +197,12 @@ struct listener *listener_add(const struct end_point *address, struct span name,
 	if (same && same->address.port)
 		return &table.listeners[same->index]; /* given twice: one socket serves both */
 	struct listener *listener = &table.listeners[table.count];
-	*listener = (struct listener){ .address = *address, .index = table.count, .fd = -1,
-		.name = arena_copy(texts(), name), .advertised_host = arena_copy(texts(), advertised_host),
-		.advertised_port = advertised_port };
+	*listener = (struct listener){ .address = *address,
+				       .index = table.count,
+				       .fd = -1,
+				       .name = arena_copy(texts(), name),
+				       .advertised_host = arena_copy(texts(), advertised_host),
+				       .advertised_port = advertised_port };
 	if (!listener_compute(listener)) {
 		*out_error = "out of memory";
 		return NULL;
@@ -213,13 +227,15 @@ unsigned listeners_add_interface(struct span interface, enum transport transport
 		if (one->ifa_addr->sa_family != AF_INET && one->ifa_addr->sa_family != AF_INET6)
 			continue;
 		struct sockaddr_storage storage = { 0 };
-		memcpy(&storage, one->ifa_addr, one->ifa_addr->sa_family == AF_INET ?
-			sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+		memcpy(&storage, one->ifa_addr,
+		       one->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+							   : sizeof(struct sockaddr_in6));
 		struct end_point address;
 		const char *error;
 		end_point_from_sockaddr(&storage, transport, &address);
 		address.port = port;
-		if (listener_add(&address, (struct span){ NULL, 0 }, (struct span){ NULL, 0 }, 0, &error))
+		if (listener_add(&address, (struct span){ NULL, 0 }, (struct span){ NULL, 0 }, 0,
+				 &error))
 			added++;
 	}
 	freeifaddrs(all);
@@ -243,7 +259,7 @@ void listeners_add_streams(void)
 		if (!udp->any_transport || udp->address.transport != TRANSPORT_UDP)
 			continue;
 		struct listener *tcp = listener_add(&address, udp->name, udp->advertised_host,
-			udp->advertised_port, &error);
+						    udp->advertised_port, &error);
 		if (tcp)
 			tcp->is_virtual = udp->is_virtual;
 	}
@@ -255,8 +271,9 @@ void listeners_add_streams(void)
 static unsigned long bound_inode(const struct end_point *address)
 {
 	char path[32];
-	snprintf(path, sizeof(path), "/proc/net/%s%s", address->transport == TRANSPORT_UDP ? "udp" : "tcp",
-		address->family == AF_INET ? "" : "6");
+	snprintf(path, sizeof(path), "/proc/net/%s%s",
+		 address->transport == TRANSPORT_UDP ? "udp" : "tcp",
+		 address->family == AF_INET ? "" : "6");
 	FILE *file = fopen(path, "re");
 	char line[512];
 	unsigned long inode = 0;
@@ -264,8 +281,9 @@ static unsigned long bound_inode(const struct end_point *address)
 		char local[40];
 		unsigned port;
 		unsigned long found;
-		if (sscanf(line, " %*d: %32[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", local, &port,
-			    &found) == 3 && port == address->port)
+		if (sscanf(line, " %*d: %32[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", local,
+			   &port, &found) == 3 &&
+		    port == address->port)
 			inode = found;
 	}
 	if (file)
@@ -281,7 +299,8 @@ static bool process_owns(const char *pid, unsigned long inode)
 	DIR *folder = opendir(path);
 	bool owns = false;
 	for (struct dirent *entry; folder && !owns && (entry = readdir(folder));) {
-		if ((size_t)snprintf(path, sizeof(path), "/proc/%s/fd/%.20s", pid, entry->d_name) >= sizeof(path))
+		if ((size_t)snprintf(path, sizeof(path), "/proc/%s/fd/%.20s", pid, entry->d_name) >=
+		    sizeof(path))
 			continue;
 		ssize_t len = readlink(path, link, sizeof(link) - 1);
 		if (len > 0) {
@@ -324,10 +343,10 @@ static void explain_bind_failure(const struct listener *listener, int error)
 	if (error == EADDRINUSE) {
 		find_owner(&listener->address, owner, sizeof(owner));
 		log_critical("%.*s is in use by %s; stop it, or set another listen= address",
-			SPAN_ARGS(listener->text), *owner ? owner : "another process");
+			     SPAN_ARGS(listener->text), *owner ? owner : "another process");
 	} else if (error == EADDRNOTAVAIL) {
 		log_critical("%.*s: this machine does not have that address; check listen=",
-			SPAN_ARGS(listener->text));
+			     SPAN_ARGS(listener->text));
 	} else {
 		errno = error;
 		log_critical("cannot listen on %.*s: %m", SPAN_ARGS(listener->text));
@@ -344,8 +363,9 @@ void socket_apply_options(int fd, int family)
 	const struct socket_options *options = &table.options;
 	bool is_ipv4 = family == AF_INET;
 	int one = 1;
-	if (options->tos && setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_TOS : IPV6_TCLASS,
-				    &options->tos, sizeof(options->tos)) < 0)
+	if (options->tos &&
+	    setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_TOS : IPV6_TCLASS,
+		       &options->tos, sizeof(options->tos)) < 0)
 		log_warning("tos=%d cannot be set: %m", options->tos);
 	if (options->free_bind && setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0)
 		log_warning("ip_free_bind cannot be set: %m");
@@ -355,8 +375,8 @@ static void set_mtu_discovery(int fd, int family)
 {
 	bool is_ipv4 = family == AF_INET;
 	int mode = table.options.discovers_mtu ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
-	if (setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &mode,
-		    sizeof(mode)) < 0)
+	if (setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6,
+		       is_ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &mode, sizeof(mode)) < 0)
 		log_warning("pmtu_discovery cannot be set: %m");
 }
 
@@ -393,7 +413,8 @@ static bool udp_open(struct listener *listener)
 		close(fd);
 		return false;
 	}
-	if (listener->address.port == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
+	if (listener->address.port == 0 &&
+	    getsockname(fd, (struct sockaddr *)&address, &len) == 0) {
 		struct end_point bound;
 		end_point_from_sockaddr(&address, TRANSPORT_UDP, &bound);
 		listener->address.port = bound.port;
@@ -406,8 +427,10 @@ static bool udp_open(struct listener *listener)
 static bool stream_open(struct listener *listener)
 {
 	if (!stream_is_served((enum transport)listener->address.transport)) {
-		log_info("%.*s: nobody serves this transport (disable_tcp, enable_tls, or a module that is "
-			"not loaded)", SPAN_ARGS(listener->text));
+		log_info(
+			"%.*s: nobody serves this transport (disable_tcp, enable_tls, or a module that is "
+			"not loaded)",
+			SPAN_ARGS(listener->text));
 		return true;
 	}
 	if (stream_listen(listener))
@@ -424,7 +447,7 @@ bool listeners_open(void)
 		if (listener->is_virtual || listener->fd >= 0)
 			continue;
 		bool is_open = listener->address.transport == TRANSPORT_UDP ? udp_open(listener)
-									   : stream_open(listener);
+									    : stream_open(listener);
 		all_open = is_open && all_open;
 	}
 	return all_open;
@@ -447,8 +470,10 @@ void alias_add(struct span host, uint16_t port, enum transport transport)
 		return;
 	struct alias *alias = &table.aliases[table.alias_count];
 	*alias = (struct alias){ arena_copy(texts(), host), port, transport, { NULL, 0 } };
-	alias->text = arena_printf(texts(), "%s:%.*s:%s%.0u", transport == TRANSPORT_NONE ? "*" :
-		transport_name_lower(transport), SPAN_ARGS(alias->host), port ? "" : "*", port);
+	alias->text =
+		arena_printf(texts(), "%s:%.*s:%s%.0u",
+			     transport == TRANSPORT_NONE ? "*" : transport_name_lower(transport),
+			     SPAN_ARGS(alias->host), port ? "" : "*", port);
 	if (alias->host.at && alias->text.at)
 		table.alias_count++;
 }
@@ -469,10 +494,12 @@ void myself_register(myself_check check)
 		table.checks[table.check_count++] = check;
 }
 
-static bool fits(uint16_t port, enum transport transport, uint16_t own_port, enum transport own_transport)
+static bool fits(uint16_t port, enum transport transport, uint16_t own_port,
+		 enum transport own_transport)
 {
 	return (port == 0 || own_port == 0 || port == own_port) &&
-	       (transport == TRANSPORT_NONE || own_transport == TRANSPORT_NONE || transport == own_transport);
+	       (transport == TRANSPORT_NONE || own_transport == TRANSPORT_NONE ||
+		transport == own_transport);
 }
 
 static bool is_listener(struct span host, uint16_t port, enum transport transport)
@@ -483,10 +510,11 @@ static bool is_listener(struct span host, uint16_t port, enum transport transpor
 		const struct listener *listener = &table.listeners[i];
 		enum transport own = (enum transport)listener->address.transport;
 		if (is_ip && end_point_same_ip(&listener->address, &ip) &&
-			fits(port, transport, listener->address.port, own))
+		    fits(port, transport, listener->address.port, own))
 			return true;
-		if (listener->advertised_host.len && span_equal_nocase(listener->advertised_host, host) &&
-			fits(port, transport, listener->advertised_port, own))
+		if (listener->advertised_host.len &&
+		    span_equal_nocase(listener->advertised_host, host) &&
+		    fits(port, transport, listener->advertised_port, own))
 			return true;
 	}
 	return false;
@@ -498,7 +526,8 @@ bool is_myself(struct span host, uint16_t port, enum transport transport)
 		return true;
 	for (unsigned i = 0; i < table.alias_count; i++) {
 		const struct alias *alias = &table.aliases[i];
-		if (span_equal_nocase(alias->host, host) && fits(port, transport, alias->port, alias->transport))
+		if (span_equal_nocase(alias->host, host) &&
+		    fits(port, transport, alias->port, alias->transport))
 			return true;
 	}
 	for (unsigned i = 0; i < table.check_count; i++)

@@ -6,14 +6,14 @@
 #include "core/net/address.h"
 
 struct listener {
-	struct end_point address;   /* bound */
-	struct span name;           /* "name" of the listen directive; absent when none */
+	struct end_point address;    /* bound */
+	struct span name;            /* "name" of the listen directive; absent when none */
 	struct span advertised_host; /* absent: the bound address */
 	uint16_t advertised_port;    /* 0: the bound port */
 	unsigned index;
-	int fd;                      /* UDP: the socket, inherited by all processes; else -1 */
+	int fd; /* UDP: the socket, inherited by all processes; else -1 */
 	bool is_virtual;
-	bool any_transport;          /* listen= without a protocol: streams are served too */
+	bool any_transport; /* listen= without a protocol: streams are served too */
 	/* Computed at start, because they are written into every message: */
 	struct span host;       /* advertised host, IPv6 in brackets */
 	struct span host_port;  /* "host:port", advertised */
@@ -31,7 +31,8 @@ const struct listener *listener_by_name(struct span name);
 const struct listener *listener_for(const struct end_point *destination);
 /* The same for a message that came by `received` (may be NULL), which is taken when it can reach the
  * destination and routes do not matter. */
-const struct listener *listener_towards(const struct listener *received, const struct end_point *destination);
+const struct listener *listener_towards(const struct listener *received,
+					const struct end_point *destination);
 
 struct socket_options {
 	int tos;            /* type of service of what is sent; 0: the system's */
@@ -47,7 +48,8 @@ void socket_apply_options(int fd, int family);
 /* Adds a listener; the caller is the configuration phase. NULL and `*out_error` (static text) when
  * the table is full or the address is bad. */
 struct listener *listener_add(const struct end_point *address, struct span name,
-	struct span advertised_host, uint16_t advertised_port, const char **out_error);
+			      struct span advertised_host, uint16_t advertised_port,
+			      const char **out_error);
 /* Adds one listener per address of an interface ("eth0") or, with an absent name, per interface of
  * this machine (IPv4 only, as operators expect). Returns how many, 0 when there is none. */
 unsigned listeners_add_interface(struct span interface, enum transport transport, uint16_t port);

@@ -23,7 +23,7 @@ enum send_result send_bytes(const struct send_target *target, struct span bytes,
 	if (chosen.to.transport == TRANSPORT_NONE)
 		chosen.to.transport = chosen.from ? chosen.from->address.transport : TRANSPORT_UDP;
 	if (!chosen.from || chosen.from->address.transport != chosen.to.transport ||
-		chosen.from->address.family != chosen.to.family)
+	    chosen.from->address.family != chosen.to.family)
 		chosen.from = listener_for(&chosen.to);
 	if (!chosen.from || chosen.from->fd < 0)
 		return SEND_NO_SOCKET;

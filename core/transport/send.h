@@ -7,9 +7,9 @@
 
 enum send_result {
 	SEND_OK = 0,
-	SEND_NO_SOCKET,   /* no listener for that transport and family */
+	SEND_NO_SOCKET, /* no listener for that transport and family */
 	SEND_TOO_LARGE,
-	SEND_FAILED,      /* the system refused; logged once per destination and cause */
+	SEND_FAILED,        /* the system refused; logged once per destination and cause */
 	SEND_NO_CONNECTION, /* streams: there is none, and none may be made */
 };
 
@@ -17,8 +17,8 @@ struct send_target {
 	struct end_point to;
 	const struct listener *from; /* NULL: chosen by listener_for */
 	uint32_t connection;         /* streams: reuse this connection when it lives; 0: any */
-	uint16_t lost_port;          /* streams: the peer's port when that connection is gone; 0: to.port */
-	bool no_connect;             /* streams: do not open a new connection */
+	uint16_t lost_port; /* streams: the peer's port when that connection is gone; 0: to.port */
+	bool no_connect;    /* streams: do not open a new connection */
 	bool close_after;
 };
 

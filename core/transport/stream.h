@@ -17,12 +17,12 @@ struct stream_settings {
 	int64_t connection_lifetime, connect_timeout, send_timeout;
 	int64_t msg_read_timeout; /* from the first byte of a message to its last */
 	int64_t max_connections, tls_max_connections, accept_iplimit;
-	int64_t rd_buf_size; /* bytes of the largest message */
+	int64_t rd_buf_size;         /* bytes of the largest message */
 	int64_t wq_max, conn_wq_max; /* bytes that may wait: in this process, per connection */
 	bool no_connect, accept_aliases, accept_no_cl, crlf_ping, async;
 	bool connection_match, reuse_port, keepalive, delayed_ack;
 	int64_t keepcnt, keepidle, keepintvl, linger2, syncnt, defer_accept, listen_backlog;
-	bool is_off; /* disable_tcp */
+	bool is_off;          /* disable_tcp */
 	int64_t clone_rcvbuf; /* accepted: messages have always bytes of their own */
 	struct span source_ipv4, source_ipv6;
 };

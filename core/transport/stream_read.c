@@ -8,10 +8,10 @@
 #include "core/base/log.h"
 #include "core/transport/connection.h"
 
-#define READ_ROOM (16u << 10)
-#define READ_MOST (64u << 10) /* per wake-up, so that others get their turn */
+#define READ_ROOM  (16u << 10)
+#define READ_MOST  (64u << 10) /* per wake-up, so that others get their turn */
 #define DISCARD_MS 2000
-#define PAUSE_MS  10 /* when no buffer for a message is free */
+#define PAUSE_MS   10 /* when no buffer for a message is free */
 
 /* Makes room behind what is buffered; 0 when memory is out. */
 static size_t buffer_room(struct connection *connection)
@@ -109,10 +109,8 @@ void connection_refuse_http(struct connection *connection, unsigned status, cons
 		unsigned status;
 		const char *phrase;
 	} phrases[] = {
-		{ 400, "Bad Request" },
-		{ 408, "Request Timeout" },
-		{ 413, "Content Too Large" },
-		{ 431, "Request Header Fields Too Large" },
+		{ 400, "Bad Request" },       { 408, "Request Timeout" },
+		{ 413, "Content Too Large" }, { 431, "Request Header Fields Too Large" },
 		{ 501, "Not Implemented" },
 	};
 	char text[512];
@@ -121,8 +119,10 @@ void connection_refuse_http(struct connection *connection, unsigned status, cons
 	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
 		if (phrases[i].status == status)
 			phrase = phrases[i].phrase;
-	writer_printf(&w, "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-			  "Content-Length: %zu\r\n\r\n%s\n", status, phrase, strlen(reason) + 1, reason);
+	writer_printf(&w,
+		      "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+		      "Content-Length: %zu\r\n\r\n%s\n",
+		      status, phrase, strlen(reason) + 1, reason);
 	connection->discard_until_ms = clock_ms() + DISCARD_MS;
 	connection->partial_ms = 0;
 	connection->buffered = 0;

@@ -107,7 +107,8 @@ static void accept_later(const struct listener *listener)
 {
 	static struct loop_timer timers[16];
 	struct loop_timer *timer = &timers[listener->index % ARRAY_SIZE(timers)];
-	log_error("cannot accept connections on %.*s: %m; trying again (see open_files_limit)", SPAN_ARGS(listener->text));
+	log_error("cannot accept connections on %.*s: %m; trying again (see open_files_limit)",
+		  SPAN_ARGS(listener->text));
 	if (timer->run && timer->heap_index >= 0)
 		return; /* another listener waits already; ours is asked again at the next event */
 	loop_unwatch(listener->fd);

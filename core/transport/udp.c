@@ -14,12 +14,12 @@
 #include "core/loop/loop.h"
 #include "core/transport/send.h"
 
-#define RECEIVE_BATCH 16
+#define RECEIVE_BATCH  16
 #define RECEIVE_ROUNDS 8 /* batches per wake-up, so that timers and other sockets get their turn */
-#define SEND_BATCH 32
-#define COPY_BYTES (256u << 10)
-#define ARENA_CHUNK (32u << 10) /* an ordinary message with all its work fits into one */
-#define KEEP_FREE 64
+#define SEND_BATCH     32
+#define COPY_BYTES     (256u << 10)
+#define ARENA_CHUNK    (32u << 10) /* an ordinary message with all its work fits into one */
+#define KEEP_FREE      64
 
 static struct {
 	void (*receive)(struct datagram *datagram);
@@ -266,7 +266,7 @@ static void log_refused(const struct mmsghdr *header, int error)
 	end_point_write(&w, &to);
 	errno = error;
 	log_error("sending %zu bytes to %.*s failed: %m", header->msg_hdr.msg_iov->iov_len,
-		(int)w.len, w.data);
+		  (int)w.len, w.data);
 }
 
 /* Hands the queue to the kernel. A datagram that the kernel refuses is skipped: UDP may lose, and
@@ -308,7 +308,7 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 	if (bytes.len > DATAGRAM_MAX - 28)
 		return SEND_TOO_LARGE;
 	if (queue.count == SEND_BATCH || queue.fd != target->from->fd ||
-		(copy && queue.copied + bytes.len > COPY_BYTES)) {
+	    (copy && queue.copied + bytes.len > COPY_BYTES)) {
 		queue_drain();
 		queue.fd = target->from->fd;
 	}

@@ -12,11 +12,11 @@ struct datagram {
 	struct span bytes;
 	struct end_point source;
 	const struct listener *listener;
-	int64_t arrived_us;      /* wall clock of the kernel, when traffic is dense; else 0 */
-	uint8_t queue_percent;   /* how full the socket's buffer was then */
-	uint32_t connection;     /* it came by this stream connection; 0: a datagram */
-	struct arena arena;      /* for everything that belongs to this message */
-	struct datagram *next;   /* private */
+	int64_t arrived_us;    /* wall clock of the kernel, when traffic is dense; else 0 */
+	uint8_t queue_percent; /* how full the socket's buffer was then */
+	uint32_t connection;   /* it came by this stream connection; 0: a datagram */
+	struct arena arena;    /* for everything that belongs to this message */
+	struct datagram *next; /* private */
 	char buffer[DATAGRAM_MAX + 1];
 };
 

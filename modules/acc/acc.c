@@ -6,9 +6,9 @@
 #include "modules/rr/rr_api.h"
 #include "modules/tm/tm_api.h"
 
-#define NO_FLAG (-1)
+#define NO_FLAG        (-1)
 #define FIRST_FILTERED 300
-#define LAST_FILTERED 999
+#define LAST_FILTERED  999
 
 static struct acc_settings settings = {
 	.failed_transaction_flag = NO_FLAG,
@@ -69,7 +69,7 @@ static const char *accept_filter(struct span text, int64_t number)
 	while (span_split(&rest, ',', &item)) {
 		int64_t code;
 		if (!span_to_int64(span_trim(item), &code) || code < FIRST_FILTERED ||
-			code > LAST_FILTERED)
+		    code > LAST_FILTERED)
 			return "failed_filter holds codes from 300 to 999, separated by commas";
 		state.filtered[code] = 1;
 	}
@@ -196,7 +196,7 @@ static void read_comment(struct span comment, struct acc_record *record)
 	int64_t code;
 	record->reason = comment;
 	if (comment.len < 3 || !span_to_int64(span_slice(comment, 0, 3), &code) || code < 100 ||
-		code > 699 || (comment.len > 3 && !ascii_is_space(comment.at[3])))
+	    code > 699 || (comment.len > 3 && !ascii_is_space(comment.at[3])))
 		return;
 	record->code = (unsigned)code;
 	record->reason = span_trim(span_slice(comment, 3, comment.len));
@@ -205,9 +205,9 @@ static void read_comment(struct span comment, struct acc_record *record)
 static int log_request(struct script_run *run, const struct comment_args *args)
 {
 	struct acc_record record = { .what = "request accounted",
-		.message = run->msg,
-		.request = run->msg,
-		.is_upstream = is_upstream(run->msg) };
+				     .message = run->msg,
+				     .request = run->msg,
+				     .is_upstream = is_upstream(run->msg) };
 	read_comment(args->comment, &record);
 	record_log(run, &record);
 	return SCRIPT_TRUE;
@@ -216,8 +216,8 @@ static int log_request(struct script_run *run, const struct comment_args *args)
 static int database_request(struct script_run *run, const struct table_args *args)
 {
 	struct acc_record record = { .message = run->msg,
-		.request = run->msg,
-		.is_upstream = is_upstream(run->msg) };
+				     .request = run->msg,
+				     .is_upstream = is_upstream(run->msg) };
 	if (!rows_wanted()) {
 		log_error("no record in table %.*s: acc.db_url is not set", SPAN_ARGS(args->table));
 		return SCRIPT_FALSE;
@@ -253,11 +253,11 @@ struct target {
 	enum acc_table table;
 };
 static const struct target answered = { "transaction answered", &settings.log_flag,
-	&settings.db_flag, ACC_TABLE_ANSWERED };
+					&settings.db_flag, ACC_TABLE_ANSWERED };
 static const struct target acknowledged = { "request acknowledged", &settings.log_flag,
-	&settings.db_flag, ACC_TABLE_ANSWERED };
+					    &settings.db_flag, ACC_TABLE_ANSWERED };
 static const struct target missed = { "call missed", &settings.log_missed_flag,
-	&settings.db_missed_flag, ACC_TABLE_MISSED };
+				      &settings.db_missed_flag, ACC_TABLE_MISSED };
 
 /* Is there a flag for the log or for the database? */
 static bool is_wanted(uint32_t flags, const struct target *target)
@@ -267,7 +267,7 @@ static bool is_wanted(uint32_t flags, const struct target *target)
 
 /* `flags` are those that decide. */
 static void write_record(struct script_run *run, const struct target *target, uint32_t flags,
-	struct acc_record *record)
+			 struct acc_record *record)
 {
 	record->what = target->what;
 	if (flag_is_set(flags, *target->log_flag))
@@ -276,14 +276,14 @@ static void write_record(struct script_run *run, const struct target *target, ui
 		(void)rows_put(run, record, target->table);
 }
 
-static void record_event(
-	const struct tm_event_info *info, const struct target *target, struct message *message)
+static void record_event(const struct tm_event_info *info, const struct target *target,
+			 struct message *message)
 {
 	struct acc_record record = { .message = message,
-		.request = info->request,
-		.code = info->code,
-		.reason = event_reason(info),
-		.is_upstream = is_upstream(message) };
+				     .request = info->request,
+				     .code = info->code,
+				     .reason = event_reason(info),
+				     .is_upstream = is_upstream(message) };
 	if (info->reply)
 		record.to_tag = message_to_tag(info->reply);
 	write_record(info->run, target, info->request->flags, &record);
@@ -292,14 +292,14 @@ static void record_event(
 static bool is_recorded_failure(const struct tm_event_info *info)
 {
 	return flag_is_set(info->request->flags, settings.failed_transaction_flag) &&
-		!(info->code <= LAST_FILTERED && state.filtered[info->code]);
+	       !(info->code <= LAST_FILTERED && state.filtered[info->code]);
 }
 
 /* Once for each set of branches: the flags are cleared, and a failure_route may set them again. */
 static void call_failed(const struct tm_event_info *info)
 {
 	if (message_method(info->request) == METHOD_INVITE &&
-		is_wanted(info->request->flags, &missed))
+	    is_wanted(info->request->flags, &missed))
 		record_event(info, &missed, info->request);
 	info->request->flags &=
 		~(flag_bit(settings.log_missed_flag) | flag_bit(settings.db_missed_flag));
@@ -311,7 +311,7 @@ static void reply_went_out(const struct tm_event_info *info)
 	if (!info->reply && info->code >= 300)
 		call_failed(info); /* by an answer of our own, without any branch */
 	if (!is_wanted(info->request->flags, &answered) ||
-		(method == METHOD_CANCEL && !settings.report_cancels))
+	    (method == METHOD_CANCEL && !settings.report_cancels))
 		return;
 	if (info->code < 300 || is_recorded_failure(info))
 		record_event(info, &answered, info->request);
@@ -320,7 +320,7 @@ static void reply_went_out(const struct tm_event_info *info)
 static void provisional_went_out(const struct tm_event_info *info)
 {
 	if (settings.early_media && info->reply && info->reply->index->body_len &&
-		is_wanted(info->request->flags, &answered))
+	    is_wanted(info->request->flags, &answered))
 		record_event(info, &answered, info->request);
 }
 
@@ -333,10 +333,10 @@ static void ack_came_in(const struct tm_event_info *info)
 	if (!settings.report_ack || !is_wanted(flags, &acknowledged))
 		return;
 	struct acc_record record = { .message = ack,
-		.request = info->request,
-		.code = info->code,
-		.reason = info->reason.len ? info->reason : SPAN_OF("OK"),
-		.is_upstream = is_upstream(ack) };
+				     .request = info->request,
+				     .code = info->code,
+				     .reason = info->reason.len ? info->reason : SPAN_OF("OK"),
+				     .is_upstream = is_upstream(ack) };
 	/* Extra fields are those of the ACK, with the AVPs of the call. */
 	struct attributes own = ack->attributes;
 	struct script_run run;
@@ -371,12 +371,12 @@ static void tell_what_is_missing(struct diagnostics *diagnostics)
 	const char *flag = settings.db_flag >= 0 ? "db_flag" : "db_missed_flag";
 	if ((settings.db_flag >= 0 || settings.db_missed_flag >= 0) && !rows_wanted())
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "no-effect",
-			module_setting_position("acc", flag),
-			"%s has no effect without db_url: records go to the log only", flag);
+			       module_setting_position("acc", flag),
+			       "%s has no effect without db_url: records go to the log only", flag);
 	if (settings.detect_direction && !state.rr)
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "missing-module",
-			module_setting_position("acc", "detect_direction"),
-			"detect_direction needs module rr, which is not loaded");
+			       module_setting_position("acc", "detect_direction"),
+			       "detect_direction needs module rr, which is not loaded");
 }
 
 /* Records of dialogs need the module that knows dialogs. */
@@ -386,17 +386,19 @@ static bool cdrs_are_possible(struct diagnostics *diagnostics)
 	bool is_right = fields_compile("cdr_extra", settings.cdr_extra, &extra, diagnostics);
 	if (log_facility_from_name(settings.cdr_facility) < 0) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			module_setting_position("acc", "cdr_facility"),
-			"\"%.*s\" is no syslog facility", SPAN_ARGS(settings.cdr_facility));
+			       module_setting_position("acc", "cdr_facility"),
+			       "\"%.*s\" is no syslog facility", SPAN_ARGS(settings.cdr_facility));
 		is_right = false;
 	}
 	if (settings.cdr_enable && !module_is_loaded("dialog")) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "missing-module",
+		diagnostic_add(
+			diagnostics, SEVERITY_ERROR, "missing-module",
 			module_setting_position("acc", "cdr_enable"),
 			"cdr_enable needs module dialog: loadmodule \"dialog.so\" before acc");
 		is_right = false;
 	} else if (settings.cdr_enable) {
-		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-yet",
+		diagnostic_add(
+			diagnostics, SEVERITY_WARNING, "not-yet",
 			module_setting_position("acc", "cdr_enable"),
 			"acc does not write records of dialogs yet; cdr_enable has no effect");
 	}
@@ -419,7 +421,7 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (settings.report_ack)
 		events |= TM_ACK_IN;
 	uint32_t flags = flag_bit(settings.log_flag) | flag_bit(settings.log_missed_flag) |
-		flag_bit(settings.db_flag) | flag_bit(settings.db_missed_flag);
+			 flag_bit(settings.db_flag) | flag_bit(settings.db_missed_flag);
 	return !flags || tm->observe(events, flags, observe);
 }
 

@@ -5,7 +5,7 @@
 #include "core/module/module.h"
 
 #define ACC_MAX_FIELDS 64
-#define ACC_MAX_LEGS 32 /* sets of multi_leg_info in one record */
+#define ACC_MAX_LEGS   32 /* sets of multi_leg_info in one record */
 
 /* "name=$variable;name=$variable": what is recorded beside the fixed fields. */
 struct acc_field {
@@ -74,8 +74,8 @@ struct acc_record {
 	struct message *request; /* the extra fields come from here: that of the transaction */
 	unsigned code;           /* 0: none */
 	struct span reason;
-	struct span to_tag;      /* of the reply; absent: that of the message */
-	bool is_upstream;        /* From and To change places (detect_direction) */
+	struct span to_tag; /* of the reply; absent: that of the message */
+	bool is_upstream;   /* From and To change places (detect_direction) */
 };
 
 /* The tags of From and To, exchanged when the record says so. */
@@ -84,7 +84,7 @@ void record_tags(const struct acc_record *record, struct span *out_from, struct 
 /* ---- fields.c -------------------------------------------------------------------------------- */
 /* Compiles a setting of the form name=$variable;…; false after a diagnostic. */
 bool fields_compile(const char *setting, struct span text, struct acc_fields *out,
-	struct diagnostics *diagnostics);
+		    struct diagnostics *diagnostics);
 /* The value of a field; false when it has none. */
 bool field_read(struct script_run *run, const struct acc_field *field, struct span *out);
 /* Compiles multi_leg_info; false after a diagnostic. */

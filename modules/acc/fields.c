@@ -28,7 +28,7 @@ static bool take_definition(struct span *rest, struct span *out)
 
 /* extra = definition *( ";" definition ) ; definition = name "=" variable */
 bool fields_compile(const char *setting, struct span text, struct acc_fields *out,
-	struct diagnostics *diagnostics)
+		    struct diagnostics *diagnostics)
 {
 	struct source_position at = module_setting_position("acc", setting);
 	struct span rest = text, item;
@@ -39,17 +39,17 @@ bool fields_compile(const char *setting, struct span text, struct acc_fields *ou
 			continue;
 		if (equals == 0 || equals == item.len || out->count == ACC_MAX_FIELDS) {
 			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at,
-				out->count == ACC_MAX_FIELDS
-					? "acc.%s: more than %d fields"
-					: "acc.%s is name=$variable;… (field %d)",
-				setting, (int)out->count + 1);
+				       out->count == ACC_MAX_FIELDS
+					       ? "acc.%s: more than %d fields"
+					       : "acc.%s is name=$variable;… (field %d)",
+				       setting, (int)out->count + 1);
 			return false;
 		}
 		struct acc_field *field = &out->list[out->count];
 		field->name = span_trim(span_slice(item, 0, equals));
 		field->variable =
 			variable_compile(span_trim(span_slice(item, equals + 1, item.len)),
-				startup_arena(), diagnostics, at);
+					 startup_arena(), diagnostics, at);
 		if (field->variable)
 			out->count++;
 		else
@@ -76,12 +76,12 @@ bool field_read(struct script_run *run, const struct acc_field *field, struct sp
 {
 	struct value value;
 	return variable_read(run, field->variable, &value) && value.kind != VALUE_NULL &&
-		value_to_text(run, &value, out);
+	       value_to_text(run, &value, out);
 }
 
 /* The index-th value of a variable that may have several (AVPs); false when there is none. */
-static bool leg_value(
-	struct script_run *run, const struct acc_field *field, int index, struct span *out)
+static bool leg_value(struct script_run *run, const struct acc_field *field, int index,
+		      struct span *out)
 {
 	struct variable_ref indexed = *field->variable;
 	struct acc_field one = { field->name, &indexed };

@@ -22,8 +22,9 @@ bool record_prepare(struct diagnostics *diagnostics)
 	state.facility = log_facility_from_name(acc_settings->log_facility);
 	if (state.facility < 0) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			module_setting_position("acc", "log_facility"),
-			"\"%.*s\" is no syslog facility", SPAN_ARGS(acc_settings->log_facility));
+			       module_setting_position("acc", "log_facility"),
+			       "\"%.*s\" is no syslog facility",
+			       SPAN_ARGS(acc_settings->log_facility));
 		return false;
 	}
 	return is_right;
@@ -61,15 +62,14 @@ static void write_time(struct writer *w)
 	char text[160];
 	writer_printf(w, "timestamp=%lld", (long long)now);
 	switch ((enum acc_time_mode)acc_settings->time_mode) {
-	case ACC_TIME_PLAIN:
-		return;
+	case ACC_TIME_PLAIN: return;
 	case ACC_TIME_MICROSECONDS:
 		snprintf(text, sizeof(text), "%d", (int)(now_us % 1000000));
 		write_named(w, acc_settings->time_exten, span_from(text));
 		return;
 	case ACC_TIME_MILLISECONDS:
 		snprintf(text, sizeof(text), "%lld.%03d", (long long)now,
-			(int)(now_us % 1000000 / 1000));
+			 (int)(now_us % 1000000 / 1000));
 		write_named(w, acc_settings->time_attr, span_from(text));
 		return;
 	case ACC_TIME_LOCAL:
@@ -138,10 +138,10 @@ void record_log(struct script_run *run, const struct acc_record *record)
 		write_legs(&w, run);
 	if (w.failed) {
 		log_error("no memory for an accounting record of call %.*s",
-			SPAN_ARGS(message_value(msg, HEADER_CALL_ID)));
+			  SPAN_ARGS(message_value(msg, HEADER_CALL_ID)));
 		return;
 	}
 	snprintf(origin, sizeof(origin), "acc [record.c:%d]: %s(): ", __LINE__, __func__);
-	log_script_prefixed(
-		(int)acc_settings->log_level, state.facility, span_from(origin), writer_result(&w));
+	log_script_prefixed((int)acc_settings->log_level, state.facility, span_from(origin),
+			    writer_result(&w));
 }

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #define ANSWERED_VERSION 5
-#define MISSED_VERSION	 4
-#define FIXED		 9 /* columns beside extra fields and legs, at most */
+#define MISSED_VERSION   4
+#define FIXED            9 /* columns beside extra fields and legs, at most */
 
 static const struct {
 	const char *setting;
@@ -40,10 +40,12 @@ static void add_column(struct span name)
 static void list_columns(void)
 {
 	const struct acc_fields *legs = fields_legs();
-	const struct span fixed[] = { acc_settings->acc_method_column,
-		acc_settings->acc_from_tag_column, acc_settings->acc_to_tag_column,
-		acc_settings->acc_callid_column, acc_settings->acc_sip_code_column,
-		acc_settings->acc_sip_reason_column, acc_settings->acc_time_column };
+	const struct span fixed[] = {
+		acc_settings->acc_method_column,   acc_settings->acc_from_tag_column,
+		acc_settings->acc_to_tag_column,   acc_settings->acc_callid_column,
+		acc_settings->acc_sip_code_column, acc_settings->acc_sip_reason_column,
+		acc_settings->acc_time_column
+	};
 	for (unsigned i = 0; i < ARRAY_SIZE(fixed); i++)
 		add_column(fixed[i]);
 	if (acc_settings->time_mode != ACC_TIME_PLAIN)
@@ -59,17 +61,19 @@ static void list_columns(void)
 bool rows_prepare(struct diagnostics *diagnostics)
 {
 	const struct span names[] = { [ACC_TABLE_ANSWERED] = acc_settings->db_table_acc,
-		[ACC_TABLE_MISSED] = acc_settings->db_table_missed_calls };
-	bool is_right = fields_compile("db_extra", acc_settings->db_extra, &state.extra, diagnostics);
+				      [ACC_TABLE_MISSED] = acc_settings->db_table_missed_calls };
+	bool is_right =
+		fields_compile("db_extra", acc_settings->db_extra, &state.extra, diagnostics);
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
-		state.names[i] = template_compile(names[i], startup_arena(), diagnostics,
-			module_setting_position("acc", tables[i].setting));
+		state.names[i] =
+			template_compile(names[i], startup_arena(), diagnostics,
+					 module_setting_position("acc", tables[i].setting));
 		is_right &= state.names[i] != NULL;
 	}
 	list_columns();
 	return db_use_optional(acc_settings->db_url, "acc.db_url", diagnostics,
-		       module_setting_position("acc", "db_url"), &state.database) &&
-		is_right;
+			       module_setting_position("acc", "db_url"), &state.database) &&
+	       is_right;
 }
 
 bool rows_wanted(void)
@@ -83,7 +87,8 @@ static bool tables_are_there(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
 		const struct text_template *name = state.names[i];
 		int version = acc_settings->db_version_check ? tables[i].version : 0;
-		if (name->is_constant && !db_need_table(state.database, "acc", name->source, version))
+		if (name->is_constant &&
+		    !db_need_table(state.database, "acc", name->source, version))
 			return false;
 	}
 	return true;
@@ -128,9 +133,9 @@ static struct db_value text_or_empty(struct span text)
 /* What is absent is NULL only when the operator says that the columns take it. */
 static struct db_value extra_value(bool has_value, struct span text)
 {
-	return has_value || !acc_settings->acc_extra_nullable ?
-		text_or_empty(has_value ? text : SPAN_OF("")) :
-		db_null();
+	return has_value || !acc_settings->acc_extra_nullable
+		       ? text_or_empty(has_value ? text : SPAN_OF(""))
+		       : db_null();
 }
 
 static unsigned add_time(struct db_value *values, char buffer[160])
@@ -138,8 +143,7 @@ static unsigned add_time(struct db_value *values, char buffer[160])
 	int64_t now_us = clock_wall_us_now(), now = now_us / 1000000;
 	values[0] = db_time(now);
 	switch ((enum acc_time_mode)acc_settings->time_mode) {
-	case ACC_TIME_PLAIN:
-		return 1;
+	case ACC_TIME_PLAIN: return 1;
 	case ACC_TIME_MICROSECONDS:
 		values[1] = db_int(now);
 		values[2] = db_int(now_us % 1000000);
@@ -148,9 +152,7 @@ static unsigned add_time(struct db_value *values, char buffer[160])
 		values[1] = db_double((double)(now_us / 1000) / 1000.0);
 		return 2;
 	case ACC_TIME_LOCAL:
-	case ACC_TIME_GMT:
-		values[1] = text_or_empty(fields_format_time(now, buffer));
-		return 2;
+	case ACC_TIME_GMT: values[1] = text_or_empty(fields_format_time(now, buffer)); return 2;
 	}
 	return 1;
 }
@@ -162,7 +164,7 @@ struct row_texts {
 
 /* All but the legs; the number of values. */
 static unsigned fill_row(struct script_run *run, const struct acc_record *record,
-	struct row_texts *texts, struct db_value *values)
+			 struct row_texts *texts, struct db_value *values)
 {
 	struct span from_tag, to_tag, text;
 	unsigned count = 0;
@@ -184,7 +186,7 @@ static unsigned fill_row(struct script_run *run, const struct acc_record *record
 
 /* The values of the legs stand behind the first `fixed` ones. */
 static bool put_legs(struct script_run *run, const struct db_row *row, struct db_value *values,
-	unsigned fixed)
+		     unsigned fixed)
 {
 	bool all = true;
 	for (int set = 0; set < ACC_MAX_LEGS; set++) {

@@ -103,7 +103,8 @@ static bool question_init(struct question *q, struct span table, struct span uri
 	return false;
 }
 
-static enum db_status question_ask(struct script_run *run, const struct question *q, struct db_rows *out)
+static enum db_status question_ask(struct script_run *run, const struct question *q,
+				   struct db_rows *out)
 {
 	const struct span user[] = { settings.alias_user_column, settings.user_column };
 	const struct span domain[] = { settings.alias_domain_column, settings.domain_column };
@@ -114,15 +115,16 @@ static enum db_status question_ask(struct script_run *run, const struct question
 		{ user[q->is_reverse], DB_EQUAL }, { domain[q->is_reverse], DB_EQUAL }
 	};
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = q->table,
-		.columns = columns,
-		.column_count = 2,
-		.keys = keys,
-		.key_count = q->with_domain ? 2 : 1 };
+				      .table = q->table,
+				      .columns = columns,
+				      .column_count = 2,
+				      .keys = keys,
+				      .key_count = q->with_domain ? 2 : 1 };
 	struct span host = q->uri.host;
 	if (settings.domain_prefix.len && span_starts_with(host, settings.domain_prefix))
 		host = span_slice(host, settings.domain_prefix.len, host.len);
-	const struct db_value values[] = { db_text(q->uri.user), db_text(host.at ? host : SPAN_OF("")) };
+	const struct db_value values[] = { db_text(q->uri.user),
+					   db_text(host.at ? host : SPAN_OF("")) };
 	unsigned kind = (q->is_reverse ? 1 : 0) | (q->with_domain ? 2 : 0);
 	const struct db_statement *statement =
 		db_tables_statement(&tables, database, kind, &spec, run->arena);
@@ -138,7 +140,8 @@ static struct span next_uri(struct script_run *run, struct db_rows *rows)
 	while (db_next(rows)) {
 		struct span user = rows->values[0].text, domain = rows->values[1].text;
 		if (user.len && domain.len)
-			return arena_printf(run->arena, "sip:%.*s@%.*s", SPAN_ARGS(user), SPAN_ARGS(domain));
+			return arena_printf(run->arena, "sip:%.*s@%.*s", SPAN_ARGS(user),
+					    SPAN_ARGS(domain));
 	}
 	return (struct span){ 0 };
 }
@@ -148,7 +151,7 @@ static int alias_db_lookup(struct script_run *run, const struct alias_db_lookup_
 	struct question question;
 	struct db_rows rows;
 	if (!question_init(&question, args->table, message_uri(run->msg), args->flags) ||
-		question_ask(run, &question, &rows) != DB_OK)
+	    question_ask(run, &question, &rows) != DB_OK)
 		return SCRIPT_FALSE;
 	struct span uri = next_uri(run, &rows);
 	bool is_found = uri.len && message_set_uri(run->msg, uri);
@@ -165,7 +168,7 @@ static int alias_db_find(struct script_run *run, const struct alias_db_find_args
 	struct question question;
 	struct db_rows rows;
 	if (!question_init(&question, args->table, args->uri, args->flags) ||
-		question_ask(run, &question, &rows) != DB_OK)
+	    question_ask(run, &question, &rows) != DB_OK)
 		return SCRIPT_FALSE;
 	const struct value found = VALUE_OF_TEXT(next_uri(run, &rows));
 	if (db_end(&rows) != DB_OK || !found.text.len)
@@ -178,7 +181,7 @@ static int alias_db_find(struct script_run *run, const struct alias_db_find_args
 static bool prepare(struct diagnostics *diagnostics)
 {
 	database = db_use(settings.db_url, "alias_db.db_url", diagnostics,
-		module_setting_position("alias_db", "db_url"));
+			  module_setting_position("alias_db", "db_url"));
 	return database;
 }
 

@@ -33,7 +33,8 @@ bool algorithms_read(struct span list, struct algorithms *out)
 	}
 	while (span_split(&list, ',', &item)) {
 		uint8_t row = 0;
-		while (row < ARRAY_SIZE(rows) && !span_equal_nocase(rows[row].name, span_trim(item)))
+		while (row < ARRAY_SIZE(rows) &&
+		       !span_equal_nocase(rows[row].name, span_trim(item)))
 			row++;
 		if (row == ARRAY_SIZE(rows) || !add_row(&all, row))
 			return false;
@@ -56,8 +57,7 @@ struct span algorithm_name(uint8_t row)
 }
 
 /* Credentials that do not say mean the only one that was offered, else MD5 (RFC 7616 3.3). */
-bool algorithm_choose(
-	const struct auth_params *params, uint8_t mask, enum digest_kind *out_digest)
+bool algorithm_choose(const struct auth_params *params, uint8_t mask, enum digest_kind *out_digest)
 {
 	bool is_said = params->algorithm_text.at != NULL;
 	bool is_single = (mask & (mask - 1)) == 0;

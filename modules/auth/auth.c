@@ -25,8 +25,8 @@ static const void *sl_functions;
 static const char *check_qop(struct span text, int64_t number)
 {
 	(void)number;
-	if (!text.len || span_equal(text, SPAN_OF("auth")) || span_equal(text, SPAN_OF("auth-int")) ||
-		span_equal(text, SPAN_OF("auth,auth-int")))
+	if (!text.len || span_equal(text, SPAN_OF("auth")) ||
+	    span_equal(text, SPAN_OF("auth-int")) || span_equal(text, SPAN_OF("auth,auth-int")))
 		return NULL;
 	return "qop is auth, auth-int or empty";
 }
@@ -34,8 +34,9 @@ static const char *check_qop(struct span text, int64_t number)
 static const char *check_algorithm(struct span text, int64_t number)
 {
 	(void)number;
-	return algorithms_read(text, &state.algorithms) ?
-		NULL : "one or more of MD5, SHA-256, SHA-512-256 and SHA-512, separated by commas";
+	return algorithms_read(text, &state.algorithms)
+		       ? NULL
+		       : "one or more of MD5, SHA-256, SHA-512-256 and SHA-512, separated by commas";
 }
 
 static const struct field setting_fields[] = {
@@ -196,7 +197,7 @@ static int auth_algorithm(struct script_run *run, const struct algorithm_args *a
 	struct auth_state *noted = auth_state(run->msg);
 	if (!noted || !algorithms_read(args->algorithm, &wanted)) {
 		log_error("auth_algorithm: \"%.*s\" is none of MD5, SHA-256, SHA-512-256, SHA-512",
-			SPAN_ARGS(args->algorithm));
+			  SPAN_ARGS(args->algorithm));
 		return SCRIPT_FALSE;
 	}
 	noted->algorithms = wanted;
@@ -209,8 +210,8 @@ static int auth_algorithm(struct script_run *run, const struct algorithm_args *a
 static bool reply(struct script_run *run, unsigned code, struct span reason)
 {
 	const struct sl_api *sl = sl_functions;
-	return settings.force_stateless_reply ? sl->send_stateless(run, code, reason) :
-						sl->send_reply(run, code, reason);
+	return settings.force_stateless_reply ? sl->send_stateless(run, code, reason)
+					      : sl->send_reply(run, code, reason);
 }
 
 static bool add_challenge(struct script_run *run, const struct challenge_args *args, bool is_proxy)
@@ -231,7 +232,7 @@ static bool add_challenge(struct script_run *run, const struct challenge_args *a
 	}
 	struct writer w = writer_in_arena(run->arena, 256);
 	return challenge_write(&w, run->msg, &challenge) &&
-		message_add_reply_line(run->msg, writer_result(&w));
+	       message_add_reply_line(run->msg, writer_result(&w));
 }
 
 static int send_challenge(struct script_run *run, const struct challenge_args *args, bool is_proxy)
@@ -243,8 +244,8 @@ static int send_challenge(struct script_run *run, const struct challenge_args *a
 			reply(run, 500, SPAN_OF("Internal Server Error"));
 		return SCRIPT_FALSE;
 	}
-	bool is_sent = is_proxy ? reply(run, 407, SPAN_OF("Proxy Authentication Required")) :
-				  reply(run, 401, SPAN_OF("Unauthorized"));
+	bool is_sent = is_proxy ? reply(run, 407, SPAN_OF("Proxy Authentication Required"))
+				: reply(run, 401, SPAN_OF("Unauthorized"));
 	return is_sent ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
@@ -293,7 +294,7 @@ static void offer_challenge(struct script_run *run, const struct password_args *
 	const struct auth_state *noted = auth_state_noted(run->msg);
 	struct challenge challenge = { .realm = args->realm, .is_proxy = is_proxy };
 	if (!(args->flags &
-		    (PASSWORD_CHALLENGE | PASSWORD_CHALLENGE_AUTH | PASSWORD_CHALLENGE_AUTH_INT)))
+	      (PASSWORD_CHALLENGE | PASSWORD_CHALLENGE_AUTH | PASSWORD_CHALLENGE_AUTH_INT)))
 		return;
 	if (args->flags & PASSWORD_CHALLENGE_AUTH)
 		challenge.flags |= CHALLENGE_QOP_AUTH;
@@ -303,13 +304,12 @@ static void offer_challenge(struct script_run *run, const struct password_args *
 		challenge.flags |= CHALLENGE_STALE;
 	struct writer w = writer_in_arena(run->arena, 256);
 	if (!challenge_write(&w, run->msg, &challenge) ||
-		!avp_push(&run->msg->attributes, avp_name_parse(SPAN_OF("digest_challenge")),
-			VALUE_OF_TEXT(writer_result(&w))))
+	    !avp_push(&run->msg->attributes, avp_name_parse(SPAN_OF("digest_challenge")),
+		      VALUE_OF_TEXT(writer_result(&w))))
 		log_error("$avp(digest_challenge) is not set: memory is exhausted");
 }
 
-static int authenticate(
-	struct script_run *run, const struct password_args *args, bool is_proxy)
+static int authenticate(struct script_run *run, const struct password_args *args, bool is_proxy)
 {
 	const struct auth_question question = { args->realm, is_proxy, args->method };
 	struct auth_attempt attempt;
@@ -320,7 +320,8 @@ static int authenticate(
 	enum auth_result result = credentials_begin(run, &question, &attempt);
 	if (result == AUTH_GO_ON)
 		result = credentials_verify(run, &attempt, args->password,
-			args->flags & PASSWORD_IS_HA1 ? AUTH_SECRET_HA1 : AUTH_SECRET_PASSWORD);
+					    args->flags & PASSWORD_IS_HA1 ? AUTH_SECRET_HA1
+									  : AUTH_SECRET_PASSWORD);
 	if (result < 0)
 		offer_challenge(run, args, is_proxy);
 	return result;
@@ -341,7 +342,7 @@ static bool agrees(struct span uri_text, struct span user, struct span host)
 {
 	struct sip_uri uri;
 	return uri_parse(uri_text, &uri) && span_equal(uri.user, user) &&
-		(!host.at || span_equal_nocase(uri.host, host));
+	       (!host.at || span_equal_nocase(uri.host, host));
 }
 
 static bool is_own_request(const struct message *msg, struct span user_name, bool with_domains)
@@ -354,7 +355,7 @@ static bool is_own_request(const struct message *msg, struct span user_name, boo
 		return false;
 	struct span host = with_domains ? from.host : (struct span){ 0 };
 	if ((method == METHOD_REGISTER || method == METHOD_PUBLISH) &&
-		!agrees(message_to_uri(msg), user, host))
+	    !agrees(message_to_uri(msg), user, host))
 		return false;
 	return method != METHOD_PUBLISH || agrees(message_uri(msg), user, host);
 }
@@ -376,7 +377,8 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	credentials_reserve();
 	if (settings.nonce_count && !settings.qop.len)
-		diagnostic_add(diagnostics, SEVERITY_NOTE, "no-qop",
+		diagnostic_add(
+			diagnostics, SEVERITY_NOTE, "no-qop",
 			module_setting_position("auth", "nonce_count"),
 			"nonce_count only matters for credentials with qop; the setting qop adds it to "
 			"challenges");

@@ -37,8 +37,8 @@ struct algorithms {
 uint8_t algorithms_mask(const struct algorithms *all);
 struct span algorithm_name(uint8_t row);
 /* The digest of credentials to a nonce that offered `mask`; false when it did not offer that. */
-[[nodiscard]] bool algorithm_choose(
-	const struct auth_params *params, uint8_t mask, enum digest_kind *out_digest);
+[[nodiscard]] bool algorithm_choose(const struct auth_params *params, uint8_t mask,
+				    enum digest_kind *out_digest);
 
 /* ---- nonce.c ----------------------------------------------------------------------------------- */
 
@@ -50,8 +50,8 @@ bool nonce_prepare(void);
 /* Writes a new nonce for answers to this request. */
 void nonce_write(struct writer *w, const struct message *msg, uint8_t algorithms);
 /* AUTH_OK, AUTH_ERROR (not ours), AUTH_STALE or AUTH_REUSED; what the nonce offered. */
-enum auth_result nonce_check(
-	const struct message *msg, const struct auth_params *params, uint8_t *out_algorithms);
+enum auth_result nonce_check(const struct message *msg, const struct auth_params *params,
+			     uint8_t *out_algorithms);
 
 /* ---- count.c: which nonces were used --------------------------------------------------------- */
 
@@ -82,8 +82,8 @@ struct challenge {
 };
 /* Writes one header line for each algorithm; false when the realm cannot be used (logged) or memory is
  * exhausted. */
-[[nodiscard]] bool challenge_write(
-	struct writer *w, const struct message *msg, const struct challenge *challenge);
+[[nodiscard]] bool challenge_write(struct writer *w, const struct message *msg,
+				   const struct challenge *challenge);
 
 /* ---- credentials.c ----------------------------------------------------------------------------- */
 
@@ -91,8 +91,8 @@ struct challenge {
 struct auth_state {
 	struct algorithms algorithms; /* auth_algorithm() */
 	bool has_algorithms;
-	bool is_stale; /* the nonce was ours, but too old or used */
-	const char *bytes; /* of the message when `header` was noted */
+	bool is_stale;                   /* the nonce was ours, but too old or used */
+	const char *bytes;               /* of the message when `header` was noted */
 	const struct sip_header *header; /* credentials that were looked at */
 };
 
@@ -107,7 +107,7 @@ bool credentials_exist(const struct message *msg, struct span realm);
 /* Removes the header that was looked at; false when none was. */
 bool credentials_consume(struct message *msg);
 struct span authorized_user(struct message *msg);
-enum auth_result credentials_begin(
-	struct script_run *run, const struct auth_question *question, struct auth_attempt *out_attempt);
+enum auth_result credentials_begin(struct script_run *run, const struct auth_question *question,
+				   struct auth_attempt *out_attempt);
 enum auth_result credentials_verify(struct script_run *run, const struct auth_attempt *attempt,
-	struct span secret, enum auth_secret kind);
+				    struct span secret, enum auth_secret kind);

@@ -17,7 +17,8 @@
 enum auth_result {
 	AUTH_GO_ON = 2, /* only of `begin`: now look for the password */
 	AUTH_OK = 1,
-	AUTH_ERROR = -1, /* malformed credentials, a nonce that is not ours, no password to be had */
+	AUTH_ERROR =
+		-1, /* malformed credentials, a nonce that is not ours, no password to be had */
 	AUTH_BAD_PASSWORD = -2,
 	AUTH_NO_USER = -3,
 	AUTH_STALE = -4,
@@ -27,8 +28,8 @@ enum auth_result {
 };
 
 struct auth_question {
-	struct span realm; /* as the script gave it */
-	bool is_proxy;     /* Proxy-Authorization instead of Authorization */
+	struct span realm;  /* as the script gave it */
+	bool is_proxy;      /* Proxy-Authorization instead of Authorization */
 	struct span method; /* absent: of the request */
 };
 
@@ -54,10 +55,10 @@ struct auth_api {
 	/* Finds the credentials for the realm and checks their nonce; ACK, CANCEL and PRACK are AUTH_OK
 	 * at once, because nobody can answer a challenge to them. Never waits. */
 	enum auth_result (*begin)(struct script_run *run, const struct auth_question *question,
-		struct auth_attempt *out_attempt);
+				  struct auth_attempt *out_attempt);
 	/* Is the response right? Then the message is marked. AUTH_OK, AUTH_BAD_PASSWORD or AUTH_ERROR. */
 	enum auth_result (*verify)(struct script_run *run, const struct auth_attempt *attempt,
-		struct span secret, enum auth_secret kind);
+				   struct span secret, enum auth_secret kind);
 	/* Does the user (with this user name) make the request for himself? From names him; To of REGISTER and PUBLISH as well,
 	 * and the Request-URI of PUBLISH. `with_domains`: their hosts must be the same too. */
 	bool (*is_own_request)(const struct message *msg, struct span user_name, bool with_domains);

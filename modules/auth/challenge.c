@@ -35,8 +35,8 @@ static struct span qop_of(int64_t flags)
 }
 
 /* One line; without `algorithm` MD5 is meant and not said. */
-static void write_line(
-	struct writer *w, const struct challenge *challenge, struct span nonce, struct span algorithm)
+static void write_line(struct writer *w, const struct challenge *challenge, struct span nonce,
+		       struct span algorithm)
 {
 	struct span qop = qop_of(challenge->flags);
 	writer_string(w, challenge->is_proxy ? "Proxy-Authenticate" : "WWW-Authenticate");
@@ -59,15 +59,15 @@ static void write_line(
 	writer_literal(w, "\r\n");
 }
 
-bool challenge_write(
-	struct writer *w, const struct message *msg, const struct challenge *challenge)
+bool challenge_write(struct writer *w, const struct message *msg, const struct challenge *challenge)
 {
 	char buffer[128];
 	struct writer nonce = writer_fixed(buffer, sizeof(buffer));
 	struct algorithms wanted =
 		challenge->algorithms ? *challenge->algorithms : algorithms_wanted(msg);
 	if (!is_usable(realm_strip(challenge->realm))) {
-		log_error("a challenge needs a realm without control characters, this one is \"%.*s\"",
+		log_error(
+			"a challenge needs a realm without control characters, this one is \"%.*s\"",
 			SPAN_ARGS(challenge->realm));
 		return false;
 	}

@@ -7,7 +7,7 @@
 #include "core/shm/map.h"
 #include "modules/auth/auth.h"
 
-#define POOLS_MOST 64
+#define POOLS_MOST    64
 #define BITS_PER_CELL 32
 
 struct pool {
@@ -47,18 +47,20 @@ bool count_prepare(void)
 	state.pools = shm_reserve(state.pool_count * sizeof(*state.pools), "auth pools");
 	if (s->nonce_count) {
 		state.count_size = share_of_pool(s->nc_array_size, s->nc_array_order, 1);
-		state.counts = shm_reserve(
-			(size_t)state.count_size * state.pool_count, "auth nonce counts");
+		state.counts = shm_reserve((size_t)state.count_size * state.pool_count,
+					   "auth nonce counts");
 	}
 	if (s->one_time_nonce) {
 		state.used_size =
 			share_of_pool(s->otn_in_flight_no, s->otn_in_flight_order, BITS_PER_CELL);
-		state.used = shm_reserve(
-			(size_t)state.used_size / 8 * state.pool_count, "auth used nonces");
+		state.used = shm_reserve((size_t)state.used_size / 8 * state.pool_count,
+					 "auth used nonces");
 	}
-	if (!state.pools || (s->nonce_count && !state.counts) || (s->one_time_nonce && !state.used)) {
-		log_error("not enough shared memory to count nonces: raise -m, or lower nc_array_size "
-			  "and otn_in_flight_no");
+	if (!state.pools || (s->nonce_count && !state.counts) ||
+	    (s->one_time_nonce && !state.used)) {
+		log_error(
+			"not enough shared memory to count nonces: raise -m, or lower nc_array_size "
+			"and otn_in_flight_no");
 		return false;
 	}
 	/* With a configured secret, nonces of an earlier start must not look like new ones. */

@@ -43,7 +43,8 @@ struct span authorized_user(struct message *msg)
 
 /* The first header of that kind with digest credentials for the realm. */
 static const struct sip_header *find_header(const struct message *msg, enum sip_header_id id,
-	struct span realm, struct auth_params *out_params, bool *out_is_malformed)
+					    struct span realm, struct auth_params *out_params,
+					    bool *out_is_malformed)
 {
 	const struct sip_header *h = message_header(msg, id);
 	for (; h; h = message_next_header(msg, h)) {
@@ -66,8 +67,8 @@ bool credentials_exist(const struct message *msg, struct span realm)
 	bool is_malformed = false;
 	realm = realm_strip(realm);
 	return realm.len &&
-		(find_header(msg, HEADER_AUTHORIZATION, realm, &params, &is_malformed) ||
-			find_header(msg, HEADER_PROXY_AUTHORIZATION, realm, &params, &is_malformed));
+	       (find_header(msg, HEADER_AUTHORIZATION, realm, &params, &is_malformed) ||
+		find_header(msg, HEADER_PROXY_AUTHORIZATION, realm, &params, &is_malformed));
 }
 
 bool credentials_consume(struct message *msg)
@@ -111,10 +112,11 @@ static enum auth_result check_attempt(struct script_run *run, struct auth_attemp
 		return AUTH_ERROR;
 	noted->header = attempt->header;
 	noted->bytes = msg->bytes.at;
-	if (!auth_is_complete(&attempt->params) || (attempt->params.qop & (attempt->params.qop - 1)) ||
-		(attempt->params.qop & QOP_OTHER) || !split_user_name(run->arena, attempt)) {
+	if (!auth_is_complete(&attempt->params) ||
+	    (attempt->params.qop & (attempt->params.qop - 1)) ||
+	    (attempt->params.qop & QOP_OTHER) || !split_user_name(run->arena, attempt)) {
 		log_debug("credentials for realm %.*s are incomplete or malformed",
-			SPAN_ARGS(attempt->realm));
+			  SPAN_ARGS(attempt->realm));
 		return AUTH_ERROR;
 	}
 	enum auth_result result = nonce_check(msg, &attempt->params, &offered);
@@ -123,11 +125,12 @@ static enum auth_result check_attempt(struct script_run *run, struct auth_attemp
 		return result;
 	if (noted->has_algorithms)
 		offered &= algorithms_mask(&noted->algorithms);
-	return algorithm_choose(&attempt->params, offered, &attempt->digest) ? AUTH_GO_ON : AUTH_ERROR;
+	return algorithm_choose(&attempt->params, offered, &attempt->digest) ? AUTH_GO_ON
+									     : AUTH_ERROR;
 }
 
-enum auth_result credentials_begin(
-	struct script_run *run, const struct auth_question *question, struct auth_attempt *out_attempt)
+enum auth_result credentials_begin(struct script_run *run, const struct auth_question *question,
+				   struct auth_attempt *out_attempt)
 {
 	bool is_malformed = false;
 	struct auth_attempt attempt = {
@@ -142,9 +145,9 @@ enum auth_result credentials_begin(
 		log_error("credentials cannot be checked without a realm");
 		return AUTH_ERROR;
 	}
-	attempt.header = find_header(run->msg,
-		question->is_proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION, attempt.realm,
-		&attempt.params, &is_malformed);
+	attempt.header = find_header(
+		run->msg, question->is_proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION,
+		attempt.realm, &attempt.params, &is_malformed);
 	if (!attempt.header)
 		return is_malformed ? AUTH_ERROR : AUTH_NO_CREDENTIALS;
 	enum auth_result result = check_attempt(run, &attempt);
@@ -170,7 +173,7 @@ static bool hash(enum digest_kind kind, const struct span *parts, size_t count, 
 
 /* `method` is empty for the answer in Authentication-Info. */
 static bool compute_response(const struct auth_attempt *attempt, struct span method,
-	struct span body, struct span ha1, struct hex *out)
+			     struct span body, struct span ha1, struct hex *out)
 {
 	const struct auth_params *p = &attempt->params;
 	struct hex ha2, entity;
@@ -188,8 +191,8 @@ static bool compute_response(const struct auth_attempt *attempt, struct span met
 		const struct span parts[] = { ha1, COLON, p->nonce, COLON, ha2.text };
 		return hash(attempt->digest, parts, ARRAY_SIZE(parts), out);
 	}
-	const struct span parts[] = { ha1, COLON, p->nonce, COLON, p->nc_text, COLON, p->cnonce, COLON,
-		p->qop_text, COLON, ha2.text };
+	const struct span parts[] = { ha1,       COLON, p->nonce,    COLON, p->nc_text, COLON,
+				      p->cnonce, COLON, p->qop_text, COLON, ha2.text };
 	return hash(attempt->digest, parts, ARRAY_SIZE(parts), out);
 }
 
@@ -214,13 +217,13 @@ static bool add_info(struct message *msg, const struct auth_attempt *attempt, st
 	writer_printf(&w, ", rspauth=\"%.*s\"", SPAN_ARGS(proof.text));
 	if (p->qop)
 		writer_printf(&w, ", cnonce=\"%.*s\", nc=%.*s", SPAN_ARGS(p->cnonce),
-			SPAN_ARGS(p->nc_text));
+			      SPAN_ARGS(p->nc_text));
 	writer_literal(&w, "\r\n");
 	return !w.failed && message_add_reply_line(msg, writer_result(&w));
 }
 
 enum auth_result credentials_verify(struct script_run *run, const struct auth_attempt *attempt,
-	struct span secret, enum auth_secret kind)
+				    struct span secret, enum auth_secret kind)
 {
 	struct message *msg = run->msg;
 	struct hex ha1 = { .text = secret }, response;

@@ -8,10 +8,10 @@
  *	bond   = first 8 bytes of HMAC-SHA-256 over facts and parts of the request */
 #include "modules/auth/auth.h"
 
-#define FACTS_BYTES 10
-#define PROOF_BYTES 16
-#define BOND_BYTES  8
-#define NONCE_BYTES (FACTS_BYTES + PROOF_BYTES + BOND_BYTES)
+#define FACTS_BYTES  10
+#define PROOF_BYTES  16
+#define BOND_BYTES   8
+#define NONCE_BYTES  (FACTS_BYTES + PROOF_BYTES + BOND_BYTES)
 #define SECRET_BYTES 32
 
 static struct {
@@ -53,7 +53,8 @@ static uint32_t get32(const uint8_t *in)
 static bool prove(const uint8_t *facts, uint8_t out[PROOF_BYTES])
 {
 	uint8_t whole[DIGEST_BYTES_MAX];
-	const struct span parts[] = { SPAN_OF("nonce"), span_make((const char *)facts, FACTS_BYTES) };
+	const struct span parts[] = { SPAN_OF("nonce"),
+				      span_make((const char *)facts, FACTS_BYTES) };
 	if (!digest_keyed(DIGEST_SHA256, state.secret, parts, ARRAY_SIZE(parts), whole))
 		return false;
 	memcpy(out, whole, PROOF_BYTES);
@@ -65,16 +66,17 @@ static int64_t checks_for(const struct message *msg)
 {
 	if (message_method(msg) == METHOD_REGISTER)
 		return auth_settings->auth_checks_register;
-	return message_to_tag(msg).len ? auth_settings->auth_checks_in_dlg :
-					 auth_settings->auth_checks_no_dlg;
+	return message_to_tag(msg).len ? auth_settings->auth_checks_in_dlg
+				       : auth_settings->auth_checks_no_dlg;
 }
 
 /* The parts are hashed with their lengths, so that none can reach into the next. */
 static bool bind_to(const struct message *msg, int64_t checks, const uint8_t *facts,
-	uint8_t out[BOND_BYTES])
+		    uint8_t out[BOND_BYTES])
 {
 	uint8_t whole[DIGEST_BYTES_MAX], lengths[4][4];
-	struct span parts[2 + 2 * 4] = { SPAN_OF("bond"), span_make((const char *)facts, FACTS_BYTES) };
+	struct span parts[2 + 2 * 4] = { SPAN_OF("bond"),
+					 span_make((const char *)facts, FACTS_BYTES) };
 	const struct {
 		int64_t check;
 		struct span text;
@@ -82,7 +84,8 @@ static bool bind_to(const struct message *msg, int64_t checks, const uint8_t *fa
 		{ CHECK_URI, message_original_uri(msg) },
 		{ CHECK_CALL_ID, message_value(msg, HEADER_CALL_ID) },
 		{ CHECK_FROM_TAG, message_from_tag(msg) },
-		{ CHECK_SOURCE, span_make((const char *)msg->from.source.ip, sizeof(msg->from.source.ip)) },
+		{ CHECK_SOURCE,
+		  span_make((const char *)msg->from.source.ip, sizeof(msg->from.source.ip)) },
 	};
 	size_t count = 2;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -127,7 +130,8 @@ static size_t decode(struct span text, uint8_t out[NONCE_BYTES])
 	if (text.len % 2 || (len != NONCE_BYTES && len != NONCE_BYTES - BOND_BYTES))
 		return 0;
 	for (size_t i = 0; i < len; i++) {
-		int high = ascii_hex_value(text.at[2 * i]), low = ascii_hex_value(text.at[2 * i + 1]);
+		int high = ascii_hex_value(text.at[2 * i]),
+		    low = ascii_hex_value(text.at[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return 0;
 		out[i] = (uint8_t)(high << 4 | low);
@@ -148,7 +152,7 @@ static bool is_in_time(uint32_t created)
 
 /* One use at most, and growing counts: whichever the credentials allow. */
 static enum auth_result check_use(const struct facts *facts, const struct auth_params *params,
-	bool *out_is_counted)
+				  bool *out_is_counted)
 {
 	*out_is_counted = auth_settings->nonce_count && params->qop && params->nc_text.at;
 	if (*out_is_counted)
@@ -163,8 +167,8 @@ static enum auth_result check_use(const struct facts *facts, const struct auth_p
 	return AUTH_ERROR;
 }
 
-enum auth_result nonce_check(
-	const struct message *msg, const struct auth_params *params, uint8_t *out_algorithms)
+enum auth_result nonce_check(const struct message *msg, const struct auth_params *params,
+			     uint8_t *out_algorithms)
 {
 	uint8_t bytes[NONCE_BYTES], proof[PROOF_BYTES], bond[BOND_BYTES];
 	size_t len = decode(params->nonce, bytes);
@@ -183,5 +187,6 @@ enum auth_result nonce_check(
 		return AUTH_ERROR;
 	if (!bind_to(msg, checks, bytes, bond))
 		return AUTH_ERROR;
-	return equal_bytes(bond, bytes + FACTS_BYTES + PROOF_BYTES, BOND_BYTES) ? AUTH_OK : AUTH_STALE;
+	return equal_bytes(bond, bytes + FACTS_BYTES + PROOF_BYTES, BOND_BYTES) ? AUTH_OK
+										: AUTH_STALE;
 }

@@ -90,8 +90,8 @@ static const struct script_function functions[] = {
 	FUNCTION("is_subscriber", is_subscriber, IN_ANY, "Is the URI that of a subscriber?"),
 };
 
-static enum auth_result authenticate(
-	struct script_run *run, struct span table, const struct auth_question *question)
+static enum auth_result authenticate(struct script_run *run, struct span table,
+				     const struct auth_question *question)
 {
 	const struct auth_api *auth = auth_functions;
 	struct auth_attempt attempt;
@@ -113,7 +113,8 @@ static enum auth_result authenticate(
 	result = AUTH_BAD_PASSWORD;
 	if (subscriber.password.len)
 		result = auth->verify(run, &attempt, subscriber.password,
-			settings.calculate_ha1 ? AUTH_SECRET_PASSWORD : AUTH_SECRET_HA1);
+				      settings.calculate_ha1 ? AUTH_SECRET_PASSWORD
+							     : AUTH_SECRET_HA1);
 	if (result == AUTH_OK || settings.force_generate_avps)
 		lookup_load(run, &subscriber);
 	return result;

@@ -20,11 +20,11 @@ struct lookup {
 	struct span table;
 	struct span user;
 	struct span domain; /* absent: of any domain */
-	bool with_ha1b; /* the password is in password_column_2 */
+	bool with_ha1b;     /* the password is in password_column_2 */
 };
 /* A row that was found; in the run's arena. */
 struct subscriber {
-	struct span password; /* absent when the column is NULL */
+	struct span password;               /* absent when the column is NULL */
 	const struct db_value *credentials; /* of load_credentials */
 };
 
@@ -34,7 +34,7 @@ bool lookup_prepare(struct diagnostics *diagnostics);
 bool lookup_start(void);
 const char *lookup_note_table(struct span table, int64_t number);
 /* AUTH_OK, AUTH_NO_USER, or AUTH_ERROR when the database did not answer. */
-enum auth_result lookup_subscriber(
-	struct script_run *run, const struct lookup *lookup, struct subscriber *out);
+enum auth_result lookup_subscriber(struct script_run *run, const struct lookup *lookup,
+				   struct subscriber *out);
 /* Assigns what load_credentials names. */
 void lookup_load(struct script_run *run, const struct subscriber *subscriber);

@@ -2,7 +2,7 @@
 /* lookup: finds subscribers in the database, with the columns that the script wants to see. */
 #include "modules/auth_db/auth_db.h"
 
-#define CREDENTIALS_MOST 32
+#define CREDENTIALS_MOST   32
 #define SUBSCRIBER_VERSION 7
 
 static struct db_tables tables = { .module = "auth_db", .version = SUBSCRIBER_VERSION };
@@ -15,23 +15,25 @@ static struct {
 } state;
 
 /* credential = [ variable "=" ] column; without a variable $avp(column) */
-static bool add_credential(struct span text, struct diagnostics *diagnostics, struct source_position at)
+static bool add_credential(struct span text, struct diagnostics *diagnostics,
+			   struct source_position at)
 {
 	size_t equals = span_find(text, '=', 0);
-	struct span column = span_trim(equals < text.len ? span_slice(text, equals + 1, text.len) : text);
+	struct span column =
+		span_trim(equals < text.len ? span_slice(text, equals + 1, text.len) : text);
 	struct span target = span_trim(span_slice(text, 0, equals));
 	if (equals == text.len)
 		target = arena_printf(startup_arena(), "$avp(%.*s)", SPAN_ARGS(column));
 	if (!column.len || state.count == CREDENTIALS_MOST) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at, column.len ?
-			"load_credentials holds at most 32 columns" :
-			"load_credentials is a list: $avp(name)=column;column");
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at,
+			       column.len ? "load_credentials holds at most 32 columns"
+					  : "load_credentials is a list: $avp(name)=column;column");
 		return false;
 	}
 	const struct variable_ref *ref = variable_compile(target, startup_arena(), diagnostics, at);
 	if (ref && !variable_is_writable(ref)) {
 		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at,
-			"%.*s cannot be assigned", SPAN_ARGS(target));
+			       "%.*s cannot be assigned", SPAN_ARGS(target));
 		return false;
 	}
 	state.columns[state.count] = column;
@@ -52,7 +54,7 @@ bool lookup_prepare(struct diagnostics *diagnostics)
 	if (!auth_db_settings->version_table)
 		tables.version = 0;
 	state.db = db_use(auth_db_settings->db_url, "auth_db.db_url", diagnostics,
-		module_setting_position("auth_db", "db_url"));
+			  module_setting_position("auth_db", "db_url"));
 	return is_good && state.db;
 }
 
@@ -75,20 +77,21 @@ static struct db_statement *statement_for(struct script_run *run, const struct l
 	};
 	for (unsigned i = 0; i < state.count; i++)
 		columns[1 + i] = (struct db_column){ .name = state.columns[i] };
-	const struct db_key keys[] = { { s->user_column, DB_EQUAL }, { s->domain_column, DB_EQUAL } };
+	const struct db_key keys[] = { { s->user_column, DB_EQUAL },
+				       { s->domain_column, DB_EQUAL } };
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = lookup->table,
-		.columns = columns,
-		.column_count = 1 + state.count,
-		.keys = keys,
-		.key_count = lookup->domain.at ? 2 : 1,
-		.limit = 1 };
+				      .table = lookup->table,
+				      .columns = columns,
+				      .column_count = 1 + state.count,
+				      .keys = keys,
+				      .key_count = lookup->domain.at ? 2 : 1,
+				      .limit = 1 };
 	unsigned kind = (lookup->with_ha1b ? 2 : 0) + (lookup->domain.at ? 1 : 0);
 	return db_tables_statement(&tables, state.db, kind, &spec, run->arena);
 }
 
-enum auth_result lookup_subscriber(
-	struct script_run *run, const struct lookup *lookup, struct subscriber *out)
+enum auth_result lookup_subscriber(struct script_run *run, const struct lookup *lookup,
+				   struct subscriber *out)
 {
 	const struct db_value values[] = { db_text(lookup->user), db_text(lookup->domain) };
 	const struct db_value *row;

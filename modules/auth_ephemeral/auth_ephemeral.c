@@ -15,7 +15,8 @@ static const struct auth_api *auth;
 static const void *auth_functions;
 
 /* By the values of sha_algorithm. */
-static const enum digest_kind digests[] = { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
+static const enum digest_kind digests[] = { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384,
+					    DIGEST_SHA512 };
 
 static const struct field setting_fields[] = {
 	FIELD_ACCEPT("secret", secrets_note, "shared with the service; the last one is tried first"),
@@ -28,8 +29,9 @@ static const struct field setting_fields[] = {
 static const char *check_auth(struct span text, int64_t number)
 {
 	(void)text, (void)number;
-	return module_is_loaded("auth") ?
-		NULL : "digests are checked with the module auth: loadmodule \"auth.so\" before this one";
+	return module_is_loaded("auth")
+		       ? NULL
+		       : "digests are checked with the module auth: loadmodule \"auth.so\" before this one";
 }
 
 struct digest_args {
@@ -119,7 +121,9 @@ static int result_of_name(struct span text)
 		found = ephemeral_name_state(&name, clock_wall_s());
 	if (found == NAME_MALFORMED)
 		log_debug("\"%.*s\" has no time", SPAN_ARGS(text));
-	return found == NAME_GOOD ? AUTH_OK : found == NAME_EXPIRED ? EPHEMERAL_EXPIRED : AUTH_ERROR;
+	return found == NAME_GOOD      ? AUTH_OK
+	       : found == NAME_EXPIRED ? EPHEMERAL_EXPIRED
+				       : AUTH_ERROR;
 }
 
 static int check_digest(struct script_run *run, const struct auth_question *question)
@@ -140,8 +144,9 @@ static int check_digest(struct script_run *run, const struct auth_question *ques
 	size_t count = secrets_copy(run->arena, &secrets);
 	result = AUTH_BAD_PASSWORD;
 	for (size_t i = 0; i < count && result == AUTH_BAD_PASSWORD; i++)
-		result = auth->verify(run, &attempt, password_of(attempt.user_name, secrets[i], password),
-			AUTH_SECRET_PASSWORD);
+		result = auth->verify(run, &attempt,
+				      password_of(attempt.user_name, secrets[i], password),
+				      AUTH_SECRET_PASSWORD);
 	return result;
 }
 
@@ -191,7 +196,8 @@ static int check_uri(struct script_run *run, struct span given, struct span uri)
 		log_debug("there is no user name, and no credentials were checked");
 		return AUTH_ERROR;
 	}
-	if (!ephemeral_name_parse(given, (enum name_format)settings.username_format, &name) || !name.user.at)
+	if (!ephemeral_name_parse(given, (enum name_format)settings.username_format, &name) ||
+	    !name.user.at)
 		return EPHEMERAL_NO_USER;
 	return ephemeral_name_fits(&name, uri) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }

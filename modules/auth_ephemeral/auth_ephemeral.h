@@ -5,7 +5,7 @@
 #include "core/module/module.h"
 
 /* ---- secrets.c: the secrets that are shared with the service that gives out credentials ---------------- */
-#define SECRET_MAX 255
+#define SECRET_MAX   255
 #define SECRETS_MOST 64
 
 /* In `accept` of the setting: keeps the secret until secrets_prepare. NULL, or what is wrong. */
@@ -28,8 +28,8 @@ struct ephemeral_name {
 enum name_format { NAME_THEN_TIME, TIME_THEN_NAME };
 
 /* name = time [ ":" user ] / [ user ":" ] time ; the first colon counts, and something follows it. */
-[[nodiscard]] bool ephemeral_name_parse(
-	struct span text, enum name_format format, struct ephemeral_name *out_name);
+[[nodiscard]] bool ephemeral_name_parse(struct span text, enum name_format format,
+					struct ephemeral_name *out_name);
 
 enum name_state { NAME_GOOD, NAME_EXPIRED, NAME_MALFORMED };
 enum name_state ephemeral_name_state(const struct ephemeral_name *name, int64_t now_s);

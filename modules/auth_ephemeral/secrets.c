@@ -48,7 +48,8 @@ static bool list_insert(struct secret_list *list, struct span text)
 	list_lock(list);
 	bool has_room = list->count < SECRETS_MOST;
 	if (has_room) {
-		memmove(&list->secrets[1], &list->secrets[0], list->count * sizeof(list->secrets[0]));
+		memmove(&list->secrets[1], &list->secrets[0],
+			list->count * sizeof(list->secrets[0]));
 		list->secrets[0].len = (uint32_t)text.len;
 		memcpy(list->secrets[0].bytes, text.at, text.len);
 		list->count++;
@@ -80,7 +81,8 @@ bool secrets_prepare(struct diagnostics *diagnostics)
 	for (size_t i = 0; i < state.noted_count; i++)
 		list_insert(state.list, state.noted[i]);
 	if (!state.noted_count)
-		diagnostic_add(diagnostics, SEVERITY_NOTE, "no-secret",
+		diagnostic_add(
+			diagnostics, SEVERITY_NOTE, "no-secret",
 			module_setting_position("auth_ephemeral", "secret"),
 			"auth_ephemeral has no secret: nobody is let in until autheph.add_secret gives one");
 	return true;

@@ -4,8 +4,8 @@
 #include "modules/auth_ephemeral/auth_ephemeral.h"
 #include "parser/uri.h"
 
-bool ephemeral_name_parse(
-	struct span text, enum name_format format, struct ephemeral_name *out_name)
+bool ephemeral_name_parse(struct span text, enum name_format format,
+			  struct ephemeral_name *out_name)
 {
 	size_t colon = span_find(text, ':', 0);
 	if (!text.len || colon + 1 == text.len)
@@ -16,9 +16,9 @@ bool ephemeral_name_parse(
 	}
 	struct span before = span_slice(text, 0, colon);
 	struct span after = span_slice(text, colon + 1, text.len);
-	*out_name = format == TIME_THEN_NAME ?
-		(struct ephemeral_name){ .user = after, .time = before } :
-		(struct ephemeral_name){ .user = before, .time = after };
+	*out_name = format == TIME_THEN_NAME
+			    ? (struct ephemeral_name){ .user = after, .time = before }
+			    : (struct ephemeral_name){ .user = before, .time = after };
 	return true;
 }
 
@@ -37,5 +37,5 @@ bool ephemeral_name_fits(const struct ephemeral_name *name, struct span uri_text
 	if (!uri_parse(uri_text, &uri) || !span_equal(uri.user, span_slice(name->user, 0, at)))
 		return false;
 	return at == name->user.len ||
-		span_equal_nocase(uri.host, span_slice(name->user, at + 1, name->user.len));
+	       span_equal_nocase(uri.host, span_slice(name->user, at + 1, name->user.len));
 }

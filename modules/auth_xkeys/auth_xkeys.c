@@ -119,16 +119,18 @@ struct question {
 static bool question_make(const char *function, const struct key_args *args, struct question *out)
 {
 	size_t row = 0;
-	while (row < ARRAY_SIZE(algorithms) && !span_equal_nocase(algorithms[row].name, args->algorithm))
+	while (row < ARRAY_SIZE(algorithms) &&
+	       !span_equal_nocase(algorithms[row].name, args->algorithm))
 		row++;
 	if (row == ARRAY_SIZE(algorithms)) {
 		log_error("%s: the algorithm is \"%.*s\", not sha256, sha384 or sha512", function,
-			SPAN_ARGS(args->algorithm));
+			  SPAN_ARGS(args->algorithm));
 		return false;
 	}
 	const struct group *group = group_find(args->group);
 	if (!group) {
-		log_debug("%s: there is no key of group \"%.*s\"", function, SPAN_ARGS(args->group));
+		log_debug("%s: there is no key of group \"%.*s\"", function,
+			  SPAN_ARGS(args->group));
 		return false;
 	}
 	*out = (struct question){ group, algorithms[row].kind };
@@ -136,7 +138,8 @@ static bool question_make(const char *function, const struct key_args *args, str
 }
 
 /* digest = HEX( H( key ":" data ) ) */
-static struct span sign(const struct question *question, const struct key *key, struct span data, char *hex)
+static struct span sign(const struct question *question, const struct key *key, struct span data,
+			char *hex)
 {
 	const struct span parts[] = { key->value, SPAN_OF(":"), data };
 	return span_make(hex, digest_hex(question->kind, parts, ARRAY_SIZE(parts), hex));
@@ -153,7 +156,8 @@ static int add(struct script_run *run, const struct key_args *args)
 	struct question question;
 	char hex[DIGEST_HEX_MAX];
 	if (!is_header_name(args->header)) {
-		log_error("auth_xkeys_add: \"%.*s\" is no name of a header", SPAN_ARGS(args->header));
+		log_error("auth_xkeys_add: \"%.*s\" is no name of a header",
+			  SPAN_ARGS(args->header));
 		return SCRIPT_FALSE;
 	}
 	if (!question_make("auth_xkeys_add", args, &question))
@@ -162,7 +166,7 @@ static int add(struct script_run *run, const struct key_args *args)
 	if (!signature.len)
 		return SCRIPT_FALSE;
 	struct span line = arena_printf(run->arena, "%.*s: %.*s\r\n", SPAN_ARGS(args->header),
-		SPAN_ARGS(signature));
+					SPAN_ARGS(signature));
 	return line.at && edit_append_header(run->msg, line) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
@@ -170,7 +174,8 @@ static int add(struct script_run *run, const struct key_args *args)
 static struct span lower_case(struct span text, char *out)
 {
 	for (size_t i = 0; i < text.len; i++)
-		out[i] = text.at[i] >= 'A' && text.at[i] <= 'F' ? (char)(text.at[i] | 0x20) : text.at[i];
+		out[i] = text.at[i] >= 'A' && text.at[i] <= 'F' ? (char)(text.at[i] | 0x20)
+								: text.at[i];
 	return span_make(out, text.len);
 }
 
@@ -181,7 +186,8 @@ static int check(struct script_run *run, const struct key_args *args)
 	if (!question_make("auth_xkeys_check", args, &question))
 		return SCRIPT_FALSE;
 	const struct sip_header *header = message_header_named(run->msg, args->header);
-	struct span given = header ? span_trim(message_header_value(run->msg, header)) : (struct span){ 0 };
+	struct span given =
+		header ? span_trim(message_header_value(run->msg, header)) : (struct span){ 0 };
 	if (!given.len || given.len > sizeof(folded))
 		return SCRIPT_FALSE;
 	given = lower_case(given, folded);

@@ -16,9 +16,9 @@ extern const struct avpops_settings *const avpops_settings;
 /* ---- spec.c: arguments of several parts, "$avp(a)/$avp(b)/gd" ------------------------------------------ */
 
 enum spec_form {
-	SPEC_SOURCE,      /* ( variable / text ) [ "/" ( "username" / "domain" / "uri" / "uuid" ) ] */
-	SPEC_STORED,      /* ( avp / "a" / "s" / "i" ) [ "/" ( table / "$" scheme ) ] */
-	SPEC_DELETED,     /* ( avp / "a" / "s" / "i" ) [ "/" flags ]   flags: g */
+	SPEC_SOURCE,  /* ( variable / text ) [ "/" ( "username" / "domain" / "uri" / "uuid" ) ] */
+	SPEC_STORED,  /* ( avp / "a" / "s" / "i" ) [ "/" ( table / "$" scheme ) ] */
+	SPEC_DELETED, /* ( avp / "a" / "s" / "i" ) [ "/" flags ]   flags: g */
 	SPEC_DESTINATION, /* ( "$ru" [ "/" ( "username" / "domain" ) ] ) / "$du" / "$br" */
 	SPEC_PUSHED,      /* variable [ "/" flags ]   flags: g */
 	SPEC_CHECKED,     /* variable [ "/" flags ]   flags: g, i */
@@ -42,8 +42,23 @@ enum spec_flag {
 };
 
 enum avp_operator {
-	OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_RE, OP_FM, OP_AND, OP_OR, OP_XOR,
-	OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_NOT,
+	OP_EQ,
+	OP_NE,
+	OP_LT,
+	OP_LE,
+	OP_GT,
+	OP_GE,
+	OP_RE,
+	OP_FM,
+	OP_AND,
+	OP_OR,
+	OP_XOR,
+	OP_ADD,
+	OP_SUB,
+	OP_MUL,
+	OP_DIV,
+	OP_MOD,
+	OP_NOT,
 };
 
 #define SPEC_LIST_MOST 32
@@ -86,7 +101,7 @@ struct avp_name avp_name_of(struct script_run *run, const struct variable_ref *r
 /* Copies of the values, newest first; of anything but an AVP there is at most one. How many; 0 also when
  * memory is exhausted. */
 unsigned values_of(struct script_run *run, const struct variable_ref *ref, bool all,
-	const struct value **out);
+		   const struct value **out);
 /* "a", "s", "i" in any case: does the AVP belong to the class? */
 bool avp_is_of_class(const struct avp *avp, struct span class);
 
@@ -102,7 +117,7 @@ extern const struct function_table database_functions; /* database.c */
 struct scheme {
 	struct span name, table;
 	struct span uuid_column, username_column, domain_column, value_column;
-	bool is_number; /* value_type=integer */
+	bool is_number;  /* value_type=integer */
 	unsigned number; /* from 1 */
 };
 const char *scheme_add(struct span text, int64_t number);

@@ -42,7 +42,7 @@ const struct function_table compare_functions = { functions, ARRAY_SIZE(function
 
 /* The values that stand behind the operator. */
 static unsigned operands_of(struct script_run *run, const struct avp_spec *spec, bool all,
-	const struct value **out)
+			    const struct value **out)
 {
 	if (spec->variable)
 		return values_of(run, spec->variable, all, out);
@@ -61,7 +61,8 @@ static int order_of(const struct value *a, const struct value *b, bool is_nocase
 	return span_compare(a->text, b->text);
 }
 
-static bool matches(struct script_run *run, const struct avp_spec *spec, struct span text, struct span pattern)
+static bool matches(struct script_run *run, const struct avp_spec *spec, struct span text,
+		    struct span pattern)
 {
 	if (spec->op == OP_RE) {
 		const struct pattern *compiled = pattern_cached(
@@ -74,7 +75,7 @@ static bool matches(struct script_run *run, const struct avp_spec *spec, struct 
 }
 
 static bool is_true(struct script_run *run, const struct avp_spec *spec, const struct value *value,
-	const struct value *operand)
+		    const struct value *operand)
 {
 	bool is_number = value->kind == VALUE_INT;
 	if (value->kind != operand->kind) {
@@ -161,8 +162,8 @@ static int64_t compute(enum avp_operator op, int64_t a, int64_t b)
 }
 
 /* With an AVP of several values as operand each one works on the result so far, and each result is kept. */
-static unsigned push_results(struct script_run *run, const struct avp_spec *spec, struct avp_name to,
-	int64_t number)
+static unsigned push_results(struct script_run *run, const struct avp_spec *spec,
+			     struct avp_name to, int64_t number)
 {
 	const struct value *operands;
 	unsigned pushed = 0, count = operands_of(run, spec, true, &operands);

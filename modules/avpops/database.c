@@ -112,8 +112,9 @@ static char kind_of(const struct avp_spec *spec)
 {
 	static const struct span uris[] = { SPAN("$ru"), SPAN("$fu"), SPAN("$tu"), SPAN("$ou") };
 	if (spec->option.len)
-		return span_equal_nocase(spec->option, SPAN_OF("uri")) ? 'r' :
-			ascii_lower(spec->option.at[2]) == 'i' ? 'i' : ascii_lower(spec->option.at[0]);
+		return span_equal_nocase(spec->option, SPAN_OF("uri")) ? 'r'
+		       : ascii_lower(spec->option.at[2]) == 'i'        ? 'i'
+								: ascii_lower(spec->option.at[0]);
 	for (size_t i = 0; i < ARRAY_SIZE(uris); i++)
 		if (spec->variable && span_equal(spec->word, uris[i]))
 			return 'r';
@@ -127,7 +128,8 @@ static bool owner_of(struct script_run *run, const struct avp_spec *spec, struct
 	struct sip_uri uri;
 	char kind = kind_of(spec);
 	*out = (struct owner){ 0 };
-	if (spec->variable && (!variable_read(run, spec->variable, &value) || value.kind == VALUE_NULL))
+	if (spec->variable &&
+	    (!variable_read(run, spec->variable, &value) || value.kind == VALUE_NULL))
 		return false;
 	if (!value_to_text(run, &value, &text))
 		return false;
@@ -136,7 +138,8 @@ static bool owner_of(struct script_run *run, const struct avp_spec *spec, struct
 		out->uuid = text;
 		return true;
 	}
-	if (!uri_parse(text, &uri) || (kind != 'd' && !uri.user.len) || (kind == 'd' && !uri.host.len)) {
+	if (!uri_parse(text, &uri) || (kind != 'd' && !uri.user.len) ||
+	    (kind == 'd' && !uri.host.len)) {
 		log_debug("avpops: \"%.*s\" is no URI, or has no user", SPAN_ARGS(text));
 		return false;
 	}
@@ -160,7 +163,7 @@ struct request {
 };
 
 static void request_add(struct request *request, struct span column, enum db_operator op,
-	struct db_value value)
+			struct db_value value)
 {
 	request->keys[request->count] = (struct db_key){ column, op };
 	request->values[request->count++] = value;
@@ -170,7 +173,8 @@ struct columns {
 	struct span uuid, user, domain;
 };
 
-static void request_owner(struct request *request, const struct columns *columns, const struct owner *owner)
+static void request_owner(struct request *request, const struct columns *columns,
+			  const struct owner *owner)
 {
 	if (owner->has_uuid)
 		request_add(request, columns->uuid, DB_EQUAL, db_text(owner->uuid));
@@ -178,22 +182,25 @@ static void request_owner(struct request *request, const struct columns *columns
 		request_add(request, columns->user, DB_EQUAL, db_text(owner->user));
 	if (owner->has_domain)
 		request_add(request, columns->domain, DB_EQUAL, db_text(owner->domain));
-	request->kind = (owner->has_uuid ? 1 : 0) | (owner->has_user ? 2 : 0) | (owner->has_domain ? 4 : 0);
+	request->kind =
+		(owner->has_uuid ? 1 : 0) | (owner->has_user ? 2 : 0) | (owner->has_domain ? 4 : 0);
 }
 
 static struct span name_text(struct script_run *run, struct avp_name name)
 {
-	return name.is_number ? arena_printf(run->arena, "%lld", (long long)name.number) : name.text;
+	return name.is_number ? arena_printf(run->arena, "%lld", (long long)name.number)
+			      : name.text;
 }
 
 /* The AVP's name, or for a class its bit in the type. */
-static void request_name(struct script_run *run, struct request *request, const struct avp_spec *spec)
+static void request_name(struct script_run *run, struct request *request,
+			 const struct avp_spec *spec)
 {
 	const struct avpops_settings *s = avpops_settings;
 	const struct db_value bit = db_int(TYPE_NAME_IS_NUMBER);
 	if (spec->variable) {
 		request_add(request, s->attribute_column, DB_EQUAL,
-			db_text(name_text(run, avp_name_of(run, spec->variable))));
+			    db_text(name_text(run, avp_name_of(run, spec->variable))));
 		request->kind |= 8;
 	} else if (ascii_lower(spec->word.at[0]) == 's') {
 		request_add(request, s->type_column, DB_LESS, bit);
@@ -213,7 +220,7 @@ static bool has_database(void)
 }
 
 static const struct db_statement *statement_for(struct script_run *run, unsigned kind,
-	const struct db_spec *spec)
+						const struct db_spec *spec)
 {
 	const struct db_statement *statement = NULL;
 	if (has_database())
@@ -242,13 +249,15 @@ static bool push_row(struct script_run *run, const struct db_value *row)
 		return false;
 	avp.is_number = row[2].number & TYPE_NAME_IS_NUMBER;
 	if (avp.is_number && !span_to_int64(name, &avp.number)) {
-		log_error("avp_db_load: the type says that the name \"%.*s\" is a number", SPAN_ARGS(name));
+		log_error("avp_db_load: the type says that the name \"%.*s\" is a number",
+			  SPAN_ARGS(name));
 		return false;
 	}
 	if (row[2].number & TYPE_VALUE_IS_NUMBER) {
 		value.kind = VALUE_INT;
 		if (!span_to_int64(span_trim(row[0].text), &value.number)) {
-			log_error("avp_db_load: the type of \"%.*s\" says that its value is a number",
+			log_error(
+				"avp_db_load: the type of \"%.*s\" says that its value is a number",
 				SPAN_ARGS(name));
 			return false;
 		}
@@ -260,20 +269,22 @@ static int load_avps(struct script_run *run, const struct owner *owner, const st
 {
 	const struct avpops_settings *s = avpops_settings;
 	const struct columns own = { s->uuid_column, s->username_column, s->domain_column };
-	const struct db_column columns[] = { { s->value_column, DB_TEXT }, { s->attribute_column, DB_TEXT },
-		{ s->type_column, DB_INT } };
+	const struct db_column columns[] = { { s->value_column, DB_TEXT },
+					     { s->attribute_column, DB_TEXT },
+					     { s->type_column, DB_INT } };
 	struct request request = { 0 };
 	struct db_rows rows;
 	unsigned loaded = 0;
 	request_owner(&request, &own, owner);
 	request_name(run, &request, name);
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = table_of(name),
-		.columns = columns,
-		.column_count = ARRAY_SIZE(columns),
-		.keys = request.keys,
-		.key_count = request.count };
-	const struct db_statement *statement = statement_for(run, KIND_SELECT | request.kind, &spec);
+				      .table = table_of(name),
+				      .columns = columns,
+				      .column_count = ARRAY_SIZE(columns),
+				      .keys = request.keys,
+				      .key_count = request.count };
+	const struct db_statement *statement =
+		statement_for(run, KIND_SELECT | request.kind, &spec);
 	if (!statement || db_run(statement, request.values, &rows) != DB_OK)
 		return SCRIPT_FALSE;
 	while (db_next(&rows))
@@ -281,8 +292,8 @@ static int load_avps(struct script_run *run, const struct owner *owner, const st
 	return db_end(&rows) == DB_OK && loaded ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static bool push_value(struct script_run *run, const struct variable_ref *avp, const struct db_value *from,
-	bool is_number)
+static bool push_value(struct script_run *run, const struct variable_ref *avp,
+		       const struct db_value *from, bool is_number)
 {
 	struct value value = VALUE_OF_TEXT(from->text);
 	if (from->kind == DB_NULL)
@@ -295,8 +306,8 @@ static bool push_value(struct script_run *run, const struct variable_ref *avp, c
 	return avp_push(&run->msg->attributes, avp_name_of(run, avp), value);
 }
 
-static int load_scheme(struct script_run *run, const struct owner *owner, const struct avp_spec *name,
-	const struct scheme *scheme)
+static int load_scheme(struct script_run *run, const struct owner *owner,
+		       const struct avp_spec *name, const struct scheme *scheme)
 {
 	const struct avpops_settings *s = avpops_settings;
 	const struct columns own = {
@@ -310,11 +321,11 @@ static int load_scheme(struct script_run *run, const struct owner *owner, const 
 	unsigned loaded = 0;
 	request_owner(&request, &own, owner);
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = scheme->table,
-		.columns = columns,
-		.column_count = 1,
-		.keys = request.keys,
-		.key_count = request.count };
+				      .table = scheme->table,
+				      .columns = columns,
+				      .column_count = 1,
+				      .keys = request.keys,
+				      .key_count = request.count };
 	const struct db_statement *statement =
 		statement_for(run, KIND_SCHEME * scheme->number | request.kind, &spec);
 	if (!statement || db_run(statement, request.values, &rows) != DB_OK)
@@ -343,8 +354,8 @@ static int avp_db_load(struct script_run *run, const struct stored_args *args)
 
 /* ---- storing and deleting -------------------------------------------------------------------------------- */
 
-static bool store_one(struct script_run *run, const struct db_statement *insert, const struct owner *owner,
-	const struct avp *avp)
+static bool store_one(struct script_run *run, const struct db_statement *insert,
+		      const struct owner *owner, const struct avp *avp)
 {
 	bool is_number = avp->value.kind == VALUE_INT;
 	struct span text;
@@ -380,13 +391,15 @@ static int avp_db_store(struct script_run *run, const struct stored_args *args)
 	const struct avp_spec *spec = spec_of(SPEC_STORED, args->name);
 	if (!source || !spec || !owner_of(run, source, &owner))
 		return SCRIPT_FALSE;
-	const struct db_column columns[] = { { s->uuid_column, DB_TEXT }, { s->username_column, DB_TEXT },
+	const struct db_column columns[] = {
+		{ s->uuid_column, DB_TEXT },   { s->username_column, DB_TEXT },
 		{ s->domain_column, DB_TEXT }, { s->attribute_column, DB_TEXT },
-		{ s->value_column, DB_TEXT }, { s->type_column, DB_INT } };
+		{ s->value_column, DB_TEXT },  { s->type_column, DB_INT }
+	};
 	const struct db_spec insert = { .verb = DB_INSERT,
-		.table = table_of(spec),
-		.columns = columns,
-		.column_count = ARRAY_SIZE(columns) };
+					.table = table_of(spec),
+					.columns = columns,
+					.column_count = ARRAY_SIZE(columns) };
 	const struct db_statement *statement = statement_for(run, KIND_INSERT, &insert);
 	struct avp_name name = { 0 };
 	if (spec->variable)
@@ -415,10 +428,11 @@ static int avp_db_delete(struct script_run *run, const struct stored_args *args)
 	request_owner(&request, &own, &owner);
 	request_name(run, &request, name);
 	const struct db_spec spec = { .verb = DB_DELETE,
-		.table = table_of(name),
-		.keys = request.keys,
-		.key_count = request.count };
-	const struct db_statement *statement = statement_for(run, KIND_DELETE | request.kind, &spec);
+				      .table = table_of(name),
+				      .keys = request.keys,
+				      .key_count = request.count };
+	const struct db_statement *statement =
+		statement_for(run, KIND_DELETE | request.kind, &spec);
 	if (!statement || db_execute(statement, request.values, NULL) != DB_OK)
 		return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
@@ -427,7 +441,7 @@ static int avp_db_delete(struct script_run *run, const struct stored_args *args)
 /* ---- queries --------------------------------------------------------------------------------------------- */
 
 static bool give(struct script_run *run, const struct avp_spec *targets, unsigned column,
-	const struct value *value)
+		 const struct value *value)
 {
 	if (value->kind == VALUE_NULL)
 		return true;
@@ -449,7 +463,7 @@ static int avp_db_query(struct script_run *run, const struct avp_db_query_args *
 	if (span_trim(args->query).len && has_database())
 		statement = db_prepare(state.db, run->arena, &spec);
 	if (!statement || db_run(statement, NULL, &rows) != DB_OK ||
-		!row_set_read(&rows, run->arena, &set))
+	    !row_set_read(&rows, run->arena, &set))
 		return SCRIPT_FALSE;
 	unsigned columns = targets && targets->count < set.columns ? targets->count : set.columns;
 	for (unsigned row = set.rows; row-- > 0;)
@@ -466,7 +480,7 @@ static int avp_db_query(struct script_run *run, const struct avp_db_query_args *
 bool database_prepare(struct diagnostics *diagnostics)
 {
 	return db_use_optional(avpops_settings->db_url, "avpops.db_url", diagnostics,
-		module_setting_position("avpops", "db_url"), &state.db);
+			       module_setting_position("avpops", "db_url"), &state.db);
 }
 
 bool database_start(void)
@@ -475,14 +489,15 @@ bool database_start(void)
 	if (!state.is_used)
 		return true;
 	if (!state.db) {
-		log_error("avpops: the script uses avp_db_… functions, which need the parameter db_url");
+		log_error(
+			"avpops: the script uses avp_db_… functions, which need the parameter db_url");
 		return false;
 	}
 	if (state.needs_table && !table.len) {
 		log_error("avpops: the script loads or stores AVPs without naming a table; set the "
-			"parameter avp_table, usually to usr_preferences");
+			  "parameter avp_table, usually to usr_preferences");
 		return false;
 	}
 	return (!state.needs_table || db_need_table(state.db, "avpops", table, 0)) &&
-		db_tables_check(&state.tables, state.db);
+	       db_tables_check(&state.tables, state.db);
 }

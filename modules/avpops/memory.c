@@ -93,9 +93,9 @@ static int avp_delete(struct script_run *run, const struct name_args *args)
 	const struct avp_spec *spec = spec_of(SPEC_DELETED, args->name);
 	if (!spec)
 		return SCRIPT_FALSE;
-	unsigned count = spec->variable ?
-		avp_remove(all, avp_name_of(run, spec->variable), spec->flags & FLAG_ALL) :
-		remove_class(all, spec->word);
+	unsigned count = spec->variable ? avp_remove(all, avp_name_of(run, spec->variable),
+						     spec->flags & FLAG_ALL)
+					: remove_class(all, spec->word);
 	return count ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
@@ -121,7 +121,8 @@ static bool convert(struct script_run *run, unsigned flags, struct value *value)
 static int avp_copy(struct script_run *run, const struct pair_args *args)
 {
 	struct attributes *all = &run->msg->attributes;
-	const struct avp_spec *from = spec_of(SPEC_AVP, args->from), *to = spec_of(SPEC_COPY, args->to);
+	const struct avp_spec *from = spec_of(SPEC_AVP, args->from),
+			      *to = spec_of(SPEC_COPY, args->to);
 	const struct value *values;
 	if (!from || !to)
 		return SCRIPT_FALSE;
@@ -155,7 +156,7 @@ static int is_avp_set(struct script_run *run, const struct name_args *args)
 	bool is_text = value.kind == VALUE_TEXT;
 	bool is_empty = is_text ? !value.text.len : !value.number;
 	if (((spec->flags & FLAG_STRING) && !is_text) || ((spec->flags & FLAG_NUMBER) && is_text) ||
-		((spec->flags & FLAG_EMPTY) && !is_empty))
+	    ((spec->flags & FLAG_EMPTY) && !is_empty))
 		return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
 }

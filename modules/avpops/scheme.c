@@ -48,7 +48,7 @@ const char *scheme_add(struct span text, int64_t number)
 		if (!span_trim(item).len)
 			continue;
 		const char *wrong = read_pair(&scheme, span_trim(span_slice(item, 0, equals)),
-			span_trim(span_slice(item, equals + 1, item.len)));
+					      span_trim(span_slice(item, equals + 1, item.len)));
 		if (wrong)
 			return wrong;
 	}

@@ -2,8 +2,8 @@
 /* spec: reads arguments that consist of several parts. Each is read once in a process and kept. */
 #include "modules/avpops/avpops.h"
 
-#define CHUNK 8192
-#define LIMIT (1 << 20)
+#define CHUNK      8192
+#define LIMIT      (1 << 20)
 #define PARTS_MOST 3
 
 static struct {
@@ -21,27 +21,33 @@ static const struct shape {
 	bool has_target;     /* a second AVP may follow */
 } shapes[] = {
 	[SPEC_SOURCE] = { "a source is \"$ru\", \"$avp(x)/uuid\", \"text\", with /username, /domain, "
-		"/uri or /uuid", NULL, .or_text = true },
+			  "/uri or /uuid",
+			  NULL, .or_text = true },
 	[SPEC_STORED] = { "what is stored is \"$avp(name)\", \"a\", \"s\" or \"i\", with /table or "
-		"/$scheme", NULL, .is_avp = true, .or_class = true },
+			  "/$scheme",
+			  NULL, .is_avp = true, .or_class = true },
 	[SPEC_DELETED] = { "what is deleted is \"$avp(name)\", \"a\", \"s\" or \"i\", with /g", "g",
-		.is_avp = true, .or_class = true },
+			   .is_avp = true, .or_class = true },
 	[SPEC_DESTINATION] = { "a destination is \"$ru\", \"$ru/username\", \"$ru/domain\", \"$du\" or "
-		"\"$br\"", NULL, .or_text = true },
+			       "\"$br\"",
+			       NULL, .or_text = true },
 	[SPEC_PUSHED] = { "what is pushed is a variable, with /g", "g" },
 	[SPEC_CHECKED] = { "what is checked is a variable, with flags g and i", "gi" },
 	[SPEC_COMPARISON] = { "a comparison is \"eq/value/flags\" with eq, ne, lt, le, gt, ge, re, fm, "
-		"and, or, xor; flags are g and i", "gi", .or_text = true },
+			      "and, or, xor; flags are g and i",
+			      "gi", .or_text = true },
 	[SPEC_AVP] = { "an AVP is \"$avp(name)\"", "", .is_avp = true },
-	[SPEC_COPY] = { "the copy is \"$avp(name)/flags\" with flags g, d, n, s", "gdns", .is_avp = true },
-	[SPEC_SUBST] = { "what is changed is \"$avp(name)/$avp(result)/flags\" with flags g and d", "gd",
-		.is_avp = true, .has_target = true },
-	[SPEC_OPERANDS] = { "what is computed with is \"$avp(name)/$avp(result)\"", "", .is_avp = true,
-		.has_target = true },
+	[SPEC_COPY] = { "the copy is \"$avp(name)/flags\" with flags g, d, n, s", "gdns",
+			.is_avp = true },
+	[SPEC_SUBST] = { "what is changed is \"$avp(name)/$avp(result)/flags\" with flags g and d",
+			 "gd", .is_avp = true, .has_target = true },
+	[SPEC_OPERANDS] = { "what is computed with is \"$avp(name)/$avp(result)\"", "",
+			    .is_avp = true, .has_target = true },
 	[SPEC_OPERATION] = { "an operation is \"add/i:5/flags\" with add, sub, mul, div, mod, and, or, "
-		"xor, not, a number or variable, and flags g and d", "gd", .or_text = true },
+			     "xor, not, a number or variable, and flags g and d",
+			     "gd", .or_text = true },
 	[SPEC_SET] = { "what is asked is \"$avp(name)/flags\" with flags s, n, e", "sne",
-		.is_avp = true },
+		       .is_avp = true },
 	[SPEC_LIST] = { "a list of variables is \"$avp(a);$avp(b)\"", NULL },
 };
 
@@ -108,8 +114,8 @@ static bool read_flags(struct span text, const char *letters, unsigned *out)
 	static const struct {
 		char letter;
 		enum spec_flag flag;
-	} names[] = { { 'g', FLAG_ALL }, { 'd', FLAG_DELETE }, { 'n', FLAG_NUMBER }, { 's', FLAG_STRING },
-		{ 'i', FLAG_NOCASE }, { 'e', FLAG_EMPTY } };
+	} names[] = { { 'g', FLAG_ALL },    { 'd', FLAG_DELETE }, { 'n', FLAG_NUMBER },
+		      { 's', FLAG_STRING }, { 'i', FLAG_NOCASE }, { 'e', FLAG_EMPTY } };
 	for (size_t i = 0; i < text.len; i++) {
 		char letter = ascii_lower(text.at[i]);
 		if (!letter || !strchr(letters, letter))
@@ -173,7 +179,7 @@ static const char *read_operation(struct avp_spec *spec, const struct parts *par
 	if (wrong)
 		return wrong;
 	bool is_good = parts->count < 3 ||
-		read_flags(parts->all[2], shapes[spec->form].letters, &spec->flags);
+		       read_flags(parts->all[2], shapes[spec->form].letters, &spec->flags);
 	return is_good ? NULL : usage;
 }
 
@@ -217,13 +223,14 @@ static const char *read_parts(struct avp_spec *spec, const struct parts *parts)
 /* The names that may stand behind the slash. */
 static const char *check_option(const struct avp_spec *spec)
 {
-	static const struct span names[] = { SPAN("username"), SPAN("domain"), SPAN("uri"), SPAN("uuid") };
+	static const struct span names[] = { SPAN("username"), SPAN("domain"), SPAN("uri"),
+					     SPAN("uuid") };
 	bool is_uri = span_equal(spec->word, SPAN_OF("$ru"));
 	unsigned count = ARRAY_SIZE(names);
 	if (spec->form == SPEC_DESTINATION) {
 		count = is_uri ? 2 : 0;
 		if (!is_uri && !span_equal(spec->word, SPAN_OF("$du")) &&
-			!span_equal(spec->word, SPAN_OF("$br")))
+		    !span_equal(spec->word, SPAN_OF("$br")))
 			return shapes[spec->form].usage;
 	} else if (spec->form != SPEC_SOURCE) {
 		return NULL;

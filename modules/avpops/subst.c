@@ -56,7 +56,7 @@ static void unlink_avp(struct attributes *all, const struct avp *avp)
 }
 
 static bool substitute(struct script_run *run, const struct substitution *s, const struct avp *avp,
-	struct change *out)
+		       struct change *out)
 {
 	if (avp->value.kind != VALUE_TEXT)
 		return false;

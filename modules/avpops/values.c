@@ -10,12 +10,12 @@ bool is_avp(const struct variable_ref *ref)
 /* A constant name was bound when the variable was read; aliases are resolved then. */
 struct avp_name avp_name_of(struct script_run *run, const struct variable_ref *ref)
 {
-	return ref->bound ? *(const struct avp_name *)ref->bound :
-		avp_name_parse(variable_inner_text(run, ref));
+	return ref->bound ? *(const struct avp_name *)ref->bound
+			  : avp_name_parse(variable_inner_text(run, ref));
 }
 
 unsigned values_of(struct script_run *run, const struct variable_ref *ref, bool all,
-	const struct value **out)
+		   const struct value **out)
 {
 	struct value one, *values;
 	const struct attributes *attributes = &run->msg->attributes;

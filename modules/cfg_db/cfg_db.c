@@ -22,7 +22,7 @@ static struct db *database;
 
 /* Wraps what the database has as a number or as a text; false after an error was logged. */
 static bool convert(struct span group, struct span name, const struct db_value *from, bool is_text,
-	struct value *out)
+		    struct value *out)
 {
 	char buffer[32];
 	struct span text = db_as_text(from, buffer);
@@ -34,7 +34,7 @@ static bool convert(struct span group, struct span name, const struct db_value *
 	if (span_to_int64_any_base(span_trim(text), &out->number))
 		return true;
 	log_error("cfg_db: the value of %.*s.%.*s is no number: \"%.*s\"", SPAN_ARGS(group),
-		SPAN_ARGS(name), SPAN_ARGS(text));
+		  SPAN_ARGS(name), SPAN_ARGS(text));
 	return false;
 }
 
@@ -47,7 +47,7 @@ static bool is_in_range(const struct db_value *row, const struct value *value)
 	if (value->kind != VALUE_INT)
 		return true;
 	return (row[LEAST].kind == DB_NULL || value->number >= db_as_int(&row[LEAST])) &&
-		(row[MOST].kind == DB_NULL || value->number <= db_as_int(&row[MOST]));
+	       (row[MOST].kind == DB_NULL || value->number <= db_as_int(&row[MOST]));
 }
 
 /* value_type = "int" / "integer" / "string" / "str" */
@@ -63,7 +63,8 @@ static bool declare(const struct db_value *row)
 	struct db_value found;
 	bool is_text;
 	if (!group.len || !name.len || !read_type(row[TYPE].text, &is_text)) {
-		log_error("table %.*s: %.*s.%.*s needs a group, a name and the value_type int or string",
+		log_error(
+			"table %.*s: %.*s.%.*s needs a group, a name and the value_type int or string",
 			SPAN_ARGS(settings.custom_tbl), SPAN_ARGS(group), SPAN_ARGS(name));
 		return false;
 	}
@@ -74,10 +75,10 @@ static bool declare(const struct db_value *row)
 			value = wanted;
 		else
 			log_error("cfg_db: the value of %.*s.%.*s is out of its range: %lld",
-				SPAN_ARGS(group), SPAN_ARGS(name), (long long)wanted.number);
+				  SPAN_ARGS(group), SPAN_ARGS(name), (long long)wanted.number);
 	}
 	return config_custom_set(group, name, &value,
-		row[DESCRIPTION].text.at ? row[DESCRIPTION].text : SPAN_OF(""));
+				 row[DESCRIPTION].text.at ? row[DESCRIPTION].text : SPAN_OF(""));
 }
 
 static bool declare_all(void)
@@ -91,13 +92,14 @@ static bool declare_all(void)
 		[DESCRIPTION] = { SPAN("description"), DB_TEXT },
 	};
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = settings.custom_tbl,
-		.columns = columns,
-		.column_count = ARRAY_SIZE(columns) };
+				      .table = settings.custom_tbl,
+				      .columns = columns,
+				      .column_count = ARRAY_SIZE(columns) };
 	const struct db_statement *all = db_prepare(database, startup_arena(), &spec);
 	struct db_rows rows;
 	struct row_set set;
-	if (!all || db_run(all, NULL, &rows) != DB_OK || !row_set_read(&rows, startup_arena(), &set))
+	if (!all || db_run(all, NULL, &rows) != DB_OK ||
+	    !row_set_read(&rows, startup_arena(), &set))
 		return false;
 	for (unsigned row = 0; row < set.rows; row++)
 		if (!declare(row_set_at(&set, row, 0)))
@@ -113,9 +115,9 @@ static bool read_customs(void)
 		struct db_value found;
 		struct value value;
 		if (find_value(custom->group, custom->name, &found) &&
-			convert(custom->group, custom->name, &found,
-				custom->value.kind == VALUE_TEXT, &value) &&
-			!config_custom_set(custom->group, custom->name, &value, custom->description))
+		    convert(custom->group, custom->name, &found, custom->value.kind == VALUE_TEXT,
+			    &value) &&
+		    !config_custom_set(custom->group, custom->name, &value, custom->description))
 			return false;
 	}
 	return true;
@@ -129,11 +131,12 @@ static void read_setting(const struct live_setting *setting)
 	struct db_value found;
 	struct value value;
 	if (!setting->can_change || !find_value(group, name, &found) ||
-		!convert(group, name, &found, live_is_text(setting), &value))
+	    !convert(group, name, &found, live_is_text(setting), &value))
 		return;
 	const char *wrong = live_set(setting, &value, startup_arena());
 	if (wrong)
-		log_error("cfg_db: %.*s.%.*s is not set: %s", SPAN_ARGS(group), SPAN_ARGS(name), wrong);
+		log_error("cfg_db: %.*s.%.*s is not set: %s", SPAN_ARGS(group), SPAN_ARGS(name),
+			  wrong);
 }
 
 /* ---- module -------------------------------------------------------------------------------------------- */
@@ -142,14 +145,14 @@ static void read_setting(const struct live_setting *setting)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	database = db_use(settings.db_url, "cfg_db.db_url", diagnostics,
-		module_setting_position("cfg_db", "db_url"));
+			  module_setting_position("cfg_db", "db_url"));
 	if (!database)
 		return false;
 	if (!db_need_table(database, "cfg_db", settings.transl_tbl, 0) ||
-		!db_need_table(database, "cfg_db", settings.custom_tbl, 0))
+	    !db_need_table(database, "cfg_db", settings.custom_tbl, 0))
 		return false;
-	bool is_good = find_prepare(database, settings.transl_tbl) && read_customs() && declare_all() &&
-		config_custom_share();
+	bool is_good = find_prepare(database, settings.transl_tbl) && read_customs() &&
+		       declare_all() && config_custom_share();
 	if (!is_good)
 		log_error("cfg_db: the parameters were not read");
 	return is_good;

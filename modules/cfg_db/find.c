@@ -18,7 +18,7 @@ static bool read_places(struct span group, struct row_set *out)
 	const struct db_value values[] = { db_text(group) };
 	struct db_rows rows;
 	return db_run(state.places, values, &rows) == DB_OK &&
-		row_set_read(&rows, startup_arena(), out);
+	       row_set_read(&rows, startup_arena(), out);
 }
 
 /* A field that is empty has its default. */
@@ -38,11 +38,11 @@ bool find_prepare(struct db *db, struct span transl_tbl)
 	};
 	const struct db_key keys[] = { { SPAN("group_name"), DB_EQUAL } };
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = transl_tbl,
-		.columns = columns,
-		.column_count = FIELDS_COUNT,
-		.keys = keys,
-		.key_count = 1 };
+				      .table = transl_tbl,
+				      .columns = columns,
+				      .column_count = FIELDS_COUNT,
+				      .keys = keys,
+				      .key_count = 1 };
 	struct row_set defaults;
 	state.db = db;
 	state.places = db_prepare(db, startup_arena(), &spec);
@@ -54,18 +54,18 @@ bool find_prepare(struct db *db, struct span transl_tbl)
 }
 
 static bool find_in(const struct row_set *places, unsigned row, const struct db_value *key,
-	struct db_value *out)
+		    struct db_value *out)
 {
 	const struct db_column columns[] = { { field_of(places, row, VALUE_FIELD), DB_NULL } };
 	const struct db_key keys[] = { { field_of(places, row, GROUP_FIELD), DB_EQUAL },
-		{ field_of(places, row, NAME_FIELD), DB_EQUAL } };
+				       { field_of(places, row, NAME_FIELD), DB_EQUAL } };
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = field_of(places, row, TABLE),
-		.columns = columns,
-		.column_count = 1,
-		.keys = keys,
-		.key_count = 2,
-		.limit = 1 };
+				      .table = field_of(places, row, TABLE),
+				      .columns = columns,
+				      .column_count = 1,
+				      .keys = keys,
+				      .key_count = 2,
+				      .limit = 1 };
 	const struct db_statement *ask = db_prepare(state.db, startup_arena(), &spec);
 	const struct db_value *found;
 	if (!ask || db_first(ask, key, startup_arena(), &found) != DB_OK || !found)

@@ -83,10 +83,8 @@ static bool need_setting(struct rpc_call *call, const struct place *place, const
 		return false;
 	if (setting_find(place->group, name, out))
 		return true;
-	rpc_fault(
-		call, 400,
-		"Failed to %s: there is no %.*s.%.*s; cfg.list shows what there is",
-		what, SPAN_ARGS(place->group), SPAN_ARGS(name));
+	rpc_fault(call, 400, "Failed to %s: there is no %.*s.%.*s; cfg.list shows what there is",
+		  what, SPAN_ARGS(place->group), SPAN_ARGS(name));
 	return false;
 }
 
@@ -169,7 +167,8 @@ static void run_reset(struct rpc_call *call)
 		return;
 	}
 	for (unsigned i = 0; setting_at(i, &setting); i++) {
-		if (!span_equal(place.group, setting_group(&setting)) || !setting_can_change(&setting))
+		if (!span_equal(place.group, setting_group(&setting)) ||
+		    !setting_can_change(&setting))
 			continue;
 		const struct value value = setting_initial(&setting);
 		const char *wrong = setting_change(&setting, &value, rpc_arena(call));

@@ -140,8 +140,10 @@ static bool prepare(struct diagnostics *diagnostics)
 	for (unsigned i = 0; i < state.count; i++) {
 		const char *error = ctl_listener_parse(state.addresses[i], &state.listeners[i]);
 		if (error) {
-			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-value", module_setting_position("ctl", "binrpc"),
-				"ctl: binrpc \"%.*s\": %s", SPAN_ARGS(state.addresses[i]), error);
+			diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-value",
+				       module_setting_position("ctl", "binrpc"),
+				       "ctl: binrpc \"%.*s\": %s", SPAN_ARGS(state.addresses[i]),
+				       error);
 			return false;
 		}
 	}
@@ -168,7 +170,9 @@ static bool start_role(void)
 	state.serves_here = true;
 	for (unsigned i = 0; i < state.count; i++) {
 		struct ctl_listener *listener = &state.listeners[i];
-		loop_handler handler = ctl_transport_is_stream(listener->transport) ? ctl_on_stream : ctl_on_datagram;
+		loop_handler handler = ctl_transport_is_stream(listener->transport)
+					       ? ctl_on_stream
+					       : ctl_on_datagram;
 		if (listener->fd >= 0 && !loop_watch(listener->fd, LOOP_READ, handler, listener))
 			return false;
 	}

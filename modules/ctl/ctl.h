@@ -8,21 +8,21 @@
 #include "core/module/module.h"
 #include "core/rpc/binrpc.h"
 
-#define CTL_LISTENERS_MOST 16
+#define CTL_LISTENERS_MOST   16
 #define CTL_CONNECTIONS_MOST 256
-#define CTL_STALL_MS 30000 /* for the rest of a frame, and for a client to take its answer */
+#define CTL_STALL_MS         30000 /* for the rest of a frame, and for a client to take its answer */
 
 enum ctl_transport { CTL_UNIX_STREAM, CTL_UNIX_DGRAM, CTL_UDP, CTL_TCP };
 
 /* Where requests come in. */
 struct ctl_listener {
 	enum ctl_transport transport;
-	struct span text;       /* as configured */
+	struct span text;        /* as configured */
 	struct sockaddr_un path; /* unix transports */
-	bool is_made;           /* the path is ours to remove */
-	struct span host;       /* the others; "*": all addresses */
+	bool is_made;            /* the path is ours to remove */
+	struct span host;        /* the others; "*": all addresses */
 	uint16_t port;
-	int fd;                 /* opened by the supervisor, so that requests wait for a successor */
+	int fd; /* opened by the supervisor, so that requests wait for a successor */
 	struct span shown_host, shown_port; /* for ctl.listen */
 };
 
@@ -49,7 +49,8 @@ static inline bool ctl_transport_is_stream(enum ctl_transport transport)
 /* "[proto:]name[:port]"; NULL or what is wrong. */
 const char *ctl_listener_parse(struct span text, struct ctl_listener *out_listener);
 /* Opens the socket; unix paths get owner and mode. False after an error was logged. */
-[[nodiscard]] bool ctl_listener_open(struct ctl_listener *listener, const struct ctl_access *access);
+[[nodiscard]] bool ctl_listener_open(struct ctl_listener *listener,
+				     const struct ctl_access *access);
 void ctl_listener_close(struct ctl_listener *listener);
 
 /* serve.c: in the process that answers */

@@ -9,19 +9,16 @@
 #include "core/net/names.h"
 #include "modules/ctl/ctl.h"
 
-#define DEFAULT_PORT 2049
-#define BACKLOG 256
+#define DEFAULT_PORT   2049
+#define BACKLOG        256
 #define ADDRESSES_MOST 8 /* of one host name */
 
 static const struct {
 	const char *prefix;
 	enum ctl_transport transport;
 } prefixes[] = {
-	{ "unix", CTL_UNIX_STREAM },
-	{ "unixs", CTL_UNIX_STREAM },
-	{ "unixd", CTL_UNIX_DGRAM },
-	{ "udp", CTL_UDP },
-	{ "tcp", CTL_TCP },
+	{ "unix", CTL_UNIX_STREAM }, { "unixs", CTL_UNIX_STREAM }, { "unixd", CTL_UNIX_DGRAM },
+	{ "udp", CTL_UDP },          { "tcp", CTL_TCP },
 };
 
 const char *ctl_transport_name(enum ctl_transport transport)
@@ -37,8 +34,10 @@ static const char *parse_path(struct span name, struct ctl_listener *listener)
 	struct span directory = core_setting_text("rundir");
 	struct sockaddr_un *path = &listener->path;
 	path->sun_family = AF_UNIX;
-	int len = name.at[0] == '/' ? snprintf(path->sun_path, sizeof(path->sun_path), "%.*s", SPAN_ARGS(name)) :
-		snprintf(path->sun_path, sizeof(path->sun_path), "%.*s/%.*s", SPAN_ARGS(directory), SPAN_ARGS(name));
+	int len = name.at[0] == '/' ? snprintf(path->sun_path, sizeof(path->sun_path), "%.*s",
+					       SPAN_ARGS(name))
+				    : snprintf(path->sun_path, sizeof(path->sun_path), "%.*s/%.*s",
+					       SPAN_ARGS(directory), SPAN_ARGS(name));
 	if (len >= (int)sizeof(path->sun_path))
 		return "the path of a unix socket has at most 107 characters";
 	return NULL;
@@ -74,7 +73,8 @@ const char *ctl_listener_parse(struct span text, struct ctl_listener *out_listen
 		}
 	if (name.len == 0)
 		return "expects proto:name with proto unix, unixs, unixd, udp or tcp";
-	bool is_path = listener.transport == CTL_UNIX_STREAM || listener.transport == CTL_UNIX_DGRAM;
+	bool is_path =
+		listener.transport == CTL_UNIX_STREAM || listener.transport == CTL_UNIX_DGRAM;
 	const char *error = is_path ? parse_path(name, &listener) : parse_host(name, &listener);
 	if (!error)
 		*out_listener = listener;
@@ -96,8 +96,8 @@ static bool remove_stale(const struct ctl_listener *listener)
 	}
 	int type = listener->transport == CTL_UNIX_STREAM ? SOCK_STREAM : SOCK_DGRAM;
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool is_used = fd >= 0 &&
-		connect(fd, (const struct sockaddr *)&listener->path, sizeof(listener->path)) == 0;
+	bool is_used = fd >= 0 && connect(fd, (const struct sockaddr *)&listener->path,
+					  sizeof(listener->path)) == 0;
 	if (fd >= 0)
 		close(fd);
 	if (is_used)
@@ -114,8 +114,9 @@ static bool open_path(struct ctl_listener *listener, const struct ctl_access *ac
 	listener->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Nobody else may connect in the moment before chmod. */
 	mode_t mask = umask(0177);
-	bool is_bound = listener->fd >= 0 &&
-		bind(listener->fd, (const struct sockaddr *)&listener->path, sizeof(listener->path)) == 0;
+	bool is_bound =
+		listener->fd >= 0 && bind(listener->fd, (const struct sockaddr *)&listener->path,
+					  sizeof(listener->path)) == 0;
 	umask(mask);
 	if (!is_bound) {
 		log_error("cannot make the control socket %s: %m", path);
@@ -123,7 +124,7 @@ static bool open_path(struct ctl_listener *listener, const struct ctl_access *ac
 	}
 	listener->is_made = true;
 	if ((access->user != (uid_t)-1 || access->group != (gid_t)-1) &&
-		chown(path, access->user, access->group) < 0)
+	    chown(path, access->user, access->group) < 0)
 		log_warning("cannot give %s to the configured user and group: %m", path);
 	if (chmod(path, (mode_t)access->mode) < 0)
 		log_warning("cannot set the mode of %s: %m", path);
@@ -169,7 +170,8 @@ static bool open_host(struct ctl_listener *listener)
 
 bool ctl_listener_open(struct ctl_listener *listener, const struct ctl_access *access)
 {
-	bool is_path = listener->transport == CTL_UNIX_STREAM || listener->transport == CTL_UNIX_DGRAM;
+	bool is_path =
+		listener->transport == CTL_UNIX_STREAM || listener->transport == CTL_UNIX_DGRAM;
 	if (!(is_path ? open_path(listener, access) : open_host(listener)))
 		return false;
 	if (ctl_transport_is_stream(listener->transport) && listen(listener->fd, BACKLOG) < 0) {

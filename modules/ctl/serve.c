@@ -9,9 +9,9 @@
 
 #include "modules/ctl/ctl.h"
 
-#define ANSWER_MAX (1u << 30)
-#define DATAGRAM_MAX 65507
-#define FIRST_BUFFER 2048
+#define ANSWER_MAX       (1u << 30)
+#define DATAGRAM_MAX     65507
+#define FIRST_BUFFER     2048
 #define ACCEPTS_PER_TURN 16
 
 static struct {
@@ -49,7 +49,8 @@ struct span ctl_answer(const struct binrpc_header *header, struct span body, str
 	rpc_dispatch(call, on_done, &done);
 	fiber_wait(&done, -1);
 	struct span answer = binrpc_answer(header, call, arena);
-	return answer.at ? answer : binrpc_fault(header, 500, SPAN_OF("the answer is too large"), arena);
+	return answer.at ? answer
+			 : binrpc_fault(header, 500, SPAN_OF("the answer is too large"), arena);
 }
 
 /* ---- streams -------------------------------------------------------------------------------------------- */
@@ -87,7 +88,8 @@ static bool input_fill(struct input *input, size_t len)
 		input->size = len;
 	}
 	while (input->len < len) {
-		ssize_t got = recv(input->fd, input->bytes + input->len, input->size - input->len, MSG_DONTWAIT);
+		ssize_t got = recv(input->fd, input->bytes + input->len, input->size - input->len,
+				   MSG_DONTWAIT);
 		if (got > 0)
 			input->len += (size_t)got;
 		else if (got < 0 && errno == EAGAIN) {
@@ -101,7 +103,8 @@ static bool input_fill(struct input *input, size_t len)
 
 /* Makes the input begin with a whole frame, or says that it does not begin with one; false when the
  * connection is at its end. Frames that came already are not waited for. */
-static bool read_frame(struct input *input, struct binrpc_header *header, enum binrpc_result *out_result)
+static bool read_frame(struct input *input, struct binrpc_header *header,
+		       enum binrpc_result *out_result)
 {
 	for (;;) {
 		*out_result = binrpc_header_read(span_make(input->bytes, input->len), header);
@@ -125,9 +128,13 @@ static bool serve_frame(struct input *input)
 		return false;
 	arena_init(&arena, 64u << 10, ANSWER_MAX);
 	size_t whole = result == BINRPC_OK ? header.header_len + (size_t)header.body_len : 0;
-	struct span answer = result == BINRPC_BAD ?
-		binrpc_fault(&header, 400, SPAN_OF("bad request: corrupted packet"), &arena) :
-		ctl_answer(&header, span_make(input->bytes + header.header_len, header.body_len), &arena);
+	struct span answer =
+		result == BINRPC_BAD
+			? binrpc_fault(&header, 400, SPAN_OF("bad request: corrupted packet"),
+				       &arena)
+			: ctl_answer(&header,
+				     span_make(input->bytes + header.header_len, header.body_len),
+				     &arena);
 	bool is_sent = answer.at && send_all(input->fd, answer);
 	arena_free(&arena);
 	input->len -= whole;
@@ -138,7 +145,9 @@ static bool serve_frame(struct input *input)
 static void connection_run(void *arg)
 {
 	struct ctl_connection *connection = arg;
-	struct input input = { .fd = connection->fd, .size = FIRST_BUFFER, .bytes = malloc(FIRST_BUFFER) };
+	struct input input = { .fd = connection->fd,
+			       .size = FIRST_BUFFER,
+			       .bytes = malloc(FIRST_BUFFER) };
 	while (input.bytes && serve_frame(&input))
 		;
 	free(input.bytes);
@@ -147,16 +156,19 @@ static void connection_run(void *arg)
 	state.count--;
 }
 
-static void name_peer(struct ctl_connection *connection, const struct sockaddr_storage *peer, socklen_t len)
+static void name_peer(struct ctl_connection *connection, const struct sockaddr_storage *peer,
+		      socklen_t len)
 {
 	int on = 1;
 	if (peer->ss_family == AF_UNIX) {
-		snprintf(connection->peer_host, sizeof(connection->peer_host), "<anonymous unix socket>");
+		snprintf(connection->peer_host, sizeof(connection->peer_host),
+			 "<anonymous unix socket>");
 		connection->peer_port[0] = '\0';
 		return;
 	}
-	getnameinfo((const struct sockaddr *)peer, len, connection->peer_host, sizeof(connection->peer_host),
-		connection->peer_port, sizeof(connection->peer_port), NI_NUMERICHOST | NI_NUMERICSERV);
+	getnameinfo((const struct sockaddr *)peer, len, connection->peer_host,
+		    sizeof(connection->peer_host), connection->peer_port,
+		    sizeof(connection->peer_port), NI_NUMERICHOST | NI_NUMERICSERV);
 	setsockopt(connection->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
@@ -179,7 +191,8 @@ void ctl_on_stream(int fd, unsigned events, void *owner)
 			return;
 		struct ctl_connection *connection = free_connection();
 		if (!connection) {
-			log_warning("%u control connections are open; another one is refused", state.count);
+			log_warning("%u control connections are open; another one is refused",
+				    state.count);
 			close(client);
 			continue;
 		}
@@ -204,17 +217,20 @@ struct datagram {
 	char bytes[DATAGRAM_MAX];
 };
 
-static void send_datagram(const struct datagram *datagram, const struct binrpc_header *header, struct span answer,
-	struct arena *arena)
+static void send_datagram(const struct datagram *datagram, const struct binrpc_header *header,
+			  struct span answer, struct arena *arena)
 {
 	for (;;) {
-		ssize_t sent = sendto(datagram->fd, answer.at, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT,
-			(const struct sockaddr *)&datagram->peer, datagram->peer_len);
+		ssize_t sent =
+			sendto(datagram->fd, answer.at, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT,
+			       (const struct sockaddr *)&datagram->peer, datagram->peer_len);
 		if (sent >= 0)
 			return;
 		if (errno == EMSGSIZE && answer.len > 512)
-			answer = binrpc_fault(header, 500,
-				SPAN_OF("the answer is too large for a datagram; use a stream socket"), arena);
+			answer = binrpc_fault(
+				header, 500,
+				SPAN_OF("the answer is too large for a datagram; use a stream socket"),
+				arena);
 		else if (errno == EAGAIN)
 			fiber_sleep_ms(10);
 		else if (errno != EINTR) {
@@ -231,10 +247,13 @@ static void datagram_run(void *arg)
 	struct span bytes = span_make(datagram->bytes, datagram->len), answer;
 	struct arena arena;
 	arena_init(&arena, 64u << 10, ANSWER_MAX);
-	if (binrpc_header_read(bytes, &header) == BINRPC_OK && header.header_len + (size_t)header.body_len == bytes.len)
-		answer = ctl_answer(&header, span_slice(bytes, header.header_len, bytes.len), &arena);
+	if (binrpc_header_read(bytes, &header) == BINRPC_OK &&
+	    header.header_len + (size_t)header.body_len == bytes.len)
+		answer = ctl_answer(&header, span_slice(bytes, header.header_len, bytes.len),
+				    &arena);
 	else
-		answer = binrpc_fault(&header, 400, SPAN_OF("bad request: corrupted packet"), &arena);
+		answer = binrpc_fault(&header, 400, SPAN_OF("bad request: corrupted packet"),
+				      &arena);
 	if (answer.at)
 		send_datagram(datagram, &header, answer, &arena);
 	arena_free(&arena);
@@ -249,11 +268,12 @@ void ctl_on_datagram(int fd, unsigned events, void *owner)
 	datagram->fd = fd;
 	datagram->peer_len = sizeof(datagram->peer);
 	ssize_t len = recvfrom(fd, datagram->bytes, sizeof(datagram->bytes), MSG_DONTWAIT,
-		(struct sockaddr *)&datagram->peer, &datagram->peer_len);
+			       (struct sockaddr *)&datagram->peer, &datagram->peer_len);
 	/* An unbound unix client has no name to answer to; what is no frame at all gets no answer, so that
 	 * two servers cannot talk to each other for ever. */
-	bool is_good = len > 0 && datagram->peer_len > sizeof(sa_family_t) && (uint8_t)datagram->bytes[0] == 0xA1 &&
-		(len < 2 || (uint8_t)datagram->bytes[1] >> 4 == BINRPC_REQUEST);
+	bool is_good = len > 0 && datagram->peer_len > sizeof(sa_family_t) &&
+		       (uint8_t)datagram->bytes[0] == 0xA1 &&
+		       (len < 2 || (uint8_t)datagram->bytes[1] >> 4 == BINRPC_REQUEST);
 	datagram->len = is_good ? (size_t)len : 0;
 	if (!is_good || !fiber_start(datagram_run, datagram))
 		free(datagram);

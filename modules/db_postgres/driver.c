@@ -24,7 +24,7 @@ struct connection {
 	struct db_cache cache;
 	unsigned last_name;
 	struct parameters parameters;
-	PGresult *result; /* the current row */
+	PGresult *result;   /* the current row */
 	bool is_first_kept; /* `run` has read the first row already */
 	struct db_value *row;
 	unsigned char **blobs;
@@ -43,8 +43,8 @@ static const struct {
 	{ "23505", MEANS_DUPLICATE },
 	{ "08", MEANS_LOST },
 	{ "57P0", MEANS_LOST }, /* the server goes down, or comes up */
-	{ "53", MEANS_LATER }, /* no memory, disk full, too many connections */
-	{ "40", MEANS_LATER }, /* deadlocks */
+	{ "53", MEANS_LATER },  /* no memory, disk full, too many connections */
+	{ "40", MEANS_LATER },  /* deadlocks */
 	{ "55P03", MEANS_LATER },
 	{ "57014", MEANS_LATER },
 	{ "25006", MEANS_LATER }, /* read only for now */

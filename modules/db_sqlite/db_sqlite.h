@@ -14,7 +14,7 @@ struct sqlite_file {
 	struct span path;
 	bool is_readonly;
 	struct span journal_mode; /* absent: WAL */
-	int64_t busy_ms; /* 0: not said */
+	int64_t busy_ms;          /* 0: not said */
 };
 /* The settings of a file; never NULL. */
 const struct sqlite_file *sqlite_file_settings(struct span path);

@@ -94,7 +94,8 @@ static bool add_avps(struct script_run *run, const struct domain *domain, struct
 	for (uint32_t i = domain->attribute_count; is_good && i-- > 0;) {
 		const struct domain_attribute *attribute = &domain->attributes[i];
 		const struct avp_name name = { .text = arena_printf(run->arena, "%.*s%.*s",
-			SPAN_ARGS(prefix), SPAN_ARGS(attribute->name)) };
+								    SPAN_ARGS(prefix),
+								    SPAN_ARGS(attribute->name)) };
 		is_good = name.text.at && avp_push(all, name, attribute->value);
 	}
 	return is_good;

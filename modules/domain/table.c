@@ -7,10 +7,10 @@
 #include "core/shm/published.h"
 #include "modules/domain/domain.h"
 
-#define DOMAIN_VERSION 2
+#define DOMAIN_VERSION       2
 #define DOMAIN_ATTRS_VERSION 1
-#define LIST_CHUNK (64 << 10)
-#define LIST_MOST ((size_t)512 << 20)
+#define LIST_CHUNK           (64 << 10)
+#define LIST_MOST            ((size_t)512 << 20)
 
 enum { TYPE_INT = 0, TYPE_TEXT = 2 };
 
@@ -55,8 +55,8 @@ static const char *add_domain(struct list *list, const struct db_value *row)
 	struct span name = span_trim(row[1].text), did = row[0].text;
 	if (!name.len)
 		return "its name is empty";
-	struct domain *rows = grow(
-		list->arena, list->domains, list->count, &list->capacity, sizeof(*rows));
+	struct domain *rows =
+		grow(list->arena, list->domains, list->count, &list->capacity, sizeof(*rows));
 	if (!rows)
 		return "memory is exhausted";
 	list->domains = rows;
@@ -81,14 +81,14 @@ static const char *add_attribute(struct list *list, const struct db_value *row)
 			return "its type is 0, but its value is no number";
 	}
 	struct domain_attribute *rows = grow(list->arena, list->attributes, list->attribute_count,
-		&list->attribute_capacity, sizeof(*rows));
+					     &list->attribute_capacity, sizeof(*rows));
 	if (!rows)
 		return "memory is exhausted";
 	list->attributes = rows;
 	rows += list->attribute_count;
-	*rows = (struct domain_attribute){
-		.did = keep(list, did), .name = keep(list, name), .number = list->attribute_count++
-	};
+	*rows = (struct domain_attribute){ .did = keep(list, did),
+					   .name = keep(list, name),
+					   .number = list->attribute_count++ };
 	if (value.kind == VALUE_TEXT)
 		value.text = keep(list, value.text);
 	rows->value = value;
@@ -96,7 +96,7 @@ static const char *add_attribute(struct list *list, const struct db_value *row)
 }
 
 static bool read_rows(struct list *list, const struct db_statement *statement, struct span table,
-	const char *(*add)(struct list *list, const struct db_value *row))
+		      const char *(*add)(struct list *list, const struct db_value *row))
 {
 	struct db_rows rows;
 	bool is_good = true;
@@ -107,7 +107,7 @@ static bool read_rows(struct list *list, const struct db_statement *statement, s
 		if (!wrong)
 			continue;
 		log_error("table %.*s, row %u (%.*s): %s", SPAN_ARGS(table), number,
-			SPAN_ARGS(rows.values[1].text), wrong);
+			  SPAN_ARGS(rows.values[1].text), wrong);
 		is_good = false;
 	}
 	return db_end(&rows) == DB_OK && is_good;
@@ -155,8 +155,10 @@ static struct domain_set *build(struct list *list)
 		bucket_count *= 2;
 	size_t domains_size = list->count * sizeof(struct domain);
 	size_t attributes_size = list->attribute_count * sizeof(struct domain_attribute);
-	struct domain_set *set = shm_run_alloc(sizeof(*set) + domains_size + attributes_size +
-			bucket_count * sizeof(uint32_t) + list->text_size + 1, "domains");
+	struct domain_set *set =
+		shm_run_alloc(sizeof(*set) + domains_size + attributes_size +
+				      bucket_count * sizeof(uint32_t) + list->text_size + 1,
+			      "domains");
 	if (!set)
 		return NULL;
 	struct domain *domains = (struct domain *)(void *)(set + 1);
@@ -164,8 +166,9 @@ static struct domain_set *build(struct list *list)
 	uint32_t *buckets = (void *)(attributes + list->attribute_count);
 	char *end = (char *)(buckets + bucket_count);
 	memset(buckets, 0, bucket_count * sizeof(*buckets));
-	*set = (struct domain_set){ list->count, list->attribute_count, bucket_count, domains,
-		attributes, buckets };
+	*set = (struct domain_set){ list->count,  list->attribute_count,
+				    bucket_count, domains,
+				    attributes,   buckets };
 	if (attributes_size) {
 		qsort(list->attributes, list->attribute_count, sizeof(*attributes), by_did);
 		memcpy(attributes, list->attributes, attributes_size);
@@ -195,8 +198,8 @@ bool domains_load(void)
 	arena_init(&arena, LIST_CHUNK, LIST_MOST);
 	struct list list = { .arena = &arena };
 	if (read_rows(&list, state.all_domains, domain_settings->domain_table, add_domain) &&
-		read_rows(&list, state.all_attributes, domain_settings->domain_attrs_table,
-			add_attribute)) {
+	    read_rows(&list, state.all_attributes, domain_settings->domain_attrs_table,
+		      add_attribute)) {
 		set = build(&list);
 		if (!set)
 			log_error("%u domains do not fit into shared memory; raise -m", list.count);
@@ -231,7 +234,8 @@ const struct domain *domain_find(const struct domain_set *set, struct span name)
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
-static struct db_statement *select_all(struct span table, const struct db_column *columns, unsigned count)
+static struct db_statement *select_all(struct span table, const struct db_column *columns,
+				       unsigned count)
 {
 	const struct db_spec spec = {
 		.verb = DB_SELECT, .table = table, .columns = columns, .column_count = count
@@ -243,10 +247,12 @@ bool domains_prepare(struct diagnostics *diagnostics)
 {
 	const struct domain_settings *s = domain_settings;
 	const struct db_column domain[] = { { s->did_col, DB_TEXT }, { s->domain_col, DB_TEXT } };
-	const struct db_column attribute[] = { { s->did_col, DB_TEXT }, { s->name_col, DB_TEXT },
-		{ s->type_col, DB_INT }, { s->value_col, DB_TEXT } };
-	state.db = db_use(
-		s->db_url, "domain.db_url", diagnostics, module_setting_position("domain", "db_url"));
+	const struct db_column attribute[] = { { s->did_col, DB_TEXT },
+					       { s->name_col, DB_TEXT },
+					       { s->type_col, DB_INT },
+					       { s->value_col, DB_TEXT } };
+	state.db = db_use(s->db_url, "domain.db_url", diagnostics,
+			  module_setting_position("domain", "db_url"));
 	if (!state.db)
 		return false;
 	state.all_domains = select_all(s->domain_table, domain, ARRAY_SIZE(domain));
@@ -262,6 +268,6 @@ bool domains_start(void)
 {
 	const struct domain_settings *s = domain_settings;
 	return db_need_table(state.db, "domain", s->domain_table, DOMAIN_VERSION) &&
-		db_need_table(state.db, "domain", s->domain_attrs_table, DOMAIN_ATTRS_VERSION) &&
-		domains_load();
+	       db_need_table(state.db, "domain", s->domain_attrs_table, DOMAIN_ATTRS_VERSION) &&
+	       domains_load();
 }

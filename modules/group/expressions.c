@@ -18,7 +18,7 @@ static bool add(const struct db_value *row)
 	struct span text = arena_copy(startup_arena(), row[0].text);
 	if (row[1].kind != DB_INT || !text.len) {
 		log_error("table %.*s: a row has no expression or no group",
-			SPAN_ARGS(group_settings->re_table));
+			  SPAN_ARGS(group_settings->re_table));
 		return false;
 	}
 	struct expression *one = ARENA_NEW(startup_arena(), struct expression);
@@ -26,8 +26,8 @@ static bool add(const struct db_value *row)
 		pattern_compile(text, PATTERN_IGNORE_CASE, startup_arena(), &error);
 	if (!pattern || !one) {
 		log_error("table %.*s, group %lld: \"%.*s\" is no regular expression: %.*s",
-			SPAN_ARGS(group_settings->re_table), (long long)row[1].number,
-			SPAN_ARGS(text), SPAN_ARGS(error));
+			  SPAN_ARGS(group_settings->re_table), (long long)row[1].number,
+			  SPAN_ARGS(text), SPAN_ARGS(error));
 		return false;
 	}
 	*one = (struct expression){ last, pattern, row[1].number };
@@ -44,7 +44,8 @@ bool expressions_load(struct db *db)
 		return true;
 	if (!db_need_table(db, "group", s->re_table, EXPRESSIONS_VERSION))
 		return false;
-	const struct db_column columns[] = { { s->re_exp_column, DB_TEXT }, { s->re_gid_column, DB_INT } };
+	const struct db_column columns[] = { { s->re_exp_column, DB_TEXT },
+					     { s->re_gid_column, DB_INT } };
 	const struct db_spec spec = {
 		.verb = DB_SELECT, .table = s->re_table, .columns = columns, .column_count = 2
 	};
@@ -57,8 +58,8 @@ bool expressions_load(struct db *db)
 	return db_end(&rows) == DB_OK && is_good;
 }
 
-int expressions_match(
-	struct script_run *run, struct span subject, const struct variable_ref *output)
+int expressions_match(struct script_run *run, struct span subject,
+		      const struct variable_ref *output)
 {
 	int found = 0;
 	for (const struct expression *one = last; one; one = one->previous) {

@@ -97,8 +97,8 @@ static int get_user_group(struct script_run *run, const struct get_user_group_ar
 	struct group_user user;
 	if (!group_find_user(run, args->source, &user) || !user.host.len)
 		return SCRIPT_FALSE;
-	struct span subject = arena_printf(
-		run->arena, "sip:%.*s@%.*s", SPAN_ARGS(user.user), SPAN_ARGS(user.host));
+	struct span subject = arena_printf(run->arena, "sip:%.*s@%.*s", SPAN_ARGS(user.user),
+					   SPAN_ARGS(user.host));
 	if (!subject.at)
 		return SCRIPT_FALSE;
 	int found = expressions_match(run, subject, args->output);
@@ -110,7 +110,7 @@ static int get_user_group(struct script_run *run, const struct get_user_group_ar
 static bool prepare(struct diagnostics *diagnostics)
 {
 	state.db = db_use(settings.db_url, "group.db_url", diagnostics,
-		module_setting_position("group", "db_url"));
+			  module_setting_position("group", "db_url"));
 	if (!state.db)
 		return false;
 	const struct db_column columns[] = { { settings.group_column, DB_TEXT } };
@@ -120,12 +120,12 @@ static bool prepare(struct diagnostics *diagnostics)
 		{ settings.domain_column, DB_EQUAL },
 	};
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = settings.table,
-		.columns = columns,
-		.column_count = 1,
-		.keys = keys,
-		.key_count = settings.use_domain ? 3 : 2,
-		.limit = 1 };
+				      .table = settings.table,
+				      .columns = columns,
+				      .column_count = 1,
+				      .keys = keys,
+				      .key_count = settings.use_domain ? 3 : 2,
+				      .limit = 1 };
 	state.find = db_prepare(state.db, startup_arena(), &spec);
 	if (!state.find)
 		log_error("group: the name of the table or of a column is empty");
@@ -135,7 +135,7 @@ static bool prepare(struct diagnostics *diagnostics)
 static bool start(void)
 {
 	return db_need_table(state.db, "group", settings.table, GROUP_VERSION) &&
-		expressions_load(state.db);
+	       expressions_load(state.db);
 }
 
 MODULE_EXPORT const struct module module_exports = {

@@ -33,5 +33,5 @@ bool group_find_user(struct script_run *run, struct span source, struct group_us
 bool expressions_load(struct db *db);
 /* Assigns the numbers of the groups that match to the variable, one after the other, so that the first
  * row is read first; how many there were. With multiple_gid=0 only that of the last row. */
-int expressions_match(
-	struct script_run *run, struct span subject, const struct variable_ref *output);
+int expressions_match(struct script_run *run, struct span subject,
+		      const struct variable_ref *output);

@@ -35,19 +35,11 @@ bool group_find_user(struct script_run *run, struct span source, struct group_us
 	struct span text = source;
 	struct sip_uri uri;
 	switch (group_source_of(source)) {
-	case SOURCE_REQUEST_URI:
-		text = message_uri(run->msg);
-		break;
-	case SOURCE_TO:
-		text = message_to_uri(run->msg);
-		break;
-	case SOURCE_FROM:
-		text = message_from_uri(run->msg);
-		break;
-	case SOURCE_CREDENTIALS:
-		return from_credentials(run->msg, out);
-	case SOURCE_URI:
-		break;
+	case SOURCE_REQUEST_URI: text = message_uri(run->msg); break;
+	case SOURCE_TO: text = message_to_uri(run->msg); break;
+	case SOURCE_FROM: text = message_from_uri(run->msg); break;
+	case SOURCE_CREDENTIALS: return from_credentials(run->msg, out);
+	case SOURCE_URI: break;
 	}
 	if (!uri_parse(text, &uri) || !uri.user.len) {
 		log_debug("group: \"%.*s\" has no user", SPAN_ARGS(text));

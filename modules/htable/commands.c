@@ -20,7 +20,7 @@ static struct table *need_table(struct rpc_call *call, const char *missing)
 
 /* The same with the key in argument 1; `count` arguments are needed. */
 static struct table *need_item(struct rpc_call *call, unsigned count, const char *missing,
-	struct span *out_key)
+			       struct span *out_key)
 {
 	struct table *table = NULL;
 	if (rpc_arg_count(call) < count || !rpc_arg_text(call, 1, out_key))
@@ -60,8 +60,9 @@ static void run_get(struct rpc_call *call)
 	rpc_add_text(call, node, "name", key);
 	add_value(call, node, &item.value);
 	rpc_add_int(call, node, "flags", item.value.kind == VALUE_TEXT ? FLAG_TEXT : 0);
-	rpc_add_text(call, node, "expire", item.expires_ms ?
-		db_time_write(clock_wall_s_from_ms(item.expires_ms), buffer) : SPAN_OF("NEVER"));
+	rpc_add_text(call, node, "expire",
+		     item.expires_ms ? db_time_write(clock_wall_s_from_ms(item.expires_ms), buffer)
+				     : SPAN_OF("NEVER"));
 }
 
 static void run_delete(struct rpc_call *call)
@@ -91,8 +92,8 @@ static void set(struct rpc_call *call, bool is_number, unsigned count)
 	struct table *table = need_item(call, count, missing[count], &key);
 	if (!table)
 		return;
-	if (is_number ? !rpc_need_int(call, 2, "value", &value.number) :
-			!rpc_need_text(call, 2, "value", &value.text))
+	if (is_number ? !rpc_need_int(call, 2, "value", &value.number)
+		      : !rpc_need_text(call, 2, "value", &value.text))
 		return;
 	if (count == WITH_EXPIRY && !rpc_need_int(call, 3, "expire", &expires_s))
 		return;
@@ -126,8 +127,8 @@ static void run_setex(struct rpc_call *call)
 {
 	struct span key;
 	int64_t expires_s;
-	struct table *table = need_item(call, 3,
-		"Not enough parameters (htable name, item name and expire)", &key);
+	struct table *table = need_item(
+		call, 3, "Not enough parameters (htable name, item name and expire)", &key);
 	if (!table || !rpc_need_int(call, 2, "expire", &expires_s))
 		return;
 	items_set_expiry(table, key, expires_s);
@@ -164,9 +165,9 @@ static struct dumped **collect(const struct table *table, struct arena *arena, s
 		struct dumped *copy = ARENA_NEW(arena, struct dumped);
 		if (copy) {
 			*copy = (struct dumped){ .next = first,
-				.bucket = items_bucket(table, item.name),
-				.name = arena_copy(arena, item.name),
-				.value = item.value };
+						 .bucket = items_bucket(table, item.name),
+						 .name = arena_copy(arena, item.name),
+						 .value = item.value };
 			if (item.value.kind == VALUE_TEXT)
 				copy->value.text = arena_copy(arena, item.value.text);
 			first = copy;
@@ -195,8 +196,8 @@ static void add_bucket(struct rpc_call *call, struct dumped *const *items, size_
 		struct rpc_node *item = rpc_add_struct(call, list, NULL);
 		rpc_add_text(call, item, "name", items[i]->name);
 		add_value(call, item, &items[i]->value);
-		rpc_add_text(call, item, "type", items[i]->value.kind == VALUE_INT ?
-			SPAN_OF("int") : SPAN_OF("str"));
+		rpc_add_text(call, item, "type",
+			     items[i]->value.kind == VALUE_INT ? SPAN_OF("int") : SPAN_OF("str"));
 	}
 }
 
@@ -280,7 +281,8 @@ static void run_list(struct rpc_call *call)
 	for (const struct table *table = table_first(); table; table = table->next) {
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 		rpc_add_text(call, node, "name", table->name);
-		rpc_add_text(call, node, "dbtable", table->db_table.at ? table->db_table : SPAN_OF(""));
+		rpc_add_text(call, node, "dbtable",
+			     table->db_table.at ? table->db_table : SPAN_OF(""));
 		rpc_add_int(call, node, "dbmode", table->is_stored);
 		rpc_add_int(call, node, "expire", table->expire_s);
 		rpc_add_int(call, node, "updateexpire", !table->keeps_expiry);

@@ -105,7 +105,7 @@ static void expire(void)
 {
 	for (const struct table *table = table_first(); table; table = table->next) {
 		for (unsigned i = (unsigned)worker_index(); i < shard_count(table->set);
-			i += worker_count())
+		     i += worker_count())
 			expire_shard(table, i);
 	}
 }
@@ -128,15 +128,17 @@ static void warn_of_replication(void)
 	for (const struct table *table = table_first(); table; table = table->next)
 		is_wanted = is_wanted || table->is_replicated;
 	if (is_wanted)
-		log_warning("htable: there is no replication (enable_dmq, dmqreplicate) in this server: each "
-			    "table is this server's own");
+		log_warning(
+			"htable: there is no replication (enable_dmq, dmqreplicate) in this server: each "
+			"table is this server's own");
 }
 
 static bool prepare(struct diagnostics *diagnostics)
 {
 	state.is_initialized = shm_reserve(sizeof(*state.is_initialized), "htable");
 	notes_prepare();
-	return state.is_initialized && tables_prepare() && rows_prepare(&settings.rows, diagnostics);
+	return state.is_initialized && tables_prepare() &&
+	       rows_prepare(&settings.rows, diagnostics);
 }
 
 static bool load_tables(void)
@@ -147,17 +149,18 @@ static bool load_tables(void)
 		if (!table->db_table.len)
 			continue;
 		if (!rows_has_database()) {
-			log_warning("the table \"%.*s\" has a dbtable, but there is no db_url: it is empty",
+			log_warning(
+				"the table \"%.*s\" has a dbtable, but there is no db_url: it is empty",
 				SPAN_ARGS(table->name));
 			continue;
 		}
 		if (!rows_load(table, &count)) {
 			log_error("the table \"%.*s\" cannot be read from the database",
-				SPAN_ARGS(table->name));
+				  SPAN_ARGS(table->name));
 			return false;
 		}
 		log_info("%llu items of the table %.*s read in %.3f s", (unsigned long long)count,
-			SPAN_ARGS(table->name), (double)(clock_us_now() - began_us) / 1e6);
+			 SPAN_ARGS(table->name), (double)(clock_us_now() - began_us) / 1e6);
 	}
 	return true;
 }
@@ -175,7 +178,7 @@ static bool start(void)
 static bool start_worker(void)
 {
 	if (settings.event_callback_mode == INIT_IN_WORKER && worker_index() == 0 &&
-		!*state.is_initialized) {
+	    !*state.is_initialized) {
 		*state.is_initialized = 1;
 		script_run_event("htable:mod-init", NULL, NULL, NULL);
 	}
@@ -187,9 +190,9 @@ static void finish(void)
 	for (const struct table *table = table_first(); table; table = table->next) {
 		uint64_t count;
 		if (table->is_stored && table->db_table.len && rows_has_database() &&
-			!table->column_count && rows_store(table, &count))
+		    !table->column_count && rows_store(table, &count))
 			log_info("%llu items of the table %.*s stored", (unsigned long long)count,
-				SPAN_ARGS(table->name));
+				 SPAN_ARGS(table->name));
 	}
 }
 

@@ -12,14 +12,14 @@ struct table {
 	struct table *next; /* the one defined before */
 	struct span name;
 	const char *expired_event; /* "htable:expired:NAME" */
-	unsigned size; /* 2^size buckets, for those who look at them */
-	int64_t expire_s; /* 0: items stay */
-	bool keeps_expiry; /* a change does not prolong an item's life */
+	unsigned size;             /* 2^size buckets, for those who look at them */
+	int64_t expire_s;          /* 0: items stay */
+	bool keeps_expiry;         /* a change does not prolong an item's life */
 	bool is_replicated;
 	bool has_initial;
-	int64_t initial; /* of items that are not there */
-	struct span db_table; /* empty: not from a database */
-	bool is_stored; /* written to the database at the stop */
+	int64_t initial;         /* of items that are not there */
+	struct span db_table;    /* empty: not from a database */
+	bool is_stored;          /* written to the database at the stop */
 	struct span columns[16]; /* the key and what its value is made of; none: the usual ones */
 	unsigned column_count;
 	struct span column_null;
@@ -61,10 +61,10 @@ int64_t item_left_s(const struct item_copy *item);
 bool items_prepare(struct table *table);
 /* Texts are copied into `arena`; false when it is not there. */
 bool items_get(const struct table *table, struct span key, struct arena *arena,
-	struct item_copy *out);
+	       struct item_copy *out);
 /* `expires_s`: EXPIRES_…, or seconds. False when shared memory is out (logged). */
 bool items_set(const struct table *table, struct span key, const struct value *value,
-	int64_t expires_s);
+	       int64_t expires_s);
 /* Adds to a number, or to the table's initial value. False when it is text, or not there. */
 bool items_add(const struct table *table, struct span key, int64_t n, int64_t *out_number);
 bool items_remove(const struct table *table, struct span key);
@@ -74,7 +74,8 @@ void items_clear(const struct table *table);
 unsigned items_bucket(const struct table *table, struct span key);
 
 /* The same for an item that was visited: false when it went meanwhile. */
-bool item_change(const struct table *table, const struct item_copy *item, const struct value *value);
+bool item_change(const struct table *table, const struct item_copy *item,
+		 const struct value *value);
 bool item_remove(const struct table *table, const struct item_copy *item);
 bool item_set_expiry(const struct table *table, const struct item_copy *item, int64_t expires_s);
 
@@ -95,12 +96,12 @@ bool cursor_next(struct item_cursor *cursor, struct item_copy *out);
 
 /* Takes what has expired in shard `number` and copies it into `arena`; how many, at most `most`. */
 unsigned items_take_expired(const struct table *table, unsigned number, struct arena *arena,
-	struct item_copy *out, unsigned most);
+			    struct item_copy *out, unsigned most);
 
 /* A round of loading: what the round does not bring goes at its end. */
 uint32_t load_begin(const struct table *table);
 bool load_item(const struct table *table, struct span key, const struct value *value,
-	int64_t expires_s, uint32_t round);
+	       int64_t expires_s, uint32_t round);
 /* The number of elements that `key` counted in this round so far; counts one more. -1: no memory. */
 int64_t load_count(const struct table *table, struct span key, uint32_t round);
 void load_end(const struct table *table, uint32_t round);

@@ -106,7 +106,7 @@ static struct item *item_new(struct shard *shard, struct span key, const struct 
 }
 
 struct item *item_put(const struct table *table, struct shard *shard, struct item *item,
-	struct span key, const struct value *value)
+		      struct span key, const struct value *value)
 {
 	bool is_fresh = !item || item_is_over(item);
 	if (item && !item_change_value(shard, item, value))
@@ -124,15 +124,16 @@ struct item *item_put(const struct table *table, struct shard *shard, struct ite
 /* ---- by key ---- */
 
 bool items_get(const struct table *table, struct span key, struct arena *arena,
-	struct item_copy *out)
+	       struct item_copy *out)
 {
 	uint64_t hash = hash_span(key);
 	struct shard *shard = shard_lock(table->set, hash);
 	const struct item *item = item_find(shard, hash, key);
 	bool is_there = item && !item_is_over(item);
 	if (is_there) {
-		*out = (struct item_copy){ .name = key, .value = VALUE_OF_INT(item->number),
-			.expires_ms = item->expires_ms };
+		*out = (struct item_copy){ .name = key,
+					   .value = VALUE_OF_INT(item->number),
+					   .expires_ms = item->expires_ms };
 		if (item->kind == VALUE_TEXT)
 			out->value = VALUE_OF_TEXT(arena_copy(arena, item->text));
 	}
@@ -141,7 +142,7 @@ bool items_get(const struct table *table, struct span key, struct arena *arena,
 }
 
 bool items_set(const struct table *table, struct span key, const struct value *value,
-	int64_t expires_s)
+	       int64_t expires_s)
 {
 	uint64_t hash = hash_span(key);
 	struct shard *shard = shard_lock(table->set, hash);

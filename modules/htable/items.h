@@ -11,8 +11,8 @@ struct item {
 	struct span name, text; /* in the slot's region */
 	int64_t number;
 	int64_t expires_ms; /* monotonic; 0: never */
-	uint32_t round; /* of loading, in which it was set */
-	uint8_t kind; /* VALUE_INT, VALUE_TEXT */
+	uint32_t round;     /* of loading, in which it was set */
+	uint8_t kind;       /* VALUE_INT, VALUE_TEXT */
 };
 
 /* In shared memory, one for each table. */
@@ -30,6 +30,6 @@ static inline bool item_is_over(const struct item *item)
 struct item *item_find(struct shard *shard, uint64_t hash, struct span key);
 /* Sets value and expiry of an item that is there, or of a new one when it is NULL. NULL: no memory. */
 struct item *item_put(const struct table *table, struct shard *shard, struct item *item,
-	struct span key, const struct value *value);
+		      struct span key, const struct value *value);
 /* EXPIRES_NEVER or seconds. */
 void item_expire(struct shard *shard, struct item *item, int64_t expires_s);

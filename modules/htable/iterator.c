@@ -122,7 +122,8 @@ static struct iterator *place_for(struct script_run *run, struct span name)
 static int start(struct script_run *run, const struct start_args *args)
 {
 	struct table *table = table_need(args->table);
-	struct iterator *iterator = table && args->iterator.len ? place_for(run, args->iterator) : NULL;
+	struct iterator *iterator =
+		table && args->iterator.len ? place_for(run, args->iterator) : NULL;
 	if (!iterator)
 		return SCRIPT_FALSE;
 	*iterator = (struct iterator){ .name = arena_copy(run->msg->arena, args->iterator) };
@@ -158,7 +159,7 @@ static int set_value(struct script_run *run, struct span name, const struct valu
 {
 	struct iterator *iterator = find(run->msg, name);
 	if (!iterator || !iterator->has_item ||
-		!item_change(iterator->cursor.table, &iterator->item, value))
+	    !item_change(iterator->cursor.table, &iterator->item, value))
 		return SCRIPT_FALSE;
 	iterator->item.value = *value;
 	return SCRIPT_TRUE;
@@ -180,8 +181,9 @@ static int setex(struct script_run *run, const struct number_args *args)
 	struct iterator *iterator = find(run->msg, args->iterator);
 	if (!iterator || !iterator->has_item)
 		return SCRIPT_FALSE;
-	return item_set_expiry(iterator->cursor.table, &iterator->item, args->number) ? SCRIPT_TRUE
-										      : SCRIPT_FALSE;
+	return item_set_expiry(iterator->cursor.table, &iterator->item, args->number)
+		       ? SCRIPT_TRUE
+		       : SCRIPT_FALSE;
 }
 
 static const struct script_function functions[] = {

@@ -5,7 +5,7 @@
 
 #define WAIT_STEP_MS 1
 /* Longer than any sensible script holds one. */
-#define HELD_MOST_MS   10000
+#define HELD_MOST_MS       10000
 #define LOCKS_OF_A_MESSAGE 16
 
 /* A message of a process; the address of a message is its own while it lives. */
@@ -17,7 +17,7 @@ struct owner {
 struct key_lock {
 	struct slot slot;
 	const struct table *table; /* at one address in every process */
-	struct span key; /* in the slot's region */
+	struct span key;           /* in the slot's region */
 	struct owner owner;
 	int64_t since_ms;
 	uint32_t depth;
@@ -87,7 +87,7 @@ static void drop(struct shard *shard, struct key_lock *lock)
 }
 
 static bool create(struct shard *shard, const struct table *table, struct span key,
-	const struct owner *owner)
+		   const struct owner *owner)
 {
 	struct key_lock *lock = slot_new(shard, lock_hash(table, key));
 	if (!lock)
@@ -111,7 +111,7 @@ enum attempt { TAKEN, BUSY, NO_MEMORY };
 
 /* With `is_wanted` the lock is taken, else only looked at. */
 static enum attempt try_once(const struct table *table, struct span key, const struct owner *owner,
-	bool is_wanted, bool *out_is_first)
+			     bool is_wanted, bool *out_is_first)
 {
 	enum attempt result = TAKEN;
 	struct shard *shard = shard_lock(state.set, lock_hash(table, key));
@@ -131,7 +131,7 @@ static enum attempt try_once(const struct table *table, struct span key, const s
 	shard_unlock(shard);
 	if (was_stale)
 		log_warning("the lock on %.*s=>%.*s was never released and is taken over",
-			SPAN_ARGS(table->name), SPAN_ARGS(key));
+			    SPAN_ARGS(table->name), SPAN_ARGS(key));
 	return result;
 }
 
@@ -139,11 +139,11 @@ static enum attempt try_once(const struct table *table, struct span key, const s
 
 /* Outside of fibers nobody can wait: such work goes on without the lock. */
 static enum attempt attempt(const struct table *table, struct span key, const struct owner *owner,
-	bool is_wanted, bool *out_is_first)
+			    bool is_wanted, bool *out_is_first)
 {
 	enum attempt result;
 	while ((result = try_once(table, key, owner, is_wanted, out_is_first)) == BUSY &&
-		fiber_is_running())
+	       fiber_is_running())
 		fiber_sleep_ms(WAIT_STEP_MS);
 	return result;
 }
@@ -174,7 +174,7 @@ bool locks_take(const struct table *table, struct span key, struct message *msg)
 	enum attempt result = attempt(table, key, &owner, true, &is_first);
 	if (result != TAKEN)
 		log_error("%.*s=>%.*s cannot be locked: %s", SPAN_ARGS(table->name), SPAN_ARGS(key),
-			result == BUSY ? "somebody has it" : "no shared memory");
+			  result == BUSY ? "somebody has it" : "no shared memory");
 	else if (is_first)
 		remember(table, key, msg);
 	return result == TAKEN;
@@ -204,7 +204,8 @@ void locks_forget(struct message *msg)
 			drop(shard, lock);
 		shard_unlock(shard);
 		if (is_left)
-			log_error("the script locked %.*s=>%.*s and did not unlock it; it is free again",
+			log_error(
+				"the script locked %.*s=>%.*s and did not unlock it; it is free again",
 				SPAN_ARGS(h->table->name), SPAN_ARGS(h->key));
 	}
 	if (held)

@@ -2,7 +2,16 @@
 /* Items chosen by their names or text values: removing, asking and counting them. */
 #include "modules/htable/htable.h"
 
-enum operation { OP_EQUAL, OP_NOT_EQUAL, OP_PATTERN, OP_STARTS, OP_ENDS, OP_CONTAINS, OP_ALL, OP_NUMBER };
+enum operation {
+	OP_EQUAL,
+	OP_NOT_EQUAL,
+	OP_PATTERN,
+	OP_STARTS,
+	OP_ENDS,
+	OP_CONTAINS,
+	OP_ALL,
+	OP_NUMBER
+};
 
 struct condition {
 	enum operation op;
@@ -34,7 +43,8 @@ static bool set_pattern(struct condition *condition, struct span text)
 	return condition->pattern != NULL;
 }
 
-static bool set_condition(struct condition *condition, struct span op, struct span text, unsigned use)
+static bool set_condition(struct condition *condition, struct span op, struct span text,
+			  unsigned use)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
 		if (!span_equal(op, span_from(operations[i].name)) || !(operations[i].use & use))
@@ -44,29 +54,22 @@ static bool set_condition(struct condition *condition, struct span op, struct sp
 		return condition->op != OP_PATTERN || set_pattern(condition, text);
 	}
 	log_error("\"%.*s\" is no operation: %s re, sw, ew or in", SPAN_ARGS(op),
-		use == FOR_SEARCH ? "eq, ne," : "");
+		  use == FOR_SEARCH ? "eq, ne," : "");
 	return false;
 }
 
 static bool text_matches(const struct condition *condition, struct span text)
 {
 	switch (condition->op) {
-	case OP_EQUAL:
-		return span_equal(text, condition->text);
-	case OP_NOT_EQUAL:
-		return !span_equal(text, condition->text);
-	case OP_PATTERN:
-		return pattern_search(condition->pattern, text, 0, NULL, 0);
-	case OP_STARTS:
-		return span_starts_with(text, condition->text);
-	case OP_ENDS:
-		return span_ends_with(text, condition->text);
+	case OP_EQUAL: return span_equal(text, condition->text);
+	case OP_NOT_EQUAL: return !span_equal(text, condition->text);
+	case OP_PATTERN: return pattern_search(condition->pattern, text, 0, NULL, 0);
+	case OP_STARTS: return span_starts_with(text, condition->text);
+	case OP_ENDS: return span_ends_with(text, condition->text);
 	case OP_CONTAINS:
 		return !condition->text.len || span_find_span(text, condition->text) < text.len;
-	case OP_ALL:
-		return true;
-	case OP_NUMBER:
-		return false;
+	case OP_ALL: return true;
+	case OP_NUMBER: return false;
 	}
 	return false;
 }
@@ -114,14 +117,11 @@ static bool parse_expression(struct condition *condition, struct span text)
 		struct span sign;
 		enum operation op;
 	} signs[] = {
-		{ SPAN("~~"), OP_PATTERN },
-		{ SPAN("~%"), OP_ENDS },
-		{ SPAN("%~"), OP_STARTS },
-		{ SPAN("=="), OP_EQUAL },
-		{ SPAN("**"), OP_ALL },
+		{ SPAN("~~"), OP_PATTERN }, { SPAN("~%"), OP_ENDS }, { SPAN("%~"), OP_STARTS },
+		{ SPAN("=="), OP_EQUAL },   { SPAN("**"), OP_ALL },
 	};
 	if (condition->by_value && span_starts_with(text, SPAN_OF("eq")) &&
-		span_to_int64(span_slice(text, 2, text.len), &condition->number)) {
+	    span_to_int64(span_slice(text, 2, text.len), &condition->number)) {
 		condition->op = OP_NUMBER;
 		return true;
 	}

@@ -5,7 +5,14 @@
 
 #include <stdlib.h>
 
-enum column { COLUMN_KEY, COLUMN_KEY_TYPE, COLUMN_VALUE_TYPE, COLUMN_VALUE, COLUMN_EXPIRES, COLUMNS };
+enum column {
+	COLUMN_KEY,
+	COLUMN_KEY_TYPE,
+	COLUMN_VALUE_TYPE,
+	COLUMN_VALUE,
+	COLUMN_EXPIRES,
+	COLUMNS
+};
 enum { KEY_SIMPLE, KEY_ARRAY };
 enum { VALUE_TYPE_TEXT, VALUE_TYPE_NUMBER };
 
@@ -21,7 +28,7 @@ bool rows_prepare(const struct row_settings *settings, struct diagnostics *diagn
 {
 	state.settings = *settings;
 	return db_use_optional(settings->db_url, "htable.db_url", diagnostics,
-		module_setting_position("htable", "db_url"), &state.database);
+			       module_setting_position("htable", "db_url"), &state.database);
 }
 
 bool rows_has_database(void)
@@ -33,7 +40,7 @@ bool rows_check(void)
 {
 	for (const struct table *table = table_first(); table; table = table->next)
 		if (table->db_table.len && state.database &&
-			!db_need_table(state.database, "htable", table->db_table, 0))
+		    !db_need_table(state.database, "htable", table->db_table, 0))
 			return false;
 	return true;
 }
@@ -53,8 +60,11 @@ static void list_columns(struct db_column out[COLUMNS])
 static struct db_statement *select_statement(const struct table *table, struct arena *arena)
 {
 	struct db_column columns[ARRAY_SIZE(table->columns)] = { 0 };
-	struct db_spec spec = { .verb = DB_SELECT, .table = table->db_table, .columns = columns,
-		.column_count = state.settings.db_expires ? COLUMNS : COLUMN_EXPIRES };
+	struct db_spec spec = { .verb = DB_SELECT,
+				.table = table->db_table,
+				.columns = columns,
+				.column_count =
+					state.settings.db_expires ? COLUMNS : COLUMN_EXPIRES };
 	if (table->column_count) {
 		for (unsigned i = 0; i < table->column_count; i++)
 			columns[i].name = table->columns[i];
@@ -89,11 +99,11 @@ static struct span join(const struct table *table, const struct db_rows *rows, s
 		char buffer[32];
 		if (i > 1)
 			writer_char(&w, table->column_delimiter);
-		writer_span(&w, rows->values[i].kind == DB_NULL ?
-			table->column_null : db_as_text(&rows->values[i], buffer));
+		writer_span(&w, rows->values[i].kind == DB_NULL
+					? table->column_null
+					: db_as_text(&rows->values[i], buffer));
 	}
-	return w.failed ? (struct span){ NULL, 0 } :
-	       w.len	? writer_result(&w) : SPAN_OF("");
+	return w.failed ? (struct span){ NULL, 0 } : w.len ? writer_result(&w) : SPAN_OF("");
 }
 
 static struct value value_of(const struct db_rows *rows, struct arena *arena)
@@ -103,7 +113,8 @@ static struct value value_of(const struct db_rows *rows, struct arena *arena)
 	if (rows->values[COLUMN_VALUE_TYPE].number != VALUE_TYPE_NUMBER)
 		return VALUE_OF_TEXT(arena_copy(arena, text.at ? text : SPAN_OF("")));
 	if (!span_to_int64(span_trim(text), &number))
-		log_warning("the item %.*s has the type of a number, but its value is none; it counts as 0",
+		log_warning(
+			"the item %.*s has the type of a number, but its value is none; it counts as 0",
 			SPAN_ARGS(rows->values[COLUMN_KEY].text));
 	return VALUE_OF_INT(number);
 }
@@ -149,16 +160,16 @@ static bool read_rows(const struct table *table, struct rows *to)
 		is_good = read_row(table, &rows, to);
 	if (!is_good)
 		log_error("the table %.*s does not fit into memory while it is read",
-			SPAN_ARGS(table->db_table));
+			  SPAN_ARGS(table->db_table));
 	return db_end(&rows) == DB_OK && is_good;
 }
 
 /* KEY[n], where n is the next one of this key in the round. */
 static bool load_element(const struct table *table, const struct row *row, uint32_t round,
-	struct arena *arena)
+			 struct arena *arena)
 {
 	struct span counter = arena_printf(arena, "%.*s%.*s", SPAN_ARGS(row->key),
-		SPAN_ARGS(state.settings.array_size_suffix));
+					   SPAN_ARGS(state.settings.array_size_suffix));
 	int64_t n = counter.at ? load_count(table, counter, round) : -1;
 	struct span key = arena_printf(arena, "%.*s[%lld]", SPAN_ARGS(row->key), (long long)n);
 	return n >= 0 && key.at && load_item(table, key, &row->value, row->expires_s, round);
@@ -169,11 +180,12 @@ static bool apply_rows(const struct table *table, struct rows *rows, uint64_t *o
 	uint32_t round = load_begin(table);
 	*out_count = 0;
 	for (const struct row *row = rows->first; row; row = row->next) {
-		bool is_good = row->is_element ?
-			load_element(table, row, round, &rows->arena) :
-			load_item(table, row->key, &row->value, row->expires_s, round);
+		bool is_good = row->is_element ? load_element(table, row, round, &rows->arena)
+					       : load_item(table, row->key, &row->value,
+							   row->expires_s, round);
 		if (!is_good) {
-			log_error("no shared memory for all items of the table \"%.*s\": %llu are there",
+			log_error(
+				"no shared memory for all items of the table \"%.*s\": %llu are there",
 				SPAN_ARGS(table->name), (unsigned long long)*out_count);
 			return false;
 		}
@@ -209,10 +221,12 @@ static bool prepare_store(struct store *store)
 	const struct span name = store->table->db_table;
 	list_columns(columns);
 	store->remove = db_prepare(state.database, &store->arena,
-		&(struct db_spec){ .verb = DB_DELETE, .table = name });
+				   &(struct db_spec){ .verb = DB_DELETE, .table = name });
 	store->insert = db_prepare(state.database, &store->arena,
-		&(struct db_spec){ .verb = DB_INSERT, .table = name, .columns = columns,
-			.column_count = COLUMNS });
+				   &(struct db_spec){ .verb = DB_INSERT,
+						      .table = name,
+						      .columns = columns,
+						      .column_count = COLUMNS });
 	return store->remove && store->insert;
 }
 
@@ -235,15 +249,15 @@ static enum db_status write_item(struct store *store, const struct item_copy *it
 	struct db_value values[COLUMNS];
 	char number[32];
 	row_of(item, number, values);
-	enum db_status status = alone ?
-		db_execute(store->insert, values, NULL) :
-		db_execute_in(&store->transaction, store->insert, values, NULL);
+	enum db_status status =
+		alone ? db_execute(store->insert, values, NULL)
+		      : db_execute_in(&store->transaction, store->insert, values, NULL);
 	store->count += status == DB_OK;
 	if (!alone || status == DB_OK || status == DB_AWAY)
 		return status;
 	store->refused++;
 	log_error("the database refuses the item %.*s=>%.*s; it is not stored",
-		SPAN_ARGS(store->table->name), SPAN_ARGS(item->name));
+		  SPAN_ARGS(store->table->name), SPAN_ARGS(item->name));
 	return DB_OK;
 }
 
@@ -287,7 +301,7 @@ bool rows_store(const struct table *table, uint64_t *out_count)
 	*out_count = 0;
 	if (table->column_count) {
 		log_warning("the table \"%.*s\" has columns of its own (cols) and is never written",
-			SPAN_ARGS(table->name));
+			    SPAN_ARGS(table->name));
 		return true;
 	}
 	arena_init(&store.arena, 1 << 14, 1 << 22);
@@ -297,7 +311,7 @@ bool rows_store(const struct table *table, uint64_t *out_count)
 	arena_free(&store.arena);
 	if (status != DB_OK)
 		log_error("the table \"%.*s\" could not be stored: %s", SPAN_ARGS(table->name),
-			db_last_error(state.database));
+			  db_last_error(state.database));
 	*out_count = store.count;
 	return status == DB_OK;
 }

@@ -24,7 +24,8 @@ struct setxs_args {
 	struct span table, key, value;
 	int64_t expires_s;
 };
-#define EXPIRES_FIELD(type) FIELD(struct type, expires_s, "seconds; 0: as the table says", .max = INT32_MAX)
+#define EXPIRES_FIELD(type) \
+	FIELD(struct type, expires_s, "seconds; 0: as the table says", .max = INT32_MAX)
 static const struct field setxs_fields[] = {
 	FIELD(struct setxs_args, table, "table"),
 	FIELD(struct setxs_args, key, "name of the item"),
@@ -56,10 +57,10 @@ static void print_item(const struct item_copy *item)
 {
 	if (item->value.kind == VALUE_INT)
 		log_error("  %.*s = %lld, %lld s left (0: stays)", SPAN_ARGS(item->name),
-			(long long)item->value.number, (long long)item_left_s(item));
+			  (long long)item->value.number, (long long)item_left_s(item));
 	else
 		log_error("  %.*s = \"%.*s\", %lld s left (0: stays)", SPAN_ARGS(item->name),
-			SPAN_ARGS(item->value.text), (long long)item_left_s(item));
+			  SPAN_ARGS(item->value.text), (long long)item_left_s(item));
 }
 
 static int print(struct script_run *run)
@@ -68,7 +69,8 @@ static int print(struct script_run *run)
 		struct item_cursor cursor;
 		struct item_copy item;
 		log_error("table %.*s: %llu items, autoexpire %lld", SPAN_ARGS(table->name),
-			(unsigned long long)shard_set_live(table->set), (long long)table->expire_s);
+			  (unsigned long long)shard_set_live(table->set),
+			  (long long)table->expire_s);
 		cursor_init(&cursor, table);
 		while (cursor_next(&cursor, &item))
 			print_item(&item);
@@ -130,13 +132,14 @@ static int dec(struct script_run *run, const struct item_args *args)
 }
 
 static int set(struct script_run *run, const struct item_args *item, const struct value *value,
-	int64_t expires_s)
+	       int64_t expires_s)
 {
 	struct table *table = table_for_change(run, item->table, item->key);
 	if (!table)
 		return SCRIPT_FALSE;
 	return items_set(table, item->key, value, expires_s > 0 ? expires_s : EXPIRES_AS_TABLE)
-		? SCRIPT_TRUE : SCRIPT_FALSE;
+		       ? SCRIPT_TRUE
+		       : SCRIPT_FALSE;
 }
 
 static int setxs(struct script_run *run, const struct setxs_args *args)

@@ -23,7 +23,8 @@ struct table *table_need(struct span name)
 {
 	struct table *table = table_find(name);
 	if (!table)
-		log_error("there is no table \"%.*s\"; modparam(\"htable\", \"htable\", …) defines tables",
+		log_error(
+			"there is no table \"%.*s\"; modparam(\"htable\", \"htable\", …) defines tables",
 			SPAN_ARGS(name));
 	return table;
 }
@@ -51,7 +52,8 @@ static const char *set_columns(struct table *table, struct span text)
 		if (!table->columns[table->column_count++].len)
 			return "cols has an empty name";
 	}
-	return table->column_count < 2 ? "cols needs two columns at least: the key and a value" : NULL;
+	return table->column_count < 2 ? "cols needs two columns at least: the key and a value"
+				       : NULL;
 }
 
 static const char *set_size(struct table *table, int64_t number)
@@ -114,23 +116,18 @@ static const struct attribute {
 	const char *(*set_number)(struct table *table, int64_t number);
 	const char *(*set_text)(struct table *table, struct span text);
 } attributes[] = {
-	{ "size", set_size, NULL },
-	{ "autoexpire", set_expire, NULL },
-	{ "dbtable", NULL, set_db_table },
-	{ "dbmode", set_dbmode, NULL },
-	{ "cols", NULL, set_columns },
-	{ "colnull", NULL, set_null },
-	{ "coldelim", NULL, set_delimiter },
-	{ "initval", set_initial, NULL },
-	{ "updateexpire", set_update, NULL },
-	{ "dmqreplicate", set_replicate, NULL },
+	{ "size", set_size, NULL },           { "autoexpire", set_expire, NULL },
+	{ "dbtable", NULL, set_db_table },    { "dbmode", set_dbmode, NULL },
+	{ "cols", NULL, set_columns },        { "colnull", NULL, set_null },
+	{ "coldelim", NULL, set_delimiter },  { "initval", set_initial, NULL },
+	{ "updateexpire", set_update, NULL }, { "dmqreplicate", set_replicate, NULL },
 };
 
 static struct span unquote(struct span text)
 {
 	text = span_trim(text);
 	if (text.len < 2 || (text.at[0] != '\'' && text.at[0] != '"') ||
-		text.at[text.len - 1] != text.at[0])
+	    text.at[text.len - 1] != text.at[0])
 		return text;
 	return span_slice(text, 1, text.len - 2);
 }
@@ -149,12 +146,16 @@ static const char *set_attribute(struct table *table, struct span text)
 			return attributes[i].set_text(table, value);
 		if (!span_to_int64(value, &number))
 			return arena_printf(startup_arena(), "%s needs a number, not \"%.*s\"",
-				attributes[i].name, SPAN_ARGS(value)).at;
+					    attributes[i].name, SPAN_ARGS(value))
+				.at;
 		return attributes[i].set_number(table, number);
 	}
-	return arena_printf(startup_arena(),
-		"\"%.*s\" is none of size, autoexpire, dbtable, dbmode, cols, colnull, coldelim, "
-		"initval, updateexpire, dmqreplicate", SPAN_ARGS(name)).at;
+	return arena_printf(
+		       startup_arena(),
+		       "\"%.*s\" is none of size, autoexpire, dbtable, dbmode, cols, colnull, coldelim, "
+		       "initval, updateexpire, dmqreplicate",
+		       SPAN_ARGS(name))
+		.at;
 }
 
 /* Takes the text before the next ';' that is not in quotes. */
@@ -184,13 +185,15 @@ const char *table_define(struct span text, int64_t number)
 		return "out of memory";
 	struct span rest = span_slice(text, arrow + 2, text.len), attribute;
 	*table = (struct table){ .name = span_trim(span_slice(text, 0, arrow)),
-		.size = 3, .column_null = SPAN("*"), .column_delimiter = ',' };
+				 .size = 3,
+				 .column_null = SPAN("*"),
+				 .column_delimiter = ',' };
 	if (!table->name.len)
 		return "the table has no name";
 	if (table_find(table->name))
 		return "a table of this name was defined before";
-	table->expired_event = arena_printf(startup_arena(), "htable:expired:%.*s",
-		SPAN_ARGS(table->name)).at;
+	table->expired_event =
+		arena_printf(startup_arena(), "htable:expired:%.*s", SPAN_ARGS(table->name)).at;
 	if (!table->expired_event)
 		return "out of memory";
 	while (!wrong && next_attribute(&rest, &attribute))
@@ -206,7 +209,7 @@ bool tables_prepare(void)
 	for (struct table *table = state.first; table; table = table->next)
 		if (!items_prepare(table)) {
 			log_error("no shared memory for the table \"%.*s\"; -m gives more",
-				SPAN_ARGS(table->name));
+				  SPAN_ARGS(table->name));
 			return false;
 		}
 	return locks_prepare();

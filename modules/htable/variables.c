@@ -30,7 +30,7 @@ static const char *bind_key(struct variable_ref *ref, struct arena *arena)
 
 /* The table and the key of this use; NULL after it was logged. */
 static const struct table *find_key(struct script_run *run, const struct variable_ref *ref,
-	struct span *out_key)
+				    struct span *out_key)
 {
 	const struct bound *bound = ref->bound;
 	if (!bound->table) {
@@ -43,7 +43,7 @@ static const struct table *find_key(struct script_run *run, const struct variabl
 }
 
 static const struct table *find_item(struct script_run *run, const struct variable_ref *ref,
-	struct span *out_key)
+				     struct span *out_key)
 {
 	const struct table *table = find_key(run, ref, out_key);
 	if (table)
@@ -69,7 +69,7 @@ static bool get_item(struct script_run *run, const struct variable_ref *ref, str
 }
 
 static bool set_item(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		     const struct value *value)
 {
 	struct span key;
 	const struct table *table = find_item(run, ref, &key);
@@ -95,7 +95,7 @@ static bool get_expiry(struct script_run *run, const struct variable_ref *ref, s
 }
 
 static bool set_expiry(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		       const struct value *value)
 {
 	struct span key;
 	int64_t seconds = 0;

@@ -40,11 +40,11 @@ static bool copy_item(struct item_cursor *cursor, const struct item *item, struc
 		return false;
 	memcpy(cursor->buffer, item->name.at, item->name.len);
 	*out = (struct item_copy){ .name = { cursor->buffer, item->name.len },
-		.value = VALUE_OF_INT(item->number),
-		.expires_ms = item->expires_ms,
-		.shard = cursor->shard,
-		.index = item->slot.index,
-		.generation = item->slot.generation };
+				   .value = VALUE_OF_INT(item->number),
+				   .expires_ms = item->expires_ms,
+				   .shard = cursor->shard,
+				   .index = item->slot.index,
+				   .generation = item->slot.generation };
 	if (item->kind == VALUE_TEXT) {
 		char *text = cursor->buffer + item->name.len;
 		memcpy(text, item->text.at, item->text.len);
@@ -55,7 +55,8 @@ static bool copy_item(struct item_cursor *cursor, const struct item *item, struc
 
 bool cursor_next(struct item_cursor *cursor, struct item_copy *out)
 {
-	for (; cursor->shard < shard_count(cursor->table->set); cursor->shard++, cursor->position = 0) {
+	for (; cursor->shard < shard_count(cursor->table->set);
+	     cursor->shard++, cursor->position = 0) {
 		struct shard *shard = shard_lock_number(cursor->table->set, cursor->shard);
 		const struct item *item = slot_each(shard, &cursor->position);
 		while (item && item_is_over(item))
@@ -71,7 +72,7 @@ bool cursor_next(struct item_cursor *cursor, struct item_copy *out)
 /* ---- changes of a visited item ---- */
 
 static struct item *lock_item(const struct table *table, const struct item_copy *copy,
-	struct shard **out_shard)
+			      struct shard **out_shard)
 {
 	*out_shard = shard_lock_number(table->set, copy->shard);
 	return slot_at(*out_shard, copy->index, copy->generation);
@@ -110,7 +111,7 @@ bool item_set_expiry(const struct table *table, const struct item_copy *copy, in
 
 /* Frees up to STEP items of a shard that `round` did not set; false when there are no more. */
 static bool free_some(const struct table *table, unsigned number, uint32_t *position,
-	const uint32_t *round)
+		      const uint32_t *round)
 {
 	struct shard *shard = shard_lock_number(table->set, number);
 	struct item *item = NULL;
@@ -136,7 +137,7 @@ void items_clear(const struct table *table)
 }
 
 unsigned items_take_expired(const struct table *table, unsigned number, struct arena *arena,
-	struct item_copy *out, unsigned most)
+			    struct item_copy *out, unsigned most)
 {
 	struct timer_due due[STEP];
 	unsigned taken = 0;
@@ -149,9 +150,9 @@ unsigned items_take_expired(const struct table *table, unsigned number, struct a
 		if (!item)
 			continue;
 		out[taken].name = arena_copy(arena, item->name);
-		out[taken].value = item->kind == VALUE_TEXT ?
-			VALUE_OF_TEXT(arena_copy(arena, item->text)) :
-			VALUE_OF_INT(item->number);
+		out[taken].value = item->kind == VALUE_TEXT
+					   ? VALUE_OF_TEXT(arena_copy(arena, item->text))
+					   : VALUE_OF_INT(item->number);
 		out[taken++].expires_ms = item->expires_ms;
 		slot_free(shard, &item->slot);
 	}
@@ -167,7 +168,7 @@ uint32_t load_begin(const struct table *table)
 }
 
 bool load_item(const struct table *table, struct span key, const struct value *value,
-	int64_t expires_s, uint32_t round)
+	       int64_t expires_s, uint32_t round)
 {
 	uint64_t hash = hash_span(key);
 	struct shard *shard = shard_lock(table->set, hash);
@@ -176,7 +177,7 @@ bool load_item(const struct table *table, struct span key, const struct value *v
 		item->round = round;
 		if (table->expire_s)
 			item_expire(shard, item,
-				expires_s == EXPIRES_AS_TABLE ? table->expire_s : expires_s);
+				    expires_s == EXPIRES_AS_TABLE ? table->expire_s : expires_s);
 	}
 	shard_unlock(shard);
 	return item != NULL;
@@ -189,7 +190,8 @@ int64_t load_count(const struct table *table, struct span key, uint32_t round)
 	const struct item *item = item_find(shard, hash, key);
 	int64_t count = item && item->round == round && item->kind == VALUE_INT ? item->number : 0;
 	shard_unlock(shard);
-	return load_item(table, key, &VALUE_OF_INT(count + 1), EXPIRES_AS_TABLE, round) ? count : -1;
+	return load_item(table, key, &VALUE_OF_INT(count + 1), EXPIRES_AS_TABLE, round) ? count
+											: -1;
 }
 
 void load_end(const struct table *table, uint32_t round)

@@ -9,7 +9,7 @@
 
 #include "modules/jsonrpcs/jsonrpcs.h"
 
-#define DATAGRAM_MAX 65536
+#define DATAGRAM_MAX  65536
 #define SEND_PAUSE_MS 10
 
 static struct {
@@ -31,7 +31,8 @@ static bool open_path(struct span name)
 		unlink(path.sun_path); /* left by a server that is gone */
 	state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mode_t mask = umask(0177);
-	bool is_bound = state.fd >= 0 && bind(state.fd, (struct sockaddr *)&path, sizeof(path)) == 0;
+	bool is_bound =
+		state.fd >= 0 && bind(state.fd, (struct sockaddr *)&path, sizeof(path)) == 0;
 	umask(mask);
 	if (!is_bound) {
 		log_error("cannot make the socket %s: %m", path.sun_path);
@@ -94,9 +95,10 @@ static void send_answer(const struct request *request, struct span body)
 {
 	for (int64_t waited = 0;; waited += SEND_PAUSE_MS) {
 		if (sendto(state.fd, body.at, body.len, MSG_DONTWAIT | MSG_NOSIGNAL,
-			    (const struct sockaddr *)&request->peer, request->peer_len) >= 0)
+			   (const struct sockaddr *)&request->peer, request->peer_len) >= 0)
 			return;
-		if ((errno != EAGAIN && errno != EINTR) || waited >= jsonrpcs_settings->dgram_timeout) {
+		if ((errno != EAGAIN && errno != EINTR) ||
+		    waited >= jsonrpcs_settings->dgram_timeout) {
 			log_error("cannot send an answer of %zu bytes: %m", body.len);
 			return;
 		}
@@ -111,7 +113,7 @@ static void request_run(void *arg)
 	struct arena arena;
 	/* What is no JSON gets no answer. An unbound unix client has no name to answer to. */
 	if (jsonrpcs_run(span_make(request->bytes, request->len), &arena, &reply_name, &body) &&
-		request->peer_len > sizeof(sa_family_t))
+	    request->peer_len > sizeof(sa_family_t))
 		send_answer(request, body);
 	arena_free(&arena);
 	free(request);
@@ -121,7 +123,8 @@ static void on_datagram(int fd, unsigned events, void *owner)
 {
 	struct sockaddr_storage peer;
 	socklen_t peer_len = sizeof(peer);
-	ssize_t len = recvfrom(fd, state.bytes, sizeof(state.bytes), MSG_DONTWAIT, (struct sockaddr *)&peer, &peer_len);
+	ssize_t len = recvfrom(fd, state.bytes, sizeof(state.bytes), MSG_DONTWAIT,
+			       (struct sockaddr *)&peer, &peer_len);
 	struct request *request = len > 0 ? malloc(sizeof(*request) + (size_t)len) : NULL;
 	if (!request)
 		return;

@@ -10,8 +10,8 @@
 #include "modules/jsonrpcs/jsonrpcs.h"
 
 /* The rest of a document that stopped in the middle is not waited for longer than this. */
-#define REST_MS 5000
-#define OPEN_TRIES 100
+#define REST_MS       5000
+#define OPEN_TRIES    100
 #define OPEN_PAUSE_MS 20
 
 static struct {
@@ -95,11 +95,13 @@ static void answer(struct span reply_name, struct span body)
 	char path[512];
 	struct span directory = jsonrpcs_settings->fifo_reply_dir;
 	if (memchr(reply_name.at, '/', reply_name.len) || span_equal(reply_name, SPAN_OF("..")) ||
-		span_equal(reply_name, SPAN_OF("."))) {
-		log_error("reply_name \"%.*s\" must be a name without a path", SPAN_ARGS(reply_name));
+	    span_equal(reply_name, SPAN_OF("."))) {
+		log_error("reply_name \"%.*s\" must be a name without a path",
+			  SPAN_ARGS(reply_name));
 		return;
 	}
-	int len = snprintf(path, sizeof(path), "%.*s/%.*s", SPAN_ARGS(directory), SPAN_ARGS(reply_name));
+	int len = snprintf(path, sizeof(path), "%.*s/%.*s", SPAN_ARGS(directory),
+			   SPAN_ARGS(reply_name));
 	int fd = len < (int)sizeof(path) ? open_reply(path) : -1;
 	if (fd < 0) {
 		log_error("cannot open the reply FIFO %s: %m", path);
@@ -153,8 +155,7 @@ static void take_documents(void)
 	size_t len;
 	for (;;) {
 		switch (json_extent(span_make(fifo.bytes, fifo.len), &len)) {
-		case JSON_MORE:
-			return;
+		case JSON_MORE: return;
 		case JSON_GARBAGE:
 			while (fifo.len && ascii_is_space(fifo.bytes[0]))
 				forget(1);
@@ -180,7 +181,8 @@ static void on_fifo(int fd, unsigned events, void *owner)
 	fifo.last_ms = clock_ms();
 	take_documents();
 	if (fifo.len == JSONRPCS_REQUEST_MAX) {
-		log_error("a request in the FIFO has more than %u bytes; it is dropped", JSONRPCS_REQUEST_MAX);
+		log_error("a request in the FIFO has more than %u bytes; it is dropped",
+			  JSONRPCS_REQUEST_MAX);
 		fifo.len = 0;
 	}
 }

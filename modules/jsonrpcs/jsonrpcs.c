@@ -121,15 +121,16 @@ static bool uses_tcp(void)
 bool jsonrpcs_path(struct span name, char *out_path, size_t size)
 {
 	struct span directory = core_setting_text("rundir");
-	int len = name.len && name.at[0] == '/' ? snprintf(out_path, size, "%.*s", SPAN_ARGS(name)) :
-		snprintf(out_path, size, "%.*s/%.*s", SPAN_ARGS(directory), SPAN_ARGS(name));
+	int len = name.len && name.at[0] == '/' ? snprintf(out_path, size, "%.*s", SPAN_ARGS(name))
+						: snprintf(out_path, size, "%.*s/%.*s",
+							   SPAN_ARGS(directory), SPAN_ARGS(name));
 	return len > 0 && (size_t)len < size;
 }
 
 void jsonrpcs_set_access(const char *path, const struct jsonrpcs_access *access)
 {
 	if ((access->user != (uid_t)-1 || access->group != (gid_t)-1) &&
-		chown(path, access->user, access->group) < 0)
+	    chown(path, access->user, access->group) < 0)
 		log_warning("cannot give %s to the configured user and group: %m", path);
 	if (chmod(path, (mode_t)access->mode) < 0)
 		log_warning("cannot set the mode of %s: %m", path);
@@ -137,7 +138,8 @@ void jsonrpcs_set_access(const char *path, const struct jsonrpcs_access *access)
 
 /* ---- documents ----------------------------------------------------------------------------------------------- */
 
-bool jsonrpcs_run(struct span text, struct arena *out_arena, struct span *out_reply_name, struct span *out_body)
+bool jsonrpcs_run(struct span text, struct arena *out_arena, struct span *out_reply_name,
+		  struct span *out_body)
 {
 	struct jsonrpc_document document;
 	struct jsonrpc_answer answer;
@@ -145,12 +147,14 @@ bool jsonrpcs_run(struct span text, struct arena *out_arena, struct span *out_re
 	clock_refresh();
 	jsonrpc_read(text, out_arena, &document);
 	if (!document.root) {
-		log_error("a request is no JSON document: %s at byte %zu", document.error, document.error_at);
+		log_error("a request is no JSON document: %s at byte %zu", document.error,
+			  document.error_at);
 		return false;
 	}
 	jsonrpc_run(&document, settings.pretty_format, out_arena, &answer);
 	if (!answer.body.at) {
-		log_error("an answer needs more than %u bytes; it is not sent", JSONRPCS_ANSWER_MAX);
+		log_error("an answer needs more than %u bytes; it is not sent",
+			  JSONRPCS_ANSWER_MAX);
 		return false;
 	}
 	*out_reply_name = document.reply_name;
@@ -180,16 +184,18 @@ static int jsonrpc_exec(struct script_run *run, const struct jsonrpc_exec_args *
 		return SCRIPT_FALSE;
 	jsonrpc_read(args->document, arena, &document);
 	if (!document.root)
-		log_error("jsonrpc_exec: no JSON document: %s at byte %zu", document.error, document.error_at);
+		log_error("jsonrpc_exec: no JSON document: %s at byte %zu", document.error,
+			  document.error_at);
 	jsonrpc_run(&document, settings.pretty_format, arena, answer);
 	return document.root ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 /* Errors are HTTP errors too, as clients of the peer expect; a batch has no status of its own. */
 static void set_status(const struct jsonrpc_document *document, const struct jsonrpc_answer *answer,
-	struct http_reply *out)
+		       struct http_reply *out)
 {
-	bool is_batch = document->root && document->root->kind == JSON_ARRAY && document->root->first;
+	bool is_batch =
+		document->root && document->root->kind == JSON_ARRAY && document->root->first;
 	out->code = 200;
 	out->reason = SPAN_OF("OK");
 	if (is_batch || answer->code == 200)
@@ -206,12 +212,14 @@ static int jsonrpc_dispatch(struct script_run *run)
 	struct jsonrpc_document document;
 	struct jsonrpc_answer answer = { 0 };
 	if (!msg->index->is_http) {
-		log_error("jsonrpc_dispatch answers HTTP requests: it belongs into event_route[xhttp:request]");
+		log_error(
+			"jsonrpc_dispatch answers HTTP requests: it belongs into event_route[xhttp:request]");
 		return SCRIPT_FALSE;
 	}
 	jsonrpc_read(message_body(msg), msg->arena, &document);
 	jsonrpc_run(&document, settings.pretty_format, msg->arena, &answer);
-	struct http_reply reply = { .content_type = SPAN_OF("application/json"), .body = answer.body };
+	struct http_reply reply = { .content_type = SPAN_OF("application/json"),
+				    .body = answer.body };
 	set_status(&document, &answer, &reply);
 	if (!answer.body.at) {
 		log_error("jsonrpc_dispatch: the answer needs more memory than a message may have");
@@ -238,8 +246,8 @@ static bool get_answer(struct script_run *run, const struct variable_ref *ref, s
 
 static const char *bind_answer(struct variable_ref *ref, struct arena *arena)
 {
-	if (ref->inner.at && !span_equal(ref->inner, SPAN_OF("code")) && !span_equal(ref->inner, SPAN_OF("text")) &&
-		!span_equal(ref->inner, SPAN_OF("body")))
+	if (ref->inner.at && !span_equal(ref->inner, SPAN_OF("code")) &&
+	    !span_equal(ref->inner, SPAN_OF("text")) && !span_equal(ref->inner, SPAN_OF("body")))
 		return "expects code, text or body";
 	return NULL;
 }

@@ -8,8 +8,8 @@
 #include "core/rpc/jsonrpc.h"
 
 #define JSONRPCS_REQUEST_MAX (1u << 20)
-#define JSONRPCS_ANSWER_MAX (1u << 30)
-#define JSONRPCS_STALL_MS 10000 /* for a client to take its answer */
+#define JSONRPCS_ANSWER_MAX  (1u << 30)
+#define JSONRPCS_STALL_MS    10000 /* for a client to take its answer */
 
 struct jsonrpcs_access {
 	int64_t mode;
@@ -28,8 +28,8 @@ extern const struct jsonrpcs_settings *const jsonrpcs_settings;
 
 /* Reads and runs one document on the caller's fiber, with memory of its own in `*out_arena`, which
  * the caller frees. False: no JSON (told), or the answer is too large. */
-[[nodiscard]] bool jsonrpcs_run(struct span text, struct arena *out_arena, struct span *out_reply_name,
-	struct span *out_body);
+[[nodiscard]] bool jsonrpcs_run(struct span text, struct arena *out_arena,
+				struct span *out_reply_name, struct span *out_body);
 /* `name` below the run directory, or as it is when it is absolute; false when it is too long. */
 [[nodiscard]] bool jsonrpcs_path(struct span name, char *out_path, size_t size);
 void jsonrpcs_set_access(const char *path, const struct jsonrpcs_access *access);

@@ -8,7 +8,7 @@
 #include "modules/jsonrpcs/jsonrpcs.h"
 
 #define CONNECTIONS_MOST 256
-#define READ_SIZE 4096
+#define READ_SIZE        4096
 
 static struct {
 	int fd;
@@ -31,7 +31,8 @@ void jsonrpcs_stream_open(void)
 	state.fd = socket(end.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (state.fd >= 0)
 		setsockopt(state.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (state.fd >= 0 && bind(state.fd, (struct sockaddr *)&address, len) == 0 && listen(state.fd, 64) == 0)
+	if (state.fd >= 0 && bind(state.fd, (struct sockaddr *)&address, len) == 0 &&
+	    listen(state.fd, 64) == 0)
 		return;
 	log_error("cannot listen on %.*s: %m", SPAN_ARGS(text));
 	if (state.fd >= 0)
@@ -71,7 +72,8 @@ static bool input_read(struct input *input)
 		input->size = size;
 	}
 	for (;;) {
-		ssize_t got = recv(input->fd, input->bytes + input->len, input->size - input->len, MSG_DONTWAIT);
+		ssize_t got = recv(input->fd, input->bytes + input->len, input->size - input->len,
+				   MSG_DONTWAIT);
 		if (got > 0) {
 			input->len += (size_t)got;
 			return true;
@@ -90,7 +92,8 @@ static bool answer(int fd, struct span text)
 	struct span reply_name, body;
 	struct arena arena;
 	bool is_good = jsonrpcs_run(text, &arena, &reply_name, &body);
-	bool is_sent = send_all(fd, is_good ? body : span_from(wrong)) && send_all(fd, SPAN_OF("\n"));
+	bool is_sent =
+		send_all(fd, is_good ? body : span_from(wrong)) && send_all(fd, SPAN_OF("\n"));
 	arena_free(&arena);
 	return is_good && is_sent;
 }
@@ -102,12 +105,8 @@ static void connection_run(void *arg)
 	while (is_open) {
 		size_t len = input.len;
 		switch (json_extent(span_make(input.bytes, input.len), &len)) {
-		case JSON_MORE:
-			is_open = input_read(&input);
-			break;
-		case JSON_GARBAGE:
-			is_open = answer(input.fd, SPAN_OF("?")) && false;
-			break;
+		case JSON_MORE: is_open = input_read(&input); break;
+		case JSON_GARBAGE: is_open = answer(input.fd, SPAN_OF("?")) && false; break;
 		case JSON_WHOLE:
 			is_open = answer(input.fd, span_make(input.bytes, len));
 			input.len -= len;

@@ -14,7 +14,7 @@
 /* Which counters an argument names: "all", "group:", "group:name" or "name". */
 struct selection {
 	struct span group; /* absent: any */
-	struct span name; /* absent: all of the group */
+	struct span name;  /* absent: all of the group */
 };
 
 static struct selection parse_selection(struct span text)

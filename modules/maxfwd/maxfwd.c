@@ -61,8 +61,8 @@ static int64_t edit_value(const struct edit *edit)
 {
 	size_t colon = span_find(edit->text, ':', 0);
 	struct span text = colon < edit->text.len
-		? span_slice(edit->text, colon + 1, edit->text.len)
-		: edit->text;
+				   ? span_slice(edit->text, colon + 1, edit->text.len)
+				   : edit->text;
 	int64_t value = 0;
 	return span_to_int64(span_trim(text), &value) ? value : -1;
 }
@@ -94,8 +94,8 @@ static int lower_again(struct message *msg, struct edit *edit)
 	if (value <= 0)
 		return value ? MAXFWD_BAD : MAXFWD_IS_ZERO;
 	bool is_line = span_find(edit->text, ':', 0) < edit->text.len;
-	struct span text = arena_printf(
-		msg->arena, is_line ? "Max-Forwards: %d\r\n" : "%d", (int)lowered(value));
+	struct span text = arena_printf(msg->arena, is_line ? "Max-Forwards: %d\r\n" : "%d",
+					(int)lowered(value));
 	if (!text.at)
 		return MAXFWD_BAD;
 	edit->text = text;

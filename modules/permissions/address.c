@@ -9,8 +9,8 @@
 #include "modules/permissions/permissions.h"
 
 #define ADDRESS_VERSION 6
-#define LIST_CHUNK (64 << 10)
-#define LIST_MOST ((size_t)512 << 20)
+#define LIST_CHUNK      (64 << 10)
+#define LIST_MOST       ((size_t)512 << 20)
 
 static struct {
 	struct db *db; /* NULL: none, or the file is used */
@@ -30,11 +30,12 @@ static bool load_from_table(struct address_list *list)
 	while (db_next(&rows)) {
 		const struct db_value *v = rows.values;
 		struct span address = db_as_text(&v[1], buffer);
-		const char *wrong = address_list_add(list, v[0].number, span_trim(address), v[2].number,
-			v[3].number, v[4].kind == DB_NULL ? (struct span){ 0 } : v[4].text);
+		const char *wrong = address_list_add(
+			list, v[0].number, span_trim(address), v[2].number, v[3].number,
+			v[4].kind == DB_NULL ? (struct span){ 0 } : v[4].text);
 		if (wrong)
 			log_error("address %.*s of group %lld is left out: %s", SPAN_ARGS(address),
-				(long long)v[0].number, wrong);
+				  (long long)v[0].number, wrong);
 	}
 	return db_end(&rows) == DB_OK;
 }
@@ -67,8 +68,8 @@ static const char *add_line(struct address_list *list, struct span line)
 		return "the mask is no number";
 	if (words[3].len && !span_to_int64(words[3], &port))
 		return "the port is no number";
-	return address_list_add(
-		list, group, words[1], bits, port, words[4].len ? words[4] : (struct span){ 0 });
+	return address_list_add(list, group, words[1], bits, port,
+				words[4].len ? words[4] : (struct span){ 0 });
 }
 
 static bool load_from_file(struct address_list *list)
@@ -106,7 +107,8 @@ static bool load(void)
 	if (is_file ? load_from_file(&list) : load_from_table(&list)) {
 		set = address_set_build(&list);
 		if (!set)
-			log_error("%u addresses do not fit into shared memory; raise -m", list.count);
+			log_error("%u addresses do not fit into shared memory; raise -m",
+				  list.count);
 	}
 	if (set)
 		published_put(state.set, set);
@@ -117,7 +119,7 @@ static bool load(void)
 static bool is_wanted(void)
 {
 	return (permissions_settings->load_backends & BACKEND_ADDRESS) &&
-		(state.db || permissions_settings->address_file.len);
+	       (state.db || permissions_settings->address_file.len);
 }
 
 bool address_prepare(struct diagnostics *diagnostics, struct db *db)
@@ -128,12 +130,15 @@ bool address_prepare(struct diagnostics *diagnostics, struct db *db)
 	state.set = published_new("permissions addresses");
 	state.last_reload_ms = shm_reserve(sizeof(*state.last_reload_ms), "permissions");
 	if (state.db) {
-		const struct db_column columns[] = { { s->grp_col, DB_INT }, { s->ip_addr_col, DB_TEXT },
-			{ s->mask_col, DB_INT }, { s->port_col, DB_INT }, { s->tag_col, DB_TEXT } };
+		const struct db_column columns[] = { { s->grp_col, DB_INT },
+						     { s->ip_addr_col, DB_TEXT },
+						     { s->mask_col, DB_INT },
+						     { s->port_col, DB_INT },
+						     { s->tag_col, DB_TEXT } };
 		const struct db_spec spec = { .verb = DB_SELECT,
-			.table = s->address_table,
-			.columns = columns,
-			.column_count = ARRAY_SIZE(columns) };
+					      .table = s->address_table,
+					      .columns = columns,
+					      .column_count = ARRAY_SIZE(columns) };
 		state.all = db_prepare(state.db, startup_arena(), &spec);
 	}
 	return state.set && state.last_reload_ms && (!state.db || state.all);
@@ -143,10 +148,9 @@ bool address_start(void)
 {
 	if (!is_wanted())
 		return true;
-	return (!state.db ||
-		       db_need_table(state.db, "permissions", permissions_settings->address_table,
-			       ADDRESS_VERSION)) &&
-		load();
+	return (!state.db || db_need_table(state.db, "permissions",
+					   permissions_settings->address_table, ADDRESS_VERSION)) &&
+	       load();
 }
 
 /* ---- functions of the script ---------------------------------------------------------------------- */
@@ -201,7 +205,8 @@ static int find(struct script_run *run, int64_t group, struct span address, int6
 	const struct address_set *set = published_hold(state.set, process_index());
 	const struct address_row *row = address_find(set, (uint32_t)group, address, port);
 	int found = row ? (int)row->group : SCRIPT_FALSE;
-	struct span tag = row && row->tag.at ? arena_copy(run->arena, row->tag) : (struct span){ 0 };
+	struct span tag =
+		row && row->tag.at ? arena_copy(run->arena, row->tag) : (struct span){ 0 };
 	published_release(state.set, process_index());
 	permissions_tag(run, tag);
 	return found;
@@ -244,7 +249,7 @@ void permissions_reload(struct rpc_call *call, _Atomic int64_t *last_ms, bool (*
 	int64_t now = clock_ms(), last = *last_ms;
 	if (last && now - last < permissions_settings->reload_delta * 1000) {
 		rpc_fault(call, 500, "ongoing reload: at most one in %lld seconds",
-			(long long)permissions_settings->reload_delta);
+			  (long long)permissions_settings->reload_delta);
 		return;
 	}
 	*last_ms = now ? now : 1;

@@ -88,7 +88,9 @@ const char *permissions_path(struct span name, struct arena *arena)
 	const char *slash = main_file ? strrchr(main_file, '/') : NULL;
 	if (!slash || (name.len && name.at[0] == '/'))
 		return arena_string(arena, name);
-	return arena_printf(arena, "%.*s/%.*s", (int)(slash - main_file), main_file, SPAN_ARGS(name)).at;
+	return arena_printf(arena, "%.*s/%.*s", (int)(slash - main_file), main_file,
+			    SPAN_ARGS(name))
+		.at;
 }
 
 void permissions_tag(struct script_run *run, struct span tag)
@@ -102,11 +104,12 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	struct db *db = NULL;
 	if (!db_use_optional(settings.db_url, "permissions.db_url", diagnostics,
-		    module_setting_position("permissions", "db_url"), &db))
+			     module_setting_position("permissions", "db_url"), &db))
 		return false;
 	if (settings.peer_tag_avp.len) {
-		state.peer_tag = variable_compile(settings.peer_tag_avp, startup_arena(), diagnostics,
-			module_setting_position("permissions", "peer_tag_avp"));
+		state.peer_tag =
+			variable_compile(settings.peer_tag_avp, startup_arena(), diagnostics,
+					 module_setting_position("permissions", "peer_tag_avp"));
 		if (!state.peer_tag)
 			return false;
 	}
@@ -119,7 +122,6 @@ static bool start(void)
 	is_good = trusted_start() && is_good;
 	return routing_start() && is_good;
 }
-
 
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,

@@ -14,8 +14,8 @@ struct permissions_settings {
 	struct span allow_suffix, deny_suffix;
 	struct span address_file;
 	struct span db_url, address_table, trusted_table;
-	struct span grp_col, ip_addr_col, mask_col, port_col, source_col, proto_col, from_col, ruri_col,
-		tag_col, priority_col;
+	struct span grp_col, ip_addr_col, mask_col, port_col, source_col, proto_col, from_col,
+		ruri_col, tag_col, priority_col;
 	int64_t db_mode;
 	struct span peer_tag_avp;
 	int64_t peer_tag_mode;
@@ -41,13 +41,13 @@ struct address_row {
 	struct end_point ip;
 	struct span domain;
 	struct span tag; /* absent: none */
-	uint32_t next; /* in the same bucket, from 1; 0 ends */
+	uint32_t next;   /* in the same bucket, from 1; 0 ends */
 };
 struct address_set {
 	uint32_t count;
 	uint32_t bucket_count;
 	const struct address_row *rows; /* by group, else in their order */
-	const uint32_t *buckets; /* of hosts and domains: a row's number from 1 */
+	const uint32_t *buckets;        /* of hosts and domains: a row's number from 1 */
 	uint32_t subnet_count;
 	const uint32_t *subnets;
 };
@@ -60,12 +60,12 @@ struct address_list {
 };
 /* Adds a row; NULL, or a sentence (static) that says why it is left out. */
 const char *address_list_add(struct address_list *list, int64_t group, struct span address,
-	int64_t bits, int64_t port, struct span tag);
+			     int64_t bits, int64_t port, struct span tag);
 /* The set in a new block of shared memory; NULL when that is out. */
 struct address_set *address_set_build(struct address_list *list);
 /* The row of this group (0: any) for an address; NULL when there is none. */
-const struct address_row *address_find(
-	const struct address_set *set, uint32_t group, struct span address, int64_t port);
+const struct address_row *address_find(const struct address_set *set, uint32_t group,
+				       struct span address, int64_t port);
 
 /* ---- address.c: the functions and commands for addresses ---------------------------------------- */
 

@@ -78,7 +78,7 @@ static struct files files_of(struct arena *arena, struct span first, struct span
 		return find_files(s->default_allow_file, s->default_deny_file);
 	if (!second.at)
 		return find_files(with_suffix(arena, first, s->allow_suffix),
-			with_suffix(arena, first, s->deny_suffix));
+				  with_suffix(arena, first, s->deny_suffix));
 	return find_files(first, second);
 }
 
@@ -112,8 +112,8 @@ static bool add_plain(struct pairs *pairs, struct arena *arena, struct span text
 	if (pairs->count == PAIRS_MOST || !uri_parse(text, &uri))
 		return false;
 	struct span plain = arena_printf(arena, "%.*s:%.*s%s%.*s", SPAN_ARGS(uri.scheme_text),
-		SPAN_ARGS(uri.user), uri.user.len ? "@" : "",
-		SPAN_ARGS(with_port ? uri.hostport : uri.host));
+					 SPAN_ARGS(uri.user), uri.user.len ? "@" : "",
+					 SPAN_ARGS(with_port ? uri.hostport : uri.host));
 	pairs->right[pairs->count++] = plain;
 	return plain.at != NULL;
 }
@@ -214,7 +214,9 @@ static int allow_register_port(struct script_run *run, const struct files_args *
 static int allow_uri(struct script_run *run, const struct allow_uri_args *args)
 {
 	struct files files = files_of(run->arena, args->files, (struct span){ 0 });
-	struct pairs pairs = { .left = message_from_uri(run->msg), .right = { args->uri }, .count = 1 };
+	struct pairs pairs = { .left = message_from_uri(run->msg),
+			       .right = { args->uri },
+			       .count = 1 };
 	if (!pairs.left.len || !args->uri.len)
 		return SCRIPT_FALSE;
 	return decide(&files, &pairs);
@@ -230,7 +232,7 @@ void test_uri(struct rpc_call *call)
 		return;
 	}
 	if (!rpc_need_text(call, 0, "basename", &name) || !rpc_need_text(call, 1, "uri", &uri) ||
-		!rpc_need_text(call, 2, "contact", &contact))
+	    !rpc_need_text(call, 2, "contact", &contact))
 		return;
 	struct files files = files_of(rpc_arena(call), name, (struct span){ 0 });
 	struct pairs pairs = { .left = uri, .right = { contact }, .count = 1 };

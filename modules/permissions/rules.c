@@ -44,8 +44,8 @@ static struct span take_word(struct span *rest, bool *out_is_quoted)
 	*out_is_quoted = rest->len && rest->at[0] == '"';
 	size_t start = *out_is_quoted ? 1 : 0, end = start;
 	while (end < rest->len &&
-		(*out_is_quoted ? rest->at[end] != '"' :
-				  !ascii_is_space(rest->at[end]) && !strchr(",:#", rest->at[end])))
+	       (*out_is_quoted ? rest->at[end] != '"'
+			       : !ascii_is_space(rest->at[end]) && !strchr(",:#", rest->at[end])))
 		end++;
 	struct span word = span_slice(*rest, start, end - start);
 	if (*out_is_quoted && end == rest->len)
@@ -75,8 +75,9 @@ static const char *read_list(struct span *rest, struct expression **list)
 		if (!expression)
 			return "memory is exhausted";
 		if (is_quoted || !span_equal_nocase(word, SPAN_OF("ALL"))) {
-			expression->pattern = pattern_compile(arena_copy(startup_arena(), word),
-				PATTERN_IGNORE_CASE, startup_arena(), &wrong);
+			expression->pattern =
+				pattern_compile(arena_copy(startup_arena(), word),
+						PATTERN_IGNORE_CASE, startup_arena(), &wrong);
 			if (!expression->pattern)
 				return arena_string(startup_arena(), wrong);
 		}
@@ -122,8 +123,8 @@ static bool read_file(const char *path, FILE *in, struct rule_file *file)
 		struct span line = span_trim(span_from(text));
 		if (!line.len || line.at[0] == '#')
 			continue;
-		const char *wrong = strlen(text) == sizeof(text) - 1 ? "the line is too long" :
-								       read_rule(line, file);
+		const char *wrong = strlen(text) == sizeof(text) - 1 ? "the line is too long"
+								     : read_rule(line, file);
 		if (wrong) {
 			log_error("%s:%u: %s", path, number, wrong);
 			is_good = false;

@@ -35,7 +35,7 @@ static const char *classify(struct address_row *row, int64_t bits)
 }
 
 const char *address_list_add(struct address_list *list, int64_t group, struct span address,
-	int64_t bits, int64_t port, struct span tag)
+			     int64_t bits, int64_t port, struct span tag)
 {
 	struct address_row row = { .kind = ADDRESS_DOMAIN };
 	if (group < 1 || group > INT32_MAX)
@@ -53,8 +53,8 @@ const char *address_list_add(struct address_list *list, int64_t group, struct sp
 		return "there are more subnets than max_subnets";
 	if (list->count == list->capacity) {
 		uint32_t more = list->capacity ? 2 * list->capacity : 64;
-		struct address_row *rows = arena_grow(list->arena, list->rows,
-			list->capacity * sizeof(row), more * sizeof(row));
+		struct address_row *rows = arena_grow(
+			list->arena, list->rows, list->capacity * sizeof(row), more * sizeof(row));
 		if (!rows)
 			return "memory is exhausted";
 		list->rows = rows;
@@ -62,7 +62,8 @@ const char *address_list_add(struct address_list *list, int64_t group, struct sp
 	}
 	row.group = (uint32_t)group;
 	row.port = (uint16_t)port;
-	row.domain = row.kind == ADDRESS_DOMAIN ? arena_copy(list->arena, address) : (struct span){ 0 };
+	row.domain =
+		row.kind == ADDRESS_DOMAIN ? arena_copy(list->arena, address) : (struct span){ 0 };
 	row.tag = arena_copy(list->arena, tag);
 	row.next = list->count; /* its place, until the set is built */
 	list->rows[list->count++] = row;
@@ -97,8 +98,10 @@ struct address_set *address_set_build(struct address_list *list)
 		bucket_count *= 2;
 	for (uint32_t i = 0; i < list->count; i++)
 		texts += list->rows[i].domain.len + list->rows[i].tag.len;
-	struct address_set *set = shm_run_alloc(sizeof(*set) + list->count * sizeof(struct address_row) +
-			(bucket_count + list->count) * sizeof(uint32_t) + texts + 1, "addresses");
+	struct address_set *set =
+		shm_run_alloc(sizeof(*set) + list->count * sizeof(struct address_row) +
+				      (bucket_count + list->count) * sizeof(uint32_t) + texts + 1,
+			      "addresses");
 	if (!set)
 		return NULL;
 	if (list->count)
@@ -132,8 +135,8 @@ static bool suits(const struct address_row *row, uint32_t group, int64_t port)
 	return (!group || row->group == group) && (!row->port || row->port == port);
 }
 
-static const struct address_row *find_subnet(
-	const struct address_set *set, uint32_t group, const struct end_point *ip, int64_t port)
+static const struct address_row *find_subnet(const struct address_set *set, uint32_t group,
+					     const struct end_point *ip, int64_t port)
 {
 	const struct address_row *best = NULL;
 	for (uint32_t i = 0; i < set->subnet_count; i++) {
@@ -148,8 +151,8 @@ static const struct address_row *find_subnet(
 	return best;
 }
 
-const struct address_row *address_find(
-	const struct address_set *set, uint32_t group, struct span address, int64_t port)
+const struct address_row *address_find(const struct address_set *set, uint32_t group,
+				       struct span address, int64_t port)
 {
 	struct end_point ip;
 	if (!set || !address.len)
@@ -159,8 +162,9 @@ const struct address_row *address_find(
 	uint32_t at = set->buckets[hash & (set->bucket_count - 1)];
 	for (; at; at = set->rows[at - 1].next) {
 		const struct address_row *row = &set->rows[at - 1];
-		bool is_same = is_ip ? row->kind == ADDRESS_HOST && end_point_same_ip(&row->ip, &ip) :
-				       row->kind == ADDRESS_DOMAIN && span_equal(row->domain, address);
+		bool is_same =
+			is_ip ? row->kind == ADDRESS_HOST && end_point_same_ip(&row->ip, &ip)
+			      : row->kind == ADDRESS_DOMAIN && span_equal(row->domain, address);
 		if (is_same && suits(row, group, port))
 			return row;
 	}

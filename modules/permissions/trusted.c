@@ -6,8 +6,8 @@
 #include "modules/permissions/permissions.h"
 
 #define TRUSTED_VERSION 6
-#define CHUNK (64 << 10)
-#define MOST ((size_t)512 << 20)
+#define CHUNK           (64 << 10)
+#define MOST            ((size_t)512 << 20)
 
 struct trusted_row {
 	struct span source;
@@ -60,8 +60,8 @@ static bool pattern_agrees(struct span pattern, struct span text)
 static bool row_agrees(const struct trusted_row *row, const struct question *question)
 {
 	return (span_equal_nocase(row->protocol, SPAN_OF("any")) ||
-		       span_equal_nocase(row->protocol, question->protocol)) &&
-		pattern_agrees(row->from, question->from) && pattern_agrees(row->uri, question->uri);
+		span_equal_nocase(row->protocol, question->protocol)) &&
+	       pattern_agrees(row->from, question->from) && pattern_agrees(row->uri, question->uri);
 }
 
 /* Notes a match; true when no further row is of interest. */
@@ -75,11 +75,11 @@ static bool note(struct script_run *run, const struct trusted_row *row, struct q
 static void read_row(const struct db_value *values, struct trusted_row *out)
 {
 	*out = (struct trusted_row){ .source = values[0].text,
-		.protocol = values[1].text,
-		.from = values[2].text,
-		.uri = values[3].text,
-		.tag = values[4].text,
-		.priority = values[5].number };
+				     .protocol = values[1].text,
+				     .from = values[2].text,
+				     .uri = values[3].text,
+				     .tag = values[4].text,
+				     .priority = values[5].number };
 }
 
 /* The setting is not cached: the rows of the source, in the order of their priority. */
@@ -92,7 +92,8 @@ static bool ask_database(struct script_run *run, struct question *question)
 		return false;
 	while (db_next(&rows)) {
 		read_row(rows.values, &row);
-		if (is_protocol(row.protocol) && row_agrees(&row, question) && note(run, &row, question))
+		if (is_protocol(row.protocol) && row_agrees(&row, question) &&
+		    note(run, &row, question))
 			break;
 	}
 	return db_end(&rows) == DB_OK;
@@ -104,7 +105,7 @@ static void ask_memory(struct script_run *run, struct question *question)
 	for (uint32_t i = 0; set && i < set->count; i++) {
 		const struct trusted_row *row = &set->rows[i];
 		if (span_equal(row->source, question->source) && row_agrees(row, question) &&
-			note(run, row, question))
+		    note(run, row, question))
 			break;
 	}
 	published_release(state.set, process_index());
@@ -176,7 +177,8 @@ static bool add_row(struct list *list, const struct db_value *values)
 	if (!row)
 		return false;
 	*row = read;
-	struct span *const texts[] = { &row->source, &row->protocol, &row->from, &row->uri, &row->tag };
+	struct span *const texts[] = { &row->source, &row->protocol, &row->from, &row->uri,
+				       &row->tag };
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		*texts[i] = arena_copy(&list->arena, *texts[i]);
 		list->texts += texts[i]->len;
@@ -190,7 +192,8 @@ static bool add_row(struct list *list, const struct db_value *values)
 static struct trusted_set *build(struct list *list)
 {
 	struct trusted_set *set = shm_run_alloc(
-		sizeof(*set) + list->count * sizeof(struct trusted_row) + list->texts + 1, "trusted");
+		sizeof(*set) + list->count * sizeof(struct trusted_row) + list->texts + 1,
+		"trusted");
 	if (!set)
 		return NULL;
 	char *end = (char *)(set->rows + list->count);
@@ -198,8 +201,8 @@ static struct trusted_set *build(struct list *list)
 	for (const struct trusted_row *row = list->first; row; row = row->next) {
 		struct trusted_row *copy = &set->rows[set->count++];
 		*copy = *row;
-		struct span *const texts[] = { &copy->source, &copy->protocol, &copy->from, &copy->uri,
-			&copy->tag };
+		struct span *const texts[] = { &copy->source, &copy->protocol, &copy->from,
+					       &copy->uri, &copy->tag };
 		for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 			if (texts[i]->len)
 				memcpy(end, texts[i]->at, texts[i]->len);
@@ -242,17 +245,18 @@ bool trusted_prepare(struct diagnostics *diagnostics, struct db *db)
 		return false;
 	if (!db)
 		return true;
-	const struct db_column columns[] = { { s->source_col, DB_TEXT }, { s->proto_col, DB_TEXT },
-		{ s->from_col, DB_TEXT }, { s->ruri_col, DB_TEXT }, { s->tag_col, DB_TEXT },
-		{ s->priority_col, DB_INT } };
+	const struct db_column columns[] = {
+		{ s->source_col, DB_TEXT }, { s->proto_col, DB_TEXT }, { s->from_col, DB_TEXT },
+		{ s->ruri_col, DB_TEXT },   { s->tag_col, DB_TEXT },   { s->priority_col, DB_INT }
+	};
 	const struct db_key key = { s->source_col, DB_EQUAL };
 	struct db_order order = { s->priority_col, true };
 	struct db_spec spec = { .verb = DB_SELECT,
-		.table = s->trusted_table,
-		.columns = columns,
-		.column_count = ARRAY_SIZE(columns),
-		.order = &order,
-		.order_count = 1 };
+				.table = s->trusted_table,
+				.columns = columns,
+				.column_count = ARRAY_SIZE(columns),
+				.order = &order,
+				.order_count = 1 };
 	state.all = db_prepare(db, startup_arena(), &spec);
 	order.is_descending = false;
 	spec.keys = &key;
@@ -265,9 +269,9 @@ bool trusted_start(void)
 {
 	if (!state.db || !(permissions_settings->load_backends & BACKEND_TRUSTED))
 		return true;
-	return db_need_table(
-		       state.db, "permissions", permissions_settings->trusted_table, TRUSTED_VERSION) &&
-		(permissions_settings->db_mode != 1 || load());
+	return db_need_table(state.db, "permissions", permissions_settings->trusted_table,
+			     TRUSTED_VERSION) &&
+	       (permissions_settings->db_mode != 1 || load());
 }
 
 /* ---- commands ------------------------------------------------------------------------------------------ */
@@ -288,7 +292,8 @@ static int64_t protocol_number(struct span name)
 	return 0;
 }
 
-static void add_text(struct rpc_call *call, struct rpc_node *node, const char *name, struct span text)
+static void add_text(struct rpc_call *call, struct rpc_node *node, const char *name,
+		     struct span text)
 {
 	rpc_add_text(call, node, name, text.at ? text : SPAN_OF("NULL"));
 }

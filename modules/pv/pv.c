@@ -55,8 +55,9 @@ static const char *accept_var(struct span text, int64_t number)
 	const char *wrong = parse_preset(text, &preset);
 	if (wrong)
 		return wrong;
-	return script_var_preset(script_var_slot(SCRIPT_VAR_ZERO, preset.name), &preset.value) ?
-		NULL : "too many presets";
+	return script_var_preset(script_var_slot(SCRIPT_VAR_ZERO, preset.name), &preset.value)
+		       ? NULL
+		       : "too many presets";
 }
 
 static const char *accept_aliases(struct span text, int64_t number)
@@ -97,7 +98,7 @@ struct typeof_args {
 static const char *check_type(struct span text, int64_t number)
 {
 	bool known = span_equal(text, SPAN_OF("int")) || span_equal(text, SPAN_OF("str")) ||
-		span_equal(text, SPAN_OF("null"));
+		     span_equal(text, SPAN_OF("null"));
 	return known ? NULL : "the type is int, str or null";
 }
 static const struct field typeof_fields[] = {
@@ -113,27 +114,27 @@ static const struct field evalx_fields[] = {
 	FIELD(struct evalx_args, text, "text whose expansion is expanded again"),
 };
 
-#define pv_isset_args variable_args
-#define pv_isset_fields variable_fields
-#define pv_unset_args variable_args
-#define pv_unset_fields variable_fields
-#define is_int_args variable_args
-#define is_int_fields variable_fields
-#define not_empty_args variable_args
+#define pv_isset_args    variable_args
+#define pv_isset_fields  variable_fields
+#define pv_unset_args    variable_args
+#define pv_unset_fields  variable_fields
+#define is_int_args      variable_args
+#define is_int_fields    variable_fields
+#define not_empty_args   variable_args
 #define not_empty_fields variable_fields
 SCRIPT_HANDLER(pv_isset)
 SCRIPT_HANDLER(pv_unset)
 SCRIPT_HANDLER(is_int)
 SCRIPT_HANDLER(not_empty)
-#define has_type_args typeof_args
+#define has_type_args   typeof_args
 #define has_type_fields typeof_fields
 SCRIPT_HANDLER(has_type)
-#define evaluate_args evalx_args
+#define evaluate_args   evalx_args
 #define evaluate_fields evalx_fields
 SCRIPT_HANDLER(evaluate)
 
 static enum value_kind kind_of(struct script_run *run, const struct variable_ref *variable,
-	struct value *out)
+			       struct value *out)
 {
 	variable_read(run, variable, out);
 	return out->kind;
@@ -184,7 +185,7 @@ static int evaluate(struct script_run *run, const struct evalx_args *args)
 	}
 	struct value value;
 	return truth(template_value(run, again, &value) &&
-		variable_write(run, args->variable, &value));
+		     variable_write(run, args->variable, &value));
 }
 
 static const struct script_function functions[] = {
@@ -202,7 +203,7 @@ static const struct function_table *const more_functions[] = {
 /* ---- variables of the server ----------------------------------------------------------------- */
 
 static bool get_start_time(struct script_run *run, const struct variable_ref *ref,
-	struct value *out)
+			   struct value *out)
 {
 	*out = VALUE_OF_INT(server_start_wall_s());
 	return true;
@@ -224,7 +225,7 @@ static bool get_unique_id(struct script_run *run, const struct variable_ref *ref
 	if (server_id())
 		writer_printf(&w, "%x-", (unsigned)server_id());
 	writer_printf(&w, "%llx-%x-%x", (unsigned long long)server_start_wall_s(),
-		(unsigned)getpid(), state.unique++);
+		      (unsigned)getpid(), state.unique++);
 	*out = VALUE_OF_TEXT(writer_result(&w));
 	return !w.failed;
 }

@@ -20,6 +20,6 @@ bool shared_prepare(void);
 bool shared_set(struct span name, const struct value *value);
 bool shared_get(struct script_run *run, const struct variable_ref *ref, struct value *out);
 bool shared_assign(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value);
+		   const struct value *value);
 /* Name or index of a list: finds a root of $xavp or $xavi. */
 struct xavp **xavp_roots(struct script_run *run, bool nocase);

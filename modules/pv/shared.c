@@ -11,7 +11,7 @@ struct shared_variable {
 };
 
 static const struct shard_type shared_type = { .name = "shv",
-	.slot_size = sizeof(struct shared_variable) };
+					       .slot_size = sizeof(struct shared_variable) };
 static struct shard_set *set;
 
 bool shared_prepare(void)
@@ -51,8 +51,8 @@ static bool put(struct shard *shard, struct shared_variable *variable, const str
 {
 	struct span old = variable->text, text = { 0 };
 	if (value->kind == VALUE_TEXT) {
-		text = region_copy(shard, &variable->slot, value->text.len ?
-			value->text : SPAN_OF("\0"));
+		text = region_copy(shard, &variable->slot,
+				   value->text.len ? value->text : SPAN_OF("\0"));
 		if (!text.at)
 			return false;
 		text.len = value->text.len;
@@ -70,8 +70,8 @@ static bool put(struct shard *shard, struct shared_variable *variable, const str
 bool shared_set(struct span name, const struct value *value)
 {
 	/* Null empties, as in the peer. */
-	struct value kept = value && value->kind != VALUE_NULL ?
-		*value : VALUE_OF_TEXT(SPAN_OF(""));
+	struct value kept =
+		value && value->kind != VALUE_NULL ? *value : VALUE_OF_TEXT(SPAN_OF(""));
 	if (!name.len || !set)
 		return false;
 	struct shard *shard = shard_lock(set, hash_span(name));
@@ -108,7 +108,7 @@ bool shared_get(struct script_run *run, const struct variable_ref *ref, struct v
 }
 
 bool shared_assign(struct script_run *run, const struct variable_ref *ref,
-	const struct value *value)
+		   const struct value *value)
 {
 	return shared_set(variable_inner_text(run, ref), value);
 }
@@ -116,13 +116,12 @@ bool shared_assign(struct script_run *run, const struct variable_ref *ref,
 /* ---- RPC ------------------------------------------------------------------------------------- */
 
 static void add_variable(struct rpc_call *call, struct rpc_node *parent, const char *name,
-	struct span variable,
-	const struct value *value)
+			 struct span variable, const struct value *value)
 {
 	struct rpc_node *node = rpc_add_struct(call, parent, name);
 	rpc_add_text(call, node, "name", variable);
-	rpc_add_text(call, node, "type", value->kind == VALUE_INT ?
-		SPAN_OF("int") : SPAN_OF("string"));
+	rpc_add_text(call, node, "type",
+		     value->kind == VALUE_INT ? SPAN_OF("int") : SPAN_OF("string"));
 	if (value->kind == VALUE_INT)
 		rpc_add_int(call, node, "value", value->number);
 	else
@@ -136,16 +135,20 @@ static void add_all(struct rpc_call *call)
 	struct arena *arena = rpc_arena(call);
 	for (unsigned i = 0; i < shard_count(set); i++) {
 		struct shard *shard = shard_lock_number(set, i);
-		struct { struct span name; struct value value; } found[64];
+		struct {
+			struct span name;
+			struct value value;
+		} found[64];
 		uint32_t cursor = 0;
 		const struct shared_variable *variable;
 		do {
 			unsigned count = 0;
 			while (count < 64 && (variable = slot_each(shard, &cursor))) {
 				found[count].name = arena_copy(arena, variable->name);
-				found[count++].value = variable->kind == VALUE_INT ?
-					VALUE_OF_INT(variable->number) :
-					VALUE_OF_TEXT(arena_copy(arena, variable->text));
+				found[count++].value =
+					variable->kind == VALUE_INT
+						? VALUE_OF_INT(variable->number)
+						: VALUE_OF_TEXT(arena_copy(arena, variable->text));
 			}
 			shard_unlock(shard);
 			for (unsigned k = 0; k < count; k++)
@@ -173,7 +176,7 @@ static void rpc_set(struct rpc_call *call)
 	struct span name, type, text;
 	struct value value, old;
 	if (!rpc_need_text(call, 0, "name", &name) || !rpc_need_text(call, 1, "type", &type) ||
-		!rpc_need_text(call, 2, "value", &text))
+	    !rpc_need_text(call, 2, "value", &text))
 		return;
 	value = VALUE_OF_TEXT(text);
 	if (span_equal(type, SPAN_OF("int"))) {

@@ -56,10 +56,10 @@ static const struct xavp *find_source(struct script_run *run, const struct copy_
 	const struct xavp *source = NULL;
 	if (args->source_index >= 0 && args->source_index <= INT32_MAX)
 		source = xavp_find(*xavp_roots(run, false), args->source,
-			(unsigned)args->source_index, false);
+				   (unsigned)args->source_index, false);
 	if (!source)
 		log_info("xavp_copy: there is no $xavp(%.*s[%lld])\n", SPAN_ARGS(args->source),
-			(long long)args->source_index);
+			 (long long)args->source_index);
 	return source;
 }
 
@@ -68,7 +68,7 @@ static int copy(struct script_run *run, const struct copy_args *args)
 	const struct xavp *source = find_source(run, args);
 	struct xavp **last = xavp_roots(run, false), *children;
 	if (!source || !args->destination.len ||
-		!copy_list(run->msg->arena, source->children, &children))
+	    !copy_list(run->msg->arena, source->children, &children))
 		return SCRIPT_FALSE;
 	struct value value = source->value;
 	bool has_children = source->has_children;
@@ -88,12 +88,11 @@ static int copy_over(struct script_run *run, const struct copy_args *args)
 	struct xavp *target = NULL, *children;
 	if (args->destination_index >= 0 && args->destination_index <= INT32_MAX)
 		target = xavp_find(*xavp_roots(run, false), args->destination,
-			(unsigned)args->destination_index, false);
+				   (unsigned)args->destination_index, false);
 	if (!source || !target) {
 		if (source)
 			log_info("xavp_copy: there is no $xavp(%.*s[%lld]) to replace\n",
-				SPAN_ARGS(args->destination),
-				(long long)args->destination_index);
+				 SPAN_ARGS(args->destination), (long long)args->destination_index);
 		return SCRIPT_FALSE;
 	}
 	if (!copy_list(run->msg->arena, source->children, &children))
@@ -139,7 +138,7 @@ static const struct field name_fields[] = {
 
 /* The child's value is set; root and child are made when they are not there. */
 static int set_child(struct script_run *run, struct span root, struct span child,
-	struct value value, bool nocase)
+		     struct value value, bool nocase)
 {
 	struct attributes *all = &run->msg->attributes;
 	struct xavp **roots = xavp_roots(run, nocase);
@@ -197,26 +196,26 @@ static int remove_child(struct script_run *run, const struct child_args *args, b
 CHILD_HANDLERS(xavp, false)
 CHILD_HANDLERS(xavi, true)
 
-#define xavp_set_int_args child_int_args
-#define xavp_set_int_fields child_int_fields
-#define xavi_set_int_args child_int_args
-#define xavi_set_int_fields child_int_fields
-#define xavp_set_text_args child_text_args
-#define xavp_set_text_fields child_text_fields
-#define xavi_set_text_args child_text_args
-#define xavi_set_text_fields child_text_fields
-#define xavp_remove_child_args child_args
+#define xavp_set_int_args        child_int_args
+#define xavp_set_int_fields      child_int_fields
+#define xavi_set_int_args        child_int_args
+#define xavi_set_int_fields      child_int_fields
+#define xavp_set_text_args       child_text_args
+#define xavp_set_text_fields     child_text_fields
+#define xavi_set_text_args       child_text_args
+#define xavi_set_text_fields     child_text_fields
+#define xavp_remove_child_args   child_args
 #define xavp_remove_child_fields child_fields
-#define xavi_remove_child_args child_args
+#define xavi_remove_child_args   child_args
 #define xavi_remove_child_fields child_fields
-#define xavp_remove_args name_args
-#define xavp_remove_fields name_fields
-#define xavi_remove_args name_args
-#define xavi_remove_fields name_fields
-#define xavp_remove_all_args name_args
-#define xavp_remove_all_fields name_fields
-#define xavi_remove_all_args name_args
-#define xavi_remove_all_fields name_fields
+#define xavp_remove_args         name_args
+#define xavp_remove_fields       name_fields
+#define xavi_remove_args         name_args
+#define xavi_remove_fields       name_fields
+#define xavp_remove_all_args     name_args
+#define xavp_remove_all_fields   name_fields
+#define xavi_remove_all_args     name_args
+#define xavi_remove_all_fields   name_fields
 
 /* ---- rotation, destination ------------------------------------------------------------------- */
 
@@ -229,7 +228,7 @@ static const struct field shift_fields[] = {
 	FIELD(struct shift_args, index, "element that becomes the first"),
 };
 SCRIPT_HANDLER(shift)
-#define push_destination_args name_args
+#define push_destination_args   name_args
 #define push_destination_fields name_fields
 SCRIPT_HANDLER(push_destination)
 
@@ -284,8 +283,8 @@ static int push_destination(struct script_run *run, const struct name_args *args
 		msg->target.path = path;
 	if (!socket.len)
 		return SCRIPT_TRUE;
-	const struct listener *listener = end_point_parse(socket, &address) ?
-		listener_find(&address) : NULL;
+	const struct listener *listener =
+		end_point_parse(socket, &address) ? listener_find(&address) : NULL;
 	if (!listener)
 		log_error("xavp_push_dst: no such socket: \"%.*s\"\n", SPAN_ARGS(socket));
 	else

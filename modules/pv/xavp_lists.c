@@ -31,7 +31,7 @@ static const struct field slist_fields[] = {
 	FIELD(struct slist_args, mode, "t: without white space around the values"),
 	FIELD(struct slist_args, name, "name of the root that takes them, as v[0], v[1] ..."),
 };
-#define explode_unique_args explode_args
+#define explode_unique_args   explode_args
 #define explode_unique_fields explode_fields
 SCRIPT_HANDLER(explode)
 SCRIPT_HANDLER(explode_unique)
@@ -40,15 +40,15 @@ SCRIPT_HANDLER(slist)
 
 /* Appends the parameters in their order; false when one is malformed or memory is exhausted. */
 static bool append_params(struct script_run *run, struct span text, char separator,
-	struct xavp **last)
+			  struct xavp **last)
 {
 	struct param_list list = params_over(text, separator);
 	struct param param;
 	enum list_result result;
 	while ((result = params_next(&list, &param)) == LIST_ITEM) {
 		struct span value = param.has_value ? param.value : SPAN_OF("");
-		struct xavp *node = xavp_push(&run->msg->attributes, last, param.name,
-			VALUE_OF_TEXT(value));
+		struct xavp *node =
+			xavp_push(&run->msg->attributes, last, param.name, VALUE_OF_TEXT(value));
 		if (!node)
 			return false;
 		last = &node->next;
@@ -57,16 +57,16 @@ static bool append_params(struct script_run *run, struct span text, char separat
 }
 
 static int explode_into(struct script_run *run, struct xavp **roots, struct span text,
-	char separator, struct span name)
+			char separator, struct span name)
 {
 	struct xavp *children = NULL;
 	if (!name.len || !text.len || !append_params(run, text, separator, &children) ||
-		!children) {
+	    !children) {
 		log_error("\"%.*s\" is no list of parameters\n", SPAN_ARGS(text));
 		return SCRIPT_FALSE;
 	}
-	struct xavp *root = xavp_push(&run->msg->attributes, roots, name,
-		(struct value){ .kind = VALUE_NULL });
+	struct xavp *root =
+		xavp_push(&run->msg->attributes, roots, name, (struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -93,7 +93,7 @@ static int xexplode(struct script_run *run, const struct xexplode_args *args)
 		return SCRIPT_FALSE;
 	}
 	return explode_into(run, xavp_roots(run, false), args->text, args->separator.at[0],
-		args->name);
+			    args->name);
 }
 
 static int slist(struct script_run *run, const struct slist_args *args)
@@ -106,7 +106,7 @@ static int slist(struct script_run *run, const struct slist_args *args)
 		return SCRIPT_FALSE;
 	for (size_t i = 0; i <= args->text.len; i++) {
 		if (i < args->text.len &&
-			!memchr(args->separator.at, args->text.at[i], args->separator.len))
+		    !memchr(args->separator.at, args->text.at[i], args->separator.len))
 			continue;
 		struct span item = span_slice(args->text, start, i - start);
 		start = i + 1;
@@ -121,7 +121,7 @@ static int slist(struct script_run *run, const struct slist_args *args)
 	if (!children)
 		return SCRIPT_FALSE;
 	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name,
-		(struct value){ .kind = VALUE_NULL });
+				      (struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -139,16 +139,16 @@ static const struct field implode_fields[] = {
 	FIELD(struct implode_args, name, "name of the root"),
 	FIELD(struct implode_args, variable, "variable that takes the text"),
 };
-#define implode_quoted_args implode_args
+#define implode_quoted_args   implode_args
 #define implode_quoted_fields implode_fields
-#define implode_unique_args implode_args
+#define implode_unique_args   implode_args
 #define implode_unique_fields implode_fields
 SCRIPT_HANDLER(implode)
 SCRIPT_HANDLER(implode_quoted)
 SCRIPT_HANDLER(implode_unique)
 
 static int implode_list(struct script_run *run, struct xavp *roots, const struct implode_args *args,
-	bool is_quoted)
+			bool is_quoted)
 {
 	const struct xavp *root = xavp_find(roots, args->name, 0, false);
 	if (!root || !root->has_children)
@@ -199,9 +199,9 @@ struct root_args {
 static const struct field root_fields[] = {
 	FIELD(struct root_args, name, "name of the root"),
 };
-#define var_to_xavp_args var_args
+#define var_to_xavp_args   var_args
 #define var_to_xavp_fields var_fields
-#define xavp_to_var_args root_args
+#define xavp_to_var_args   root_args
 #define xavp_to_var_fields root_fields
 SCRIPT_HANDLER(var_to_xavp)
 SCRIPT_HANDLER(xavp_to_var)
@@ -211,7 +211,7 @@ static int var_to_xavp(struct script_run *run, const struct var_args *args)
 	struct attributes *all = &run->msg->attributes;
 	bool every = span_equal(args->variable, SPAN_OF("*"));
 	struct xavp *root = xavp_push(all, xavp_roots(run, false), args->name,
-		(struct value){ .kind = VALUE_NULL });
+				      (struct value){ .kind = VALUE_NULL });
 	if (!root)
 		return SCRIPT_FALSE;
 	root->has_children = true;
@@ -234,8 +234,8 @@ static int xavp_to_var(struct script_run *run, const struct root_args *args)
 		return SCRIPT_FALSE;
 	for (const struct xavp *child = root->children; child; child = child->next)
 		if (!child->has_children &&
-			!script_var_set(run, script_var_slot(SCRIPT_VAR_ZERO, child->name),
-				&child->value))
+		    !script_var_set(run, script_var_slot(SCRIPT_VAR_ZERO, child->name),
+				    &child->value))
 			return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
 }
@@ -247,14 +247,14 @@ SCRIPT_HANDLER_PLAIN(print_xavus)
 SCRIPT_HANDLER_PLAIN(print_xavis)
 
 static void print_list(struct script_run *run, const char *title, const struct xavp *list,
-	unsigned depth)
+		       unsigned depth)
 {
 	for (; list && depth < 16; list = list->next) {
 		struct writer w = writer_in_arena(run->arena, 128);
 		if (!list->has_children)
 			value_write(&list->value, &w);
 		log_info("%s %*s%.*s%s%.*s\n", title, (int)depth * 4, "", SPAN_ARGS(list->name),
-			list->has_children ? " =>" : " = ", (int)w.len, w.data ? w.data : "");
+			 list->has_children ? " =>" : " = ", (int)w.len, w.data ? w.data : "");
 		print_list(run, title, list->children, depth + 1);
 	}
 }

@@ -6,8 +6,9 @@
 static struct span without_prefix(struct span host)
 {
 	struct span prefix = registrar_settings->realm_prefix;
-	return prefix.len && span_starts_with_nocase(host, prefix) ?
-		span_slice(host, prefix.len, host.len) : host;
+	return prefix.len && span_starts_with_nocase(host, prefix)
+		       ? span_slice(host, prefix.len, host.len)
+		       : host;
 }
 
 static struct span lower_case(char *text, size_t len)
@@ -41,7 +42,8 @@ struct span address_user_host(struct arena *arena, struct span text)
 	if (!uri_parse(text, &uri) || !uri_is_sip(&uri))
 		return (struct span){ NULL, 0 };
 	struct span host = without_prefix(uri.host);
-	return uri.user.len ? arena_printf(arena, "%.*s@%.*s", SPAN_ARGS(uri.user), SPAN_ARGS(host)) : host;
+	return uri.user.len ? arena_printf(arena, "%.*s@%.*s", SPAN_ARGS(uri.user), SPAN_ARGS(host))
+			    : host;
 }
 
 /* ---- $xavp(xavp_cfg=>name) ------------------------------------------------------------------------------- */
@@ -52,7 +54,8 @@ static const struct value *config_value(const struct message *msg, struct span n
 		return NULL;
 	struct xavp *all = xavp_find(msg->attributes.xavps, registrar_settings->xavp_cfg, 0, false);
 	struct xavp *found = all ? xavp_find(all->children, name, 0, false) : NULL;
-	return found && !found->has_children && found->value.kind != VALUE_NULL ? &found->value : NULL;
+	return found && !found->has_children && found->value.kind != VALUE_NULL ? &found->value
+										: NULL;
 }
 
 bool config_number(const struct message *msg, struct span name, int64_t *out_number)

@@ -3,9 +3,16 @@
 #include "core/transport/directory.h"
 #include "modules/registrar/registrar.h"
 
-struct domain_args { struct span domain, uri; };
-struct registered_args { struct span domain, uri; int64_t match, action; };
-struct unregister_args { struct span domain, uri, ruid; };
+struct domain_args {
+	struct span domain, uri;
+};
+struct registered_args {
+	struct span domain, uri;
+	int64_t match, action;
+};
+struct unregister_args {
+	struct span domain, uri, ruid;
+};
 
 /* ---- choosing ------------------------------------------------------------------------------------------- */
 
@@ -36,7 +43,8 @@ static bool gruu_fits(const struct sip_uri *uri, const struct usrloc_contact *co
 static bool flags_fit(const struct message *msg, const struct usrloc_contact *contact)
 {
 	int64_t wanted;
-	return !(registrar_settings->lookup_filter_mode & 1) || !config_number(msg, SPAN_OF("rlf_bflags"), &wanted) ||
+	return !(registrar_settings->lookup_filter_mode & 1) ||
+	       !config_number(msg, SPAN_OF("rlf_bflags"), &wanted) ||
 	       contact->cflags & (uint32_t)wanted;
 }
 
@@ -44,10 +52,12 @@ static bool flags_fit(const struct message *msg, const struct usrloc_contact *co
 static bool connection_fits(const struct usrloc_contact *contact)
 {
 	struct connection_entry entry;
-	bool is_filtered = registrar_settings->lookup_filter_mode & 2 && contact->socket &&
+	bool is_filtered =
+		registrar_settings->lookup_filter_mode & 2 && contact->socket &&
 		transport_is_reliable((enum transport)contact->socket->address.transport) &&
 		contact->socket->address.transport != TRANSPORT_SCTP;
-	return !is_filtered || (contact->connection && directory_find_id(contact->connection, &entry));
+	return !is_filtered ||
+	       (contact->connection && directory_find_id(contact->connection, &entry));
 }
 
 /* The Path of a binding and its first URI; with path_check_local without this server's own entry. */
@@ -59,7 +69,7 @@ static struct span path_to_follow(struct span path, struct span *out_first)
 	if (!path.len || name_addr_next(&rest, &first) != LIST_ITEM)
 		return none;
 	bool is_own = registrar_settings->path_check_local && uri_parse(first.uri, &uri) &&
-		is_myself(uri.host, uri_port(&uri), TRANSPORT_NONE);
+		      is_myself(uri.host, uri_port(&uri), TRANSPORT_NONE);
 	if (is_own) {
 		path = span_trim(rest);
 		while (path.len && (path.at[0] == ',' || ascii_is_space(path.at[0])))
@@ -73,10 +83,16 @@ static struct span path_to_follow(struct span path, struct span *out_first)
 
 static void to_branch(const struct usrloc_contact *contact, struct branch *out)
 {
-	*out = (struct branch){ .uri = contact->contact, .q = contact->q, .flags = contact->cflags,
-		.ruid = contact->ruid, .instance = contact->instance,
-		.location_ua = contact->user_agent.len ? contact->user_agent : SPAN_OF("n/a"),
-		.socket = contact->socket, .connection = contact->connection, .reg_id = contact->reg_id };
+	*out = (struct branch){ .uri = contact->contact,
+				.q = contact->q,
+				.flags = contact->cflags,
+				.ruid = contact->ruid,
+				.instance = contact->instance,
+				.location_ua = contact->user_agent.len ? contact->user_agent
+								       : SPAN_OF("n/a"),
+				.socket = contact->socket,
+				.connection = contact->connection,
+				.reg_id = contact->reg_id };
 	/* The request first goes where the Path begins, else where the phone was seen. */
 	out->path = path_to_follow(contact->path, &out->dst_uri);
 	if (!out->path.len && contact->received.len)
@@ -93,7 +109,8 @@ static void keep_record(struct message *msg, const struct usrloc_contact *contac
 		return;
 	struct xavp *root = xavp_find(msg->attributes.xavps, root_name, 0, false);
 	if (!root)
-		root = xavp_push(&msg->attributes, &msg->attributes.xavps, root_name, (struct value){ 0 });
+		root = xavp_push(&msg->attributes, &msg->attributes.xavps, root_name,
+				 (struct value){ 0 });
 	if (!root)
 		return;
 	root->has_children = true;
@@ -103,22 +120,24 @@ static void keep_record(struct message *msg, const struct usrloc_contact *contac
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (!(mask & fields[i].bit) && fields[i].text.len)
-			xavp_push(&msg->attributes, &root->children, span_from(fields[i].name), VALUE_OF_TEXT(fields[i].text));
+			xavp_push(&msg->attributes, &root->children, span_from(fields[i].name),
+				  VALUE_OF_TEXT(fields[i].text));
 	if (!(mask & 4))
-		xavp_push(&msg->attributes, &root->children, SPAN_OF("expires"), VALUE_OF_INT(contact->expires_s));
+		xavp_push(&msg->attributes, &root->children, SPAN_OF("expires"),
+			  VALUE_OF_INT(contact->expires_s));
 }
 
 static unsigned get_bindings(struct script_run *run, unsigned domain, struct span aor,
-	struct usrloc_contact **out_contacts)
+			     struct usrloc_contact **out_contacts)
 {
-	return registrar_settings->use_expired_contacts ?
-		usrloc()->get_with_expired(domain, aor, run->arena, out_contacts) :
-		usrloc()->get(domain, aor, run->arena, out_contacts);
+	return registrar_settings->use_expired_contacts
+		       ? usrloc()->get_with_expired(domain, aor, run->arena, out_contacts)
+		       : usrloc()->get(domain, aor, run->arena, out_contacts);
 }
 
 /* The bindings that serve the request, best first. */
 static enum lookup_result find(struct script_run *run, struct span domain, struct span uri_text,
-	struct usrloc_contact **out_contacts, unsigned *out_count)
+			       struct usrloc_contact **out_contacts, unsigned *out_count)
 {
 	struct sip_uri uri;
 	struct usrloc_contact *all = NULL;
@@ -137,7 +156,7 @@ static enum lookup_result find(struct script_run *run, struct span domain, struc
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (!gruu_fits(&uri, &all[i]) || !flags_fit(run->msg, &all[i]) ||
-			!connection_fits(&all[i]))
+		    !connection_fits(&all[i]))
 			continue;
 		if (method_fits(run->msg, &all[i]))
 			all[kept++] = all[i];
@@ -158,7 +177,8 @@ static const struct field domain_fields[] = {
 SCRIPT_HANDLER_OF(lookup, domain)
 SCRIPT_HANDLER_OF(lookup_to_dset, domain)
 
-static int append_from(struct script_run *run, const struct usrloc_contact *contacts, unsigned from, unsigned count)
+static int append_from(struct script_run *run, const struct usrloc_contact *contacts, unsigned from,
+		       unsigned count)
 {
 	for (unsigned i = from; i < count; i++) {
 		struct branch branch;
@@ -190,7 +210,8 @@ static int lookup(struct script_run *run, const struct domain_args *args)
 	run->msg->target = first;
 	keep_record(run->msg, &contacts[0]);
 	contact_attributes_restore(run->msg, &contacts[0]);
-	return registrar_settings->append_branches ? append_from(run, contacts, 1, count) : SCRIPT_TRUE;
+	return registrar_settings->append_branches ? append_from(run, contacts, 1, count)
+						   : SCRIPT_TRUE;
 }
 
 static int lookup_to_dset(struct script_run *run, const struct domain_args *args)
@@ -201,7 +222,9 @@ static int lookup_to_dset(struct script_run *run, const struct domain_args *args
 	return result == LOOKUP_FOUND ? append_from(run, contacts, 0, count) : (int)result;
 }
 
-struct one_domain_args { struct span domain; };
+struct one_domain_args {
+	struct span domain;
+};
 static const struct field one_domain_fields[] = {
 	FIELD(struct one_domain_args, domain, "domain (table) of the location service", .literal = true) };
 SCRIPT_HANDLER_OF(lookup_branches, one_domain)
@@ -209,7 +232,8 @@ SCRIPT_HANDLER_OF(lookup_branches, one_domain)
 /* Has the branch nothing but its URI? Others were made by somebody who knows where they go. */
 static bool is_bare(const struct branch *branch)
 {
-	return !branch->dst_uri.len && !branch->path.len && !branch->socket && !branch->ruid.len && !branch->flags;
+	return !branch->dst_uri.len && !branch->path.len && !branch->socket && !branch->ruid.len &&
+	       !branch->flags;
 }
 
 /* The Request-URI and every bare branch are replaced by their bindings. */
@@ -223,8 +247,8 @@ static int lookup_branches(struct script_run *run, const struct one_domain_args 
 		struct usrloc_contact *contacts;
 		struct branch first;
 		unsigned count;
-		if (!is_bare(&msg->branches[i]) ||
-			find(run, args->domain, msg->branches[i].uri, &contacts, &count) != LOOKUP_FOUND)
+		if (!is_bare(&msg->branches[i]) || find(run, args->domain, msg->branches[i].uri,
+							&contacts, &count) != LOOKUP_FOUND)
 			continue;
 		to_branch(&contacts[0], &first);
 		msg->branches[i] = first;
@@ -249,19 +273,22 @@ SCRIPT_HANDLER(registered)
 static bool call_id_fits(struct script_run *run, const struct usrloc_contact *contact)
 {
 	struct value value = { .kind = VALUE_NULL };
-	if (!registrar_settings->reg_callid || !variable_read(run, registrar_settings->reg_callid, &value) ||
-		value.kind != VALUE_TEXT || !value.text.len)
+	if (!registrar_settings->reg_callid ||
+	    !variable_read(run, registrar_settings->reg_callid, &value) ||
+	    value.kind != VALUE_TEXT || !value.text.len)
 		return true;
 	return span_equal(value.text, contact->call_id);
 }
 
-static bool binding_matches(const struct message *msg, const struct usrloc_contact *contact, int64_t match)
+static bool binding_matches(const struct message *msg, const struct usrloc_contact *contact,
+			    int64_t match)
 {
 	struct span wanted;
-	if ((match & 1) && (wanted = config_text(msg, SPAN_OF("match_callid"))).len && !span_equal(wanted, contact->call_id))
+	if ((match & 1) && (wanted = config_text(msg, SPAN_OF("match_callid"))).len &&
+	    !span_equal(wanted, contact->call_id))
 		return false;
 	if ((match & 2) && (wanted = config_text(msg, SPAN_OF("match_received"))).len &&
-		!span_equal(wanted, contact->received))
+	    !span_equal(wanted, contact->received))
 		return false;
 	return !(match & 4) || !(wanted = config_text(msg, SPAN_OF("match_contact"))).len ||
 	       span_equal(wanted, contact->contact);
@@ -269,14 +296,16 @@ static bool binding_matches(const struct message *msg, const struct usrloc_conta
 
 static int registered(struct script_run *run, const struct registered_args *args)
 {
-	struct span own = message_is_request(run->msg) ? message_uri(run->msg) : message_to_uri(run->msg);
+	struct span own =
+		message_is_request(run->msg) ? message_uri(run->msg) : message_to_uri(run->msg);
 	struct span aor = address_key(run->arena, args->uri.len ? args->uri : own);
 	struct usrloc_contact *contacts;
 	if (!aor.len)
 		return SCRIPT_FALSE;
 	unsigned count = get_bindings(run, usrloc()->domain(args->domain), aor, &contacts);
 	for (unsigned i = 0; i < count; i++) {
-		if (!binding_matches(run->msg, &contacts[i], args->match) || !call_id_fits(run, &contacts[i]))
+		if (!binding_matches(run->msg, &contacts[i], args->match) ||
+		    !call_id_fits(run, &contacts[i]))
 			continue;
 		if (args->action & 1)
 			contact_attributes_restore(run->msg, &contacts[i]);
@@ -305,7 +334,10 @@ static int unregister(struct script_run *run, const struct unregister_args *args
 	return args->ruid.len && !removed ? UNREGISTER_NOT_FOUND : SCRIPT_TRUE;
 }
 
-struct reg_from_user_args { struct span domain, uri; int64_t mode; };
+struct reg_from_user_args {
+	struct span domain, uri;
+	int64_t mode;
+};
 static const struct field reg_from_user_fields[] = {
 	FIELD(struct reg_from_user_args, domain, "domain (table) of the location service", .literal = true),
 	FIELD(struct reg_from_user_args, uri, "address-of-record"),
@@ -318,13 +350,16 @@ static int reg_from_user(struct script_run *run, const struct reg_from_user_args
 {
 	struct span aor = address_key(run->arena, args->uri);
 	struct usrloc_contact *contacts;
-	unsigned count = aor.len ? usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &contacts) : 0;
+	unsigned count =
+		aor.len ? usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &contacts)
+			: 0;
 	for (unsigned i = 0; i < count; i++) {
-		struct span place = contacts[i].received.len ? contacts[i].received : contacts[i].contact;
+		struct span place =
+			contacts[i].received.len ? contacts[i].received : contacts[i].contact;
 		struct sip_uri uri;
 		struct end_point end = { 0 };
 		if (!uri_parse(place, &uri) || !end_point_parse_ip(uri.host, &end) ||
-			!end_point_same_ip(&end, &run->msg->from.source))
+		    !end_point_same_ip(&end, &run->msg->from.source))
 			continue;
 		if ((args->mode & 1) || uri_port(&uri) == run->msg->from.source.port)
 			return SCRIPT_TRUE;

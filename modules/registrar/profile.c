@@ -12,9 +12,30 @@ struct profile {
 
 /* ---- attributes ----------------------------------------------------------------------------------------- */
 
-enum attribute { ATTR_AOR, ATTR_DOMAIN, ATTR_AORHASH, ATTR_COUNT, ATTR_ADDR, ATTR_PATH, ATTR_RECEIVED, ATTR_EXPIRES,
-	ATTR_CALLID, ATTR_REGID, ATTR_Q, ATTR_CSEQ, ATTR_FLAGS, ATTR_CFLAGS, ATTR_USER_AGENT, ATTR_SOCKET, ATTR_MODIFIED,
-	ATTR_METHODS, ATTR_RUID, ATTR_INSTANCE, ATTR_CONID, ATTR_SERVER_ID };
+enum attribute {
+	ATTR_AOR,
+	ATTR_DOMAIN,
+	ATTR_AORHASH,
+	ATTR_COUNT,
+	ATTR_ADDR,
+	ATTR_PATH,
+	ATTR_RECEIVED,
+	ATTR_EXPIRES,
+	ATTR_CALLID,
+	ATTR_REGID,
+	ATTR_Q,
+	ATTR_CSEQ,
+	ATTR_FLAGS,
+	ATTR_CFLAGS,
+	ATTR_USER_AGENT,
+	ATTR_SOCKET,
+	ATTR_MODIFIED,
+	ATTR_METHODS,
+	ATTR_RUID,
+	ATTR_INSTANCE,
+	ATTR_CONID,
+	ATTR_SERVER_ID
+};
 
 static const struct { const char *name; enum attribute attribute; } attributes[] = {
 	{ "aor", ATTR_AOR }, { "domain", ATTR_DOMAIN }, { "aorhash", ATTR_AORHASH }, { "count", ATTR_COUNT },
@@ -70,8 +91,11 @@ static struct span socket_text(struct script_run *run, const struct listener *so
 {
 	if (!socket)
 		return (struct span){ NULL, 0 };
-	return registrar_settings->sock_mode ? arena_printf(run->arena, "%s:%.*s",
-		transport_name_lower(socket->address.transport), SPAN_ARGS(socket->host_port)) : socket->text;
+	return registrar_settings->sock_mode
+		       ? arena_printf(run->arena, "%s:%.*s",
+				      transport_name_lower(socket->address.transport),
+				      SPAN_ARGS(socket->host_port))
+		       : socket->text;
 }
 
 static int64_t expires_wall_s(const struct usrloc_contact *contact)
@@ -79,7 +103,8 @@ static int64_t expires_wall_s(const struct usrloc_contact *contact)
 	return contact->expires_s == USRLOC_PERMANENT ? 0 : clock_wall_s() + contact->expires_s;
 }
 
-static void contact_value(struct script_run *run, const struct usrloc_contact *c, enum attribute attribute, struct value *out)
+static void contact_value(struct script_run *run, const struct usrloc_contact *c,
+			  enum attribute attribute, struct value *out)
 {
 	switch (attribute) {
 	case ATTR_AOR: set_text(out, c->aor); break;
@@ -96,13 +121,17 @@ static void contact_value(struct script_run *run, const struct usrloc_contact *c
 	case ATTR_CSEQ: *out = VALUE_OF_INT(c->cseq); break;
 	case ATTR_FLAGS: *out = VALUE_OF_INT(c->flags); break;
 	case ATTR_CFLAGS: *out = VALUE_OF_INT(c->cflags); break;
-	case ATTR_USER_AGENT: set_text(out, c->user_agent.len ? c->user_agent : SPAN_OF("n/a")); break;
+	case ATTR_USER_AGENT:
+		set_text(out, c->user_agent.len ? c->user_agent : SPAN_OF("n/a"));
+		break;
 	case ATTR_SOCKET: set_text(out, socket_text(run, c->socket)); break;
 	case ATTR_MODIFIED: *out = VALUE_OF_INT(c->modified_wall_s); break;
 	case ATTR_METHODS: *out = VALUE_OF_INT(c->methods); break;
 	case ATTR_RUID: set_text(out, c->ruid); break;
 	case ATTR_INSTANCE: set_text(out, c->instance); break;
-	case ATTR_CONID: *out = c->connection ? VALUE_OF_INT(c->connection) : (struct value){ 0 }; break;
+	case ATTR_CONID:
+		*out = c->connection ? VALUE_OF_INT(c->connection) : (struct value){ 0 };
+		break;
 	case ATTR_SERVER_ID: *out = VALUE_OF_INT(c->server_id); break;
 	}
 }
@@ -142,14 +171,21 @@ bool profile_get(struct script_run *run, const struct variable_ref *ref, struct 
 
 /* ---- functions ---------------------------------------------------------------------------------------------- */
 
-struct fetch_args { struct span domain, uri, profile; };
-struct free_args { struct span profile; };
-struct xavp_args { struct span domain, uri, record, contact; };
+struct fetch_args {
+	struct span domain, uri, profile;
+};
+struct free_args {
+	struct span profile;
+};
+struct xavp_args {
+	struct span domain, uri, record, contact;
+};
 static const struct field fetch_fields[] = {
 	FIELD(struct fetch_args, domain, "domain (table) of the location service", .literal = true),
 	FIELD(struct fetch_args, uri, "address-of-record"), FIELD(struct fetch_args, profile, "name for $ulc(name=>…)"),
 };
-static const struct field free_fields[] = { FIELD(struct free_args, profile, "name given to reg_fetch_contacts()") };
+static const struct field free_fields[] = { FIELD(struct free_args, profile,
+						  "name given to reg_fetch_contacts()") };
 static const struct field xavp_fields[] = {
 	FIELD(struct xavp_args, domain, "domain (table) of the location service", .literal = true),
 	FIELD(struct xavp_args, uri, "address-of-record"), FIELD(struct xavp_args, record, "XAVP of the record"),
@@ -178,7 +214,8 @@ static int reg_fetch_contacts(struct script_run *run, const struct fetch_args *a
 	forget_profile(notes, args->profile);
 	profile->name = arena_copy(run->arena, args->profile);
 	if (aor.len)
-		profile->count = usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &profile->contacts);
+		profile->count = usrloc()->get(usrloc()->domain(args->domain), aor, run->arena,
+					       &profile->contacts);
 	if (!profile->count)
 		return SCRIPT_FALSE;
 	profile->next = notes->profiles;
@@ -199,7 +236,9 @@ static int lookup_xavp(struct script_run *run, const struct xavp_args *args)
 	struct span aor = address_key(run->arena, args->uri);
 	struct attributes *all = &run->msg->attributes;
 	struct usrloc_contact *contacts;
-	unsigned count = aor.len ? usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &contacts) : 0;
+	unsigned count =
+		aor.len ? usrloc()->get(usrloc()->domain(args->domain), aor, run->arena, &contacts)
+			: 0;
 	if (count == 0)
 		return SCRIPT_FALSE;
 	struct xavp *record = xavp_push(all, &all->xavps, args->record, (struct value){ 0 });
@@ -217,7 +256,8 @@ static int lookup_xavp(struct script_run *run, const struct xavp_args *args)
 			struct value value = { .kind = VALUE_NULL };
 			contact_value(run, &contacts[i - 1], attributes[j].attribute, &value);
 			if (value.kind != VALUE_NULL)
-				xavp_push(all, &node->children, span_from(attributes[j].name), value);
+				xavp_push(all, &node->children, span_from(attributes[j].name),
+					  value);
 		}
 	}
 	return SCRIPT_TRUE;

@@ -74,10 +74,11 @@ static const struct field setting_fields[] = {
 
 /* A setting that names a variable; none when it is empty. */
 static bool compile(struct span text, const char *name, struct diagnostics *diagnostics,
-	const struct variable_ref **out)
+		    const struct variable_ref **out)
 {
 	if (text.len)
-		*out = variable_compile(text, startup_arena(), diagnostics, module_setting_position("registrar", name));
+		*out = variable_compile(text, startup_arena(), diagnostics,
+					module_setting_position("registrar", name));
 	return !text.len || *out;
 }
 
@@ -88,12 +89,15 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (settings.use_expired_contacts)
 		usrloc()->linger();
 	return compile(settings.received_avp, "received_avp", diagnostics, &settings.received) &&
-		compile(settings.reg_callid_avp, "reg_callid_avp", diagnostics, &settings.reg_callid);
+	       compile(settings.reg_callid_avp, "reg_callid_avp", diagnostics,
+		       &settings.reg_callid);
 }
 
 /* ---- functions -------------------------------------------------------------------------------------------- */
 
-struct save_args { struct span domain, flags, uri; };
+struct save_args {
+	struct span domain, flags, uri;
+};
 static const struct field save_fields[] = {
 	FIELD(struct save_args, domain, "domain (table) of the location service", .literal = true),
 	FIELD(struct save_args, flags, "bits: 0x01 memory only, 0x02 no reply, 0x04 one contact, 0x08 no random part, 0x10 reply headers", .optional = true),
@@ -126,15 +130,19 @@ static int reg_send_reply(struct script_run *run)
 	return answer_send(run, registration) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-struct header_args { struct span name; };
-static const struct field add_sock_hdr_fields[] = { FIELD(struct header_args, name, "name of the header") };
+struct header_args {
+	struct span name;
+};
+static const struct field add_sock_hdr_fields[] = { FIELD(struct header_args, name,
+							  "name of the header") };
 #define add_sock_hdr_args header_args
 SCRIPT_HANDLER(add_sock_hdr)
 static int add_sock_hdr(struct script_run *run, const struct add_sock_hdr_args *args)
 {
 	const struct listener *listener = run->msg->from.listener;
-	struct span line = listener ? arena_printf(run->arena, "%.*s: %.*s\r\n", SPAN_ARGS(args->name),
-		SPAN_ARGS(listener->text)) : (struct span){ NULL, 0 };
+	struct span line = listener ? arena_printf(run->arena, "%.*s: %.*s\r\n",
+						   SPAN_ARGS(args->name), SPAN_ARGS(listener->text))
+				    : (struct span){ NULL, 0 };
 	return line.at && edit_append_header(run->msg, line) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 

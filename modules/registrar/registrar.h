@@ -53,34 +53,58 @@ void write_q(struct writer *w, int32_t q);
 
 /* ---- save.c ---------------------------------------------------------------------------------------------- */
 enum save_flags {
-	SAVE_MEMORY_ONLY = 0x01, SAVE_NO_REPLY = 0x02, SAVE_ONE_CONTACT = 0x04, SAVE_NO_RANGE = 0x08,
+	SAVE_MEMORY_ONLY = 0x01,
+	SAVE_NO_REPLY = 0x02,
+	SAVE_ONE_CONTACT = 0x04,
+	SAVE_NO_RANGE = 0x08,
 	SAVE_REPLY_HEADERS = 0x10,
 };
 enum save_result {
-	SAVE_INSERTED = 1, SAVE_UPDATED = 2, SAVE_DELETED = 3, SAVE_LISTED = 4, SAVE_ERROR = -1, SAVE_TOO_MANY = -2,
+	SAVE_INSERTED = 1,
+	SAVE_UPDATED = 2,
+	SAVE_DELETED = 3,
+	SAVE_LISTED = 4,
+	SAVE_ERROR = -1,
+	SAVE_TOO_MANY = -2,
 };
-enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags, struct span uri);
+enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags,
+				   struct span uri);
 
 /* ---- answer.c: the reply to a REGISTER ------------------------------------------------------------------- */
 /* What was wrong; the rows of answer.c say what the phone is told. */
 enum register_error {
-	REGISTER_OK, REGISTER_NO_MEMORY, REGISTER_NO_DATABASE, REGISTER_BAD_REQUEST, REGISTER_BAD_ADDRESS, REGISTER_BAD_CONTACT,
-	REGISTER_STAR_EXPIRES, REGISTER_STAR_MIXED, REGISTER_TOO_LONG, REGISTER_BAD_Q, REGISTER_BAD_REG_ID,
-	REGISTER_BAD_PATH, REGISTER_BAD_CSEQ, REGISTER_TOO_MANY, REGISTER_TOO_BRIEF, REGISTER_PATH_UNSUPPORTED,
-	REGISTER_OUTBOUND_NEEDED, REGISTER_EXTENSION_UNSUPPORTED, REGISTER_OUTBOUND_FIRST_HOP,
+	REGISTER_OK,
+	REGISTER_NO_MEMORY,
+	REGISTER_NO_DATABASE,
+	REGISTER_BAD_REQUEST,
+	REGISTER_BAD_ADDRESS,
+	REGISTER_BAD_CONTACT,
+	REGISTER_STAR_EXPIRES,
+	REGISTER_STAR_MIXED,
+	REGISTER_TOO_LONG,
+	REGISTER_BAD_Q,
+	REGISTER_BAD_REG_ID,
+	REGISTER_BAD_PATH,
+	REGISTER_BAD_CSEQ,
+	REGISTER_TOO_MANY,
+	REGISTER_TOO_BRIEF,
+	REGISTER_PATH_UNSUPPORTED,
+	REGISTER_OUTBOUND_NEEDED,
+	REGISTER_EXTENSION_UNSUPPORTED,
+	REGISTER_OUTBOUND_FIRST_HOP,
 	REGISTER_ERROR_COUNT,
 };
 /* A REGISTER and what became of it. */
 struct registration {
 	unsigned domain;
-	struct span address;   /* as told: the URI of To, or the function's argument */
-	struct span aor;       /* its key; absent: could not be made */
-	unsigned flags;        /* enum save_flags */
-	uint32_t supported;    /* OPTION_* of Supported and Require */
+	struct span address;     /* as told: the URI of To, or the function's argument */
+	struct span aor;         /* its key; absent: could not be made */
+	unsigned flags;          /* enum save_flags */
+	uint32_t supported;      /* OPTION_* of Supported and Require */
 	struct span unsupported; /* option tags of Require that are not known here, as a list */
-	bool uses_outbound;    /* the procedures of RFC 5626 are followed */
-	struct span path;      /* as received */
-	bool is_prepared;      /* the reply's header lines are in the request's reply lines */
+	bool uses_outbound;      /* the procedures of RFC 5626 are followed */
+	struct span path;        /* as received */
+	bool is_prepared;        /* the reply's header lines are in the request's reply lines */
 	enum register_error error;
 };
 /* Adds the header lines of the reply to the request's reply lines; false when memory is exhausted. */
@@ -93,7 +117,8 @@ void gruu_prepare(void);
 /* The user part of a new temporary GRUU; false when the cipher is not there. */
 bool gruu_write_temporary(struct writer *w, const struct usrloc_contact *contact);
 /* The binding that a temporary GRUU's user part names; false: it is none of ours, or over. */
-bool gruu_find_temporary(struct script_run *run, unsigned domain, struct span user, struct usrloc_contact *out);
+bool gruu_find_temporary(struct script_run *run, unsigned domain, struct span user,
+			 struct usrloc_contact *out);
 
 /* ---- contact_xavp.c: what scripts keep with a binding ---------------------------------------------------- */
 struct span contact_attributes(const struct message *msg, struct arena *arena);

@@ -5,7 +5,8 @@
 
 /* What the whole request says, the same for all of its contacts. */
 struct common {
-	struct usrloc_contact contact; /* call_id, cseq, user_agent, received, path, socket, flags */
+	struct usrloc_contact
+		contact; /* call_id, cseq, user_agent, received, path, socket, flags */
 	bool has_expires;
 	uint32_t expires_s;
 };
@@ -23,7 +24,8 @@ static int64_t spread(int64_t expires_s, int64_t percent, unsigned flags)
 
 /* What the phone tells: the parameter of the contact, else the header. A value that is no number
  * counts as none. */
-static bool told_expires(const struct common *common, const struct name_addr *address, uint32_t *out_expires)
+static bool told_expires(const struct common *common, const struct name_addr *address,
+			 uint32_t *out_expires)
 {
 	struct param param;
 	if (name_addr_param(address, SPAN_OF("expires"), &param))
@@ -34,7 +36,7 @@ static bool told_expires(const struct common *common, const struct name_addr *ad
 
 /* Seconds for one contact; 0 removes it. False: too brief (min_expires_mode 1). */
 static bool choose_expires(const struct message *msg, const struct common *common,
-	const struct name_addr *address, unsigned flags, int64_t *out_expires)
+			   const struct name_addr *address, unsigned flags, int64_t *out_expires)
 {
 	const struct registrar_settings *settings = registrar_settings;
 	int64_t expires = 0;
@@ -66,7 +68,7 @@ static uint32_t known_options(void)
 {
 	const struct registrar_settings *settings = registrar_settings;
 	return (settings->use_path ? OPTION_PATH : 0) | (settings->gruu_enabled ? OPTION_GRUU : 0) |
-		(settings->outbound_mode ? OPTION_OUTBOUND : 0);
+	       (settings->outbound_mode ? OPTION_OUTBOUND : 0);
 }
 
 /* What Require names and we do not follow, as the value of Unsupported (RFC 3261 8.2.2.3). Without
@@ -75,12 +77,14 @@ static void read_required(struct registration *registration, struct script_run *
 {
 	uint32_t known = known_options();
 	struct writer w = writer_in_arena(run->arena, 64);
-	for (const struct sip_header *h = message_header(run->msg, HEADER_REQUIRE); h; h = message_next_header(run->msg, h)) {
+	for (const struct sip_header *h = message_header(run->msg, HEADER_REQUIRE); h;
+	     h = message_next_header(run->msg, h)) {
 		struct span rest = message_header_value(run->msg, h), token;
 		while (token_next(&rest, &token) == LIST_ITEM) {
 			uint32_t tag = option_tag_from_span(token);
 			registration->supported |= tag;
-			if (tag & known || (!registrar_settings->check_require && tag != OPTION_OUTBOUND))
+			if (tag & known ||
+			    (!registrar_settings->check_require && tag != OPTION_OUTBOUND))
 				continue;
 			if (w.len)
 				writer_literal(&w, ", ");
@@ -94,7 +98,8 @@ static void read_required(struct registration *registration, struct script_run *
 static void read_options(struct registration *registration, struct script_run *run)
 {
 	struct message *msg = run->msg;
-	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h; h = message_next_header(msg, h))
+	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h;
+	     h = message_next_header(msg, h))
 		if (!option_tags_parse(message_header_value(msg, h), &registration->supported))
 			log_debug("a list of option tags is malformed");
 	read_required(registration, run);
@@ -108,7 +113,8 @@ static enum register_error read_path(struct script_run *run, struct registration
 	unsigned count;
 	if (!settings->use_path)
 		return REGISTER_OK;
-	for (const struct sip_header *h = message_header(run->msg, HEADER_PATH); h; h = message_next_header(run->msg, h)) {
+	for (const struct sip_header *h = message_header(run->msg, HEADER_PATH); h;
+	     h = message_next_header(run->msg, h)) {
 		struct span value = sip_unfold(run->arena, message_header_value(run->msg, h));
 		if (!name_addr_list_check(value, &count))
 			return REGISTER_BAD_PATH;
@@ -130,11 +136,13 @@ static struct span read_received(struct script_run *run, const struct registrati
 	struct name_addr first;
 	struct sip_uri uri;
 	struct param param;
-	if (registrar_settings->received && variable_read(run, registrar_settings->received, &value) &&
-		value.kind == VALUE_TEXT && value.text.len)
+	if (registrar_settings->received &&
+	    variable_read(run, registrar_settings->received, &value) && value.kind == VALUE_TEXT &&
+	    value.text.len)
 		return arena_copy(run->arena, value.text);
-	if (registrar_settings->path_use_received && rest.len && name_addr_next(&rest, &first) == LIST_ITEM &&
-		uri_parse(first.uri, &uri) && uri_param(&uri, SPAN_OF("received"), &param)) {
+	if (registrar_settings->path_use_received && rest.len &&
+	    name_addr_next(&rest, &first) == LIST_ITEM && uri_parse(first.uri, &uri) &&
+	    uri_param(&uri, SPAN_OF("received"), &param)) {
 		struct writer w = writer_in_arena(run->arena, param.value.len + 1);
 		uri_write_unescaped(&w, param.value);
 		return w.failed ? (struct span){ NULL, 0 } : writer_result(&w);
@@ -146,13 +154,19 @@ static const struct listener *read_socket(struct script_run *run)
 {
 	struct end_point end;
 	struct span named = config_text(run->msg, SPAN_OF("socket"));
-	bool by_flag = registrar_settings->sock_flag >= 0 && registrar_settings->sock_hdr_name.len &&
-		(run->msg->flags & (1u << registrar_settings->sock_flag));
+	bool by_flag = registrar_settings->sock_flag >= 0 &&
+		       registrar_settings->sock_hdr_name.len &&
+		       (run->msg->flags & (1u << registrar_settings->sock_flag));
 	if (!named.len && by_flag)
-		named = message_header_value(run->msg, message_header_named(run->msg, registrar_settings->sock_hdr_name));
-	const struct listener *found = named.len && end_point_parse(named, &end) ? listener_find(&end) : NULL;
+		named = message_header_value(
+			run->msg,
+			message_header_named(run->msg, registrar_settings->sock_hdr_name));
+	const struct listener *found =
+		named.len && end_point_parse(named, &end) ? listener_find(&end) : NULL;
 	if (named.len && !found)
-		log_error("\"%.*s\" is no socket of ours; the one that received the request is kept", SPAN_ARGS(named));
+		log_error(
+			"\"%.*s\" is no socket of ours; the one that received the request is kept",
+			SPAN_ARGS(named));
 	return found ? found : run->msg->from.listener;
 }
 
@@ -160,14 +174,15 @@ static const struct listener *read_socket(struct script_run *run)
 static uint32_t allowed_methods(const struct message *msg)
 {
 	uint32_t all = 0, some;
-	for (const struct sip_header *h = message_header(msg, HEADER_ALLOW); h; h = message_next_header(msg, h))
+	for (const struct sip_header *h = message_header(msg, HEADER_ALLOW); h;
+	     h = message_next_header(msg, h))
 		if (method_list_parse(message_header_value(msg, h), &some))
 			all |= some;
 	return all ? all : USRLOC_ANY_METHOD;
 }
 
-static enum register_error read_common(struct script_run *run, const struct registration *registration,
-	struct common *out)
+static enum register_error read_common(struct script_run *run,
+				       const struct registration *registration, struct common *out)
 {
 	struct message *msg = run->msg;
 	struct span expires = message_value(msg, HEADER_EXPIRES);
@@ -184,7 +199,8 @@ static enum register_error read_common(struct script_run *run, const struct regi
 	out->contact.cflags = msg->target.flags;
 	out->contact.memory_only = registration->flags & SAVE_MEMORY_ONLY;
 	out->contact.attributes = contact_attributes(msg, run->arena);
-	if (out->contact.received.len && registrar_settings->path_use_received && usrloc()->nat_flag() >= 0)
+	if (out->contact.received.len && registrar_settings->path_use_received &&
+	    usrloc()->nat_flag() >= 0)
 		out->contact.cflags |= 1u << usrloc()->nat_flag();
 	/* A malformed value counts as the default (RFC 3261 20.19). */
 	out->has_expires = expires.at && expires_parse(expires, &out->expires_s);
@@ -195,8 +211,10 @@ static enum register_error read_common(struct script_run *run, const struct regi
 
 /* ---- contacts ----------------------------------------------------------------------------------------------- */
 
-static enum register_error read_contact(struct script_run *run, const struct registration *registration,
-	const struct common *common, const struct name_addr *address, struct usrloc_change *out)
+static enum register_error read_contact(struct script_run *run,
+					const struct registration *registration,
+					const struct common *common,
+					const struct name_addr *address, struct usrloc_change *out)
 {
 	struct contact_params params;
 	struct sip_uri uri;
@@ -208,7 +226,8 @@ static enum register_error read_contact(struct script_run *run, const struct reg
 	if (name_addr_param(address, SPAN_OF("q"), &param) && !q_parse(param.value, &parsed_q))
 		return REGISTER_BAD_Q;
 	if (!contact_params_parse(address, &params))
-		return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID : REGISTER_BAD_CONTACT;
+		return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID
+									   : REGISTER_BAD_CONTACT;
 	if (address->uri.len > (size_t)registrar_settings->contact_max_size)
 		return REGISTER_TOO_LONG;
 	if (!choose_expires(run->msg, common, address, registration->flags, &expires))
@@ -221,7 +240,8 @@ static enum register_error read_contact(struct script_run *run, const struct reg
 	if (params.has_methods)
 		out->contact.methods = params.methods;
 	out->contact.expires_s = expires;
-	out->contact.q = params.q != CONTACT_NO_Q ? params.q : (int32_t)registrar_settings->default_q;
+	out->contact.q =
+		params.q != CONTACT_NO_Q ? params.q : (int32_t)registrar_settings->default_q;
 	if (config_number(run->msg, SPAN_OF("q"), &q) && q >= 0 && q <= 1000)
 		out->contact.q = (int32_t)q;
 	out->remove = expires == 0;
@@ -255,9 +275,11 @@ static bool is_named_before(struct changes *changes, const struct usrloc_contact
 	uint64_t host = changes->hosts[changes->count] = place_hash(contact->contact);
 	for (unsigned i = 0; i < changes->count; i++) {
 		const struct usrloc_contact *earlier = &changes->rows[i].contact;
-		bool is_same = contact->instance.len ?
-			span_equal(earlier->instance, contact->instance) && earlier->reg_id == contact->reg_id :
-			changes->hosts[i] == host && uri_text_equal(earlier->contact, contact->contact);
+		bool is_same = contact->instance.len
+				       ? span_equal(earlier->instance, contact->instance) &&
+						 earlier->reg_id == contact->reg_id
+				       : changes->hosts[i] == host &&
+						 uri_text_equal(earlier->contact, contact->contact);
 		if (is_same)
 			return true;
 	}
@@ -270,13 +292,15 @@ static bool make_room(struct changes *changes, struct arena *arena)
 		return true;
 	unsigned room = changes->room ? changes->room * 4 : 4;
 	changes->rows = arena_grow(arena, changes->rows, changes->room * sizeof(*changes->rows),
-		room * sizeof(*changes->rows));
+				   room * sizeof(*changes->rows));
 	changes->room = room;
 	return changes->rows != NULL;
 }
 
-static enum register_error add_contact(struct script_run *run, const struct registration *registration,
-	const struct common *common, const struct name_addr *address, struct changes *changes)
+static enum register_error add_contact(struct script_run *run,
+				       const struct registration *registration,
+				       const struct common *common, const struct name_addr *address,
+				       struct changes *changes)
 {
 	if (address->is_star || changes->is_star) {
 		bool is_alone = address->is_star && !changes->is_star && changes->count == 0;
@@ -310,16 +334,19 @@ static void reverse(struct changes *changes, unsigned from)
 	}
 }
 
-static enum register_error read_contacts(struct script_run *run, const struct registration *registration,
-	const struct common *common, struct changes *changes)
+static enum register_error read_contacts(struct script_run *run,
+					 const struct registration *registration,
+					 const struct common *common, struct changes *changes)
 {
 	enum register_error error = REGISTER_OK;
-	for (const struct sip_header *h = message_header(run->msg, HEADER_CONTACT); h; h = message_next_header(run->msg, h)) {
+	for (const struct sip_header *h = message_header(run->msg, HEADER_CONTACT); h;
+	     h = message_next_header(run->msg, h)) {
 		struct span rest = sip_unfold(run->arena, message_header_value(run->msg, h));
 		struct name_addr address;
 		enum list_result result = rest.at ? LIST_END : LIST_BAD;
 		unsigned before = changes->count;
-		while (rest.at && error == REGISTER_OK && (result = name_addr_next(&rest, &address)) == LIST_ITEM)
+		while (rest.at && error == REGISTER_OK &&
+		       (result = name_addr_next(&rest, &address)) == LIST_ITEM)
 			error = add_contact(run, registration, common, &address, changes);
 		if (error != REGISTER_OK)
 			return error;
@@ -359,21 +386,25 @@ static enum register_error to_error(enum usrloc_result result)
 }
 
 /* A "*" removes all bindings, unless one is newer for the same Call-ID (RFC 3261 10.3, 6.). */
-static enum register_error remove_all(struct script_run *run, const struct registration *registration,
-	const struct common *common)
+static enum register_error remove_all(struct script_run *run,
+				      const struct registration *registration,
+				      const struct common *common)
 {
 	struct usrloc_contact *contacts;
-	unsigned count = usrloc()->get(registration->domain, registration->aor, run->arena, &contacts);
+	unsigned count =
+		usrloc()->get(registration->domain, registration->aor, run->arena, &contacts);
 	for (unsigned i = 0; i < count; i++)
-		if (span_equal(contacts[i].call_id, common->contact.call_id) && contacts[i].cseq > common->contact.cseq)
+		if (span_equal(contacts[i].call_id, common->contact.call_id) &&
+		    contacts[i].cseq > common->contact.cseq)
 			return REGISTER_BAD_CSEQ;
 	usrloc()->remove(registration->domain, registration->aor, (struct span){ NULL, 0 });
 	return REGISTER_OK;
 }
 
 /* The first proxy must keep the flow (RFC 5626 6): it tells by "ob" in its Path. */
-static enum register_error check_first_hop(struct script_run *run, const struct registration *registration,
-	const struct changes *changes)
+static enum register_error check_first_hop(struct script_run *run,
+					   const struct registration *registration,
+					   const struct changes *changes)
 {
 	struct span rest = registration->path;
 	struct name_addr address;
@@ -390,15 +421,16 @@ static enum register_error check_first_hop(struct script_run *run, const struct 
 }
 
 static enum register_error apply(struct script_run *run, const struct registration *registration,
-	struct changes *changes, enum save_result *out_result)
+				 struct changes *changes, enum save_result *out_result)
 {
 	struct usrloc_outcome outcome = { 0 };
 	int64_t most = registrar_settings->max_contacts;
 	if (config_number(run->msg, SPAN_OF("max_contacts"), &most) && most < 0)
 		most = 0;
 	bool only_these = registration->flags & SAVE_ONE_CONTACT && keep_first_only(changes);
-	enum register_error error = to_error(usrloc()->apply(registration->domain, registration->aor, changes->rows,
-		changes->count, (unsigned)most, only_these, &outcome));
+	enum register_error error =
+		to_error(usrloc()->apply(registration->domain, registration->aor, changes->rows,
+					 changes->count, (unsigned)most, only_these, &outcome));
 	/* What flag 0x04 pushed out is not what the phone asked to remove. */
 	if (outcome.removed && !only_these)
 		*out_result = SAVE_DELETED;
@@ -408,7 +440,7 @@ static enum register_error apply(struct script_run *run, const struct registrati
 }
 
 static enum register_error change(struct script_run *run, struct registration *registration,
-	enum save_result *out_result)
+				  enum save_result *out_result)
 {
 	struct common common;
 	struct changes changes = { 0 };
@@ -454,7 +486,8 @@ static bool answer_if_wanted(struct script_run *run, struct registration *regist
 	return is_silent || answer_send(run, registration);
 }
 
-enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags, struct span uri)
+enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags,
+				   struct span uri)
 {
 	enum save_result result = SAVE_ERROR;
 	struct registrar_notes *notes = registrar_notes(run->msg);

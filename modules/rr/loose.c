@@ -9,8 +9,8 @@
 #include "modules/rr/rr.h"
 #include "parser/name_addr.h"
 
-#define FIRST_ROUTES 4
-#define MAX_ROUTES 128
+#define FIRST_ROUTES  4
+#define MAX_ROUTES    128
 #define MAX_CALLBACKS 8
 
 /* One value of a Route header. */
@@ -65,7 +65,7 @@ static struct route *route_add(struct message *msg, struct route_set *set)
 	if (count == 0 || (count >= FIRST_ROUTES && (count & (count - 1)) == 0)) {
 		unsigned room = count ? 2 * count : FIRST_ROUTES;
 		struct route *grown = arena_grow(msg->arena, set->routes, count * sizeof(*grown),
-			room * sizeof(*grown));
+						 room * sizeof(*grown));
 		if (!grown)
 			return NULL;
 		set->routes = grown;
@@ -74,8 +74,8 @@ static struct route *route_add(struct message *msg, struct route_set *set)
 	return &set->routes[count];
 }
 
-static bool route_read(
-	struct message *msg, const struct sip_header *h, struct span value, struct route_set *set)
+static bool route_read(struct message *msg, const struct sip_header *h, struct span value,
+		       struct route_set *set)
 {
 	struct name_addr address;
 	enum list_result result;
@@ -96,7 +96,7 @@ static bool routes_read(struct message *msg, struct route_set *out)
 {
 	*out = (struct route_set){ 0 };
 	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
-		h = message_next_header(msg, h))
+	     h = message_next_header(msg, h))
 		if (!edit_removes(msg, h) && !route_read(msg, h, message_header_value(msg, h), out))
 			return false;
 	return true;
@@ -109,7 +109,7 @@ static uint32_t place(const struct message *msg, const char *at)
 
 /* Removes routes[first..last] of one header whose values are routes[begin..end). */
 static bool remove_values(struct message *msg, const struct route *routes, unsigned first,
-	unsigned last, unsigned begin, unsigned end)
+			  unsigned last, unsigned begin, unsigned end)
 {
 	if (first == begin && last + 1 == end)
 		return edit_remove_header(msg, routes[first].header) != NULL;
@@ -126,7 +126,7 @@ static bool routes_remove(struct message *msg, const struct route_set *set)
 {
 	for (unsigned begin = 0, end; begin < set->count; begin = end) {
 		for (end = begin;
-			end < set->count && set->routes[end].header == set->routes[begin].header;)
+		     end < set->count && set->routes[end].header == set->routes[begin].header;)
 			end++;
 		for (unsigned i = begin; i < end; i++) {
 			unsigned first = i;
@@ -185,7 +185,7 @@ static const struct listener *route_listener(const struct sip_uri *uri)
 		const struct listener *l = listener_at(i);
 		uint16_t advertised = l->advertised_port ? l->advertised_port : l->address.port;
 		if (l->address.transport == transport && port == advertised &&
-			host_equal(l->host, uri->host))
+		    host_equal(l->host, uri->host))
 			return l;
 	}
 	if (!end_point_parse_ip(uri->host, &address))
@@ -224,13 +224,13 @@ static void take_own_route(struct message *msg, struct route_set *set, struct ro
 	routing->params = params_with_start(&own->uri);
 	struct route *twin = routes_top(set);
 	bool is_double = rr_settings->enable_double_rr && own->uri.r2.at && twin && twin->is_ours &&
-		twin->uri.r2.at;
+			 twin->uri.r2.at;
 	if (is_double) {
 		twin->is_removed = true;
 		socket = route_listener(&twin->uri);
 		if (!socket && rr_settings->enable_socket_mismatch_warning)
 			log_warning("no socket of ours is %.*s, named by the second Route",
-				SPAN_ARGS(twin->uri.whole));
+				    SPAN_ARGS(twin->uri.whole));
 	} else if (rr_settings->force_send_socket) {
 		socket = route_listener(&own->uri);
 	}
@@ -265,7 +265,7 @@ static enum loose_result route_message(struct message *msg, unsigned mode, struc
 	if (!set.count)
 		return LOOSE_NOT_ROUTED;
 	bool by_strict_router = !is_preloaded && !(mode & LOOSE_SKIP_STRICT) &&
-		message_parse_uri(msg, &uri) && !uri.gr.at && uri_is_ours(&uri);
+				message_parse_uri(msg, &uri) && !uri.gr.at && uri_is_ours(&uri);
 	if (by_strict_router && !undo_strict_router(msg, &set, routing))
 		return LOOSE_NOT_ROUTED;
 	take_own_route(msg, &set, routing);
@@ -320,7 +320,7 @@ struct span loose_own_params(struct message *msg)
 	if (routing && routing->has_own_route)
 		return routing->params;
 	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
 		struct sip_uri uri;

@@ -17,10 +17,10 @@ enum record_field {
 	RECORD_SCHEME,
 	RECORD_USER,
 	RECORD_FTAG,
-	RECORD_FIRST,    /* address: advertised, or preset for the outgoing side */
-	RECORD_SECOND,   /* preset for the incoming side; empty: one header only */
-	RECORD_PARAMS,   /* added before or by record_route */
-	RECORD_LATER,    /* added afterwards; last, so that more can be appended */
+	RECORD_FIRST,  /* address: advertised, or preset for the outgoing side */
+	RECORD_SECOND, /* preset for the incoming side; empty: one header only */
+	RECORD_PARAMS, /* added before or by record_route */
+	RECORD_LATER,  /* added afterwards; last, so that more can be appended */
 	RECORD_FIELD_COUNT,
 };
 
@@ -75,7 +75,8 @@ static void write_transport(struct writer *w, enum transport transport)
 /* The address of one of our sockets, as others reach it. Port 5060 goes without saying, except for
  * TLS, whose default is another. */
 static void write_listener(struct writer *w, const struct record *record,
-	const struct listener *listener, const struct message *msg, bool is_double)
+			   const struct listener *listener, const struct message *msg,
+			   bool is_double)
 {
 	enum transport transport = listener->address.transport;
 	uint16_t port =
@@ -108,14 +109,14 @@ static void write_listener(struct writer *w, const struct record *record,
 }
 
 static void write_sockets(struct writer *w, const struct record *record, const struct listener *in,
-	const struct outgoing *to)
+			  const struct outgoing *to)
 {
 	const struct listener *out = to && to->from ? to->from : in;
 	const struct message *msg = to ? to->msg : NULL;
 	if (!out)
 		return;
 	bool is_double = rr_settings->enable_double_rr == 2 ||
-		(rr_settings->enable_double_rr && in && out != in);
+			 (rr_settings->enable_double_rr && in && out != in);
 	write_listener(w, record, out, msg, is_double);
 	if (is_double)
 		write_listener(w, record, in ? in : out, msg, true);
@@ -132,8 +133,8 @@ static void write_preset(struct writer *w, const struct record *record, struct s
 	writer_literal(w, ">\r\n");
 }
 
-static void write_advertised_line(
-	struct writer *w, const struct record *record, enum transport transport, bool is_double)
+static void write_advertised_line(struct writer *w, const struct record *record,
+				  enum transport transport, bool is_double)
 {
 	write_start(w, record);
 	writer_span(w, record->fields[RECORD_FIRST]);
@@ -149,13 +150,13 @@ static void write_advertised_line(
 }
 
 static void write_advertised(struct writer *w, const struct record *record,
-	const struct listener *in, const struct outgoing *to)
+			     const struct listener *in, const struct outgoing *to)
 {
 	const struct listener *out = to && to->from ? to->from : in;
 	enum transport arriving = in ? in->address.transport : TRANSPORT_UDP;
 	enum transport leaving = out ? out->address.transport : arriving;
 	bool is_double = rr_settings->enable_double_rr == 2 ||
-		(rr_settings->enable_double_rr && arriving != leaving);
+			 (rr_settings->enable_double_rr && arriving != leaving);
 	write_advertised_line(w, record, leaving, is_double);
 	if (is_double)
 		write_advertised_line(w, record, arriving, true);
@@ -170,15 +171,11 @@ static void write_headers(struct writer *w, struct span text, const struct outgo
 		return;
 	const struct listener *in = NULL;
 	if (span_to_int64(record.fields[RECORD_LISTENER], &index) && index >= 0 &&
-		index < listener_count())
+	    index < listener_count())
 		in = listener_at((unsigned)index);
 	switch (record.fields[RECORD_FORM].len ? record.fields[RECORD_FORM].at[0] : 0) {
-	case 'r':
-		write_sockets(w, &record, in, to);
-		return;
-	case 'a':
-		write_advertised(w, &record, in, to);
-		return;
+	case 'r': write_sockets(w, &record, in, to); return;
+	case 'a': write_advertised(w, &record, in, to); return;
 	case 'p':
 		write_preset(w, &record, record.fields[RECORD_FIRST]);
 		if (record.fields[RECORD_SECOND].len)
@@ -209,7 +206,7 @@ static bool is_safe(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (text.at[i] == '\n' || text.at[i] == '\r' || text.at[i] == '>' ||
-			text.at[i] == '<')
+		    text.at[i] == '<')
 			return false;
 	return true;
 }
@@ -223,7 +220,7 @@ static struct span record_user(struct script_run *run)
 	if (!rr_settings->add_username)
 		return SPAN_OF("");
 	if (rr_settings->custom_user && variable_read(run, rr_settings->custom_user, &value) &&
-		value.kind != VALUE_NULL && value_to_text(run, &value, &user) && is_safe(user))
+	    value.kind != VALUE_NULL && value_to_text(run, &value, &user) && is_safe(user))
 		return user;
 	return message_parse_uri(run->msg, &uri) && uri.user.at ? uri.user : SPAN_OF("");
 }
@@ -246,7 +243,8 @@ static struct span record_scheme(const struct message *msg)
 }
 
 static struct edit *insert_edit(struct message *msg, struct span text,
-	void (*write)(struct writer *w, struct span text, const struct outgoing *to))
+				void (*write)(struct writer *w, struct span text,
+					      const struct outgoing *to))
 {
 	if (!msg->index->header_count)
 		return NULL;

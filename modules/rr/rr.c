@@ -173,7 +173,7 @@ static const char *check_direction(struct span text, int64_t number)
 	if (!settings.append_fromtag)
 		return "is_direction needs the rr setting append_fromtag=1";
 	if (span_equal_nocase(text, SPAN_OF("upstream")) ||
-		span_equal_nocase(text, SPAN_OF("downstream")))
+	    span_equal_nocase(text, SPAN_OF("downstream")))
 		return NULL;
 	return "the direction is \"upstream\" or \"downstream\"";
 }
@@ -200,8 +200,8 @@ static bool get_route_uri(struct script_run *run, const struct variable_ref *ref
 }
 
 /* $fti and $tti: the tags as the dialog's first request had them in From and To. */
-static bool get_initial_tag(
-	struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_initial_tag(struct script_run *run, const struct variable_ref *ref,
+			    struct value *out)
 {
 	bool wants_from = ref->row->selector == RR_DOWNSTREAM;
 	bool is_downstream = loose_direction(run->msg) == RR_DOWNSTREAM;
@@ -228,8 +228,8 @@ static bool get_direction(struct script_run *run, const struct variable_ref *ref
 	if (span_equal(variable_inner_text(run, ref), SPAN_OF("id")))
 		*out = VALUE_OF_INT(direction);
 	else
-		*out = VALUE_OF_TEXT(
-			direction == RR_UPSTREAM ? SPAN_OF("upstream") : SPAN_OF("downstream"));
+		*out = VALUE_OF_TEXT(direction == RR_UPSTREAM ? SPAN_OF("upstream")
+							      : SPAN_OF("downstream"));
 	return true;
 }
 
@@ -268,8 +268,9 @@ static bool prepare(struct diagnostics *diagnostics)
 	loose_reserve();
 	if (!settings.custom_user_avp.len)
 		return true;
-	settings.custom_user = variable_compile(settings.custom_user_avp, startup_arena(),
-		diagnostics, module_setting_position("rr", "custom_user_avp"));
+	settings.custom_user =
+		variable_compile(settings.custom_user_avp, startup_arena(), diagnostics,
+				 module_setting_position("rr", "custom_user_avp"));
 	return settings.custom_user != NULL;
 }
 

@@ -18,8 +18,9 @@ static struct sanity_fault fault(unsigned code, const char *reason)
 static struct sanity_fault check_uri_version(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return !message_is_request(msg) || msg->index->is_sip_2_0 || msg->index->is_http ?
-		fine : fault(505, "Version Not Supported");
+	return !message_is_request(msg) || msg->index->is_sip_2_0 || msg->index->is_http
+		       ? fine
+		       : fault(505, "Version Not Supported");
 }
 
 /* RFC 3261 16.3 step 2 asks for 416; the peer answers 400. */
@@ -33,7 +34,8 @@ static struct sanity_fault check_uri_scheme(struct message *msg, int64_t uri_bit
 		return fault(400, "Bad Request URI");
 	if (uri.scheme != URI_OTHER)
 		return fine;
-	return core_setting_int("rfc_strict") ? fault(416, "Unsupported URI Scheme") : fault(400, "Bad Request URI");
+	return core_setting_int("rfc_strict") ? fault(416, "Unsupported URI Scheme")
+					      : fault(400, "Bad Request URI");
 }
 
 /* ---- headers that must be there -------------------------------------------------------------- */
@@ -73,8 +75,9 @@ static struct sanity_fault check_cseq_method(struct message *msg, int64_t uri_bi
 		return fault(400, "Missing CSeq Header");
 	while (at > 0 && !ascii_is_space(value.at[at - 1]))
 		at--;
-	return span_equal(span_slice(value, at, value.len), message_method_name(msg)) ?
-		fine : fault(400, "CSeq method does not match request method");
+	return span_equal(span_slice(value, at, value.len), message_method_name(msg))
+		       ? fine
+		       : fault(400, "CSeq method does not match request method");
 }
 
 static struct sanity_fault check_cseq_value(struct message *msg, int64_t uri_bits)
@@ -82,8 +85,8 @@ static struct sanity_fault check_cseq_value(struct message *msg, int64_t uri_bit
 	(void)uri_bits;
 	struct cseq cseq;
 	return cseq_parse(message_value(msg, HEADER_CSEQ), &cseq)
-		? fine
-		: fault(400, "CSeq number is illegal");
+		       ? fine
+		       : fault(400, "CSeq number is illegal");
 }
 
 static struct sanity_fault check_content_length(struct message *msg, int64_t uri_bits)
@@ -101,8 +104,9 @@ static struct sanity_fault check_expires(struct message *msg, int64_t uri_bits)
 	(void)uri_bits;
 	const struct sip_header *h = message_header(msg, HEADER_EXPIRES);
 	uint32_t seconds;
-	return !h || expires_parse(message_header_value(msg, h), &seconds) ?
-		fine : fault(400, "Expires value is illegal");
+	return !h || expires_parse(message_header_value(msg, h), &seconds)
+		       ? fine
+		       : fault(400, "Expires value is illegal");
 }
 
 /* ---- Proxy-Require --------------------------------------------------------------------------- */
@@ -113,7 +117,8 @@ static struct sanity_fault check_proxy_require(struct message *msg, int64_t uri_
 	(void)uri_bits;
 	struct sanity_fault result = fault(420, "Bad Proxy Require Extension");
 	bool is_wrong = message_is_request(msg) &&
-		unsupported_line(msg, HEADER_PROXY_REQUIRE, sanity_settings->proxy_require, &result.line);
+			unsupported_line(msg, HEADER_PROXY_REQUIRE, sanity_settings->proxy_require,
+					 &result.line);
 	return is_wrong ? result : fine;
 }
 
@@ -128,7 +133,7 @@ static bool uri_is_valid(struct span text)
 static struct sanity_fault check_contacts(struct message *msg)
 {
 	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		enum list_result result;
@@ -137,8 +142,9 @@ static struct sanity_fault check_contacts(struct message *msg)
 				return fault(400, "Bad Contact URI");
 		/* An address whose brackets are right has a URI that is wrong. */
 		if (result == LIST_BAD)
-			return fault(400, span_find(rest, '<', 0) < span_find(rest, '>', 0) ?
-				"Bad Contact URI" : "Bad Contact Header");
+			return fault(400, span_find(rest, '<', 0) < span_find(rest, '>', 0)
+						  ? "Bad Contact URI"
+						  : "Bad Contact Header");
 	}
 	return fine;
 }
@@ -146,7 +152,7 @@ static struct sanity_fault check_contacts(struct message *msg)
 static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 {
 	if ((uri_bits & SANITY_URI_REQUEST) && message_is_request(msg) &&
-		!uri_is_valid(message_uri(msg)))
+	    !uri_is_valid(message_uri(msg)))
 		return fault(400, "Bad Request URI");
 	if ((uri_bits & SANITY_URI_FROM) && !uri_is_valid(message_from_uri(msg)))
 		return fault(400, "Invalid From Header");
@@ -168,16 +174,16 @@ static bool credentials_are_valid(struct span value, bool allow_other_schemes)
 	if (!span_equal_nocase(span_slice(rest, 0, end), SPAN_OF("Digest")))
 		return allow_other_schemes;
 	if (!auth_parse(value, &params) || !params.username.len || !params.realm.len ||
-		!params.nonce.len || !params.uri.len || !params.response.len)
+	    !params.nonce.len || !params.uri.len || !params.response.len)
 		return false;
 	return !params.qop || (params.cnonce.len && params.nc_text.len);
 }
 
 static bool all_credentials_are_valid(const struct message *msg, enum sip_header_id id,
-	bool allow_other_schemes)
+				      bool allow_other_schemes)
 {
 	for (const struct sip_header *h = message_header(msg, id); h;
-		h = message_next_header(msg, h))
+	     h = message_next_header(msg, h))
 		if (!credentials_are_valid(message_header_value(msg, h), allow_other_schemes))
 			return false;
 	return true;
@@ -187,16 +193,17 @@ static struct sanity_fault check_digest(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
 	return all_credentials_are_valid(msg, HEADER_PROXY_AUTHORIZATION, false) &&
-			all_credentials_are_valid(msg, HEADER_AUTHORIZATION, false) ?
-		fine : fault(400, "Bad Auth Credentials");
+			       all_credentials_are_valid(msg, HEADER_AUTHORIZATION, false)
+		       ? fine
+		       : fault(400, "Bad Auth Credentials");
 }
 
 static struct sanity_fault check_authorization(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
 	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION, true)
-		? fine
-		: fault(400, "Bad Auth Credentials");
+		       ? fine
+		       : fault(400, "Bad Auth Credentials");
 }
 
 /* ---- tags ------------------------------------------------------------------------------------ */
@@ -230,7 +237,7 @@ static struct sanity_fault check_rfc3261(struct message *msg, int64_t uri_bits)
 	if (!via || !via_has_cookie(via))
 		return fault(400, "Bad Via Branch Cookie");
 	for (const struct sip_header *h = message_header(msg, HEADER_ROUTE); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr route;
 		struct sip_uri uri;
@@ -251,7 +258,7 @@ static bool exceeds(size_t size, int64_t limit)
 static bool list_uri_exceeds(const struct message *msg, enum sip_header_id id, int64_t limit)
 {
 	for (const struct sip_header *h = message_header(msg, id); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
 		while (name_addr_next(&rest, &address) == LIST_ITEM)
@@ -275,20 +282,20 @@ static struct sanity_fault check_sizes(struct message *msg, int64_t uri_bits)
 	const struct sip_message_index *index = msg->index;
 	(void)uri_bits;
 	if (exceeds(msg->bytes.len, most->size_message) ||
-		exceeds(index->headers_end - index->headers_at, most->size_headers) ||
-		exceeds(index->body_len, most->size_body) || header_exceeds(msg, most->size_header))
+	    exceeds(index->headers_end - index->headers_at, most->size_headers) ||
+	    exceeds(index->body_len, most->size_body) || header_exceeds(msg, most->size_header))
 		return fault(513, "Message Too Large");
 	if (index->is_request && exceeds(message_original_uri(msg).len, most->size_ruri))
 		return fault(414, "Request-URI Too Long");
 	if (exceeds(message_method_name(msg).len, most->size_method))
 		return fault(400, "Method Too Long");
 	if (exceeds(message_from_uri(msg).len, most->size_from_uri) ||
-		exceeds(message_to_uri(msg).len, most->size_to_uri) ||
-		list_uri_exceeds(msg, HEADER_CONTACT, most->size_contact_uri) ||
-		list_uri_exceeds(msg, HEADER_ROUTE, most->size_route_uri) ||
-		list_uri_exceeds(msg, HEADER_RECORD_ROUTE, most->size_route_uri) ||
-		list_uri_exceeds(msg, HEADER_PATH, most->size_path_uri) ||
-		list_uri_exceeds(msg, HEADER_P_ASSERTED_IDENTITY, most->size_pai_uri))
+	    exceeds(message_to_uri(msg).len, most->size_to_uri) ||
+	    list_uri_exceeds(msg, HEADER_CONTACT, most->size_contact_uri) ||
+	    list_uri_exceeds(msg, HEADER_ROUTE, most->size_route_uri) ||
+	    list_uri_exceeds(msg, HEADER_RECORD_ROUTE, most->size_route_uri) ||
+	    list_uri_exceeds(msg, HEADER_PATH, most->size_path_uri) ||
+	    list_uri_exceeds(msg, HEADER_P_ASSERTED_IDENTITY, most->size_pai_uri))
 		return fault(400, "Header URI Too Long");
 	return fine;
 }

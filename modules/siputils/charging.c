@@ -50,7 +50,7 @@ static bool vector_remove(struct message *msg)
 			return false;
 	for (struct edit *edit = msg->edits; edit; edit = edit->next)
 		if (edit->tag == EDIT_TAG_MODULE && edit->header == HEADER_P_CHARGING_VECTOR &&
-			!edit->removed)
+		    !edit->removed)
 			edit->text = SPAN_OF(""); /* one that we generated before */
 	return note(msg, VECTOR_DELETED, SPAN_OF(""));
 }
@@ -62,11 +62,11 @@ static bool vector_generate(struct message *msg)
 	end_point_write_ip(&w, &msg->from.local);
 	struct span value =
 		arena_printf(msg->arena, "icid-value=%016llX%016llX; icid-generated-at=%.*s",
-			(unsigned long long)random_uint64(), (unsigned long long)random_uint64(),
-			SPAN_ARGS(writer_result(&w)));
-	struct span line = value.at
-		? arena_printf(msg->arena, "P-Charging-Vector: %.*s\r\n", SPAN_ARGS(value))
-		: value;
+			     (unsigned long long)random_uint64(),
+			     (unsigned long long)random_uint64(), SPAN_ARGS(writer_result(&w)));
+	struct span line =
+		value.at ? arena_printf(msg->arena, "P-Charging-Vector: %.*s\r\n", SPAN_ARGS(value))
+			 : value;
 	struct edit *edit = line.at ? edit_append_header(msg, line) : NULL;
 	if (!edit)
 		return false;
@@ -97,12 +97,9 @@ static int vector(struct script_run *run, const struct vector_args *args)
 	struct message *msg = run->msg;
 	char flag = args->flags.len ? ascii_lower(args->flags.at[0]) : 0;
 	switch (flag) {
-	case 'r':
-		return truth(vector_remove(msg));
-	case 'g':
-		return truth(vector_now(msg).value.len || vector_generate(msg));
-	case 'f':
-		return truth(vector_remove(msg) && vector_generate(msg));
+	case 'r': return truth(vector_remove(msg));
+	case 'g': return truth(vector_now(msg).value.len || vector_generate(msg));
+	case 'f': return truth(vector_remove(msg) && vector_generate(msg));
 	}
 	log_error("sip_p_charging_vector: \"%.*s\" is none of r, g, f", SPAN_ARGS(args->flags));
 	return SCRIPT_FALSE;
@@ -114,12 +111,9 @@ static const struct part_row {
 	const char *name;  /* in the script */
 	const char *param; /* in the header; NULL: special */
 } parts[] = {
-	{ "all", NULL },
-	{ "status", NULL },
-	{ "value", "icid-value" },
-	{ "genaddr", "icid-generated-at" },
-	{ "orig", "orig-ioi" },
-	{ "term", "term-ioi" },
+	{ "all", NULL },           { "status", NULL },
+	{ "value", "icid-value" }, { "genaddr", "icid-generated-at" },
+	{ "orig", "orig-ioi" },    { "term", "term-ioi" },
 };
 
 static const struct part_row *part_find(struct span name)

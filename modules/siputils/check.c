@@ -124,15 +124,15 @@ static const char *check_option(struct span text, int64_t number)
 {
 	(void)number;
 	return text.len
-		? NULL
-		: "an option tag is missing: path, 100rel, timer, eventlist, gruu, outbound ...";
+		       ? NULL
+		       : "an option tag is missing: path, 100rel, timer, eventlist, gruu, outbound ...";
 }
 
 static int is_supported(struct script_run *run, const struct is_supported_args *args)
 {
 	struct message *msg = run->msg;
 	for (const struct sip_header *h = message_header(msg, HEADER_SUPPORTED); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h), token;
 		while (token_next(&rest, &token) == LIST_ITEM)
 			if (span_equal_nocase(token, args->option))
@@ -156,7 +156,7 @@ static int date_check(struct script_run *run, const struct date_check_args *args
 static bool addresses_are_valid(const struct message *msg, enum sip_header_id id)
 {
 	for (const struct sip_header *h = message_header(msg, id); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		unsigned count;
 		if (!name_addr_list_check(message_header_value(msg, h), &count))
 			return false;
@@ -167,7 +167,7 @@ static bool addresses_are_valid(const struct message *msg, enum sip_header_id id
 static bool vias_are_valid(const struct message *msg)
 {
 	for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct sip_via via;
 		enum list_result result;
@@ -182,11 +182,11 @@ static bool vias_are_valid(const struct message *msg)
 static int parse_headers(struct script_run *run)
 {
 	static const enum sip_header_id lists[] = { HEADER_CONTACT, HEADER_ROUTE,
-		HEADER_RECORD_ROUTE, HEADER_PATH };
+						    HEADER_RECORD_ROUTE, HEADER_PATH };
 	struct message *msg = run->msg;
 	struct cseq cseq;
 	if (msg->index->defects || !message_from(msg) || !message_to(msg) || !vias_are_valid(msg) ||
-		!cseq_parse(message_value(msg, HEADER_CSEQ), &cseq))
+	    !cseq_parse(message_value(msg, HEADER_CSEQ), &cseq))
 		return SCRIPT_FALSE;
 	for (unsigned i = 0; i < ARRAY_SIZE(lists); i++)
 		if (!addresses_are_valid(msg, lists[i]))
@@ -227,8 +227,8 @@ static bool reply_is_from_end_point(struct message *msg, int64_t mode)
 	if (name_addr_next(&rest, &address) != LIST_ITEM || !uri_parse(address.uri, &uri))
 		return false;
 	enum transport transport = uri.transport == SIP_TRANSPORT_OTHER
-		? TRANSPORT_NONE
-		: (enum transport)uri.transport;
+					   ? TRANSPORT_NONE
+					   : (enum transport)uri.transport;
 	if (!is_myself(uri.host, uri_port(&uri), transport))
 		return false;
 	if (mode == 1)
@@ -250,7 +250,7 @@ static struct span rpid_value(struct script_run *run)
 	struct value value;
 	struct span text;
 	if (!siputils_settings->rpid || !variable_read(run, siputils_settings->rpid, &value) ||
-		value.kind != VALUE_TEXT || !value_to_text(run, &value, &text))
+	    value.kind != VALUE_TEXT || !value_to_text(run, &value, &text))
 		return (struct span){ 0 };
 	return text;
 }
@@ -265,7 +265,7 @@ static int append_rpid(struct script_run *run, const struct append_rpid_args *ar
 		return SCRIPT_FALSE;
 	}
 	struct span line = arena_printf(run->arena, "Remote-Party-ID: %.*s%.*s%.*s\r\n",
-		SPAN_ARGS(prefix), SPAN_ARGS(value), SPAN_ARGS(suffix));
+					SPAN_ARGS(prefix), SPAN_ARGS(value), SPAN_ARGS(suffix));
 	return truth(line.at && edit_append_header(run->msg, line));
 }
 

@@ -64,14 +64,14 @@ const struct function_table contact_functions = ROWS(functions);
 
 enum rewrite_result { REWRITE_KEEP, REWRITE_DONE, REWRITE_FAILED };
 /* Writes what replaces the URI. */
-typedef enum rewrite_result (*rewrite)(
-	struct writer *w, const struct sip_uri *uri, const void *data);
+typedef enum rewrite_result (*rewrite)(struct writer *w, const struct sip_uri *uri,
+				       const void *data);
 
 /* Rewrites every URI of every Contact; "*" stays. True without any Contact as well. */
 static bool rewrite_contacts(struct message *msg, rewrite function, const void *data)
 {
 	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		enum list_result result;
@@ -90,8 +90,8 @@ static bool rewrite_contacts(struct message *msg, rewrite function, const void *
 			if (done == REWRITE_KEEP)
 				continue;
 			if (done == REWRITE_FAILED || w.failed ||
-				!edit_replace(msg, (uint32_t)(contact.uri.at - msg->bytes.at),
-					(uint32_t)contact.uri.len, writer_result(&w)))
+			    !edit_replace(msg, (uint32_t)(contact.uri.at - msg->bytes.at),
+					  (uint32_t)contact.uri.len, writer_result(&w)))
 				return false;
 		}
 		if (result == LIST_BAD)
@@ -105,16 +105,16 @@ static bool rewrite_contacts(struct message *msg, rewrite function, const void *
 static char separator(void)
 {
 	return siputils_settings->contact_flds_separator.len
-		? siputils_settings->contact_flds_separator.at[0]
-		: '*';
+		       ? siputils_settings->contact_flds_separator.at[0]
+		       : '*';
 }
 
-static enum rewrite_result encode_into_user(
-	struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result encode_into_user(struct writer *w, const struct sip_uri *uri,
+					    const void *data)
 {
 	const struct encode_args *args = data;
 	const struct span parts[] = { uri->user, uri->password, uri->host, uri->port_text,
-		uri->transport_text };
+				      uri->transport_text };
 	if (!uri_is_sip(uri))
 		return REWRITE_KEEP;
 	writer_literal(w, "sip:");
@@ -164,8 +164,8 @@ static bool write_decoded_user(struct writer *w, struct span user)
 	return true;
 }
 
-static enum rewrite_result decode_from_user(
-	struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result decode_from_user(struct writer *w, const struct sip_uri *uri,
+					    const void *data)
 {
 	(void)data;
 	return write_decoded_user(w, uri->user) ? REWRITE_DONE : REWRITE_FAILED;
@@ -183,7 +183,7 @@ static int decode_uri(struct script_run *run)
 		return SCRIPT_FALSE;
 	struct writer w = writer_in_arena(run->arena, uri.whole.len + 32);
 	if (!write_decoded_user(&w, uri.user) || w.failed ||
-		!uri_parse(writer_result(&w), &checked))
+	    !uri_parse(writer_result(&w), &checked))
 		return SCRIPT_FALSE;
 	return truth(message_set_uri(run->msg, writer_result(&w)));
 }
@@ -232,8 +232,8 @@ struct param_encoding {
 	const struct end_point *alias; /* NULL: none */
 };
 
-static enum rewrite_result encode_into_param(
-	struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result encode_into_param(struct writer *w, const struct sip_uri *uri,
+					     const void *data)
 {
 	const struct param_encoding *encoding = data;
 	char text[2048];
@@ -273,13 +273,13 @@ static bool write_hidden_uri(struct writer *w, const struct sip_uri *uri, struct
 	struct sip_uri hidden;
 	size_t before = w->len;
 	if (!uri_param(uri, name, &param) || !param.value.len ||
-		!write_base64url_decoded(w, param.value) || w->failed)
+	    !write_base64url_decoded(w, param.value) || w->failed)
 		return false;
 	return uri_parse(span_make(w->data + before, w->len - before), &hidden);
 }
 
-static enum rewrite_result decode_from_param(
-	struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result decode_from_param(struct writer *w, const struct sip_uri *uri,
+					     const void *data)
 {
 	const struct span *name = data;
 	return write_hidden_uri(w, uri, *name) ? REWRITE_DONE : REWRITE_KEEP;
@@ -302,8 +302,8 @@ static int param_decode_uri(struct script_run *run, const struct param_name_args
 	return truth(message_set_uri(run->msg, writer_result(&w)));
 }
 
-static enum rewrite_result remove_from_params(
-	struct writer *w, const struct sip_uri *uri, const void *data)
+static enum rewrite_result remove_from_params(struct writer *w, const struct sip_uri *uri,
+					      const void *data)
 {
 	const struct span *name = data;
 	struct param param;
@@ -325,14 +325,14 @@ static int param_check(struct script_run *run, const struct param_name_args *arg
 {
 	struct message *msg = run->msg;
 	for (const struct sip_header *h = message_header(msg, HEADER_CONTACT); h;
-		h = message_next_header(msg, h)) {
+	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr contact;
 		while (name_addr_next(&rest, &contact) == LIST_ITEM) {
 			struct sip_uri uri;
 			struct param param;
 			if (!contact.is_star && uri_parse(contact.uri, &uri) &&
-				uri_param(&uri, args->param, &param))
+			    uri_param(&uri, args->param, &param))
 				return SCRIPT_TRUE;
 		}
 	}

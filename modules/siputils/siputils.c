@@ -25,7 +25,7 @@ static const char *check_separator(struct span text, int64_t number)
 {
 	(void)number;
 	bool is_free = text.len && !ascii_is_alpha(text.at[0]) && !ascii_is_digit(text.at[0]) &&
-		!strchr("@:;?<>.", text.at[0]);
+		       !strchr("@:;?<>.", text.at[0]);
 	return is_free ? NULL
 		       : "the separator is a character that user, host and port do not contain";
 }
@@ -97,7 +97,7 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (!settings.rpid_avp.len)
 		return true;
 	settings.rpid = variable_compile(settings.rpid_avp, startup_arena(), diagnostics,
-		module_setting_position("siputils", "rpid_avp"));
+					 module_setting_position("siputils", "rpid_avp"));
 	return settings.rpid != NULL;
 }
 

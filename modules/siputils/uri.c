@@ -126,7 +126,7 @@ static bool request_uri_param(struct script_run *run, struct span name, struct p
 {
 	struct sip_uri uri;
 	return message_is_request(run->msg) && message_parse_uri(run->msg, &uri) &&
-		uri_param(&uri, name, out);
+	       uri_param(&uri, name, out);
 }
 
 static int uri_param_has(struct script_run *run, const struct param_args *args)
@@ -157,7 +157,7 @@ static int uri_param_add(struct script_run *run, const struct text_args *args)
 	size_t at = uri.headers.at ? (size_t)(uri.headers.at - 1 - whole.at) : whole.len;
 	struct span changed =
 		arena_printf(run->arena, "%.*s;%.*s%.*s", SPAN_ARGS(span_slice(whole, 0, at)),
-			SPAN_ARGS(args->text), SPAN_ARGS(span_slice(whole, at, whole.len)));
+			     SPAN_ARGS(args->text), SPAN_ARGS(span_slice(whole, at, whole.len)));
 	return truth(changed.at && message_set_uri(run->msg, changed));
 }
 
@@ -222,7 +222,7 @@ static void write_lower(struct writer *w, struct span text)
 static int tel_param_rank(struct span name)
 {
 	if (span_equal_nocase(name, SPAN_OF("isub")) || span_equal_nocase(name, SPAN_OF("postd")) ||
-		span_equal_nocase(name, SPAN_OF("ext")))
+	    span_equal_nocase(name, SPAN_OF("ext")))
 		return 0;
 	return span_equal_nocase(name, SPAN_OF("phone-context")) ? 1 : 2;
 }
@@ -300,7 +300,7 @@ static bool is_digits(struct span text)
 bool is_e164_number(struct span text)
 {
 	return text.len > 2 && (int64_t)text.len <= siputils_settings->e164_max_len &&
-		text.at[0] == '+' && is_digits(span_slice(text, 1, text.len));
+	       text.at[0] == '+' && is_digits(span_slice(text, 1, text.len));
 }
 
 static int is_e164(struct script_run *run, const struct text_args *args)
@@ -383,7 +383,7 @@ static int aors_equal(struct script_run *run, const struct pair_args *args)
 	if (!uri_parse(args->first, &a) || !uri_parse(args->second, &b))
 		return -2;
 	return truth(span_equal(a.user, b.user) && host_equal(a.host, b.host) &&
-		(a.has_port ? a.port : 5060) == (b.has_port ? b.port : 5060));
+		     (a.has_port ? a.port : 5060) == (b.has_port ? b.port : 5060));
 }
 
 static int header_names_equal(struct script_run *run, const struct pair_args *args)
@@ -412,7 +412,7 @@ static bool read_uri(struct script_run *run, const struct variable_ref *ref, str
 	struct value value;
 	struct span text;
 	return variable_read(run, ref, &value) && value_to_text(run, &value, &text) &&
-		uri_parse(text, out) && uri_is_sip(out);
+	       uri_parse(text, out) && uri_is_sip(out);
 }
 
 static int write_uri(struct script_run *run, const struct variable_ref *ref, const struct writer *w)

@@ -72,11 +72,11 @@ static const struct db_statement *statement_for(struct script_run *run, struct s
 		{ settings.sd_domain_column, DB_EQUAL },
 	};
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = table,
-		.columns = columns,
-		.column_count = 1,
-		.keys = keys,
-		.key_count = 2 + (unsigned)settings.use_domain };
+				      .table = table,
+				      .columns = columns,
+				      .column_count = 1,
+				      .keys = keys,
+				      .key_count = 2 + (unsigned)settings.use_domain };
 	return db_tables_statement(&tables, database, 0, &spec, run->arena);
 }
 
@@ -85,7 +85,7 @@ static int sd_lookup(struct script_run *run, const struct sd_lookup_args *args)
 	struct sip_uri owner, number;
 	struct span owner_uri = args->owner.len ? args->owner : message_from_uri(run->msg);
 	if (!uri_parse(owner_uri, &owner) || !owner.user.len ||
-		!message_parse_uri(run->msg, &number) || !number.user.len) {
+	    !message_parse_uri(run->msg, &number) || !number.user.len) {
 		log_debug("sd_lookup: no user in %.*s or in the Request-URI", SPAN_ARGS(owner_uri));
 		return SCRIPT_FALSE;
 	}
@@ -112,7 +112,7 @@ static int sd_lookup(struct script_run *run, const struct sd_lookup_args *args)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	database = db_use(settings.db_url, "speeddial.db_url", diagnostics,
-		module_setting_position("speeddial", "db_url"));
+			  module_setting_position("speeddial", "db_url"));
 	return database;
 }
 

@@ -55,7 +55,7 @@ bool connections_prepare(struct diagnostics *diagnostics)
 	for (unsigned i = 0; i < state.count; i++) {
 		struct connection *one = &state.all[i];
 		one->db = db_use(one->url, "sqlops.sqlcon", diagnostics,
-			module_setting_position("sqlops", "sqlcon"));
+				 module_setting_position("sqlops", "sqlcon"));
 		if (!one->db)
 			all = false;
 	}
@@ -75,9 +75,10 @@ static bool is_there(const struct connection *one)
 		status = db_end(&rows);
 	if (status != DB_AWAY)
 		return true;
-	log_error("sqlops: the database of connection \"%.*s\" (%.*s) is not there; with connect_mode=1 "
-		"the server starts without it", SPAN_ARGS(one->name),
-		SPAN_ARGS(db_shown_url(one->db)));
+	log_error(
+		"sqlops: the database of connection \"%.*s\" (%.*s) is not there; with connect_mode=1 "
+		"the server starts without it",
+		SPAN_ARGS(one->name), SPAN_ARGS(db_shown_url(one->db)));
 	return false;
 }
 
@@ -96,8 +97,8 @@ bool connections_start(bool is_lazy)
 		if (find(state.noted[i]))
 			continue;
 		log_error("sqlops: the script uses the connection \"%.*s\", which no sqlcon sets: "
-			"modparam(\"sqlops\", \"sqlcon\", \"%.*s=>URL\")",
-			SPAN_ARGS(state.noted[i]), SPAN_ARGS(state.noted[i]));
+			  "modparam(\"sqlops\", \"sqlcon\", \"%.*s=>URL\")",
+			  SPAN_ARGS(state.noted[i]), SPAN_ARGS(state.noted[i]));
 		all = false;
 	}
 	for (unsigned i = 0; !is_lazy && i < state.count; i++)
@@ -118,7 +119,7 @@ bool connections_read_backslash(void)
 {
 	for (unsigned i = 0; i < state.count; i++)
 		if (!span_starts_with(state.all[i].url, SPAN_OF("sqlite:")) &&
-			!span_starts_with(state.all[i].url, SPAN_OF("postgres:")))
+		    !span_starts_with(state.all[i].url, SPAN_OF("postgres:")))
 			return true;
 	return false;
 }

@@ -25,7 +25,7 @@ static bool write_text(struct writer *w, struct span text)
 }
 
 static bool quote(struct script_run *run, struct value *value, const struct span *args,
-	unsigned count, intptr_t null_is)
+		  unsigned count, intptr_t null_is)
 {
 	static const struct span nothing[] = {
 		[NULL_IS_NULL] = SPAN("NULL"), [NULL_IS_ZERO] = SPAN("0"), [NULL_IS_EMPTY] = SPAN("''")

@@ -42,7 +42,7 @@ bool results_start(int64_t most)
 	if (state.name_count <= most)
 		return true;
 	log_error("the script has %u different results, results_maxsize of sqlops allows %lld",
-		state.name_count, (long long)most);
+		  state.name_count, (long long)most);
 	return false;
 }
 
@@ -79,7 +79,8 @@ struct result *result_new(struct script_run *run, struct span name)
 		one = ARENA_NEW(run->arena, struct result);
 		if (!one)
 			return NULL;
-		*one = (struct result){ .next = results->first, .name = arena_copy(run->arena, name) };
+		*one = (struct result){ .next = results->first,
+					.name = arena_copy(run->arena, name) };
 		results->first = one;
 	}
 	if (one)
@@ -132,8 +133,8 @@ static bool place_read(struct span text, struct place *out)
 	size_t comma = span_find(what, ',', 0);
 	out->kind = PLACE_VALUE;
 	return what.at[0] == '[' && comma < what.len &&
-		read_index(span_slice(what, 1, comma - 1), &out->row) &&
-		read_index(span_slice(what, comma + 1, what.len), &out->column);
+	       read_index(span_slice(what, 1, comma - 1), &out->row) &&
+	       read_index(span_slice(what, comma + 1, what.len), &out->column);
 }
 
 static const char *bind_place(struct variable_ref *ref, struct arena *arena)
@@ -146,7 +147,8 @@ static const char *bind_place(struct variable_ref *ref, struct arena *arena)
 	       "$dbr(result=>[row,column])";
 }
 
-static struct value value_at(struct script_run *run, const struct row_set *set, const struct place *place)
+static struct value value_at(struct script_run *run, const struct row_set *set,
+			     const struct place *place)
 {
 	bool has_column = place->column >= 0 && place->column < set->columns;
 	switch (place->kind) {
@@ -158,8 +160,8 @@ static struct value value_at(struct script_run *run, const struct row_set *set, 
 		break;
 	case PLACE_VALUE:
 		if (has_column && place->row >= 0 && place->row < set->rows)
-			return row_value(run,
-				row_set_at(set, (unsigned)place->row, (unsigned)place->column));
+			return row_value(run, row_set_at(set, (unsigned)place->row,
+							 (unsigned)place->column));
 		break;
 	}
 	return (struct value){ .kind = VALUE_NULL };

@@ -84,7 +84,7 @@ static const struct script_function functions[] = {
 };
 
 static enum db_status run_query(struct script_run *run, const struct connection *connection,
-	struct span query, struct db_rows *rows)
+				struct span query, struct db_rows *rows)
 {
 	const struct db_spec spec = { .verb = DB_RAW, .sql = query };
 	if (!span_trim(query).len) {
@@ -96,7 +96,7 @@ static enum db_status run_query(struct script_run *run, const struct connection 
 }
 
 static int ask(struct script_run *run, struct span connection_name, struct span query,
-	struct row_set *set)
+	       struct row_set *set)
 {
 	struct db_rows rows;
 	const struct connection *connection = connection_find(connection_name);
@@ -144,14 +144,15 @@ static int sql_xquery(struct script_run *run, const struct sql_xquery_args *args
 		node->has_children = true;
 		for (unsigned i = set.columns; i-- > 0;)
 			if (!xavp_push(all, &node->children, set.names[i],
-				    row_value(run, row_set_at(&set, row, i))))
+				       row_value(run, row_set_at(&set, row, i))))
 				return FAILED;
 	}
 	return FOUND;
 }
 
 /* An AVP gets no value from NULL and keeps those that it has; anything else becomes null. */
-static bool assign(struct script_run *run, const struct variable_ref *target, const struct value *value)
+static bool assign(struct script_run *run, const struct variable_ref *target,
+		   const struct value *value)
 {
 	if (value->kind == VALUE_NULL && strcmp(target->row->name, "avp") == 0)
 		return true;
@@ -161,12 +162,13 @@ static bool assign(struct script_run *run, const struct variable_ref *target, co
 	return false;
 }
 
-static int assign_row(struct script_run *run, const struct targets *targets, const struct row_set *set,
-	unsigned row)
+static int assign_row(struct script_run *run, const struct targets *targets,
+		      const struct row_set *set, unsigned row)
 {
 	for (unsigned i = 0; i < set->columns; i++) {
 		if (i == targets->count) {
-			log_error("sql_pvquery: the query brings %u columns, but there are %u variables",
+			log_error(
+				"sql_pvquery: the query brings %u columns, but there are %u variables",
 				set->columns, targets->count);
 			return FAILED;
 		}
@@ -244,7 +246,8 @@ static bool prepare(struct diagnostics *diagnostics)
 
 static bool start(void)
 {
-	return results_start(settings.results_maxsize) && connections_start(settings.connect_mode == 1);
+	return results_start(settings.results_maxsize) &&
+	       connections_start(settings.connect_mode == 1);
 }
 
 MODULE_EXPORT const struct module module_exports = {

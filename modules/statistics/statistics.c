@@ -49,9 +49,11 @@ static bool prepare(struct diagnostics *diagnostics)
 		const struct declared *declared = &settings.declared[i];
 		const char *name = arena_string(startup_arena(), declared->name);
 		if (!name || counter_register(GROUP, name, "count of the script",
-				     declared->stays ? COUNTER_GAUGE : COUNTER_COUNT) == COUNTER_NONE) {
+					      declared->stays ? COUNTER_GAUGE : COUNTER_COUNT) ==
+				     COUNTER_NONE) {
 			diagnostic_add(diagnostics, SEVERITY_ERROR, "too-many-counters",
-				module_setting_position("statistics", "variable"), "too many counters");
+				       module_setting_position("statistics", "variable"),
+				       "too many counters");
 			return false;
 		}
 	}

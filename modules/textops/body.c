@@ -95,8 +95,8 @@ static int set_body(struct script_run *run, const struct body_args *args)
 }
 
 /* The same arguments with the text decoded. */
-static bool decode_arguments(
-	struct script_run *run, const struct body_args *args, struct body_args *out)
+static bool decode_arguments(struct script_run *run, const struct body_args *args,
+			     struct body_args *out)
 {
 	*out = (struct body_args){ hex_decode(run->arena, args->text), args->content_type };
 	if (!out->text.at)
@@ -130,10 +130,10 @@ static int filter_body(struct script_run *run, const struct type_args *args)
 	struct multipart_part part;
 	struct span found;
 	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) ||
-		!type.boundary.len)
+	    !type.boundary.len)
 		return SCRIPT_FALSE;
 	if (!body_find(message_body(msg), message_value(msg, HEADER_CONTENT_TYPE),
-		    args->content_type, &found, &part))
+		       args->content_type, &found, &part))
 		return SCRIPT_FALSE;
 	return truth(edit_set_body(msg, found, (struct span){ 0 }));
 }
@@ -161,7 +161,7 @@ static int has_body(struct script_run *run, const struct optional_type_args *arg
 	if (!h)
 		return truth(span_equal_nocase(args->content_type, SPAN_OF("application/sdp")));
 	return truth(content_type_parse(message_header_value(run->msg, h), &type) &&
-		type_is(&type, args->content_type));
+		     type_is(&type, args->content_type));
 }
 
 static bool is_null_address(struct span address)

@@ -171,7 +171,7 @@ static int append_header(struct script_run *run, const struct add_args *args)
 		return SCRIPT_FALSE;
 	if (args->name.at)
 		for (const struct sip_header *h = NULL;
-			(h = sip_header_named(msg->index, msg->bytes, args->name, h));)
+		     (h = sip_header_named(msg->index, msg->bytes, args->name, h));)
 			last = h;
 	return truth(last ? edit_insert_after(msg, last, line) : edit_append_header(msg, line));
 }
@@ -201,8 +201,9 @@ static int append_to_reply(struct script_run *run, const struct text_args *args)
 
 static int append_uri_header(struct script_run *run, const struct around_args *args)
 {
-	struct span line = arena_printf(run->arena, "%.*s%.*s%.*s", SPAN_ARGS(args->prefix),
-		SPAN_ARGS(message_original_uri(run->msg)), SPAN_ARGS(args->suffix));
+	struct span line =
+		arena_printf(run->arena, "%.*s%.*s%.*s", SPAN_ARGS(args->prefix),
+			     SPAN_ARGS(message_original_uri(run->msg)), SPAN_ARGS(args->suffix));
 	line = with_line_end(run->arena, line);
 	return truth(line.at && edit_append_header(run->msg, line));
 }
@@ -288,8 +289,8 @@ static int is_present_pattern(struct script_run *run, const struct name_pattern_
 	return is_present_by(run, pattern_text(args->pattern));
 }
 
-static int is_present_pattern_text(
-	struct script_run *run, const struct name_pattern_text_args *args)
+static int is_present_pattern_text(struct script_run *run,
+				   const struct name_pattern_text_args *args)
 {
 	return is_present_by(run, args->pattern);
 }
@@ -299,7 +300,7 @@ static int remove_header(struct script_run *run, const struct name_args *args)
 	struct message *msg = run->msg;
 	int count = 0;
 	for (const struct sip_header *h = NULL;
-		(h = sip_header_named(msg->index, msg->bytes, args->name, h)); count++)
+	     (h = sip_header_named(msg->index, msg->bytes, args->name, h)); count++)
 		if (!edit_removes(msg, h) && !edit_remove_header(msg, h))
 			return SCRIPT_FALSE;
 	return truth(count);
@@ -308,7 +309,7 @@ static int remove_header(struct script_run *run, const struct name_args *args)
 static int remove_by(struct script_run *run, struct span match, struct span skip)
 {
 	const struct name_choice choice = { .match = name_pattern(match),
-		.skip = skip.at ? name_pattern(skip) : NULL };
+					    .skip = skip.at ? name_pattern(skip) : NULL };
 	if (!choice.match || (skip.at && !choice.skip))
 		return SCRIPT_FALSE;
 	return truth(remove_chosen(run->msg, name_is_chosen, &choice));
@@ -344,7 +345,7 @@ static int remove_index(struct script_run *run, const struct name_index_args *ar
 	if (index < 0)
 		index += count;
 	for (h = NULL; index >= 0 && (h = sip_header_named(msg->index, msg->bytes, args->name, h));
-		index--)
+	     index--)
 		if (index == 0)
 			return truth(edit_removes(msg, h) || edit_remove_header(msg, h));
 	return 2;
@@ -367,7 +368,7 @@ struct value_choice {
 static bool find_operation(struct span name, enum value_operation *out)
 {
 	static const char *const names[] = { "eq", "ne", "sw", "in",
-		"re" }; /* enum value_operation */
+					     "re" }; /* enum value_operation */
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
 		if (span_equal_nocase(name, span_from(names[i]))) {
 			*out = (enum value_operation)i;
@@ -381,8 +382,8 @@ static const char *check_operation(struct span text, int64_t number)
 	enum value_operation operation;
 	(void)number;
 	return find_operation(text, &operation)
-		? NULL
-		: "the operation is eq (equal), ne (not), sw (starts with), in (contains), re (matches)";
+		       ? NULL
+		       : "the operation is eq (equal), ne (not), sw (starts with), in (contains), re (matches)";
 }
 
 static bool value_is_chosen(const struct message *msg, const struct sip_header *h, const void *data)
@@ -390,16 +391,11 @@ static bool value_is_chosen(const struct message *msg, const struct sip_header *
 	const struct value_choice *choice = data;
 	struct span value = sip_header_value(msg->bytes, h);
 	switch (choice->operation) {
-	case VALUE_EQUAL:
-		return span_equal(value, choice->expression);
-	case VALUE_NOT_EQUAL:
-		return !span_equal(value, choice->expression);
-	case VALUE_STARTS:
-		return span_starts_with(value, choice->expression);
-	case VALUE_CONTAINS:
-		return span_find_span(value, choice->expression) < value.len;
-	case VALUE_MATCHES:
-		return pattern_search(choice->pattern, value, 0, NULL, 0);
+	case VALUE_EQUAL: return span_equal(value, choice->expression);
+	case VALUE_NOT_EQUAL: return !span_equal(value, choice->expression);
+	case VALUE_STARTS: return span_starts_with(value, choice->expression);
+	case VALUE_CONTAINS: return span_find_span(value, choice->expression) < value.len;
+	case VALUE_MATCHES: return pattern_search(choice->pattern, value, 0, NULL, 0);
 	}
 	return false;
 }
@@ -410,14 +406,14 @@ static int remove_match(struct script_run *run, const struct name_match_args *ar
 	struct value_choice choice = { .name = args->name, .expression = args->expression };
 	int count = 0;
 	if (!find_operation(args->operation, &choice.operation)) {
-		log_error(
-			"remove_hf_match: unknown operation \"%.*s\"", SPAN_ARGS(args->operation));
+		log_error("remove_hf_match: unknown operation \"%.*s\"",
+			  SPAN_ARGS(args->operation));
 		return SCRIPT_FALSE;
 	}
 	if (choice.operation == VALUE_MATCHES && !(choice.pattern = name_pattern(args->expression)))
 		return SCRIPT_FALSE;
 	for (const struct sip_header *h = NULL;
-		(h = sip_header_named(msg->index, msg->bytes, args->name, h));) {
+	     (h = sip_header_named(msg->index, msg->bytes, args->name, h));) {
 		if (!value_is_chosen(msg, h, &choice))
 			continue;
 		if (!edit_removes(msg, h) && !edit_remove_header(msg, h))
@@ -436,7 +432,7 @@ static bool find_via(const struct message *msg, int64_t index, struct sip_via *o
 	for (unsigned pass = index < 0 ? 0 : 1; pass < 2; pass++) {
 		int64_t at = 0;
 		for (const struct sip_header *h = message_header(msg, HEADER_VIA); h;
-			h = message_next_header(msg, h)) {
+		     h = message_next_header(msg, h)) {
 			struct span rest = message_header_value(msg, h);
 			while (via_next(&rest, out) == LIST_ITEM)
 				if (pass == 1 && at++ == index)
@@ -460,8 +456,8 @@ static int remove_via_param(struct script_run *run, const struct name_index_args
 	uint32_t start = at;
 	while (start > 0 && run->msg->bytes.at[start - 1] != ';')
 		start--;
-	return truth(edit_replace(
-		run->msg, start - 1, at - start + 1 + (uint32_t)param.whole.len, SPAN_OF("")));
+	return truth(edit_replace(run->msg, start - 1, at - start + 1 + (uint32_t)param.whole.len,
+				  SPAN_OF("")));
 }
 
 /* The bit of a name in any case, as scripts write them. */
@@ -493,8 +489,8 @@ static int is_method(struct script_run *run, const struct method_args *args)
 		uint32_t bit = method_bit(span_trim(name));
 		if (bit != METHOD_OTHER ? (bit & method) != 0
 					: method == METHOD_OTHER &&
-					span_equal_nocase(
-						span_trim(name), message_method_name(run->msg)))
+						  span_equal_nocase(span_trim(name),
+								    message_method_name(run->msg)))
 			return SCRIPT_TRUE;
 	}
 	return SCRIPT_FALSE;

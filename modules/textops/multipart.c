@@ -79,14 +79,14 @@ static int make(struct script_run *run, const struct make_args *args)
 		boundary = SPAN_OF(DEFAULT_BOUNDARY);
 	if (!body.len || !type.len || boundary.len > 70) {
 		log_error("set_body_multipart: %s",
-			boundary.len > 70  ? "the boundary is longer than 70 characters"
-				: body.len ? "the Content-Type is missing"
-					   : "there is no body");
+			  boundary.len > 70 ? "the boundary is longer than 70 characters"
+			  : body.len        ? "the Content-Type is missing"
+					    : "there is no body");
 		return SCRIPT_FALSE;
 	}
 	struct writer w = writer_in_arena(run->arena, body.len + 200);
-	writer_printf(
-		&w, "--%.*s\r\nContent-Type: %.*s\r\n\r\n", SPAN_ARGS(boundary), SPAN_ARGS(type));
+	writer_printf(&w, "--%.*s\r\nContent-Type: %.*s\r\n\r\n", SPAN_ARGS(boundary),
+		      SPAN_ARGS(type));
 	writer_span(&w, body);
 	writer_printf(&w, "\r\n--%.*s--\r\n", SPAN_ARGS(boundary));
 	struct span new_type =
@@ -104,7 +104,7 @@ static bool begin(const struct message *msg, struct multipart *out, struct span 
 {
 	struct media_type type;
 	if (!content_type_parse(message_value(msg, HEADER_CONTENT_TYPE), &type) ||
-		!type.boundary.len || !multipart_begin(message_body(msg), type.boundary, out))
+	    !type.boundary.len || !multipart_begin(message_body(msg), type.boundary, out))
 		return false;
 	*out_boundary = type.boundary;
 	return true;
@@ -147,7 +147,7 @@ static int append(struct script_run *run, const struct append_args *args)
 		return SCRIPT_FALSE;
 	struct writer w = writer_in_arena(run->arena, args->text.len + 160);
 	writer_printf(&w, "--%.*s\r\nContent-Type: %.*s\r\n", SPAN_ARGS(boundary),
-		SPAN_ARGS(args->content_type));
+		      SPAN_ARGS(args->content_type));
 	if (args->disposition.len)
 		writer_printf(&w, "Content-Disposition: %.*s\r\n", SPAN_ARGS(args->disposition));
 	writer_literal(&w, "\r\n");
@@ -192,5 +192,5 @@ static int remove_part(struct script_run *run, const struct type_args *args)
 	if (!find_part(msg, args->content_type, &part))
 		return SCRIPT_FALSE;
 	return truth(edit_replace(msg, (uint32_t)(part.with_delimiter.at - msg->bytes.at),
-		(uint32_t)part.with_delimiter.len, SPAN_OF("")));
+				  (uint32_t)part.with_delimiter.len, SPAN_OF("")));
 }

@@ -183,7 +183,7 @@ static struct span headers_and_body(const struct message *msg)
 static struct span headers_text(const struct message *msg)
 {
 	return span_slice(msg->bytes, msg->index->headers_at,
-		msg->index->headers_end - msg->index->headers_at);
+			  msg->index->headers_end - msg->index->headers_at);
 }
 
 static uint32_t place(const struct message *msg, const char *at)
@@ -225,15 +225,15 @@ static int search_text(struct script_run *run, const struct search_text_args *ar
 }
 
 /* Visits the headers that `which` chooses: all, the first, or the last of that name. */
-static const struct sip_header *chosen_header(
-	const struct message *msg, struct span name, char which, const struct sip_header *after)
+static const struct sip_header *chosen_header(const struct message *msg, struct span name,
+					      char which, const struct sip_header *after)
 {
 	const struct sip_header *h = sip_header_named(msg->index, msg->bytes, name, after);
 	if (which == 'f' && after)
 		return NULL;
 	if (which == 'l')
 		for (const struct sip_header *next;
-			h && (next = sip_header_named(msg->index, msg->bytes, name, h));)
+		     h && (next = sip_header_named(msg->index, msg->bytes, name, h));)
 			h = next;
 	return h;
 }
@@ -253,8 +253,8 @@ static int search_header(struct script_run *run, const struct search_header_args
 	return SCRIPT_FALSE;
 }
 
-static int append_after(
-	struct script_run *run, const struct pattern_text_args *args, struct span text)
+static int append_after(struct script_run *run, const struct pattern_text_args *args,
+			struct span text)
 {
 	struct pattern_match match;
 	const struct pattern *pattern = with_flags(args->pattern, TEXT_PATTERN);
@@ -276,7 +276,7 @@ static int search_append_body(struct script_run *run, const struct pattern_text_
 /* ---- replacing ------------------------------------------------------------------------------- */
 
 static int replace_matches(struct script_run *run, const struct pattern_text_args *args,
-	struct span text, unsigned flags, bool every)
+			   struct span text, unsigned flags, bool every)
 {
 	const struct pattern *pattern = with_flags(args->pattern, flags);
 	struct pattern_match match;
@@ -289,7 +289,7 @@ static int replace_matches(struct script_run *run, const struct pattern_text_arg
 			continue;
 		}
 		if (!edit_replace(run->msg, place(run->msg, text.at + match.start),
-			    match.end - match.start, args->text))
+				  match.end - match.start, args->text))
 			return SCRIPT_FALSE;
 		count++;
 		from = match.end;
@@ -330,8 +330,8 @@ static int replace_body_at_once(struct script_run *run, const struct pattern_tex
 }
 
 /* True also when nothing was found, as in the peer. */
-static int replace_texts(
-	struct script_run *run, const struct replace_literal_args *args, struct span text)
+static int replace_texts(struct script_run *run, const struct replace_literal_args *args,
+			 struct span text)
 {
 	bool every = args->mode.len && ascii_lower(args->mode.at[0]) == 'a';
 	if (!args->match.len)
@@ -342,7 +342,7 @@ static int replace_texts(
 		if (at == rest.len)
 			break;
 		if (!edit_replace(run->msg, place(run->msg, rest.at + at),
-			    (uint32_t)args->match.len, args->replacement))
+				  (uint32_t)args->match.len, args->replacement))
 			return SCRIPT_FALSE;
 		if (!every)
 			break;
@@ -392,9 +392,9 @@ static int substitute_in(struct script_run *run, const struct substitution *s, s
 	struct span replacement;
 	int count = 0;
 	for (size_t from = 0;
-		from <= text.len && substitution_next(run, s, text, from, &match, &replacement);) {
+	     from <= text.len && substitution_next(run, s, text, from, &match, &replacement);) {
 		if (!edit_replace(run->msg, place(run->msg, text.at + match.start),
-			    match.end - match.start, replacement))
+				  match.end - match.start, replacement))
 			return -1;
 		count++;
 		if (!substitution_is_global(s))
@@ -471,7 +471,7 @@ static int substitute_user(struct script_run *run, const struct substitute_args 
 	struct writer w = writer_in_arena(run->arena, uri.whole.len + result.len + 1);
 	const char *after = uri.user.at ? uri.user.at + uri.user.len : uri.host.at;
 	writer_bytes(&w, uri.whole.at,
-		(size_t)((uri.user.at ? uri.user.at : uri.host.at) - uri.whole.at));
+		     (size_t)((uri.user.at ? uri.user.at : uri.host.at) - uri.whole.at));
 	writer_span(&w, result);
 	if (!uri.user.at && result.len && uri_is_sip(&uri))
 		writer_char(&w, '@');
@@ -496,7 +496,7 @@ static int substring(struct script_run *run, const struct substring_args *args)
 	const struct pattern *pattern = pattern_cached(args->pattern, 0);
 	if (args->index > args->count || args->index >= PATTERN_MAX_GROUPS) {
 		log_error("regex_substring: there is no group %d of %d", (int)args->index,
-			(int)args->count);
+			  (int)args->count);
 		return SCRIPT_FALSE;
 	}
 	if (!pattern || !pattern_search(pattern, args->text, 0, groups, PATTERN_MAX_GROUPS))

@@ -126,7 +126,7 @@ static int start_in(struct message *msg, struct iterator *list, struct span name
 			iterator = &list[i];
 	if (!iterator) {
 		log_error("iterator \"%.*s\": %s", SPAN_ARGS(name),
-			name.len ? "four are in use already" : "a name is missing");
+			  name.len ? "four are in use already" : "a name is missing");
 		return SCRIPT_FALSE;
 	}
 	*iterator = (struct iterator){ .name = arena_copy(msg->arena, name) };
@@ -257,15 +257,15 @@ static int line_insert(struct script_run *run, const struct name_text_args *args
 
 enum { PART_NAME, PART_BODY };
 
-static bool get_header_part(
-	struct script_run *run, const struct variable_ref *ref, struct value *out)
+static bool get_header_part(struct script_run *run, const struct variable_ref *ref,
+			    struct value *out)
 {
 	const struct sip_header *h = current_header(run->msg, variable_inner_text(run, ref));
 	*out = (struct value){ 0 };
 	if (h)
 		*out = VALUE_OF_TEXT(ref->row->selector == PART_NAME
-				? sip_header_name(run->msg->bytes, h)
-				: sip_header_value(run->msg->bytes, h));
+					     ? sip_header_name(run->msg->bytes, h)
+					     : sip_header_value(run->msg->bytes, h));
 	return true;
 }
 

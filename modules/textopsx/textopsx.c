@@ -120,7 +120,7 @@ static int changed_route(struct script_run *run, const struct route_args *args)
 	if (!route)
 		log_error("msg_changed_route: there is no route \"%.*s\"", SPAN_ARGS(args->route));
 	if (!clone || !message_apply_edits(clone) ||
-		!script_run_init(&inner, clone, run->kind, run))
+	    !script_run_init(&inner, clone, run->kind, run))
 		return SCRIPT_FALSE;
 	int result = script_run_route(&inner, route);
 	run->exited |= inner.exited;
@@ -137,11 +137,11 @@ static int set_buffer(struct script_run *run, const struct data_args *args)
 	struct message *parsed =
 		bytes.at ? message_parse(msg->arena, bytes, &msg->from, &reason) : NULL;
 	if (!parsed || parsed->index->defects ||
-		message_is_request(parsed) != message_is_request(msg)) {
+	    message_is_request(parsed) != message_is_request(msg)) {
 		log_error("msg_set_buffer: %s",
-			parsed           ? "a request stays a request, a reply a reply, well-formed"
-				: reason ? reason
-					 : "no memory");
+			  parsed   ? "a request stays a request, a reply a reply, well-formed"
+			  : reason ? reason
+				   : "no memory");
 		return SCRIPT_FALSE;
 	}
 	msg->bytes = parsed->bytes;
@@ -185,7 +185,7 @@ static bool change_status_to(struct message *msg, int64_t code, struct span reas
 	}
 	if ((index->status < 300 || code < 300) && index->status / 100 != code / 100) {
 		log_error("change_reply_status: %u cannot become %d, 1xx and 2xx keep their class",
-			index->status, (int)code);
+			  index->status, (int)code);
 		return false;
 	}
 	struct writer w = writer_fixed(digits, sizeof(digits));
@@ -237,9 +237,10 @@ static bool is_needed(const struct sip_header *h)
 static int keep_headers(struct script_run *run, const struct keep_args *args)
 {
 	struct message *msg = run->msg;
-	const struct pattern *pattern = args->pattern
-		? pattern_cached(pattern_text(args->pattern), PATTERN_IGNORE_CASE | PATTERN_NEWLINE)
-		: NULL;
+	const struct pattern *pattern =
+		args->pattern ? pattern_cached(pattern_text(args->pattern),
+					       PATTERN_IGNORE_CASE | PATTERN_NEWLINE)
+			      : NULL;
 	if (args->pattern && !pattern)
 		return SCRIPT_FALSE;
 	for (unsigned i = 0; i < msg->index->header_count; i++) {
@@ -269,7 +270,7 @@ static bool prepare(struct diagnostics *diagnostics)
 }
 
 static const struct function_table *const more_functions[] = { &value_functions,
-	&iterator_functions, NULL };
+							       &iterator_functions, NULL };
 
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,

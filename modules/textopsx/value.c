@@ -87,7 +87,7 @@ static bool read_index(struct span text, struct reference *out)
 	}
 	out->kind = REFERS_NUMBER;
 	return span_to_int64(text, &out->index) && out->index >= -MAX_VALUES &&
-		out->index <= MAX_VALUES;
+	       out->index <= MAX_VALUES;
 }
 
 static bool reference_read(struct script_run *run, struct span text, struct reference *out)
@@ -152,8 +152,8 @@ static struct span take_value(struct span *rest)
 	return value;
 }
 
-static bool list_items(
-	struct script_run *run, struct span name, bool whole_lines, struct item_list *out)
+static bool list_items(struct script_run *run, struct span name, bool whole_lines,
+		       struct item_list *out)
 {
 	struct message *msg = run->msg;
 	struct item *items = ARENA_ARRAY(run->arena, struct item, MAX_VALUES);
@@ -161,7 +161,7 @@ static bool list_items(
 	if (!items)
 		return false;
 	for (const struct sip_header *h = NULL;
-		(h = sip_header_named(msg->index, msg->bytes, name, h));) {
+	     (h = sip_header_named(msg->index, msg->bytes, name, h));) {
 		struct span rest = message_header_value(msg, h);
 		if (edit_removes(msg, h))
 			continue;
@@ -179,8 +179,9 @@ static bool list_items(
 /* The place of the value that is meant, or -1; REFERS_ALL is handled by the caller. */
 static int item_index(const struct reference *reference, const struct item_list *list)
 {
-	int64_t index = reference->index < 0 ? (int64_t)list->count + reference->index :
-		reference->index > 0 ? reference->index - 1 : 0;
+	int64_t index = reference->index < 0   ? (int64_t)list->count + reference->index
+			: reference->index > 0 ? reference->index - 1
+					       : 0;
 	return index >= 0 && index < (int64_t)list->count ? (int)index : -1;
 }
 
@@ -189,7 +190,7 @@ static int item_index(const struct reference *reference, const struct item_list 
 static bool replace_text(struct message *msg, const char *from, const char *to, struct span text)
 {
 	return edit_replace(msg, (uint32_t)(from - msg->bytes.at), (uint32_t)(to - from), text) !=
-		NULL;
+	       NULL;
 }
 
 static const char *text_end(struct span text)
@@ -209,13 +210,13 @@ static bool remove_item(struct message *msg, const struct item_list *list, unsig
 	if (same_header(list, i, i + 1))
 		return replace_text(msg, item->text.at, list->items[i + 1].text.at, SPAN_OF(""));
 	if (i > 0 && same_header(list, i, i - 1))
-		return replace_text(
-			msg, text_end(list->items[i - 1].text), text_end(item->text), SPAN_OF(""));
+		return replace_text(msg, text_end(list->items[i - 1].text), text_end(item->text),
+				    SPAN_OF(""));
 	return edit_remove_header(msg, item->header) != NULL;
 }
 
 static bool add_header(struct script_run *run, struct span name, struct span value,
-	const struct sip_header *before)
+		       const struct sip_header *before)
 {
 	struct span line =
 		arena_printf(run->arena, "%.*s: %.*s\r\n", SPAN_ARGS(name), SPAN_ARGS(value));
@@ -230,7 +231,7 @@ static int append_value(struct script_run *run, const struct change_args *args)
 	struct reference reference;
 	struct item_list list;
 	if (!reference_read(run, args->reference, &reference) ||
-		!list_items(run, reference.name, false, &list))
+	    !list_items(run, reference.name, false, &list))
 		return SCRIPT_FALSE;
 	int i = reference.kind == REFERS_NUMBER ? item_index(&reference, &list) : -1;
 	if (i < 0)
@@ -245,15 +246,15 @@ static int insert_value(struct script_run *run, const struct change_args *args)
 	struct reference reference;
 	struct item_list list;
 	if (!reference_read(run, args->reference, &reference) ||
-		!list_items(run, reference.name, false, &list))
+	    !list_items(run, reference.name, false, &list))
 		return SCRIPT_FALSE;
 	int i = reference.kind == REFERS_NUMBER ? item_index(&reference, &list) : -1;
 	if (i < 0)
 		return truth(add_header(run, reference.name, args->value,
-			list.count ? list.items[0].header : NULL));
+					list.count ? list.items[0].header : NULL));
 	bool is_first = i == 0 || !same_header(&list, (unsigned)i, (unsigned)i - 1);
 	struct span text = arena_printf(run->arena, "%s%.*s%s", is_first ? "" : ",",
-		SPAN_ARGS(args->value), is_first ? "," : "");
+					SPAN_ARGS(args->value), is_first ? "," : "");
 	const char *at = is_first ? list.items[i].text.at : text_end(list.items[i - 1].text);
 	return truth(text.at && replace_text(run->msg, at, at, text));
 }
@@ -290,8 +291,8 @@ static bool find_param(struct span text, bool whole_lines, struct span name, str
 	return params_find(item_params(text, whole_lines), whole_lines ? ',' : ';', name, out);
 }
 
-static bool remove_param(
-	struct message *msg, struct span text, bool whole_lines, const struct param *param)
+static bool remove_param(struct message *msg, struct span text, bool whole_lines,
+			 const struct param *param)
 {
 	char separator = whole_lines ? ',' : ';';
 	const char *from = param->whole.at, *to = text_end(param->whole);
@@ -306,13 +307,14 @@ static bool remove_param(
 }
 
 static bool assign_param(struct script_run *run, struct span text, bool whole_lines,
-	struct span name, struct span value)
+			 struct span name, struct span value)
 {
 	struct param param;
 	bool exists = find_param(text, whole_lines, name, &param);
 	const char *separator = exists ? "" : whole_lines ? "," : ";";
 	struct span changed = arena_printf(run->arena, "%s%.*s%s%.*s", separator,
-		SPAN_ARGS(exists ? param.name : name), value.len ? "=" : "", SPAN_ARGS(value));
+					   SPAN_ARGS(exists ? param.name : name),
+					   value.len ? "=" : "", SPAN_ARGS(value));
 	if (!changed.at)
 		return false;
 	const char *from = exists ? param.whole.at : text_end(text);
@@ -322,7 +324,7 @@ static bool assign_param(struct script_run *run, struct span text, bool whole_li
 /* ---- removing and assigning ------------------------------------------------------------------ */
 
 static bool remove_from_item(struct message *msg, const struct item_list *list, unsigned i,
-	bool whole_lines, struct span param_name)
+			     bool whole_lines, struct span param_name)
 {
 	struct param param;
 	if (!param_name.at)
@@ -337,20 +339,19 @@ static int remove_referred(struct script_run *run, struct span text, bool whole_
 	struct reference reference;
 	struct item_list list;
 	if (!reference_read(run, text, &reference) ||
-		!list_items(run, reference.name, whole_lines, &list))
+	    !list_items(run, reference.name, whole_lines, &list))
 		return SCRIPT_FALSE;
 	if (reference.kind != REFERS_ALL) {
 		int i = item_index(&reference, &list);
-		return truth(i >= 0 &&
-			remove_from_item(
-				run->msg, &list, (unsigned)i, whole_lines, reference.param));
+		return truth(i >= 0 && remove_from_item(run->msg, &list, (unsigned)i, whole_lines,
+							reference.param));
 	}
 	for (unsigned i = 0; i < list.count; i++) {
 		if (reference.param.at) {
 			if (!remove_from_item(run->msg, &list, i, whole_lines, reference.param))
 				return SCRIPT_FALSE;
 		} else if (!(i > 0 && same_header(&list, i, i - 1)) &&
-			!edit_remove_header(run->msg, list.items[i].header)) {
+			   !edit_remove_header(run->msg, list.items[i].header)) {
 			return SCRIPT_FALSE;
 		}
 	}
@@ -368,7 +369,7 @@ static int remove_value2(struct script_run *run, const struct reference_args *ar
 }
 
 static bool assign_item(struct script_run *run, const struct item *item, bool whole_lines,
-	struct span param, struct span value)
+			struct span param, struct span value)
 {
 	if (param.at)
 		return assign_param(run, item->text, whole_lines, param, value);
@@ -380,13 +381,12 @@ static int assign_referred(struct script_run *run, const struct change_args *arg
 	struct reference reference;
 	struct item_list list;
 	if (!reference_read(run, args->reference, &reference) ||
-		!list_items(run, reference.name, whole_lines, &list))
+	    !list_items(run, reference.name, whole_lines, &list))
 		return SCRIPT_FALSE;
 	if (reference.kind != REFERS_ALL) {
 		int i = item_index(&reference, &list);
-		return truth(i >= 0 &&
-			assign_item(
-				run, &list.items[i], whole_lines, reference.param, args->value));
+		return truth(i >= 0 && assign_item(run, &list.items[i], whole_lines,
+						   reference.param, args->value));
 	}
 	for (unsigned i = 0; i < list.count; i++)
 		if (!assign_item(run, &list.items[i], whole_lines, reference.param, args->value))
@@ -407,10 +407,10 @@ static int assign_value2(struct script_run *run, const struct change_args *args)
 /* ---- sets like Supported --------------------------------------------------------------------- */
 
 static bool list_set(struct script_run *run, struct span name, struct reference *reference,
-	struct item_list *list)
+		     struct item_list *list)
 {
 	return reference_read(run, name, reference) &&
-		list_items(run, reference->name, false, list);
+	       list_items(run, reference->name, false, list);
 }
 
 static int value_exists(struct script_run *run, const struct change_args *args)
@@ -449,7 +449,7 @@ static int exclude_value(struct script_run *run, const struct change_args *args)
 		return SCRIPT_FALSE;
 	for (unsigned i = 0; i < list.count; i++)
 		if (span_equal_nocase(list.items[i].text, args->value) &&
-			!remove_item(run->msg, &list, i))
+		    !remove_item(run->msg, &list, i))
 			return SCRIPT_FALSE;
 	return SCRIPT_TRUE;
 }

@@ -72,7 +72,8 @@ static bool is_older(const struct transaction *tx, const struct transaction *tha
 
 bool tx_is_merged(const struct transaction *tx)
 {
-	if (tx->branch_count || (tx->flags & (TX_LOCAL | TX_RELAYED)) || tx->method == METHOD_CANCEL)
+	if (tx->branch_count || (tx->flags & (TX_LOCAL | TX_RELAYED)) ||
+	    tx->method == METHOD_CANCEL)
 		return false;
 	struct shard *shard = tx_lock(tx);
 	const struct transaction *other = slot_first(shard, tx->slot.hash);
@@ -284,8 +285,8 @@ enum claim_result claim_reply(struct message *reply)
 	shard_unlock(shard);
 	if (!is_ours) {
 		/* A late reply of a transaction that is gone: RFC 6026 7.3 wants it dropped. */
-		bool is_ended = stray_reply_ends(reply) ||
-				!core_setting_int("forward_stray_replies");
+		bool is_ended =
+			stray_reply_ends(reply) || !core_setting_int("forward_stray_replies");
 		return is_ended ? CLAIM_CONSUMED : CLAIM_PASS;
 	}
 	counter_inc(tm_counters->rpl_received);

@@ -29,8 +29,7 @@ static bool same_branch(const struct branch *a, const struct branch *b)
 static struct xavp *values_of(const struct message *msg, unsigned number)
 {
 	struct span name = tm_settings()->xavp_contact;
-	struct xavp *root =
-		name.len ? xavp_find(msg->attributes.xavps, name, number, false) : NULL;
+	struct xavp *root = name.len ? xavp_find(msg->attributes.xavps, name, number, false) : NULL;
 	return root && root->has_children ? root->children : NULL;
 }
 
@@ -108,8 +107,7 @@ static bool push_number(struct attributes *all, struct xavp *node, const char *n
 /* A list of values under a name, which is shared with where it was. */
 static bool push_values(struct attributes *all, struct xavp **list, struct xavp *values)
 {
-	struct xavp *node =
-		xavp_push(all, list, tm_settings()->xavp_contact, (struct value){ 0 });
+	struct xavp *node = xavp_push(all, list, tm_settings()->xavp_contact, (struct value){ 0 });
 	if (!node)
 		return false;
 	node->has_children = true;

@@ -236,7 +236,8 @@ void request_ended(struct message *msg)
 	tx->flags &= ~(uint32_t)TX_IN_SCRIPT;
 	if (tx->branch_count == 0 && tx->code < 200 && !(tx->flags & TX_SUSPENDED)) {
 		struct script_run run;
-		bool wants_reply = (context->relay_failed || msg->arena->is_short) && !(tx->flags & TX_NO_INTERNAL_REPLY);
+		bool wants_reply = (context->relay_failed || msg->arena->is_short) &&
+				   !(tx->flags & TX_NO_INTERNAL_REPLY);
 		if (wants_reply && script_run_init(&run, msg, ROUTE_EVENT, NULL))
 			reply_locally(&run, tx, msg,
 				      msg->last_error >= 400 ? (unsigned)msg->last_error : 500,

@@ -39,11 +39,12 @@ bool failover_prepare(struct diagnostics *diagnostics)
 {
 	if (read_codes(tm_settings()->failover_reply_codes))
 		return true;
-	diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-value",
-		       module_setting_position("tm", "failover_reply_codes"),
-		       "failover_reply_codes wants up to %d items \"code=NNN\" or \"class=N\", with "
-		       "semicolons between them",
-		       CODES_MOST);
+	diagnostic_add(
+		diagnostics, SEVERITY_ERROR, "bad-value",
+		module_setting_position("tm", "failover_reply_codes"),
+		"failover_reply_codes wants up to %d items \"code=NNN\" or \"class=N\", with "
+		"semicolons between them",
+		CODES_MOST);
 	return false;
 }
 
@@ -78,8 +79,8 @@ static int64_t pause_s(const struct message *reply)
 		return settings->blst_503_def_timeout;
 	if (wish.seconds < settings->blst_503_min_timeout)
 		return settings->blst_503_min_timeout;
-	return wish.seconds > settings->blst_503_max_timeout ? settings->blst_503_max_timeout :
-							       wish.seconds;
+	return wish.seconds > settings->blst_503_max_timeout ? settings->blst_503_max_timeout
+							     : wish.seconds;
 }
 
 static void note_failure(const struct transaction *tx, const struct tx_branch *branch,
@@ -101,7 +102,8 @@ static void note_failure(const struct transaction *tx, const struct tx_branch *b
 
 /* Our own Via branch in what a branch sent; absent: it is not there. Its length depends on the token and
  * the number only. */
-static struct span find_via_branch(const struct transaction *tx, unsigned number, struct hop *out_hop)
+static struct span find_via_branch(const struct transaction *tx, unsigned number,
+				   struct hop *out_hop)
 {
 	char text[HOP_BRANCH_MAX];
 	struct span request = tx->branches[number]->request;

@@ -9,10 +9,10 @@ enum machine_kind { MACHINE_INVITE, MACHINE_OTHER, MACHINE_KINDS };
 
 /* ---- client transactions: one per branch ---- */
 enum client_state {
-	CLIENT_CALLING, /* sent, nothing heard ("Trying" without INVITE) */
+	CLIENT_CALLING,    /* sent, nothing heard ("Trying" without INVITE) */
 	CLIENT_PROCEEDING, /* 1xx heard */
-	CLIENT_ACCEPTED, /* INVITE: 2xx heard; further 2xx pass (RFC 6026) */
-	CLIENT_COMPLETED, /* negative final heard; it may come again */
+	CLIENT_ACCEPTED,   /* INVITE: 2xx heard; further 2xx pass (RFC 6026) */
+	CLIENT_COMPLETED,  /* negative final heard; it may come again */
 	CLIENT_TERMINATED, /* timed out, given up or never sent */
 	CLIENT_STATES,
 };
@@ -20,18 +20,18 @@ enum client_event {
 	CLIENT_HEARS_1XX,
 	CLIENT_HEARS_2XX,
 	CLIENT_HEARS_FAILURE, /* 3xx - 6xx */
-	CLIENT_REPEATS, /* timer A, E */
-	CLIENT_TIMES_OUT, /* timer B, C, F */
-	CLIENT_GIVES_UP, /* cancelled, or the transport failed */
+	CLIENT_REPEATS,       /* timer A, E */
+	CLIENT_TIMES_OUT,     /* timer B, C, F */
+	CLIENT_GIVES_UP,      /* cancelled, or the transport failed */
 	CLIENT_EVENTS,
 };
 
 /* ---- server transactions ---- */
 enum server_state {
 	SERVER_PROCEEDING, /* no final reply was sent (also "Trying") */
-	SERVER_ACCEPTED, /* INVITE: 2xx sent; further 2xx pass (RFC 6026) */
-	SERVER_COMPLETED, /* final sent; INVITE: waits for ACK and repeats the reply */
-	SERVER_CONFIRMED, /* ACK came, or it is not waited for any more */
+	SERVER_ACCEPTED,   /* INVITE: 2xx sent; further 2xx pass (RFC 6026) */
+	SERVER_COMPLETED,  /* final sent; INVITE: waits for ACK and repeats the reply */
+	SERVER_CONFIRMED,  /* ACK came, or it is not waited for any more */
 	SERVER_STATES,
 };
 enum server_event {
@@ -41,7 +41,7 @@ enum server_event {
 	SERVER_SENDS_FAILURE,
 	SERVER_HEARS_ACK,
 	SERVER_REPEATS, /* timer G */
-	SERVER_WAITED, /* timer H: no ACK came */
+	SERVER_WAITED,  /* timer H: no ACK came */
 	SERVER_EVENTS,
 };
 
@@ -49,7 +49,7 @@ enum machine_action { /* bits */
 		      DO_NOTHING = 0,
 		      DO_SEND = 1 << 0, /* the request or reply goes out (again, for timers) */
 		      DO_PASS = 1 << 1, /* client: the reply is news for the proxy core */
-		      DO_ACK = 1 << 2, /* client: acknowledge hop by hop */
+		      DO_ACK = 1 << 2,  /* client: acknowledge hop by hop */
 		      DO_STOP = 1 << 3, /* end repetition */
 		      DO_SLOW = 1 << 4, /* repeat at T2 from now on */
 		      DO_REPEAT = 1

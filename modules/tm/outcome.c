@@ -98,7 +98,7 @@ static bool is_kept_silent(const struct transaction *tx, const struct tx_branch 
 }
 
 void forward_winner(struct transaction *tx, unsigned winner, struct message *reply,
-			   struct arena *arena)
+		    struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
 	if (tx->flags & TX_LOCAL) {
@@ -132,7 +132,7 @@ void forward_winner(struct transaction *tx, unsigned winner, struct message *rep
 }
 
 struct message *request_for_route(struct transaction *tx, struct tx_context *context,
-					 struct arena *arena)
+				  struct arena *arena)
 {
 	struct message *request = tx_request(tx, arena, context);
 	if (!request)
@@ -179,7 +179,7 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 }
 
 void tell_failure(struct transaction *tx, unsigned winner, struct message *reply,
-			 struct arena *arena)
+		  struct arena *arena)
 {
 	const struct tx_branch *branch = tx->branches[winner];
 	if (!is_observed(tx, TM_FAILED))

@@ -55,8 +55,8 @@ struct tx_branch *branch_add(struct transaction *tx, const struct branch_record 
 	const struct branch *target = &record->target;
 	size_t spare_bytes = record->spare_count * sizeof(*record->spare);
 	size_t size = sizeof(struct tx_branch) + spare_bytes + record->request.len +
-		      target->uri.len + target->dst_uri.len + target->path.len +
-		      target->ruid.len + target->instance.len;
+		      target->uri.len + target->dst_uri.len + target->path.len + target->ruid.len +
+		      target->instance.len;
 	struct shard *shard = tx_lock(tx);
 	struct tx_branch *branch = region_alloc(shard, &tx->slot, size);
 	if (branch) {
@@ -102,15 +102,16 @@ void branch_arm(struct transaction *tx, struct tx_branch *branch)
 static const struct listener *choose_listener(const struct message *msg, const struct end_point *to)
 {
 	const struct listener *forced = msg->target.socket;
-	if (forced && forced->address.family == to->family && forced->address.transport == to->transport)
+	if (forced && forced->address.family == to->family &&
+	    forced->address.transport == to->transport)
 		return forced;
 	return listener_towards(msg->from.listener, to);
 }
 
 /* Renders msg->target and sends it to the first target as a new branch, which remembers the bytes and
  * the other targets. */
-static bool branch_start(struct transaction *tx, struct message *msg, const struct end_point *targets,
-			 unsigned count)
+static bool branch_start(struct transaction *tx, struct message *msg,
+			 const struct end_point *targets, unsigned count)
 {
 	char via[HOP_BRANCH_MAX];
 	const struct tx_context *context = tx_context(msg);
@@ -182,7 +183,8 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 }
 
 /* The first target to which it can be sent. */
-static bool start_somewhere(struct transaction *tx, struct message *msg, const struct located *located)
+static bool start_somewhere(struct transaction *tx, struct message *msg,
+			    const struct located *located)
 {
 	for (unsigned i = 0; i < located->count && tx->branch_count < BRANCHES_MOST; i++)
 		if (branch_start(tx, msg, &located->targets[i], located->count - i))
@@ -237,7 +239,8 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
 	bool is_sent = prepare_edits(tx, msg) && run_branch_route(run, tx, msg) &&
-		       find_targets(tx, msg, forced, &located) && start_somewhere(tx, msg, &located);
+		       find_targets(tx, msg, forced, &located) &&
+		       start_somewhere(tx, msg, &located);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
 	msg->target = kept_target;
@@ -294,8 +297,9 @@ static unsigned count_branches(const struct message *msg)
 }
 
 /* Sends to the Request-URI, when it counts, and to all branches; each gets its share of the breadth. */
-static bool relay_all(struct script_run *run, struct transaction *tx, const struct send_target *forced,
-		      bool with_main, const struct breadth *breadth)
+static bool relay_all(struct script_run *run, struct transaction *tx,
+		      const struct send_target *forced, bool with_main,
+		      const struct breadth *breadth)
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
@@ -367,20 +371,13 @@ static void write_shared_headers(struct writer *w, struct message *sent, const c
 			if (h == message_header(sent, HEADER_VIA))
 				writer_span(w, sip_header_line(sent->bytes, h));
 			break;
-		case HEADER_TO:
-			writer_span(w, to);
-			break;
-		case HEADER_CSEQ:
-			writer_printf(w, "CSeq: %u %s\r\n", cseq, method);
-			break;
+		case HEADER_TO: writer_span(w, to); break;
+		case HEADER_CSEQ: writer_printf(w, "CSeq: %u %s\r\n", cseq, method); break;
 		case HEADER_ROUTE:
 		case HEADER_MAX_FORWARDS:
 		case HEADER_FROM:
-		case HEADER_CALL_ID:
-			writer_span(w, sip_header_line(sent->bytes, h));
-			break;
-		default:
-			break;
+		case HEADER_CALL_ID: writer_span(w, sip_header_line(sent->bytes, h)); break;
+		default: break;
 		}
 	}
 }
@@ -409,7 +406,8 @@ static void write_extra_headers(struct writer *w, const struct message *sent)
 }
 
 /* The CANCEL of a branch, kept; absent: no memory. */
-static struct span make_cancel(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
+static struct span make_cancel(struct transaction *tx, struct tx_branch *branch,
+			       struct arena *arena)
 {
 	struct message *sent = branch_request(branch, arena);
 	struct writer w = writer_in_arena(arena, 1024);

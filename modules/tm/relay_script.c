@@ -47,10 +47,11 @@ static int create_with_100(struct message *msg, struct tx_context *context)
  * said; once it relays, the caller is told to wait. */
 static void send_100_late(struct transaction *tx, struct message *msg)
 {
-	bool wants_100 = message_method(msg) == METHOD_INVITE && tm_settings()->auto_inv_100 && tx->code == 0 &&
-			 !(tx->flags & TX_NO_100);
-	struct span trying = wants_100 ?
-		render_reply_to(msg, 100, tm_settings()->auto_inv_100_reason, NO_SPAN) : NO_SPAN;
+	bool wants_100 = message_method(msg) == METHOD_INVITE && tm_settings()->auto_inv_100 &&
+			 tx->code == 0 && !(tx->flags & TX_NO_100);
+	struct span trying =
+		wants_100 ? render_reply_to(msg, 100, tm_settings()->auto_inv_100_reason, NO_SPAN)
+			  : NO_SPAN;
 	if (!trying.at || !tx_keep(tx, &tx->reply, trying))
 		return;
 	tx->code = 100;
@@ -105,8 +106,9 @@ int relay_cancel(struct script_run *run)
 	}
 	int made = tx_create(run->msg, own, NO_SPAN);
 	if (made == 1) {
-		struct span reason = invite_is_over(&invite) ? SPAN_OF("ok -- no more pending branches") :
-							       SPAN_OF("canceling");
+		struct span reason = invite_is_over(&invite)
+					     ? SPAN_OF("ok -- no more pending branches")
+					     : SPAN_OF("canceling");
 		own->replied = reply_locally(run, own->tx, run->msg, 200, reason);
 		tx_leave(own);
 	}
@@ -156,7 +158,8 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
 		is_kept = tx_refreeze(tx, msg) && is_kept;
 	if (!is_kept)
-		log_error("no shared memory for what failure routes need; the request is not forwarded");
+		log_error(
+			"no shared memory for what failure routes need; the request is not forwarded");
 	bool is_sent = is_kept && relay_branches(run, tx, forced);
 	if (!is_sent && tm_settings()->failure_exec_mode && tx->on_failure && all_done(tx))
 		is_sent = relay_nowhere(tx, msg);
@@ -369,8 +372,8 @@ static int t_replicate(struct script_run *run, const struct replicate_args *args
 	struct message *msg = run->msg;
 	struct span uri = args->destination;
 	if (args->port)
-		return replicate_to_host(
-			run, &(struct destination_args){ uri, args->port }, TRANSPORT_NONE);
+		return replicate_to_host(run, &(struct destination_args){ uri, args->port },
+					 TRANSPORT_NONE);
 	if (uri.len && !span_starts_with_nocase(uri, SPAN_OF("sip")))
 		uri = arena_printf(msg->arena, "sip:%.*s", SPAN_ARGS(uri));
 	if (args->destination.len && (!uri.at || !message_set_dst_uri(msg, uri)))
@@ -410,7 +413,7 @@ static int t_replicate_to(struct script_run *run, const struct replicate_to_args
 	return replicate_to_host(run, &to, transport);
 }
 
-#define ON_RELAY   (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
+#define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
 
 static const struct script_function functions[] = {
 	FUNCTION("t_relay", t_relay, ON_RELAY,

@@ -186,8 +186,8 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 		bool is_kept = run_reply_route(tx, context, reply);
 		if (reply->arena->is_short)
 			lose_reply(tx, number, code);
-		else if ((code > 100 || tm_settings()->relay_100) && is_kept && tx->server == SERVER_PROCEEDING &&
-		    !(tx->flags & TX_LOCAL))
+		else if ((code > 100 || tm_settings()->relay_100) && is_kept &&
+			 tx->server == SERVER_PROCEEDING && !(tx->flags & TX_LOCAL))
 			relay_upstream(tx, reply);
 		return;
 	}

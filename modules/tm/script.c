@@ -27,7 +27,7 @@ bool reply_current(struct script_run *run, unsigned code, struct span reason)
 		code = 500;
 		reason = SPAN_OF("Server Internal Error");
 	} else if (request && run->kind == ROUTE_REQUEST && !message_to_tag(request).len &&
-	    code > 100 && tx_is_merged(context->tx)) {
+		   code > 100 && tx_is_merged(context->tx)) {
 		code = 482;
 		reason = SPAN_OF("Loop Detected");
 	}

@@ -152,7 +152,8 @@ static void work_off_reply(struct tx_context *context, struct queued *queued)
 	const struct sip_via *via = own ? message_top_via(reply) : NULL;
 	struct tx_context named = { 0 };
 	unsigned number;
-	if (via && tx_from_via(via->branch, &named, &number) && number < context->tx->branch_count) {
+	if (via && tx_from_via(via->branch, &named, &number) &&
+	    number < context->tx->branch_count) {
 		*own = context_holding(context->tx);
 		own->branch = (int)number;
 		reply_received(own, reply);

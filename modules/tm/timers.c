@@ -76,8 +76,9 @@ static bool tick_branch(struct transaction *tx, unsigned number, struct arena *a
 				.actions;
 		if (actions & DO_SEND)
 			branch_send(branch, branch->request);
-		branch->interval_ms =
-			actions & DO_SLOW ? tx->retr2_ms : next_request_interval(tx, branch->interval_ms);
+		branch->interval_ms = actions & DO_SLOW
+					      ? tx->retr2_ms
+					      : next_request_interval(tx, branch->interval_ms);
 		branch->retransmit_ms = actions & DO_SEND ? clock_ms() + branch->interval_ms : 0;
 	}
 	return false;

@@ -10,19 +10,19 @@
 #define TM_API_VERSION 1
 
 enum tm_event {
-	TM_REPLY_OUT = 1 << 0, /* a final reply goes upstream, received or our own */
+	TM_REPLY_OUT = 1 << 0,     /* a final reply goes upstream, received or our own */
 	TM_BRANCH_FAILED = 1 << 1, /* a branch got a negative final reply or timed out */
-	TM_ACK_IN = 1 << 2, /* an ACK to a 2xx passes (RFC 3261 13.2.2.4) */
+	TM_ACK_IN = 1 << 2,        /* an ACK to a 2xx passes (RFC 3261 13.2.2.4) */
 	TM_PROVISIONAL_OUT = 1 << 3,
 	TM_REQUEST_IN = 1 << 4, /* made for a received request */
-	TM_CANCEL_IN = 1 << 5, /* the caller cancelled */
+	TM_CANCEL_IN = 1 << 5,  /* the caller cancelled */
 	TM_FAILED = 1 << 6, /* all branches failed; the best reply, before failure_route sees it */
 };
 
 /* What an observer gets; everything is borrowed for the call. */
 struct tm_event_info {
 	enum tm_event event;
-	struct script_run *run; /* of kind ROUTE_EVENT over the stored request, for templates */
+	struct script_run *run;  /* of kind ROUTE_EVENT over the stored request, for templates */
 	struct message *request; /* as it was relayed: rewritten URI, flags, attributes */
 	struct message *
 		reply; /* NULL when it was made here (t_reply, timeout); the ACK or CANCEL itself */
@@ -45,7 +45,7 @@ struct tm_uac_result {
 	unsigned code; /* 408 after a timeout */
 	struct span reason;
 	struct message *reply; /* NULL when nothing was received */
-	const void *data; /* the caller's bytes */
+	const void *data;      /* the caller's bytes */
 	size_t data_len;
 };
 typedef void (*tm_uac_done)(const struct tm_uac_result *result);
@@ -58,11 +58,11 @@ struct tm_uac {
 	struct span from, to; /* values of the headers without tag */
 	struct span from_tag, to_tag;
 	struct span call_id;
-	uint32_t cseq; /* 0: 10 */
+	uint32_t cseq;       /* 0: 10 */
 	struct span headers; /* complete lines */
 	struct span body;
 	const struct listener *socket;
-	bool no_ack; /* somebody else makes the ACK to a 2xx */
+	bool no_ack;               /* somebody else makes the ACK to a 2xx */
 	uint32_t fr_ms, fr_inv_ms; /* 0: settings */
 	/* Called in some worker with the final reply (for INVITE with each 2xx). A function of the core or of a
 	 * module, which is at the same address in every process; NULL: nobody waits. `data` is copied. */
@@ -75,13 +75,13 @@ struct tm_uac {
 struct tm_view {
 	struct tm_name name;
 	uint64_t index, label; /* $T(id_index), $T(id_label) */
-	int branch; /* $T_branch_idx */
+	int branch;            /* $T_branch_idx */
 	unsigned branch_count;
 	unsigned sent_code; /* last reply sent upstream; 0: none */
-	unsigned code; /* reply in context: of a reply route, the winner of a failure route */
+	unsigned code;      /* reply in context: of a reply route, the winner of a failure route */
 	struct span reason;
 	unsigned last_received; /* of the branch in context */
-	struct span ruid; /* location record of the branch in context */
+	struct span ruid;       /* location record of the branch in context */
 	uint32_t branch_flags;
 	struct span branch_uri;
 	bool is_reply_local;

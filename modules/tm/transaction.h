@@ -32,22 +32,22 @@ struct tx_branch {
 	struct end_point to;
 	const struct listener *from;
 	const struct end_point *spare; /* where else it may go when it fails (RFC 3263 4.3) */
-	void *reply; /* frozen final reply, NULL when there is none or it is our own */
+	void *reply;           /* frozen final reply, NULL when there is none or it is our own */
 	int64_t retransmit_ms; /* next repetition; 0: none */
-	int64_t expires_ms; /* fr_timer or fr_inv_timer; 0: none */
-	int64_t cancel_ms; /* next repetition of CANCEL; 0: none */
+	int64_t expires_ms;    /* fr_timer or fr_inv_timer; 0: none */
+	int64_t cancel_ms;     /* next repetition of CANCEL; 0: none */
 	uint32_t interval_ms, cancel_interval_ms;
 	uint32_t flags;
 	uint16_t on_reply; /* route armed in branch_route */
-	uint16_t code; /* last provisional or the final one; 0: nothing heard */
-	uint8_t state; /* enum client_state */
+	uint16_t code;     /* last provisional or the final one; 0: nothing heard */
+	uint8_t state;     /* enum client_state */
 	uint8_t spare_count;
 	uint8_t breadth; /* its share of Max-Breadth; 0: not limited */
-	bool is_local; /* the final code was made here (408, 487 …) */
+	bool is_local;   /* the final code was made here (408, 487 …) */
 	bool timed_out;
-	bool was_replied; /* something was heard */
+	bool was_replied;   /* something was heard */
 	bool cancel_wanted; /* as soon as a provisional comes */
-	bool is_dropped; /* its reply is not considered any more */
+	bool is_dropped;    /* its reply is not considered any more */
 };
 static inline bool branch_is_done(const struct tx_branch *branch)
 {
@@ -70,15 +70,15 @@ enum tx_flag {
 	TX_DISABLE_6XX = 1 << 4,
 	TX_SUSPENDED = 1 << 5,
 	TX_NO_INTERNAL_REPLY = 1 << 6,
-	TX_RELAYED = 1 << 7, /* has or had branches */
-	TX_WAITING = 1 << 8, /* only absorbs what comes late */
+	TX_RELAYED = 1 << 7,      /* has or had branches */
+	TX_WAITING = 1 << 8,      /* only absorbs what comes late */
 	TX_TICK_PENDING = 1 << 9, /* a timer fired while somebody held the lease */
 	TX_NO_CANCEL_REASON = 1 << 10,
 	TX_REPLIES_SILENTLY = 1 << 11, /* t_replicate: nothing goes upstream */
 	TX_LIFETIME_OVER = 1 << 12,
-	TX_IN_SCRIPT = 1 << 13, /* its first script run goes on */
+	TX_IN_SCRIPT = 1 << 13,    /* its first script run goes on */
 	TX_LOCAL_ANSWER = 1 << 14, /* the final reply was made here */
-	TX_NO_ACK = 1 << 15, /* local INVITE: somebody else makes the ACK to a 2xx */
+	TX_NO_ACK = 1 << 15,       /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
 };
@@ -90,24 +90,24 @@ struct transaction {
 	uint32_t lease_incarnation;
 	uint32_t maker; /* process in which the first script run goes on */
 	uint32_t maker_incarnation;
-	uint32_t flags; /* enum tx_flag */
+	uint32_t flags;         /* enum tx_flag */
 	uint32_t message_flags; /* setflag bits, for observers */
 	uint32_t script_flags;
 	uint32_t method;
-	uint16_t code; /* last code sent upstream, 0 none */
+	uint16_t code;  /* last code sent upstream, 0 none */
 	uint8_t server; /* enum server_state */
 	uint8_t branch_count;
 	uint8_t first_leg; /* first branch of the newest serial leg */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
-	void *request; /* frozen */
-	uint64_t check; /* of top Via branch and sent-by, for matching */
-	uint32_t uri; /* hash of the Request-URI as received */
-	uint32_t from_tag; /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
+	void *request;                                               /* frozen */
+	uint64_t check;     /* of top Via branch and sent-by, for matching */
+	uint32_t uri;       /* hash of the Request-URI as received */
+	uint32_t from_tag;  /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
 	struct bytes reply; /* last reply sent upstream */
 	struct send_target upstream;
 	struct bytes
 		attributes; /* frozen attributes as the last route left them; absent: as frozen */
-	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
+	struct bytes cancel_reason;                /* Reason lines for CANCELs that we send */
 	struct tx_branch *branches[BRANCHES_MOST]; /* each a block of the region */
 	struct queued *queue;
 	int64_t reply_retransmit_ms;
@@ -116,7 +116,7 @@ struct transaction {
 	uint32_t reply_interval_ms;
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms,
 		noninv_life_ms; /* per transaction */
-	tm_uac_done done; /* TX_LOCAL */
+	tm_uac_done done;       /* TX_LOCAL */
 	struct bytes done_data;
 };
 static inline enum machine_kind tx_kind(const struct transaction *tx)
@@ -125,7 +125,7 @@ static inline enum machine_kind tx_kind(const struct transaction *tx)
 }
 
 struct tx_key {
-	uint64_t hash; /* Call-ID and CSeq number: INVITE, its CANCEL and its ACK share it */
+	uint64_t hash;  /* Call-ID and CSeq number: INVITE, its CANCEL and its ACK share it */
 	uint64_t check; /* top Via branch and sent-by */
 };
 
@@ -136,7 +136,7 @@ struct tx_context {
 	bool is_creator;
 	bool has_key;
 	struct tx_key key;
-	int branch; /* of the reply or branch route being run, -1 none */
+	int branch;    /* of the reply or branch route being run, -1 none */
 	unsigned code; /* of the reply being looked at */
 	bool reply_is_local;
 	struct message *reply; /* failure_route: winning reply; NULL: local */
@@ -164,8 +164,8 @@ struct tm_settings {
 		enable_uac_fr;
 	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
 		e2e_cancel_reason;
-	bool remap_503_500, reply_408_noninvite, noisy_ctimer, restart_fr_on_each_reply, delayed_reply,
-		failure_exec_mode;
+	bool remap_503_500, reply_408_noninvite, noisy_ctimer, restart_fr_on_each_reply,
+		delayed_reply, failure_exec_mode;
 	struct span auto_inv_100_reason, default_reason, reply_408_reason, on_sl_reply,
 		contacts_avp, contact_flows_avp;
 	struct span ac_extra_hdrs, failover_reply_codes, xavp_contact;
@@ -287,8 +287,8 @@ struct breadth {
 	bool is_written;      /* the header says so, or says it anew */
 };
 /* Shares what is left of the request's breadth among so many new branches. False: it does not suffice. */
-[[nodiscard]] bool breadth_divide(const struct transaction *tx, struct message *msg, unsigned branches,
-				  struct breadth *out);
+[[nodiscard]] bool breadth_divide(const struct transaction *tx, struct message *msg,
+				  unsigned branches, struct breadth *out);
 /* Edits the header; false: no memory. */
 [[nodiscard]] bool breadth_write(struct message *msg, unsigned breadth);
 
@@ -380,8 +380,8 @@ extern const struct rpc_command tm_commands[];
 #define TM_COMMAND_COUNT 22
 
 /* ---- relay_script.c, script.c, contacts.c, questions.c: functions ------------------------------------------------- */
-extern const struct function_table tm_function_table, tm_relay_table, tm_question_table, tm_contact_table,
-	tm_uac_table;
+extern const struct function_table tm_function_table, tm_relay_table, tm_question_table,
+	tm_contact_table, tm_uac_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
 int create_current(struct script_run *run);
 /* The transaction of the run's request, made when there is none, with its lease: as tx_create. */

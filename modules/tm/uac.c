@@ -244,7 +244,8 @@ static unsigned collect_routes(struct message *reply, struct name_addr out_route
 }
 
 /* Where local_ack_mode sends an ACK; NULL: as RFC 3261 13.2.2.4 says. */
-static const struct end_point *ack_target(const struct tx_branch *branch, const struct message *reply)
+static const struct end_point *ack_target(const struct tx_branch *branch,
+					  const struct message *reply)
 {
 	switch (tm_settings()->local_ack_mode) {
 	case 1: return &branch->to;

@@ -31,7 +31,7 @@ static const struct field setting_fields[] = {
 static struct {
 	struct db *db;
 	struct db_statement *may_use; /* user, name, domain */
-	struct db_statement *exists; /* user or name, domain */
+	struct db_statement *exists;  /* user or name, domain */
 } state;
 
 /* ---- functions of the script ------------------------------------------------------------------------ */
@@ -74,7 +74,8 @@ static int check(struct script_run *run, struct span text)
 	struct sip_uri uri;
 	struct span user = run->msg->account_user;
 	if (!user.len) {
-		log_error("no credentials were checked: call www_authenticate, proxy_authenticate or "
+		log_error(
+			"no credentials were checked: call www_authenticate, proxy_authenticate or "
 			"auth_check before the functions of uri_db");
 		return NO_CREDENTIALS;
 	}
@@ -108,7 +109,8 @@ static int does_uri_exist(struct script_run *run)
 	struct sip_uri uri;
 	const struct db_value *row;
 	if (!state.db) {
-		log_error("does_uri_exist: there is no database; set the parameter db_url of uri_db");
+		log_error(
+			"does_uri_exist: there is no database; set the parameter db_url of uri_db");
 		return SCRIPT_FALSE;
 	}
 	if (!message_parse_uri(run->msg, &uri))
@@ -129,12 +131,12 @@ static struct db_statement *prepare_select(const struct db_key *keys, unsigned c
 {
 	const struct db_column columns[] = { { settings.user_column, DB_TEXT } };
 	const struct db_spec spec = { .verb = DB_SELECT,
-		.table = settings.db_table,
-		.columns = columns,
-		.column_count = 1,
-		.keys = keys,
-		.key_count = count,
-		.limit = 1 };
+				      .table = settings.db_table,
+				      .columns = columns,
+				      .column_count = 1,
+				      .keys = keys,
+				      .key_count = count,
+				      .limit = 1 };
 	struct db_statement *statement = db_prepare(state.db, startup_arena(), &spec);
 	if (!statement)
 		log_error("uri_db: the name of the table or of a column is empty");
@@ -147,14 +149,16 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (!db_use_optional(settings.db_url, "uri_db.db_url", diagnostics, at, &state.db))
 		return false;
 	if (!state.db && settings.use_uri_table) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting", at,
+		diagnostic_add(
+			diagnostics, SEVERITY_ERROR, "bad-setting", at,
 			"use_uri_table needs a database; set the parameter db_url of uri_db");
 		return false;
 	}
 	if (!state.db)
 		return true;
 	const struct db_key names[] = { { settings.user_column, DB_EQUAL },
-		{ settings.uriuser_column, DB_EQUAL }, { settings.domain_column, DB_EQUAL } };
+					{ settings.uriuser_column, DB_EQUAL },
+					{ settings.domain_column, DB_EQUAL } };
 	const struct db_key users[] = {
 		{ settings.use_uri_table ? settings.uriuser_column : settings.user_column, DB_EQUAL },
 		{ settings.domain_column, DB_EQUAL },
@@ -167,8 +171,9 @@ static bool prepare(struct diagnostics *diagnostics)
 
 static bool start(void)
 {
-	return !state.db || db_need_table(state.db, "uri_db", settings.db_table,
-		settings.use_uri_table ? URI_VERSION : SUBSCRIBER_VERSION);
+	return !state.db ||
+	       db_need_table(state.db, "uri_db", settings.db_table,
+			     settings.use_uri_table ? URI_VERSION : SUBSCRIBER_VERSION);
 }
 
 MODULE_EXPORT const struct module module_exports = {

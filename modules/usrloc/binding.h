@@ -24,10 +24,10 @@ enum binding_text {
 
 /* How the database row of a binding stands. */
 enum binding_state {
-	BINDING_NEW, /* no row yet */
-	BINDING_SYNC, /* the row says the same */
+	BINDING_NEW,   /* no row yet */
+	BINDING_SYNC,  /* the row says the same */
 	BINDING_DIRTY, /* the row is older */
-	BINDING_GONE, /* removed; kept until its row is deleted; invisible to everybody else */
+	BINDING_GONE,  /* removed; kept until its row is deleted; invisible to everybody else */
 };
 
 enum { TIMER_EXPIRY, BINDING_TIMERS };
@@ -37,18 +37,18 @@ struct binding {
 	char *texts; /* one block: all texts, one after the other */
 	uint16_t lengths[TEXT_COUNT];
 	uint16_t socket; /* listener's index */
-	uint16_t agent; /* shared text + 1, 0: none */
+	uint16_t agent;  /* shared text + 1, 0: none */
 	int16_t q;
 	uint8_t domain;
-	uint8_t state; /* enum binding_state */
-	bool memory_only; /* save() asked for no row */
-	bool is_doubted; /* db-only mode: the row was not seen again yet */
+	uint8_t state;       /* enum binding_state */
+	bool memory_only;    /* save() asked for no row */
+	bool is_doubted;     /* db-only mode: the row was not seen again yet */
 	uint32_t modified_s; /* wall clock */
-	int64_t expires_ms; /* monotonic; INT64_MAX: never */
+	int64_t expires_ms;  /* monotonic; INT64_MAX: never */
 	uint32_t cseq, flags, cflags, methods, reg_id, server_id, connection;
-	uint32_t order; /* age among the bindings of the address-of-record */
-	uint32_t version; /* grows with every change */
-	uint32_t call_since; /* version at which the present Call-ID came */
+	uint32_t order;       /* age among the bindings of the address-of-record */
+	uint32_t version;     /* grows with every change */
+	uint32_t call_since;  /* version at which the present Call-ID came */
 	uint32_t keepalive_s; /* wall clock of the last answer to a keepalive */
 	uint32_t roundtrip_us;
 	uint32_t

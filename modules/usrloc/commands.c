@@ -128,7 +128,8 @@ static void run_dump(struct rpc_call *call)
  * users Alice and alice differ. */
 static struct span stored_aor(struct rpc_call *call, struct span text)
 {
-	const struct live_setting *differs = live_find(SPAN_OF("registrar"), SPAN_OF("case_sensitive"));
+	const struct live_setting *differs =
+		live_find(SPAN_OF("registrar"), SPAN_OF("case_sensitive"));
 	if (!domain_counts)
 		text = span_slice(text, 0, span_find(text, '@', 0));
 	if (differs && live_get(differs).number)
@@ -226,8 +227,7 @@ static void run_add(struct rpc_call *call)
 						     .user_agent = SPAN(RPC_USER_AGENT) } };
 	struct usrloc_contact *contact = &change.contact;
 	struct usrloc_outcome outcome;
-	if (!rpc_need_text(call, 0, "table", &table) ||
-	    !need_stored_aor(call, &aor) ||
+	if (!rpc_need_text(call, 0, "table", &table) || !need_stored_aor(call, &aor) ||
 	    !rpc_need_text(call, 2, "contact", &contact->contact) ||
 	    !rpc_need_int(call, 3, "expires", &expires))
 		return;

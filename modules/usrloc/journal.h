@@ -15,7 +15,7 @@
 struct journal_options {
 	struct span folder;
 	int64_t compact_bytes; /* a journal smaller than this is never compacted */
-	bool keeps_rows; /* removals are restored too, because rows must be deleted */
+	bool keeps_rows;       /* removals are restored too, because rows must be deleted */
 };
 
 /* Reserves what processes share and takes the lock of the folder; before the first fork. False after

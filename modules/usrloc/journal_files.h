@@ -10,10 +10,10 @@
 /* In memory that all processes share. */
 struct journal_shared {
 	_Atomic uint64_t generation; /* of the journal that is written now */
-	_Atomic uint64_t bytes; /* in it */
-	_Atomic uint64_t snapshot; /* generation of the newest whole snapshot */
+	_Atomic uint64_t bytes;      /* in it */
+	_Atomic uint64_t snapshot;   /* generation of the newest whole snapshot */
 	_Atomic uint64_t snapshot_bytes;
-	_Atomic bool is_behind; /* something is missing in the files: a snapshot is needed */
+	_Atomic bool is_behind;   /* something is missing in the files: a snapshot is needed */
 	_Atomic bool is_dropping; /* changes are not noted now, because they cannot be written */
 };
 

@@ -23,7 +23,7 @@ enum { TEXT_DOMAIN = TEXT_COUNT, TEXT_SOCKET, TEXTS };
 
 struct record_head {
 	uint32_t magic;
-	uint32_t size; /* of the record, this head included */
+	uint32_t size;  /* of the record, this head included */
 	uint64_t check; /* of everything behind it */
 };
 

@@ -13,10 +13,10 @@ enum journal_kind { JOURNAL_KEEP = 1, JOURNAL_FORGET = 2 };
 
 struct journal_record {
 	enum journal_kind kind;
-	uint64_t generation; /* of the journal when the change was made */
+	uint64_t generation;           /* of the journal when the change was made */
 	struct usrloc_contact contact; /* aor and all texts; domain is the table's name */
 	struct span socket;
-	size_t at; /* decoded: where it begins */
+	size_t at;               /* decoded: where it begins */
 	int64_t expires_wall_ms; /* INT64_MAX: never */
 };
 

@@ -22,8 +22,8 @@ struct place {
 };
 
 struct restore {
-	uint64_t first; /* generation of the newest snapshot */
-	uint64_t last; /* newest of all files */
+	uint64_t first;             /* generation of the newest snapshot */
+	uint64_t last;              /* newest of all files */
 	uint64_t files[FILES_MOST]; /* generations of journals from `first` on */
 	unsigned file_count;
 	struct span bytes[FILES_MOST + 1]; /* mapped: the snapshot, then the journals */

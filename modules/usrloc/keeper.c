@@ -16,8 +16,8 @@
 /* In shared memory. */
 struct keeper_shared {
 	_Atomic uint32_t process;
-	_Atomic uint64_t rounds; /* begun */
-	_Atomic uint64_t done; /* the newest round that ended */
+	_Atomic uint64_t rounds;  /* begun */
+	_Atomic uint64_t done;    /* the newest round that ended */
 	_Atomic bool was_written; /* it wrote everything */
 };
 

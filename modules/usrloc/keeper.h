@@ -7,7 +7,7 @@
 
 struct keeper_options {
 	int64_t interval_s; /* between writes to the database */
-	bool cleans_rows; /* expired rows are deleted from the database */
+	bool cleans_rows;   /* expired rows are deleted from the database */
 };
 
 /* Before the first fork; false when shared memory is out. */

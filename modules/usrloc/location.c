@@ -194,7 +194,7 @@ static bool binding_matches(const struct binding *binding, const struct usrloc_c
 /* A change with what it applies to. */
 struct plan {
 	struct binding *target; /* NULL: insert, or nothing to remove */
-	bool is_repeat; /* a retransmission: changes nothing */
+	bool is_repeat;         /* a retransmission: changes nothing */
 };
 
 static struct binding *find_match(struct binding *const *found, unsigned count,

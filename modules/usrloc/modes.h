@@ -7,9 +7,9 @@
 enum db_mode {
 	MODE_MEMORY,
 	MODE_THROUGH, /* a change is written before it is answered */
-	MODE_BACK, /* changes are written by the keeper */
-	MODE_ONLY, /* the database is asked before everything */
-	MODE_LOAD, /* read at start, never written */
+	MODE_BACK,    /* changes are written by the keeper */
+	MODE_ONLY,    /* the database is asked before everything */
+	MODE_LOAD,    /* read at start, never written */
 };
 
 void modes_prepare(enum db_mode mode);

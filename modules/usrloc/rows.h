@@ -38,8 +38,8 @@ struct row_options {
 	bool expires_is_number; /* expires_type */
 	bool skip_remote_socket;
 	bool own_server_only; /* server_id_filter */
-	bool clean_streams; /* db_clean_tcp */
-	bool has_attributes; /* xavp_contact: location_attrs is used */
+	bool clean_streams;   /* db_clean_tcp */
+	bool has_attributes;  /* xavp_contact: location_attrs is used */
 	int nat_flag;
 	uint32_t server_id;
 	int64_t expired_delay_s; /* rm_expired_delay */

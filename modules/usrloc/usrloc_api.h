@@ -12,13 +12,13 @@
 /* A copy of a binding; the texts live in the arena that the caller gave. */
 struct usrloc_contact {
 	struct span aor;
-	struct span contact; /* the URI */
+	struct span contact;  /* the URI */
 	struct span received; /* absent when there is none; likewise the following */
-	struct span path; /* "<sip:a;lr>,<sip:b;lr>" */
+	struct span path;     /* "<sip:a;lr>,<sip:b;lr>" */
 	struct span call_id;
 	struct span user_agent;
-	struct span instance; /* with angle brackets */
-	struct span ruid; /* names the binding; made by usrloc when absent */
+	struct span instance;   /* with angle brackets */
+	struct span ruid;       /* names the binding; made by usrloc when absent */
 	struct span attributes; /* xavp_contact, in the form that attributes_of_contact wrote */
 	const struct listener *socket;
 	int64_t expires_s; /* seconds from now; USRLOC_PERMANENT: never */
@@ -26,15 +26,15 @@ struct usrloc_contact {
 	int32_t q; /* thousandths or Q_UNSPECIFIED */
 	uint32_t cseq;
 	uint32_t flags, cflags; /* flags of this module, and the branch flags of the REGISTER */
-	uint32_t methods; /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
+	uint32_t methods;       /* METHOD_* mask; USRLOC_ANY_METHOD: not told */
 	uint32_t reg_id;
 	uint32_t server_id;
 	uint32_t connection;
 	bool memory_only; /* save() flag 0x01: no database row */
 	uint32_t version; /* grows with every change */
 	/* Only in what usrloc gives, not in what it takes: */
-	uint32_t call_since; /* the version with which the present Call-ID came */
-	uint8_t state; /* of its database row: enum binding_state */
+	uint32_t call_since;      /* the version with which the present Call-ID came */
+	uint8_t state;            /* of its database row: enum binding_state */
 	int64_t keepalive_wall_s; /* last answer to a keepalive, or registration */
 	uint32_t roundtrip_us;
 	struct span domain; /* lives as long as the server */
@@ -78,7 +78,7 @@ struct usrloc_api {
 	/* Removes every binding of the address-of-record, or with a ruid only that; returns how many. */
 	unsigned (*remove)(unsigned domain, struct span aor, struct span ruid);
 	bool (*uses_domain)(void); /* use_domain: keys are user@domain */
-	bool (*by_time)(void); /* desc_time_order */
+	bool (*by_time)(void);     /* desc_time_order */
 	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
 	const struct usrloc_contact *(*expired)(const struct script_run *run);
 	/* The live bindings with this hash, whatever their address-of-record (temporary GRUUs). */

@@ -35,7 +35,8 @@ const struct metric *metric_find(struct span name, enum metric_kind kind, unsign
 	if (!metric || metric->kind != kind)
 		log_error("there is no %s \"%.*s\"", kind_names[kind], SPAN_ARGS(name));
 	else if (metric->label_count != label_count)
-		log_error("%.*s has %u labels, not %u", SPAN_ARGS(name), metric->label_count, label_count);
+		log_error("%.*s has %u labels, not %u", SPAN_ARGS(name), metric->label_count,
+			  label_count);
 	else
 		return metric;
 	return NULL;
@@ -115,9 +116,10 @@ static const char *set_attribute(struct metric *metric, struct span text)
 	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
 		if (span_equal_nocase(name, span_from(attributes[i].name)))
 			return attributes[i].set(metric,
-				span_trim(span_slice(text, equals + 1, text.len)));
+						 span_trim(span_slice(text, equals + 1, text.len)));
 	return arena_printf(startup_arena(), "\"%.*s\" is none of name, label, buckets",
-		SPAN_ARGS(name)).at;
+			    SPAN_ARGS(name))
+		.at;
 }
 
 /* declaration = attribute *( ";" attribute ) [ ";" ]; attribute = name "=" value */

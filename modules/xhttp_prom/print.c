@@ -114,7 +114,7 @@ static void begin_series(struct page *page, const struct series_copy *series, co
 }
 
 static void print_bucket(struct page *page, const struct series_copy *series, unsigned bucket,
-	uint64_t count)
+			 uint64_t count)
 {
 	char bound[400] = "+Inf";
 	struct writer w = writer_fixed(bound, sizeof(bound));
@@ -201,7 +201,7 @@ static void print_counter(struct page *page, const struct listed *listed)
 	writer_char(&name, '_');
 	write_clean(&name, span_from(listed->info.name));
 	write_metadata(page, writer_result(&name),
-		listed->info.kind == COUNTER_COUNT ? "counter" : "gauge", listed->info.doc);
+		       listed->info.kind == COUNTER_COUNT ? "counter" : "gauge", listed->info.doc);
 	begin_name(page, writer_result(&name));
 	begin_labels(page);
 	end_labels(page);
@@ -222,10 +222,10 @@ static bool print_counters(struct page *page, struct arena *arena)
 	if (is_group)
 		group = span_slice(stats, 0, stats.len - 1);
 	for (counter_id id = counter_next(COUNTER_NONE, group);
-		id != COUNTER_NONE && count < COUNTERS_MOST; id = counter_next(id, group)) {
+	     id != COUNTER_NONE && count < COUNTERS_MOST; id = counter_next(id, group)) {
 		list[count].id = id;
-		if (counter_describe(id, &list[count].info) && (is_all || is_group ||
-			span_equal(stats, span_from(list[count].info.name))))
+		if (counter_describe(id, &list[count].info) &&
+		    (is_all || is_group || span_equal(stats, span_from(list[count].info.name))))
 			count++;
 	}
 	qsort(list, count, sizeof(list[0]), compare_listed);
@@ -233,7 +233,7 @@ static bool print_counters(struct page *page, struct arena *arena)
 		writer_string(&page->w, "\n# Kamailio whole internal statistics\n");
 	else
 		writer_printf(&page->w, "\n# Kamailio statistics for%s: %.*s\n",
-			is_group ? " group" : "", SPAN_ARGS(stats));
+			      is_group ? " group" : "", SPAN_ARGS(stats));
 	for (size_t i = 0; i < count; i++)
 		print_counter(page, &list[i]);
 	return true;
@@ -252,8 +252,8 @@ static void print_uptime(struct page *page)
 static struct page page_new(const struct print_settings *settings, struct arena *arena)
 {
 	return (struct page){ .settings = settings,
-		.w = writer_in_arena(arena, 8192),
-		.now_ms = clock_wall_us_now() / 1000 };
+			      .w = writer_in_arena(arena, 8192),
+			      .now_ms = clock_wall_us_now() / 1000 };
 }
 
 static struct span page_end(const struct page *page, bool is_good)

@@ -45,8 +45,8 @@ struct series_update {
 struct series_copy {
 	const struct metric *metric;
 	struct span labels[LABELS_MOST];
-	int64_t count; /* of counters; observations of histograms */
-	double number; /* of gauges; the sum of histograms */
+	int64_t count;     /* of counters; observations of histograms */
+	double number;     /* of gauges; the sum of histograms */
 	uint64_t *buckets; /* of histograms: those that were in each, +Inf last; not cumulative */
 };
 

@@ -15,7 +15,7 @@ enum { TIMER_UNUSED };
 
 struct series {
 	struct slot slot;
-	const struct metric *metric; /* at one address in every process */
+	const struct metric *metric;     /* at one address in every process */
 	struct span labels[LABELS_MOST]; /* in the slot's region, as the buckets */
 	int64_t count;
 	double number;
@@ -58,7 +58,8 @@ static uint64_t hash_of(const struct metric *metric, const struct span *labels)
 
 /* ---- with the lock held ---- */
 
-static bool is_same(const struct series *series, const struct metric *metric, const struct span *labels)
+static bool is_same(const struct series *series, const struct metric *metric,
+		    const struct span *labels)
 {
 	bool is_same = series->metric == metric;
 	for (unsigned i = 0; is_same && i < metric->label_count; i++)
@@ -72,19 +73,21 @@ static bool fill(struct shard *shard, struct series *series, const struct series
 	series->metric = metric;
 	for (unsigned i = 0; i < metric->label_count; i++) {
 		struct span text = update->labels[i];
-		series->labels[i] = region_copy(shard, &series->slot, text.len ? text : SPAN_OF("\0"));
+		series->labels[i] =
+			region_copy(shard, &series->slot, text.len ? text : SPAN_OF("\0"));
 		if (!series->labels[i].at)
 			return false;
 		series->labels[i].len = text.len;
 	}
 	if (metric->kind == METRIC_HISTOGRAM)
-		series->buckets = region_zalloc(shard, &series->slot,
-			(metric->bucket_count + 1) * sizeof(series->buckets[0]));
+		series->buckets =
+			region_zalloc(shard, &series->slot,
+				      (metric->bucket_count + 1) * sizeof(series->buckets[0]));
 	return metric->kind != METRIC_HISTOGRAM || series->buckets;
 }
 
 static struct series *find_or_make(struct shard *shard, uint64_t hash,
-	const struct series_update *update)
+				   const struct series_update *update)
 {
 	struct series *series = slot_first(shard, hash);
 	while (series && !is_same(series, update->metric, update->labels))
@@ -146,7 +149,8 @@ void series_expire(void)
 	for (unsigned number = 0; number < shard_count(state.set); number++) {
 		struct timer_due due[EXPIRED_MOST];
 		unsigned count = EXPIRED_MOST;
-		while (count == EXPIRED_MOST && shard_next_deadline(state.set, number) <= clock_ms()) {
+		while (count == EXPIRED_MOST &&
+		       shard_next_deadline(state.set, number) <= clock_ms()) {
 			struct shard *shard = shard_lock_number(state.set, number);
 			count = wheel_collect(shard, clock_ms(), due, EXPIRED_MOST);
 			for (unsigned i = 0; i < count; i++)
@@ -162,8 +166,9 @@ static bool copy(const struct series *series, struct arena *arena, struct series
 {
 	const struct metric *metric = series->metric;
 	size_t size = (metric->bucket_count + 1) * sizeof(out->buckets[0]);
-	*out = (struct series_copy){ .metric = metric, .count = series->count,
-		.number = series->number };
+	*out = (struct series_copy){ .metric = metric,
+				     .count = series->count,
+				     .number = series->number };
 	for (unsigned i = 0; i < metric->label_count; i++) {
 		out->labels[i] = arena_copy(arena, series->labels[i]);
 		if (!out->labels[i].at)
@@ -190,11 +195,12 @@ static int compare(const void *left, const void *right)
 
 /* Up to STEP more of a shard; false when there are none left. */
 static bool copy_some(unsigned number, uint32_t *position, struct arena *arena,
-	struct series_copy *out, size_t *count, size_t most)
+		      struct series_copy *out, size_t *count, size_t most)
 {
 	struct shard *shard = shard_lock_number(state.set, number);
 	const struct series *series = NULL;
-	for (unsigned i = 0; i < STEP && *count < most && (series = slot_each(shard, position)); i++)
+	for (unsigned i = 0; i < STEP && *count < most && (series = slot_each(shard, position));
+	     i++)
 		if (copy(series, arena, &out[*count]))
 			++*count;
 	shard_unlock(shard);

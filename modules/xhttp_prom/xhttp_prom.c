@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define PATH        "/metrics"
+#define PATH           "/metrics"
 #define LOOK_PERIOD_MS 10000
 
 static struct {
@@ -19,7 +19,7 @@ static struct {
 static const char *check_format(struct span text, int64_t number)
 {
 	if (span_equal_nocase(text, SPAN_OF("ms")) || span_equal_nocase(text, SPAN_OF("s")) ||
-		span_equal_nocase(text, SPAN_OF("none")))
+	    span_equal_nocase(text, SPAN_OF("none")))
 		return NULL;
 	return "expected ms, s or none";
 }
@@ -75,12 +75,12 @@ static bool read_real(struct span text, double *out_number)
 static bool read_number(const struct asked *asked, struct series_update *update)
 {
 	bool is_counter = asked->kind == METRIC_COUNTER;
-	bool is_good = is_counter ?
-		span_to_int64(span_trim(asked->number), &update->count) && update->count >= 0 :
-		read_real(asked->number, &update->number);
+	bool is_good = is_counter ? span_to_int64(span_trim(asked->number), &update->count) &&
+					    update->count >= 0
+				  : read_real(asked->number, &update->number);
 	if (!is_good)
-		log_error("%.*s: \"%.*s\" is no number%s", SPAN_ARGS(asked->name), SPAN_ARGS(asked->number),
-			is_counter ? " from 0" : "");
+		log_error("%.*s: \"%.*s\" is no number%s", SPAN_ARGS(asked->name),
+			  SPAN_ARGS(asked->number), is_counter ? " from 0" : "");
 	return is_good;
 }
 
@@ -125,7 +125,8 @@ SCRIPT_HANDLER_PLAIN(check_uri)
 
 static int change_by_script(struct asked *asked, const struct span labels[LABELS_MOST])
 {
-	for (; asked->label_count < LABELS_MOST && labels[asked->label_count].at; asked->label_count++)
+	for (; asked->label_count < LABELS_MOST && labels[asked->label_count].at;
+	     asked->label_count++)
 		asked->labels[asked->label_count] = labels[asked->label_count];
 	return change(asked) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -147,10 +148,11 @@ static int gauge_reset(struct script_run *run, const struct reset_args *args)
 }
 
 static int change_number(const struct number_args *args, enum metric_kind kind,
-	enum series_change change)
+			 enum series_change change)
 {
-	struct asked asked = { .kind = kind, .change = change, .name = args->name,
-		.number = args->number };
+	struct asked asked = {
+		.kind = kind, .change = change, .name = args->name, .number = args->number
+	};
 	return change_by_script(&asked, args->labels);
 }
 
@@ -184,17 +186,19 @@ static int check_uri(struct script_run *run)
 
 static int dispatch(struct script_run *run)
 {
-	struct http_reply reply = { .code = 200, .reason = SPAN("OK"),
-		.content_type = SPAN("text/plain; version=0.0.4") };
+	struct http_reply reply = { .code = 200,
+				    .reason = SPAN("OK"),
+				    .content_type = SPAN("text/plain; version=0.0.4") };
 	if (!run->msg->index->is_http) {
-		log_error("prom_dispatch answers HTTP requests: it belongs into event_route[xhttp:request]");
+		log_error(
+			"prom_dispatch answers HTTP requests: it belongs into event_route[xhttp:request]");
 		return SCRIPT_FALSE;
 	}
 	reply.body = print_page(&settings.print, run->arena);
 	if (!reply.body.at || (settings.xhttp_prom_buf_size &&
 			       reply.body.len > (size_t)settings.xhttp_prom_buf_size)) {
 		log_error("the page for Prometheus is larger than %s allows",
-			reply.body.at ? "xhttp_prom_buf_size" : "the memory of a message");
+			  reply.body.at ? "xhttp_prom_buf_size" : "the memory of a message");
 		reply = (struct http_reply){ .code = 500, .reason = SPAN("Internal Server Error") };
 	}
 	return http_reply_send(run->msg, &reply) && reply.code == 200 ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -245,7 +249,7 @@ static void change_by_command(struct rpc_call *call, const struct command_kind *
 		return;
 	}
 	while (asked.label_count < LABELS_MOST &&
-		rpc_arg_text(call, next + asked.label_count, &asked.labels[asked.label_count]))
+	       rpc_arg_text(call, next + asked.label_count, &asked.labels[asked.label_count]))
 		asked.label_count++;
 	if (!change(&asked))
 		rpc_fault(call, 500, "Failed to %s: %.*s", kind->verb, SPAN_ARGS(asked.name));
@@ -253,36 +257,38 @@ static void change_by_command(struct rpc_call *call, const struct command_kind *
 
 static void run_counter_reset(struct rpc_call *call)
 {
-	change_by_command(call, &(struct command_kind){ METRIC_COUNTER, SERIES_SET, false,
-				       "reset counter" });
+	change_by_command(
+		call, &(struct command_kind){ METRIC_COUNTER, SERIES_SET, false, "reset counter" });
 }
 
 static void run_counter_inc(struct rpc_call *call)
 {
-	change_by_command(call, &(struct command_kind){ METRIC_COUNTER, SERIES_ADD, true,
-				       "add counter" });
+	change_by_command(
+		call, &(struct command_kind){ METRIC_COUNTER, SERIES_ADD, true, "add counter" });
 }
 
 static void run_gauge_reset(struct rpc_call *call)
 {
-	change_by_command(call, &(struct command_kind){ METRIC_GAUGE, SERIES_SET, false,
-				       "reset gauge" });
+	change_by_command(call,
+			  &(struct command_kind){ METRIC_GAUGE, SERIES_SET, false, "reset gauge" });
 }
 
 static void run_gauge_inc(struct rpc_call *call)
 {
-	change_by_command(call, &(struct command_kind){ METRIC_GAUGE, SERIES_ADD, true, "add gauge" });
+	change_by_command(call,
+			  &(struct command_kind){ METRIC_GAUGE, SERIES_ADD, true, "add gauge" });
 }
 
 static void run_gauge_set(struct rpc_call *call)
 {
-	change_by_command(call, &(struct command_kind){ METRIC_GAUGE, SERIES_SET, true, "set gauge" });
+	change_by_command(call,
+			  &(struct command_kind){ METRIC_GAUGE, SERIES_SET, true, "set gauge" });
 }
 
 static void run_observe(struct rpc_call *call)
 {
 	change_by_command(call, &(struct command_kind){ METRIC_HISTOGRAM, SERIES_OBSERVE, true,
-				       "observe histogram" });
+							"observe histogram" });
 }
 
 static void run_list(struct rpc_call *call)

@@ -17,9 +17,9 @@ static struct {
 } settings = { .buf_size = 4096, .prefix = SPAN("<script>: "), .methods_filter = -1 };
 
 static struct {
-	int facility;                          /* -1: the core's */
-	const struct text_template *prefix;    /* prefix_mode=1 */
-	const struct text_template *place;     /* "cfg file:line" of xlogl; compiled on first use */
+	int facility;                       /* -1: the core's */
+	const struct text_template *prefix; /* prefix_mode=1 */
+	const struct text_template *place;  /* "cfg file:line" of xlogl; compiled on first use */
 	bool place_failed;
 } state = { .facility = -1 };
 
@@ -113,14 +113,14 @@ static const struct script_function functions[] = {
 /* A level is a word, of which the peer looks at the third letter only, or a number. */
 static bool level_of(struct script_run *run, const struct text_template *text, int *out_level)
 {
-	struct span name = text->is_constant ? (text->count ? text->parts[0].text : SPAN_OF("")) :
-					       template_text(run, text);
+	struct span name = text->is_constant ? (text->count ? text->parts[0].text : SPAN_OF(""))
+					     : template_text(run, text);
 	if (name.at && log_level_from_name(span_trim(name), out_level))
 		return true;
 	static const char letters[] = "ABCEWNID";
-	static const int levels[] = { LOG_LEVEL_ALERT, LOG_LEVEL_BUG, LOG_LEVEL_CRITICAL,
-		LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
-		LOG_LEVEL_DEBUG };
+	static const int levels[] = { LOG_LEVEL_ALERT, LOG_LEVEL_BUG,     LOG_LEVEL_CRITICAL,
+				      LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
+				      LOG_LEVEL_INFO,  LOG_LEVEL_DEBUG };
 	const char *letter =
 		name.len > 2 && name.at[2] ? strchr(letters, ascii_upper(name.at[2])) : NULL;
 	if (!letter)
@@ -140,7 +140,7 @@ static struct span prefix_text(struct script_run *run)
 }
 
 static int print_line(struct script_run *run, int level, int facility, struct span place,
-	const struct text_template *text)
+		      const struct text_template *text)
 {
 	struct writer w = writer_in_arena(run->arena, 256);
 	writer_span(&w, place);
@@ -149,8 +149,8 @@ static int print_line(struct script_run *run, int level, int facility, struct sp
 		return SCRIPT_FALSE;
 	}
 	struct span line = span_slice(writer_result(&w), 0, (size_t)settings.buf_size);
-	log_script_prefixed(
-		level, facility < 0 ? state.facility : facility, prefix_text(run), line);
+	log_script_prefixed(level, facility < 0 ? state.facility : facility, prefix_text(run),
+			    line);
 	return SCRIPT_TRUE;
 }
 
@@ -163,14 +163,14 @@ static int print_text(struct script_run *run, int level, const struct text_templ
 
 /* Sorts the arguments of xlog([[facility,] level,] text) out. False when a name is unknown. */
 static bool print_arguments(struct script_run *run, const struct print_args *args, int *out_level,
-	int *out_facility, const struct text_template **out_text)
+			    int *out_facility, const struct text_template **out_text)
 {
 	*out_level = LOG_LEVEL_ERROR;
 	*out_facility = -1;
 	*out_text = args->third ? args->third : args->second ? args->second : args->first;
-	const struct text_template *level = args->third ? args->second
-		: args->second                          ? args->first
-							: NULL;
+	const struct text_template *level = args->third    ? args->second
+					    : args->second ? args->first
+							   : NULL;
 	if (level && !level_of(run, level, out_level)) {
 		log_error("\"%.*s\" is no log level", SPAN_ARGS(level->source));
 		return false;
@@ -200,9 +200,9 @@ static struct span script_place(struct script_run *run)
 	if (!state.place && !state.place_failed) {
 		struct span error = { 0 };
 		state.place = template_compile_runtime(settings.long_format
-				? SPAN_OF("$cfg(name):$cfg(line):")
-				: SPAN_OF("$cfg(line):"),
-			startup_arena(), &error);
+							       ? SPAN_OF("$cfg(name):$cfg(line):")
+							       : SPAN_OF("$cfg(line):"),
+						       startup_arena(), &error);
 		state.place_failed = !state.place;
 		if (!state.place)
 			log_error("the place in the script is unknown: %.*s", SPAN_ARGS(error));
@@ -272,7 +272,7 @@ static const char *accept_colours(struct span text, int64_t number)
 		size_t equals = span_find(item, '=', 0);
 		int level;
 		if (equals == item.len ||
-			!log_level_from_name(span_trim(span_slice(item, 0, equals)), &level))
+		    !log_level_from_name(span_trim(span_slice(item, 0, equals)), &level))
 			return "log_colors wants LEVEL=colours, for example L_ERR=cr";
 		struct writer w = writer_in_arena(startup_arena(), 16);
 		if (!colour_sequence(span_trim(span_slice(item, equals + 1, item.len)), &w))
@@ -291,18 +291,19 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (settings.log_facility.len) {
 		state.facility = log_facility_from_name(settings.log_facility);
 		if (state.facility < 0) {
-			struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR,
-				"bad-setting", module_setting_position("xlog", "log_facility"),
+			struct diagnostic *d = diagnostic_add(
+				diagnostics, SEVERITY_ERROR, "bad-setting",
+				module_setting_position("xlog", "log_facility"),
 				"\"%.*s\" is no syslog facility", SPAN_ARGS(settings.log_facility));
 			diagnostic_hint(diagnostics, d,
-				"LOG_LOCAL0 to LOG_LOCAL7, LOG_DAEMON, LOG_USER ...");
+					"LOG_LOCAL0 to LOG_LOCAL7, LOG_DAEMON, LOG_USER ...");
 			return false;
 		}
 	}
 	if (!settings.prefix_mode)
 		return true;
 	state.prefix = template_compile(settings.prefix, startup_arena(), diagnostics,
-		module_setting_position("xlog", "prefix"));
+					module_setting_position("xlog", "prefix"));
 	return state.prefix != NULL;
 }
 

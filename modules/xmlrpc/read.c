@@ -199,14 +199,15 @@ static const struct xmlrpc_fault *read_call(struct reader *reader, const xmlNode
 }
 
 struct rpc_call *xmlrpc_read(struct span document, bool makes_crlf, struct arena *arena,
-	struct xmlrpc_fault *out_fault)
+			     struct xmlrpc_fault *out_fault)
 {
 	struct reader reader = { .arena = arena, .makes_crlf = makes_crlf };
 	const struct xmlrpc_fault *fault = &bad_document;
 	xmlDoc *doc = NULL;
 	if (document.len && document.len <= INT32_MAX)
 		doc = xmlReadMemory(document.at, (int)document.len, NULL, NULL,
-			XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+					    XML_PARSE_NOCDATA);
 	if (doc && !doc->intSubset && !doc->extSubset)
 		fault = read_call(&reader, xmlDocGetRootElement(doc));
 	xmlFreeDoc(doc);

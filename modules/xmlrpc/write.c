@@ -11,7 +11,11 @@
 static size_t character(struct span text, size_t i)
 {
 	unsigned char first = (unsigned char)text.at[i];
-	size_t len = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+	size_t len = first < 0x80       ? 1
+		     : first >> 5 == 6  ? 2
+		     : first >> 4 == 14 ? 3
+		     : first >> 3 == 30 ? 4
+					: 0;
 	uint32_t code = len == 1 ? first : first & (0x7fu >> len);
 	if (!len || i + len > text.len)
 		return 0;
@@ -25,7 +29,7 @@ static size_t character(struct span text, size_t i)
 	bool is_control = code < 0x20 && code != '\t' && code != '\n' && code != '\r';
 	bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
 	if (code < least[len] || code > 0x10ffff || is_control || is_surrogate || code == 0xfffe ||
-		code == 0xffff)
+	    code == 0xffff)
 		return 0;
 	return len;
 }
@@ -33,16 +37,11 @@ static size_t character(struct span text, size_t i)
 static const char *escape_of(char c, bool escapes_cr)
 {
 	switch (c) {
-	case '&':
-		return "&amp;";
-	case '<':
-		return "&lt;";
-	case '>':
-		return "&gt;";
-	case '\r':
-		return escapes_cr ? "&#xD;" : NULL;
-	default:
-		return NULL;
+	case '&': return "&amp;";
+	case '<': return "&lt;";
+	case '>': return "&gt;";
+	case '\r': return escapes_cr ? "&#xD;" : NULL;
+	default: return NULL;
 	}
 }
 
@@ -99,26 +98,16 @@ static void write_int(struct writer *w, int64_t number)
 static void write_value(struct writer *w, const struct rpc_value *value, bool escapes_cr)
 {
 	switch (value->kind) {
-	case RPC_INT:
-		write_int(w, value->number);
-		break;
-	case RPC_DOUBLE:
-		writer_printf(w, "<double>%f</double>", value->real);
-		break;
+	case RPC_INT: write_int(w, value->number); break;
+	case RPC_DOUBLE: writer_printf(w, "<double>%f</double>", value->real); break;
 	case RPC_TEXT:
 		writer_string(w, "<string>");
 		write_text(w, value->text, escapes_cr);
 		writer_string(w, "</string>");
 		break;
-	case RPC_STRUCT:
-		write_struct(w, value->first, escapes_cr);
-		break;
-	case RPC_ARRAY:
-		write_array(w, value->first, escapes_cr);
-		break;
-	case RPC_NULL:
-		writer_string(w, "<string></string>");
-		break;
+	case RPC_STRUCT: write_struct(w, value->first, escapes_cr); break;
+	case RPC_ARRAY: write_array(w, value->first, escapes_cr); break;
+	case RPC_NULL: writer_string(w, "<string></string>"); break;
 	}
 }
 
@@ -126,16 +115,20 @@ static void write_value(struct writer *w, const struct rpc_value *value, bool es
 
 void xmlrpc_write_fault(struct writer *w, int code, struct span text, bool escapes_cr)
 {
-	writer_printf(w, HEAD "<fault>\n<value>\n<struct>\n<member>\n<name>faultCode</name>\n"
-			      "<value><int>%d</int></value>\n</member>\n<member>\n<name>faultString</name>\n"
-			      "<value><string>", code);
+	writer_printf(
+		w,
+		HEAD "<fault>\n<value>\n<struct>\n<member>\n<name>faultCode</name>\n"
+		     "<value><int>%d</int></value>\n</member>\n<member>\n<name>faultString</name>\n"
+		     "<value><string>",
+		code);
 	write_text(w, text, escapes_cr);
 	writer_string(w, "</string></value>\n</member>\n</struct>\n</value>\n</fault>\n" TAIL);
 }
 
 void xmlrpc_write_success(struct writer *w)
 {
-	writer_string(w, HEAD "<params>\n<param>\n<value><int>1</int></value>\n</param>\n</params>\n" TAIL);
+	writer_string(w, HEAD
+		      "<params>\n<param>\n<value><int>1</int></value>\n</param>\n</params>\n" TAIL);
 }
 
 void xmlrpc_write_answer(struct writer *w, const struct rpc_call *call, bool escapes_cr)

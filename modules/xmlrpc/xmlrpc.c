@@ -56,7 +56,7 @@ static bool is_wanted(const struct message *msg)
 {
 	struct span method = message_method_name(msg), url = message_original_uri(msg);
 	if (settings.mode == MODE_FUNCTIONS_ONLY ||
-		(!span_equal(method, SPAN_OF("POST")) && !span_equal(method, SPAN_OF("GET"))))
+	    (!span_equal(method, SPAN_OF("POST")) && !span_equal(method, SPAN_OF("GET"))))
 		return false;
 	if (settings.skip && pattern_search(settings.skip, url, 0, NULL, 0))
 		return false;
@@ -69,7 +69,7 @@ static enum claim_result claim_http(struct message *msg)
 	if (!is_wanted(msg))
 		return CLAIM_PASS;
 	if (!message_set_uri(msg, SPAN_OF(SIP_URI)) ||
-		!script_run_init(&run, msg, ROUTE_REQUEST, NULL))
+	    !script_run_init(&run, msg, ROUTE_REQUEST, NULL))
 		return CLAIM_CONSUMED;
 	uint32_t route = script_route(run.image, ROUTE_REQUEST, settings.route);
 	if (route)
@@ -94,8 +94,10 @@ SCRIPT_HANDLER_PLAIN(dispatch_rpc)
 
 static int send_answer(struct script_run *run, const struct writer *w)
 {
-	struct http_reply reply = { .code = 200, .reason = SPAN("OK"), .content_type = SPAN("text/xml"),
-		.body = writer_result(w) };
+	struct http_reply reply = { .code = 200,
+				    .reason = SPAN("OK"),
+				    .content_type = SPAN("text/xml"),
+				    .body = writer_result(w) };
 	if (w->failed) {
 		log_error("an XML-RPC answer needs more memory than a message may have");
 		reply = (struct http_reply){ .code = 500, .reason = SPAN("Internal Server Error") };
@@ -129,7 +131,7 @@ static int dispatch_rpc(struct script_run *run)
 	if (!need_http(run, "dispatch_rpc"))
 		return SCRIPT_FALSE;
 	struct rpc_call *call = xmlrpc_read(message_body(run->msg), settings.double_lf_to_crlf,
-		run->msg->arena, &fault);
+					    run->msg->arena, &fault);
 	if (call) {
 		rpc_run(call);
 		xmlrpc_write_answer(&w, call, settings.escape_cr);
@@ -156,8 +158,9 @@ static bool prepare(struct diagnostics *diagnostics)
 static bool start(void)
 {
 	if (settings.mode == MODE_HTTP &&
-		!script_route(script_current_image(), ROUTE_REQUEST, settings.route)) {
-		log_error("xmlrpc: there is no route[%.*s], which modparam(\"xmlrpc\", \"route\", …) names",
+	    !script_route(script_current_image(), ROUTE_REQUEST, settings.route)) {
+		log_error(
+			"xmlrpc: there is no route[%.*s], which modparam(\"xmlrpc\", \"route\", …) names",
 			SPAN_ARGS(settings.route));
 		return false;
 	}

@@ -13,7 +13,7 @@ struct xmlrpc_fault {
 /* Reads a methodCall; NULL after *out_fault was set. With `makes_crlf` two line feeds in a text become
  * a carriage return and a line feed. */
 struct rpc_call *xmlrpc_read(struct span document, bool makes_crlf, struct arena *arena,
-	struct xmlrpc_fault *out_fault);
+			     struct xmlrpc_fault *out_fault);
 
 /* ---- write.c: answers ------------------------------------------------------------------------------ */
 

@@ -46,13 +46,16 @@ static void parse_index(void)
 static void parse_via(void)
 {
 	struct sip_via via;
-	sink += via_parse(SPAN_OF("SIP/2.0/UDP 192.0.2.101:5060;branch=z9hG4bK74bf9.7c8d1a2b3c4d5e6f;rport"), &via);
+	sink += via_parse(
+		SPAN_OF("SIP/2.0/UDP 192.0.2.101:5060;branch=z9hG4bK74bf9.7c8d1a2b3c4d5e6f;rport"),
+		&via);
 }
 
 static void parse_name_addr(void)
 {
 	struct name_addr address;
-	sink += name_addr_parse(SPAN_OF("\"Alice\" <sip:alice@atlanta.example.com>;tag=9fxced76sl"), &address);
+	sink += name_addr_parse(SPAN_OF("\"Alice\" <sip:alice@atlanta.example.com>;tag=9fxced76sl"),
+				&address);
 }
 
 static void parse_uri(void)

@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		touch(quoted_unescape(&arena, *parts[i]));
 	}
 	if (auth_is_complete(&params))
-		must(params.username.len && params.nonce.len && params.response.len && params.uri.len);
+		must(params.username.len && params.nonce.len && params.response.len &&
+		     params.uri.len);
 	(void)auth_is_challenge(&params);
 	arena_free(&arena);
 	return 0;

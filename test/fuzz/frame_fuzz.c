@@ -15,7 +15,8 @@ static void check_message(struct span bytes)
 	if (result == PARSE_BAD && !index)
 		must(error.reason != NULL);
 	else
-		must(index && index->len == bytes.len && !(index->defects & ~SIP_DEFECT_START_LINE));
+		must(index && index->len == bytes.len &&
+		     !(index->defects & ~SIP_DEFECT_START_LINE));
 	arena_free(&arena);
 }
 
@@ -35,10 +36,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (step == FRAME_MORE && have < rest.len)
 			step = framer_next(&piecewise, span_slice(rest, 0, ++have), &other);
 		/* Fewer bytes may suffice to see that something is wrong. */
-		must(result == step || (result == FRAME_MORE && step == FRAME_BAD) || step == FRAME_BAD || result == FRAME_BAD);
+		must(result == step || (result == FRAME_MORE && step == FRAME_BAD) ||
+		     step == FRAME_BAD || result == FRAME_BAD);
 		if (result == FRAME_MORE || result == FRAME_BAD || step == FRAME_BAD)
 			break;
-		must(frame.len == other.len && frame.len > 0 && frame.len <= rest.len && have <= rest.len);
+		must(frame.len == other.len && frame.len > 0 && frame.len <= rest.len &&
+		     have <= rest.len);
 		if (result == FRAME_MESSAGE)
 			check_message(span_slice(rest, 0, frame.len));
 		rest = span_slice(rest, frame.len, rest.len);

@@ -22,7 +22,8 @@ static inline void must_be_inside(struct span part, struct span text)
 {
 	if (!part.at)
 		return;
-	must(part.at >= text.at && part.len <= text.len && (size_t)(part.at - text.at) <= text.len - part.len);
+	must(part.at >= text.at && part.len <= text.len &&
+	     (size_t)(part.at - text.at) <= text.len - part.len);
 }
 
 /* Reads every byte of a span, so that the sanitizer checks it. */

@@ -10,8 +10,9 @@
 
 static void check_answer(const struct message *msg, struct span foreign)
 {
-	struct http_reply reply = { .code = 200, .reason = foreign, .content_type = foreign,
-		.body = message_body(msg) };
+	struct http_reply reply = {
+		.code = 200, .reason = foreign, .content_type = foreign, .body = message_body(msg)
+	};
 	struct writer w = writer_in_arena(msg->arena, 1024);
 	struct framer framer;
 	struct frame frame;
@@ -39,7 +40,8 @@ static void check_request(struct span bytes)
 	arena_init(&arena, 65536, 1 << 24);
 	struct message *msg = message_parse(&arena, bytes, &from, &reason);
 	if (msg) {
-		struct span url = message_original_uri(msg), path = http_path(url), query = http_query(url);
+		struct span url = message_original_uri(msg), path = http_path(url),
+			    query = http_query(url);
 		must(msg->index->is_http && message_is_request(msg));
 		must_be_inside(url, bytes);
 		must_be_inside(path, url);

@@ -4,7 +4,8 @@
 #include "parser/message.h"
 #include "test/fuzz/fuzz.h"
 
-static void check_headers(const struct sip_message_index *index, struct span bytes, struct arena *arena)
+static void check_headers(const struct sip_message_index *index, struct span bytes,
+			  struct arena *arena)
 {
 	uint32_t at = index->headers_at;
 	unsigned linked = 0;
@@ -12,7 +13,8 @@ static void check_headers(const struct sip_message_index *index, struct span byt
 		const struct sip_header *header = &index->headers[i];
 		must(header->name_at == at && header->end > at && header->id < HEADER_KIND_COUNT);
 		at = header->end;
-		struct span value = sip_header_value(bytes, header), line = sip_header_line(bytes, header);
+		struct span value = sip_header_value(bytes, header),
+			    line = sip_header_line(bytes, header);
 		must_be_inside(sip_header_name(bytes, header), line);
 		must_be_inside(value, line);
 		must(header_id_from_name(sip_header_name(bytes, header)) == header->id);

@@ -13,7 +13,11 @@ static int call(struct script_run *run, const void *args)
 	return 1;
 }
 
-struct any_args { struct span text; const struct pattern *pattern; int64_t number; };
+struct any_args {
+	struct span text;
+	const struct pattern *pattern;
+	int64_t number;
+};
 static const struct field fields[] = {
 	FIELD(struct any_args, text, "a text", .optional = true),
 	FIELD(struct any_args, pattern, "a pattern", .optional = true),
@@ -46,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena;
 	struct diagnostics diagnostics;
 	struct script_options options = { .path = "fuzz.cfg",
-		.text = span_make(size ? (const char *)data : "", size) };
+					  .text = span_make(size ? (const char *)data : "", size) };
 	set_up();
 	/* Files of the machine are none of the fuzzer's business. */
 	if (span_find_span(options.text, SPAN_OF("_file")) < options.text.len)

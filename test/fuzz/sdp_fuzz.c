@@ -2,7 +2,8 @@
 #include "parser/sdp.h"
 #include "test/fuzz/fuzz.h"
 
-static void check_media(const struct sdp_session *session, const struct sdp_media *media, struct span text)
+static void check_media(const struct sdp_session *session, const struct sdp_media *media,
+			struct span text)
 {
 	struct sdp_attribute attribute;
 	struct sdp_codec codec;
@@ -22,7 +23,8 @@ static void check_media(const struct sdp_session *session, const struct sdp_medi
 		if (!sdp_codec_of(media, payload, &codec))
 			continue;
 		touch(codec.encoding);
-		must(sdp_payload_of(media, codec.encoding, codec.clock_rate, (struct span){ 0 }, &found));
+		must(sdp_payload_of(media, codec.encoding, codec.clock_rate, (struct span){ 0 },
+				    &found));
 	}
 	(void)sdp_media_direction(session, media);
 	(void)sdp_media_is_on_hold(session, media);

@@ -23,9 +23,12 @@ static void compare_patterns(struct arena *arena, struct span expression, struct
 	struct span error;
 	struct pattern_match group[1];
 	for (unsigned flags = 0; flags < 8; flags++) {
-		const struct pattern *p = flags & PATTERN_PCRE ? NULL : pattern_compile(expression, flags, arena, &error);
+		const struct pattern *p =
+			flags & PATTERN_PCRE ? NULL
+					     : pattern_compile(expression, flags, arena, &error);
 		if (p && !memchr(subject.at, 0, subject.len) &&
-			pattern_search(p, subject, 0, NULL, 0) != pattern_search(p, subject, 0, group, 1))
+		    pattern_search(p, subject, 0, NULL, 0) !=
+			    pattern_search(p, subject, 0, group, 1))
 			abort();
 	}
 }
@@ -41,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size > 4096)
 		return 0;
-	struct span rest = span_make((const char *)data, size), args[2] = { SPAN(""), SPAN("") }, line;
+	struct span rest = span_make((const char *)data, size), args[2] = { SPAN(""), SPAN("") },
+		    line;
 	if (span_split(&rest, '\n', &line)) {
 		size_t comma = span_find(line, ',', 0);
 		args[0] = span_slice(line, 0, comma);
@@ -54,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *reason;
 	arena_init(&arena, 16384, 4 << 20);
 	/* Replacements may hold variables, so there is a message. */
-	struct message *msg = message_parse(&arena, arena_copy(&arena, span_from(invite)), &from, &reason);
+	struct message *msg =
+		message_parse(&arena, arena_copy(&arena, span_from(invite)), &from, &reason);
 	struct script_run run;
 	if (!msg || !script_run_init(&run, msg, ROUTE_REQUEST, NULL))
 		abort();

@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span bytes = arena_copy(&arena, span_from(invite)), error;
 	struct message *msg = message_parse(&arena, bytes, &from, &reason);
 	struct script_run run;
-	const struct text_template *t = template_compile_runtime(span_make((const char *)data, size), &arena, &error);
+	const struct text_template *t =
+		template_compile_runtime(span_make((const char *)data, size), &arena, &error);
 	if (msg && t && script_run_init(&run, msg, ROUTE_REQUEST, NULL)) {
 		for (int round = 0; round < 2; round++) {
 			struct writer w = writer_in_arena(&arena, 256);

@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		touch(via.whole);
 		must(!via.branch.at || via_param(&via, SPAN_OF("branch"), &param));
 		must(via.rport == RPORT_ABSENT || via_param(&via, SPAN_OF("rport"), &param));
-		must(via_parse(via.whole, &again) && span_equal(again.branch, via.branch) && again.port == via.port);
+		must(via_parse(via.whole, &again) && span_equal(again.branch, via.branch) &&
+		     again.port == via.port);
 		(void)via_port(&via);
 		(void)via_has_cookie(&via);
 	}

@@ -19,7 +19,9 @@
 
 /* ---- stand-ins: functions ------------------------------------------------------------------- */
 
-struct text_args { struct span a, b, c, d, e, f; };
+struct text_args {
+	struct span a, b, c, d, e, f;
+};
 #define TEXT(member) FIELD(struct text_args, member, "any text", .optional = true)
 static const struct field any_fields[] = { TEXT(a), TEXT(b), TEXT(c), TEXT(d), TEXT(e), TEXT(f) };
 #define any_args text_args
@@ -48,7 +50,9 @@ static int print(struct script_run *run, const struct print_args *args)
 	return 1;
 }
 
-struct give_args { int32_t number; };
+struct give_args {
+	int32_t number;
+};
 static const struct field give_fields[] = { FIELD(struct give_args, number, "the result") };
 SCRIPT_HANDLER(give)
 static int give(struct script_run *run, const struct give_args *args)
@@ -63,13 +67,16 @@ SCRIPT_HANDLER(one)
 static int one(struct script_run *run, const struct one_args *args)
 {
 	(void)run;
-	return span_equal(args->a, SPAN_OF("INVITE"))
-			|| span_find_span(args->a, SPAN_OF("INVITE")) < args->a.len
-		? 1
-		: -1;
+	return span_equal(args->a, SPAN_OF("INVITE")) ||
+			       span_find_span(args->a, SPAN_OF("INVITE")) < args->a.len
+		       ? 1
+		       : -1;
 }
 
-struct reply_args { int64_t code; struct span reason; };
+struct reply_args {
+	int64_t code;
+	struct span reason;
+};
 static const struct field reply_fields[] = {
 	FIELD(struct reply_args, code, "status code", .min = 100, .max = 699),
 	FIELD(struct reply_args, reason, "reason phrase"),
@@ -82,7 +89,9 @@ static int reply(struct script_run *run, const struct reply_args *args)
 	return 1;
 }
 
-struct flag_args { int64_t flag; };
+struct flag_args {
+	int64_t flag;
+};
 static const struct field flag_fields[] = {
 	FIELD(struct flag_args, flag, "number or name of the flag", .min = 0, .max = 31,
 		.flag_kind = FLAG_KIND_MESSAGE),
@@ -104,12 +113,12 @@ static int is_flag(struct script_run *run, const struct is_flag_args *args)
 	return run->msg->flags & 1u << args->flag ? 1 : -1;
 }
 
-static const struct field on_failure_fields[] = { FIELD(
-	struct text_args, a, "route", .route_kind = ROUTE_FAILURE) };
-static const struct field on_branch_fields[] = { FIELD(
-	struct text_args, a, "route", .route_kind = ROUTE_BRANCH) };
-static const struct field on_reply_fields[] = { FIELD(
-	struct text_args, a, "route", .route_kind = ROUTE_TM_REPLY) };
+static const struct field on_failure_fields[] = { FIELD(struct text_args, a, "route",
+							.route_kind = ROUTE_FAILURE) };
+static const struct field on_branch_fields[] = { FIELD(struct text_args, a, "route",
+						       .route_kind = ROUTE_BRANCH) };
+static const struct field on_reply_fields[] = { FIELD(struct text_args, a, "route",
+						      .route_kind = ROUTE_TM_REPLY) };
 static const struct field on_branch_failure_fields[] = {
 	FIELD(struct text_args, a, "route", .route_kind = ROUTE_BRANCH_FAILURE),
 };
@@ -138,15 +147,15 @@ static int typed(struct script_run *run, const struct typed_args *args)
 	if (args->variable && variable_read(run, args->variable, &value))
 		value_to_text(run, &value, &text);
 	printf("typed %d %d \"%.*s\" pattern=%d variable=%.*s template=%.*s\n", args->number,
-		args->yes, SPAN_ARGS(args->text),
-		args->pattern ? pattern_search(args->pattern, SPAN_OF("abc"), 0, NULL, 0) : -1,
-		SPAN_ARGS(text),
-		SPAN_ARGS(args->template ? template_text(run, args->template) : SPAN_OF("-")));
+	       args->yes, SPAN_ARGS(args->text),
+	       args->pattern ? pattern_search(args->pattern, SPAN_OF("abc"), 0, NULL, 0) : -1,
+	       SPAN_ARGS(text),
+	       SPAN_ARGS(args->template ? template_text(run, args->template) : SPAN_OF("-")));
 	return 1;
 }
 
-static const struct field literal_fields[] = { FIELD(
-	struct text_args, a, "literal text", .literal = true) };
+static const struct field literal_fields[] = { FIELD(struct text_args, a, "literal text",
+						     .literal = true) };
 #define ROW(script_name, handler, fields, size, where)                                \
 	{                                                                             \
 		.name = script_name, .call = handler##_thunk, .args = FIELDS(fields), \
@@ -248,8 +257,8 @@ static const struct stand_in stand_ins[] = {
 static const char *bind_var(struct variable_ref *ref, struct arena *arena)
 {
 	(void)arena;
-	ref->bound = (void *)(uintptr_t)script_var_slot(
-		(enum script_var_kind)ref->row->selector, ref->inner);
+	ref->bound = (void *)(uintptr_t)script_var_slot((enum script_var_kind)ref->row->selector,
+							ref->inner);
 	return NULL;
 }
 
@@ -259,15 +268,15 @@ static bool get_var(struct script_run *run, const struct variable_ref *ref, stru
 	return true;
 }
 
-static bool set_var(
-	struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_var(struct script_run *run, const struct variable_ref *ref,
+		    const struct value *value)
 {
 	return script_var_set(run, (unsigned)(uintptr_t)ref->bound, value);
 }
 
 /* $rU bob, $rp 5080, $rm INVITE … : constant texts, so that no parser is needed. */
-static const char *const fixed_texts[] = { "bob", "5080", "INVITE", "sip:bob@127.0.0.1:5080",
-	"alice", "agent" };
+static const char *const fixed_texts[] = { "bob",   "5080", "INVITE", "sip:bob@127.0.0.1:5080",
+					   "alice", "agent" };
 
 static bool get_fixed(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
@@ -291,8 +300,8 @@ static bool get_code(struct script_run *run, const struct variable_ref *ref, str
 	return true;
 }
 
-static bool set_nothing(
-	struct script_run *run, const struct variable_ref *ref, const struct value *value)
+static bool set_nothing(struct script_run *run, const struct variable_ref *ref,
+			const struct value *value)
 {
 	(void)run;
 	(void)ref;
@@ -333,8 +342,8 @@ static const struct variable_row variables[] = {
 static bool is_printing;
 static bool is_loaded[16];
 
-static bool load_module(
-	void *owner, struct span name, struct source_position at, struct diagnostics *diagnostics)
+static bool load_module(void *owner, struct span name, struct source_position at,
+			struct diagnostics *diagnostics)
 {
 	(void)owner;
 	(void)diagnostics;
@@ -346,8 +355,8 @@ static bool load_module(
 	for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++) {
 		if (span_equal(span_from(stand_ins[i].module), name) && !is_loaded[i]) {
 			is_loaded[i] = true;
-			script_register_functions(
-				stand_ins[i].module, stand_ins[i].rows, stand_ins[i].count);
+			script_register_functions(stand_ins[i].module, stand_ins[i].rows,
+						  stand_ins[i].count);
 		}
 	}
 	return true;
@@ -361,20 +370,24 @@ static void print_value(const struct config_value *value)
 		printf(value->is_word ? "%.*s" : "\"%.*s\"", SPAN_ARGS(value->text));
 }
 
-static bool load_path(
-	void *owner, struct span text, struct source_position at, struct diagnostics *diagnostics)
+static bool load_path(void *owner, struct span text, struct source_position at,
+		      struct diagnostics *diagnostics)
 {
-	(void)owner; (void)at; (void)diagnostics;
+	(void)owner;
+	(void)at;
+	(void)diagnostics;
 	if (is_printing)
 		printf("loadpath %.*s\n", SPAN_ARGS(text));
 	return true;
 }
 
 static bool module_param(void *owner, struct span modules, struct span name,
-	const struct config_value *value, struct source_position at,
-	struct diagnostics *diagnostics)
+			 const struct config_value *value, struct source_position at,
+			 struct diagnostics *diagnostics)
 {
-	(void)owner; (void)at; (void)diagnostics;
+	(void)owner;
+	(void)at;
+	(void)diagnostics;
 	if (is_printing) {
 		printf("modparam %.*s %.*s ", SPAN_ARGS(modules), SPAN_ARGS(name));
 		print_value(value);
@@ -384,9 +397,11 @@ static bool module_param(void *owner, struct span modules, struct span name,
 }
 
 static bool global_param(void *owner, struct span name, const struct config_value *value,
-	struct source_position at, struct diagnostics *diagnostics)
+			 struct source_position at, struct diagnostics *diagnostics)
 {
-	(void)owner; (void)at; (void)diagnostics;
+	(void)owner;
+	(void)at;
+	(void)diagnostics;
 	if (is_printing) {
 		printf("%.*s = ", SPAN_ARGS(name));
 		print_value(value);
@@ -400,38 +415,42 @@ static void print_endpoint(const char *what, const struct listen_directive *list
 	if (!is_printing)
 		return;
 	printf("%s proto=%.*s host=%.*s port=%u", what, SPAN_ARGS(listen->proto),
-		SPAN_ARGS(listen->host), listen->port);
+	       SPAN_ARGS(listen->host), listen->port);
 	if (listen->last_port != listen->port)
 		printf("-%u", listen->last_port);
 	if (listen->advertised_host.at)
 		printf(" advertise %.*s:%u", SPAN_ARGS(listen->advertised_host),
-			listen->advertised_port);
+		       listen->advertised_port);
 	if (listen->name.at)
 		printf(" name %.*s", SPAN_ARGS(listen->name));
 	printf(listen->is_virtual ? " virtual\n" : "\n");
 }
 
-static bool do_listen(
-	void *owner, const struct listen_directive *listen, struct diagnostics *diagnostics)
+static bool do_listen(void *owner, const struct listen_directive *listen,
+		      struct diagnostics *diagnostics)
 {
-	(void)owner; (void)diagnostics;
+	(void)owner;
+	(void)diagnostics;
 	print_endpoint("listen", listen);
 	return true;
 }
 
-static bool do_alias(
-	void *owner, const struct listen_directive *alias, struct diagnostics *diagnostics)
+static bool do_alias(void *owner, const struct listen_directive *alias,
+		     struct diagnostics *diagnostics)
 {
-	(void)owner; (void)diagnostics;
+	(void)owner;
+	(void)diagnostics;
 	print_endpoint("alias", alias);
 	return true;
 }
 
 static bool custom_param(void *owner, struct span group, struct span name,
-	const struct config_value *value, struct span description, struct source_position at,
-	struct diagnostics *diagnostics)
+			 const struct config_value *value, struct span description,
+			 struct source_position at, struct diagnostics *diagnostics)
 {
-	(void)owner; (void)at; (void)diagnostics;
+	(void)owner;
+	(void)at;
+	(void)diagnostics;
 	if (is_printing) {
 		printf("custom %.*s.%.*s = ", SPAN_ARGS(group), SPAN_ARGS(name));
 		print_value(value);
@@ -440,17 +459,21 @@ static bool custom_param(void *owner, struct span group, struct span name,
 	return true;
 }
 
-static const struct config_actions actions = { .load_module = load_module, .load_path = load_path,
-	.module_param = module_param, .global_param = global_param, .listen = do_listen, .alias = do_alias,
-	.custom_param = custom_param };
+static const struct config_actions actions = { .load_module = load_module,
+					       .load_path = load_path,
+					       .module_param = module_param,
+					       .global_param = global_param,
+					       .listen = do_listen,
+					       .alias = do_alias,
+					       .custom_param = custom_param };
 
 static void register_all(void)
 {
 	/* First, so that they win over the core's own and the tests do not depend on a message. */
 	script_register_variables("test", variables, sizeof(variables) / sizeof(variables[0]));
 	core_rows_register();
-	script_register_functions(
-		"core", core_functions, sizeof(core_functions) / sizeof(core_functions[0]));
+	script_register_functions("core", core_functions,
+				  sizeof(core_functions) / sizeof(core_functions[0]));
 	script_register_event("tm", "tm:local-request", ROUTE_LOCAL);
 	script_register_event("tm", "tm:branch-failure:", ROUTE_BRANCH_FAILURE);
 	script_register_event("htable", "htable:mod-init", ROUTE_EVENT);
@@ -470,7 +493,7 @@ static int run_script(const struct image *image)
 	}
 	int code = script_run_route(&run, script_route(image, ROUTE_REQUEST, SPAN_OF("")));
 	printf("= %d rc %d%s%s\n", code, run.return_code, run.exited ? " exited" : "",
-		run.dropped ? " dropped" : "");
+	       run.dropped ? " dropped" : "");
 	arena_free(&arena);
 	return 0;
 }

@@ -57,9 +57,7 @@ static enum arguments_result apply_option(enum option option, const char *value)
 {
 	switch (option) {
 	case OPTION_HELP: state.print_usage(); return ARGUMENTS_ALL_DONE;
-	case OPTION_VERSION:
-		arguments_print_version();
-		return ARGUMENTS_ALL_DONE;
+	case OPTION_VERSION: arguments_print_version(); return ARGUMENTS_ALL_DONE;
 	case OPTION_SETTINGS: settings_list(); return ARGUMENTS_ALL_DONE;
 	case OPTION_JSON: output_use_json(true); return ARGUMENTS_GO_ON;
 	case OPTION_RC: state.file = value; return ARGUMENTS_GO_ON;

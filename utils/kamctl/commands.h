@@ -19,10 +19,10 @@ struct words {
 };
 
 struct command {
-	const char *name; /* "add", or "" when the family's name is all */
+	const char *name;      /* "add", or "" when the family's name is all */
 	const char *arguments; /* as --help shows them */
 	const char *doc;
-	unsigned min, max; /* words after the name */
+	unsigned min, max;                                             /* words after the name */
 	int (*run)(const struct command *command, struct words words); /* an exit code */
 	const void *with; /* of runners that serve several rows */
 };

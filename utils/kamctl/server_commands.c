@@ -154,7 +154,8 @@ static int run_version(const struct command *command, struct words words)
 	return EXIT_DONE;
 }
 
-static const struct command version_commands[] = { { "", "", "which kamctl this is", 0, 0, run_version, NULL } };
+static const struct command version_commands[] = { { "", "", "which kamctl this is", 0, 0,
+						     run_version, NULL } };
 static const struct command ps_commands[] = { { "", "", "the processes of the server", 0, 0,
 						run_rpc, "core.psx" } };
 static const struct command psa_commands[] = { { "", "", "all that is known of its processes", 0, 0,

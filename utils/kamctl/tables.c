@@ -30,9 +30,9 @@ struct table_column {
 };
 
 struct table {
-	const char *name; /* NULL: the first word names it */
-	const char *reload; /* family whose reload command brings a change into the server */
-	const char *only_once; /* a column that no two rows may share; may be NULL */
+	const char *name;        /* NULL: the first word names it */
+	const char *reload;      /* family whose reload command brings a change into the server */
+	const char *only_once;   /* a column that no two rows may share; may be NULL */
 	const char *time_column; /* set to now by `add`; may be NULL */
 	struct table_column
 		columns[COLUMNS_MOST]; /* in the order of the words; ends with a NULL name */

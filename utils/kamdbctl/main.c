@@ -299,7 +299,8 @@ static int run_command(const char *name, const char *word, bool has_more)
 		if (strcmp(commands[i].name, name) != 0)
 			continue;
 		if (word && strcmp(word, "--help") == 0) {
-			printf("usage: kamdbctl %s %s\n%s\n", name, commands[i].argument, commands[i].doc);
+			printf("usage: kamdbctl %s %s\n%s\n", name, commands[i].argument,
+			       commands[i].doc);
 			return EXIT_DONE;
 		}
 		if (has_more || (commands[i].needs_argument && !word) ||

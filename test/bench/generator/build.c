@@ -101,7 +101,8 @@ static char *put_callee(char *to, const struct slot *slot)
 static char *put_target(char *to, const struct slot *slot, const char *method)
 {
 	bool is_through = settings()->scenario == SCENARIO_FORWARD ||
-		settings()->scenario == SCENARIO_CALL || settings()->scenario == SCENARIO_RING;
+			  settings()->scenario == SCENARIO_CALL ||
+			  settings()->scenario == SCENARIO_RING;
 
 	if (strcmp(method, "REGISTER") == 0 || !is_through)
 		return put(put(to, "sip:"), settings()->server_text);
@@ -151,7 +152,8 @@ size_t build_request(char *to, const struct slot *slot, const char *method)
 	at = put(put_local(at, SIDE_CALLER, slot->socket), ";rport;branch=");
 	at = put(put_branch(at, slot, method), "\r\nMax-Forwards: 70\r\n");
 	if (slot->route_length) {
-		at = put_bytes(put(at, "Route: "), (struct text){ slot->route, slot->route_length });
+		at = put_bytes(put(at, "Route: "),
+			       (struct text){ slot->route, slot->route_length });
 		at = put(at, "\r\n");
 	}
 	at = is_register ? put_user(put(at, "From: <sip:"), slot->user)
@@ -180,7 +182,8 @@ size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *r
 {
 	char *at = put_target(put(to, "ACK "), slot, "INVITE");
 
-	at = put(put_local(put(at, " SIP/2.0\r\nVia: SIP/2.0/UDP "), SIDE_CALLER, slot->socket), ";rport;branch=");
+	at = put(put_local(put(at, " SIP/2.0\r\nVia: SIP/2.0/UDP "), SIDE_CALLER, slot->socket),
+		 ";rport;branch=");
 	at = put(put_branch(at, slot, "INVITE"), "\r\nMax-Forwards: 70\r\nFrom: ");
 	at = put(put_bytes(at, refusal->from), "\r\nTo: ");
 	at = put_number(put(put_bytes(at, refusal->to), "\r\nCall-ID: bench-"), slot_index(slot));

@@ -8,10 +8,10 @@
 
 #include "load.h"
 
-#define GIVE_UP_TRIES 16 /* times the retransmission interval */
-#define SCAN_PARTS 16
+#define GIVE_UP_TRIES  16 /* times the retransmission interval */
+#define SCAN_PARTS     16
 #define SAY_WRONG_MOST 3
-#define SLEEP_MOST_US 1000
+#define SLEEP_MOST_US  1000
 #define PREPARE_WINDOW 64 /* what no server refuses */
 
 static struct {
@@ -88,12 +88,16 @@ static void start_next(void)
 	struct slot *slot = &state.slots[state.free_slots[--state.free_count]];
 	uint32_t number = ++state.last_number, order = state.results->started++;
 
-	*slot = (struct slot){ .stage = STAGE_ASKED, .number = number, .cseq = 1,
-		.socket = (uint8_t)(number % settings()->sockets), .started_us = now_us() };
+	*slot = (struct slot){ .stage = STAGE_ASKED,
+			       .number = number,
+			       .cseq = 1,
+			       .socket = (uint8_t)(number % settings()->sockets),
+			       .started_us = now_us() };
 	slot->user = number;
 	if (settings()->users && state.scenario != SCENARIO_REGISTER)
 		slot->user = (state.is_scattered ? scatter(order) : order) % settings()->users;
-	slot->callee_socket = (uint8_t)((settings()->users ? slot->user : number) % settings()->sockets);
+	slot->callee_socket =
+		(uint8_t)((settings()->users ? slot->user : number) % settings()->sockets);
 	slot->sent_us = slot->started_us;
 	state.busy_count++;
 	send_request(slot, first_methods[state.scenario]);
@@ -139,7 +143,7 @@ static const char *complaint_about_reply(const struct slot *slot, const struct s
 	if (seen->status > 100 && is_call() && !text_has(seen->to, tag))
 		return "another To tag than the callee's";
 	if (seen->status > 100 && is_call() && slot->stage != STAGE_ENDING &&
-		seen->record_route_count != 1)
+	    seen->record_route_count != 1)
 		return "not one Record-Route";
 	return NULL;
 }
@@ -151,7 +155,8 @@ static const char *complaint_about_request(const struct slot *slot, const struct
 	bool is_first = text_is(seen->method, first_methods[state.scenario]);
 
 	snprintf(method, sizeof(method), "%.*s", (int)seen->method.len, seen->method.at);
-	snprintf(contact, sizeof(contact), "@127.0.0.1:%u", wire_port(SIDE_CALLEE, slot->callee_socket));
+	snprintf(contact, sizeof(contact), "@127.0.0.1:%u",
+		 wire_port(SIDE_CALLEE, slot->callee_socket));
 	if (seen->via_count != 2 || !has_branch(seen->vias[1], slot, method))
 		return "the Vias are not the server's and the caller's";
 	if (!text_has(seen->uri, contact))
@@ -196,7 +201,8 @@ static void refused(struct slot *slot, const struct seen *seen)
 {
 	if (is_call())
 		wire_queue(SIDE_CALLER, slot->socket,
-			build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen), &settings()->server);
+			   build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen),
+			   &settings()->server);
 	state.results->refused++;
 	finish(slot, false);
 }
@@ -209,7 +215,8 @@ static void log_in(struct slot *slot, const struct seen *seen, struct text messa
 
 	if (is_call())
 		wire_queue(SIDE_CALLER, slot->socket,
-			build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen), &settings()->server);
+			   build_refusal_ack(wire_room(SIDE_CALLER, slot->socket), slot, seen),
+			   &settings()->server);
 	login_write(&login, slot, method);
 	if (!login_answer(slot, seen, &login)) {
 		wrong("a challenge that cannot be answered", message);
@@ -225,7 +232,7 @@ static void log_in(struct slot *slot, const struct seen *seen, struct text messa
 static bool is_challenge(const struct slot *slot, const struct seen *seen)
 {
 	return (seen->status == 401 || seen->status == 407) && settings()->password &&
-		slot->credentials_length == 0 && slot->stage <= STAGE_RINGING;
+	       slot->credentials_length == 0 && slot->stage <= STAGE_RINGING;
 }
 
 static void caller_receives(struct slot *slot, const struct seen *seen, struct text message)
@@ -261,9 +268,10 @@ static void caller_receives(struct slot *slot, const struct seen *seen, struct t
 /* ---- the callee ----------------------------------------------------------------------------- */
 
 static void send_answer(const struct slot *slot, const struct seen *request, const char *line,
-	const struct sockaddr_in *to)
+			const struct sockaddr_in *to)
 {
-	size_t length = build_answer(wire_room(SIDE_CALLEE, slot->callee_socket), slot, request, line);
+	size_t length =
+		build_answer(wire_room(SIDE_CALLEE, slot->callee_socket), slot, request, line);
 
 	wire_queue(SIDE_CALLEE, slot->callee_socket, length, to);
 }
@@ -284,7 +292,7 @@ static void invite_came(struct slot *slot, const struct seen *seen, const struct
 }
 
 static void callee_receives(struct slot *slot, const struct seen *seen, struct text message,
-	const struct sockaddr_in *from)
+			    const struct sockaddr_in *from)
 {
 	const char *complaint = complaint_about_request(slot, seen);
 
@@ -299,7 +307,7 @@ static void callee_receives(struct slot *slot, const struct seen *seen, struct t
 /* ---- the loop ------------------------------------------------------------------------------- */
 
 static void received(enum side side, unsigned socket, struct text message,
-	const struct sockaddr_in *from)
+		     const struct sockaddr_in *from)
 {
 	struct seen seen;
 	uint64_t now = now_us();
@@ -311,7 +319,8 @@ static void received(enum side side, unsigned socket, struct text message,
 		wrong("no SIP message", message);
 		return;
 	}
-	struct slot *slot = seen.slot_index < settings()->window ? &state.slots[seen.slot_index] : NULL;
+	struct slot *slot =
+		seen.slot_index < settings()->window ? &state.slots[seen.slot_index] : NULL;
 	if (!slot || slot->stage == STAGE_FREE || slot->number != seen.number)
 		state.results->repeated++; /* the call is over */
 	else if (side == SIDE_CALLER)
@@ -331,7 +340,8 @@ static void send_final_answer(struct slot *slot)
 static void answer_calls(uint64_t now)
 {
 	while (state.due_head != state.due_tail) {
-		struct slot *slot = &state.slots[state.due[state.due_head % (settings()->window * 2)]];
+		struct slot *slot =
+			&state.slots[state.due[state.due_head % (settings()->window * 2)]];
 
 		if (slot->is_answer_due && slot->answer_at_us > now)
 			return;
@@ -345,14 +355,15 @@ static void answer_calls(uint64_t now)
 /* Retransmits what has no answer for long, gives up what never gets one. */
 static void scan_slot(struct slot *slot, uint64_t now)
 {
-	if (slot->stage == STAGE_FREE || (state.scenario == SCENARIO_RING && slot->stage != STAGE_ASKED))
+	if (slot->stage == STAGE_FREE ||
+	    (state.scenario == SCENARIO_RING && slot->stage != STAGE_ASKED))
 		return;
 	if (now - slot->started_us > (uint64_t)GIVE_UP_TRIES * settings()->patience_us) {
 		state.results->lost++;
 		finish(slot, false);
 	} else if (slot->stage == STAGE_RINGING) {
 		if (slot->copied_length == 0 || slot->is_answer_due ||
-			now - slot->answer_at_us < settings()->patience_us)
+		    now - slot->answer_at_us < settings()->patience_us)
 			return;
 		state.results->retransmitted++;
 		slot->answer_at_us = now;
@@ -404,7 +415,8 @@ static uint64_t sleep_us(uint32_t calls, uint32_t rate, uint64_t begin)
 		until = next < until ? next : until;
 	}
 	if (state.due_head != state.due_tail) {
-		uint64_t due = state.slots[state.due[state.due_head % (settings()->window * 2)]].answer_at_us;
+		uint64_t due = state.slots[state.due[state.due_head % (settings()->window * 2)]]
+				       .answer_at_us;
 		until = due < until ? due : until;
 	}
 	return until > now ? until - now : 0;
@@ -428,7 +440,8 @@ void calls_run(enum scenario scenario, uint32_t calls, bool is_measured, struct 
 	state.scenario = scenario;
 	state.results = out;
 	state.is_scattered = is_measured && settings()->is_scattered;
-	state.window = is_measured || settings()->window < PREPARE_WINDOW ? settings()->window : PREPARE_WINDOW;
+	state.window = is_measured || settings()->window < PREPARE_WINDOW ? settings()->window
+									  : PREPARE_WINDOW;
 	state.last_received_us = begin;
 	while (!is_over(calls)) {
 		for (uint32_t n = allowance(calls, rate, now_us() - begin); n > 0; n--)

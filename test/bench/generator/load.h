@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_MOST 2048
-#define ROUTE_MOST 256
-#define COPIED_MOST 640
+#define MESSAGE_MOST     2048
+#define ROUTE_MOST       256
+#define COPIED_MOST      640
 #define CREDENTIALS_MOST 512
-#define SOCKETS_MOST 16
-#define WINDOW_MOST 200000
+#define SOCKETS_MOST     16
+#define WINDOW_MOST      200000
 
 struct text {
 	const char *at;
@@ -53,15 +53,15 @@ struct settings {
 	char server_text[64];
 	uint32_t calls, warm_up, users, window, rate, ring_us, patience_us, sockets;
 	const char *password; /* of all users; NULL: a challenge is a refusal */
-	bool is_scattered; /* measured calls go to users in no order */
-	bool is_stepwise; /* waits for a line of stdin before the measured calls */
+	bool is_scattered;    /* measured calls go to users in no order */
+	bool is_stepwise;     /* waits for a line of stdin before the measured calls */
 };
 const struct settings *settings(void);
 
 /* ---- wire.c: sockets ------------------------------------------------------------------------- */
 enum side { SIDE_CALLER, SIDE_CALLEE };
 typedef void (*wire_handler)(enum side side, unsigned socket, struct text message,
-	const struct sockaddr_in *from);
+			     const struct sockaddr_in *from);
 /* Opens the sockets of both sides on 127.0.0.1; ends the program when that fails. */
 void wire_open(void);
 unsigned wire_port(enum side side, unsigned socket);
@@ -77,8 +77,8 @@ _Noreturn void fail(const char *what);
 /* ---- seen.c: reading messages -------------------------------------------------------------- */
 #define VIAS_MOST 4
 struct seen {
-	int status;          /* 0: a request */
-	struct text method;  /* requests: of the first line, replies: of CSeq */
+	int status;         /* 0: a request */
+	struct text method; /* requests: of the first line, replies: of CSeq */
 	struct text uri;
 	struct text vias[VIAS_MOST]; /* values */
 	unsigned via_count;
@@ -93,7 +93,8 @@ bool text_has(struct text text, const char *word);
 
 /* ---- build.c: making messages; each returns the length ---------------------------------------- */
 size_t build_request(char *to, const struct slot *slot, const char *method);
-size_t build_answer(char *to, const struct slot *slot, const struct seen *request, const char *line);
+size_t build_answer(char *to, const struct slot *slot, const struct seen *request,
+		    const char *line);
 /* The ACK to a refusal of the first request (RFC 3261 17.1.1.3). */
 size_t build_refusal_ack(char *to, const struct slot *slot, const struct seen *refusal);
 /* The 200 to the INVITE of a slot, from what it copied. */
@@ -117,7 +118,7 @@ bool login_answer(struct slot *slot, const struct seen *refusal, const struct lo
 /* ---- calls.c: what caller and callee do -------------------------------------------------------- */
 struct results {
 	uint32_t started, done, lost, retransmitted, repeated, wrong;
-	uint32_t refused; /* 503 to the first request */
+	uint32_t refused;       /* 503 to the first request */
 	uint32_t *latencies_us; /* of the calls done */
 	uint64_t took_us;
 	uint64_t gap_us; /* longest time in which nothing came from the server */

@@ -45,10 +45,11 @@ static bool quoted_copy(struct text challenge, const char *name, char *out, size
 
 bool login_answer(struct slot *slot, const struct seen *refusal, const struct login *login)
 {
-	char realm[64], nonce[160], qop[32] = "", text[512], ha1[HEX_MOST], ha2[HEX_MOST], proof[HEX_MOST];
+	char realm[64], nonce[160], qop[32] = "", text[512], ha1[HEX_MOST], ha2[HEX_MOST],
+				    proof[HEX_MOST];
 
 	if (!quoted_copy(refusal->challenge, "realm", realm, sizeof(realm)) ||
-		!quoted_copy(refusal->challenge, "nonce", nonce, sizeof(nonce)))
+	    !quoted_copy(refusal->challenge, "nonce", nonce, sizeof(nonce)))
 		return false;
 	bool has_qop = quoted_copy(refusal->challenge, "qop", qop, sizeof(qop));
 	snprintf(text, sizeof(text), "%s:%s:%s", login->user, realm, settings()->password);
@@ -57,13 +58,16 @@ bool login_answer(struct slot *slot, const struct seen *refusal, const struct lo
 	snprintf(text, sizeof(text), "%s:%s", login->method, login->uri);
 	if (!hash(text, ha2))
 		return false;
-	snprintf(text, sizeof(text), "%s:%s:%s%s", ha1, nonce, has_qop ? "00000001:bench:auth:" : "", ha2);
+	snprintf(text, sizeof(text), "%s:%s:%s%s", ha1, nonce,
+		 has_qop ? "00000001:bench:auth:" : "", ha2);
 	if (!hash(text, proof))
 		return false;
-	int length = snprintf(slot->credentials, sizeof(slot->credentials),
+	int length = snprintf(
+		slot->credentials, sizeof(slot->credentials),
 		"%s: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\"%s\r\n",
-		refusal->status == 401 ? "Authorization" : "Proxy-Authorization", login->user, realm, nonce,
-		login->uri, proof, has_qop ? ", qop=auth, nc=00000001, cnonce=\"bench\"" : "");
+		refusal->status == 401 ? "Authorization" : "Proxy-Authorization", login->user,
+		realm, nonce, login->uri, proof,
+		has_qop ? ", qop=auth, nc=00000001, cnonce=\"bench\"" : "");
 	slot->credentials_length = (uint16_t)length;
 	return length > 0 && (size_t)length < sizeof(slot->credentials);
 }

@@ -13,8 +13,9 @@
 
 #include "load.h"
 
-static struct settings chosen = { .calls = 10000, .window = 64, .ring_us = 3000, .sockets = 2,
-	.patience_us = 500 * 1000 };
+static struct settings chosen = {
+	.calls = 10000, .window = 64, .ring_us = 3000, .sockets = 2, .patience_us = 500 * 1000
+};
 
 const struct settings *settings(void)
 {
@@ -47,12 +48,12 @@ static bool read_server(const char *text)
 
 	if (sscanf(text, "%63[0-9.]:%u", host, &port) != 2 || port > 65535)
 		return false;
-	chosen.server = (struct sockaddr_in){ .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port) };
+	chosen.server =
+		(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	snprintf(chosen.server_text, sizeof(chosen.server_text), "%s", text);
 	/* Loads go to this machine only. */
 	return inet_pton(AF_INET, host, &chosen.server.sin_addr) == 1 &&
-		ntohl(chosen.server.sin_addr.s_addr) >> 24 == 127;
+	       ntohl(chosen.server.sin_addr.s_addr) >> 24 == 127;
 }
 
 static const struct option long_options[] = {
@@ -96,9 +97,9 @@ static bool read_options(int argc, char **argv)
 		if (strcmp(argv[optind], scenario_names[i]) == 0) {
 			chosen.scenario = (enum scenario)i;
 			return chosen.server.sin_port && chosen.calls && chosen.calls <= 10000000 &&
-				chosen.users <= 10000000 && chosen.window &&
-				chosen.window <= WINDOW_MOST && chosen.sockets &&
-				chosen.sockets <= SOCKETS_MOST && chosen.patience_us;
+			       chosen.users <= 10000000 && chosen.window &&
+			       chosen.window <= WINDOW_MOST && chosen.sockets &&
+			       chosen.sockets <= SOCKETS_MOST && chosen.patience_us;
 		}
 	return false;
 }
@@ -116,7 +117,7 @@ static bool prepare(void)
 	}
 	if (chosen.warm_up) {
 		calls_run(chosen.scenario == SCENARIO_RING ? SCENARIO_CALL : chosen.scenario,
-			chosen.warm_up, false, &results);
+			  chosen.warm_up, false, &results);
 		is_good = is_good && results.done == chosen.warm_up;
 		free(results.latencies_us);
 	}
@@ -138,7 +139,7 @@ static double cpu_us(void)
 
 	getrusage(RUSAGE_SELF, &used);
 	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
-		(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+	       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static int compare(const void *left, const void *right)
@@ -154,10 +155,11 @@ static void report(const struct results *r, double own_us)
 
 	qsort(r->latencies_us, n, sizeof(*r->latencies_us), compare);
 	printf("done=%u lost=%u retransmitted=%u repeated=%u wrong=%u seconds=%.3f per_second=%.0f "
-	       "p50_us=%u p99_us=%u own_us=%.2f refused=%u gap_us=%llu\n", n, r->lost, r->retransmitted, r->repeated, r->wrong,
-		(double)r->took_us / 1e6, (double)n * 1e6 / (double)r->took_us,
-		n ? r->latencies_us[n / 2] : 0, n ? r->latencies_us[(uint64_t)n * 99 / 100] : 0,
-		n ? own_us / n : 0, r->refused, (unsigned long long)r->gap_us);
+	       "p50_us=%u p99_us=%u own_us=%.2f refused=%u gap_us=%llu\n",
+	       n, r->lost, r->retransmitted, r->repeated, r->wrong, (double)r->took_us / 1e6,
+	       (double)n * 1e6 / (double)r->took_us, n ? r->latencies_us[n / 2] : 0,
+	       n ? r->latencies_us[(uint64_t)n * 99 / 100] : 0, n ? own_us / n : 0, r->refused,
+	       (unsigned long long)r->gap_us);
 	fflush(stdout);
 }
 

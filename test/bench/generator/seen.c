@@ -129,7 +129,7 @@ static void read_header(struct text line, struct seen *out)
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++)
 		if (strlen(headers[i].name) == name.len &&
-			strncasecmp(headers[i].name, name.at, name.len) == 0) {
+		    strncasecmp(headers[i].name, name.at, name.len) == 0) {
 			headers[i].see(out, text_trim(line));
 			return;
 		}

@@ -13,7 +13,7 @@
 
 #include "load.h"
 
-#define BATCH 32
+#define BATCH        32
 #define BUFFER_BYTES (8 << 20)
 
 struct queue {
@@ -41,13 +41,13 @@ unsigned wire_port(enum side side, unsigned socket)
 static void socket_open(struct queue *queue)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(address);
 	int buffer = BUFFER_BYTES;
 
 	queue->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (queue->fd < 0 || bind(queue->fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-		getsockname(queue->fd, (struct sockaddr *)&address, &length) != 0)
+	    getsockname(queue->fd, (struct sockaddr *)&address, &length) != 0)
 		fail("socket");
 	if (setsockopt(queue->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) != 0)
 		setsockopt(queue->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
@@ -103,7 +103,9 @@ void wire_queue(enum side side, unsigned socket, size_t length, const struct soc
 	queue->to[i] = *to;
 	queue->parts[i] = (struct iovec){ queue->bytes[i], length };
 	queue->headers[i].msg_hdr = (struct msghdr){ .msg_name = &queue->to[i],
-		.msg_namelen = sizeof(*to), .msg_iov = &queue->parts[i], .msg_iovlen = 1 };
+						     .msg_namelen = sizeof(*to),
+						     .msg_iov = &queue->parts[i],
+						     .msg_iovlen = 1 };
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -118,7 +120,9 @@ static void socket_read(enum side side, unsigned socket, wire_handler handler)
 	for (int i = 0; i < BATCH; i++) {
 		parts[i] = (struct iovec){ bytes[i], sizeof(bytes[i]) - 1 };
 		headers[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
-			.msg_namelen = sizeof(from[i]), .msg_iov = &parts[i], .msg_iovlen = 1 };
+						      .msg_namelen = sizeof(from[i]),
+						      .msg_iov = &parts[i],
+						      .msg_iovlen = 1 };
 	}
 	int count = recvmmsg(queues[side][socket].fd, headers, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < count; i++) {

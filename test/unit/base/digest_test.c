@@ -19,9 +19,10 @@ static void hashes_the_parts_as_one_text(void **unused)
 	} rows[] = {
 		{ DIGEST_MD5, "900150983cd24fb0d6963f7d28e17f72" },
 		{ DIGEST_SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d" },
-		{ DIGEST_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+		{ DIGEST_SHA256,
+		  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
 		{ DIGEST_SHA512_256,
-			"53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23" },
+		  "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23" },
 	};
 	const struct span parts[] = { SPAN_OF("a"), SPAN_OF(""), { 0 }, SPAN_OF("bc") };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -43,11 +44,12 @@ static void keyed_digests_are_those_of_rfc_4231(void **unused)
 	} rows[] = {
 		{ SPAN_OF("Jefe"), SPAN_OF("what do ya want for nothing?"), 0x5b, 0x43 },
 		{ span_make(long_key, sizeof(long_key)),
-			SPAN_OF("Test Using Larger Than Block-Size Key - Hash Key First"), 0x60, 0x54 },
+		  SPAN_OF("Test Using Larger Than Block-Size Key - Hash Key First"), 0x60, 0x54 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint8_t bytes[DIGEST_BYTES_MAX];
-		assert_int_equal(digest_keyed(DIGEST_SHA256, rows[i].key, &rows[i].text, 1, bytes), 32);
+		assert_int_equal(digest_keyed(DIGEST_SHA256, rows[i].key, &rows[i].text, 1, bytes),
+				 32);
 		assert_int_equal(bytes[0], rows[i].first);
 		assert_int_equal(bytes[31], rows[i].last);
 	}

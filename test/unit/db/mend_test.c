@@ -23,9 +23,9 @@ static void texts_become_characters_of_a_length(void **state)
 		{ SPAN("\xff\xfe"), SPAN("??") },
 		{ SPAN("\xc0\x80"), SPAN("??") }, /* too long a way to write NUL */
 		{ SPAN("\xe0\x80\x80"), SPAN("???") },
-		{ SPAN("\xed\xa0\x80"), SPAN("???") }, /* a surrogate */
+		{ SPAN("\xed\xa0\x80"), SPAN("???") },      /* a surrogate */
 		{ SPAN("\xf4\x90\x80\x80"), SPAN("????") }, /* beyond U+10FFFF */
-		{ SPAN("a\xc3"), SPAN("a?") }, /* the end is missing */
+		{ SPAN("a\xc3"), SPAN("a?") },              /* the end is missing */
 		{ SPAN("0123456789abcdefghij"), SPAN("0123456789abcdef") },
 		/* A character is not cut in two. */
 		{ SPAN("0123456789abcde\xc3\xbc"), SPAN("0123456789abcde") },
@@ -45,7 +45,8 @@ static void texts_become_characters_of_a_length(void **state)
 static void other_values_stay(void **state)
 {
 	struct arena arena;
-	struct db_value values[] = { db_null(), db_int(7), db_time(1000000), db_blob(SPAN_OF("\xff")) };
+	struct db_value values[] = { db_null(), db_int(7), db_time(1000000),
+				     db_blob(SPAN_OF("\xff")) };
 	arena_init(&arena, 1024, 1 << 16);
 	assert_true(db_mend(values, ARRAY_SIZE(values), 0, &arena));
 	assert_int_equal(values[0].kind, DB_NULL);

@@ -87,7 +87,8 @@ static void repeats_are_found_in_any_place_of_a_via(void **state)
 	assert_int_equal(passes, 2);
 	assert_int_equal(hop_repeats(request_of("sip:other@d", "", lines), &passes), 0);
 	assert_int_equal(passes, 2);
-	assert_int_equal(hop_repeats(request_of("sip:c@d", "Route: <sip:x;lr>\r\n", lines), &passes), 0);
+	assert_int_equal(
+		hop_repeats(request_of("sip:c@d", "Route: <sip:x;lr>\r\n", lines), &passes), 0);
 }
 
 int main(void)

@@ -10,17 +10,28 @@
 
 /* An answer to "a.test": header, question, and records whose name points to the question. */
 #define HEADER(answers) "\x12\x34\x81\x80\x00\x01\x00" answers "\x00\x00\x00\x00"
-#define QUESTION "\x01" "a" "\x04" "test" "\x00\x00\x21\x00\x01"
+#define QUESTION \
+	"\x01"   \
+	"a"      \
+	"\x04"   \
+	"test"   \
+	"\x00\x00\x21\x00\x01"
 #define RECORD(type, ttl, len) "\xc0\x0c\x00" type "\x00\x01\x00\x00\x00" ttl "\x00" len
-#define BYTES(text) span_make(text, sizeof(text) - 1)
+#define BYTES(text)            span_make(text, sizeof(text) - 1)
 
 static void services_are_read_with_the_shortest_ttl(void **state)
 {
 	struct dns_services found;
 	int64_t ttl_s;
-	dns_read_services(BYTES(HEADER("\x02") QUESTION
-		RECORD("\x21", "\x3c", "\x0a") "\x00\x05\x00\x0a\x13\xc4\x01" "b" "\xc0\x0e"
-		RECORD("\x21", "\x1e", "\x0a") "\x00\x01\x00\x02\x13\xc5\x01" "c" "\xc0\x0e"), &found, &ttl_s);
+	dns_read_services(BYTES(HEADER("\x02") QUESTION RECORD(
+				  "\x21", "\x3c",
+				  "\x0a") "\x00\x05\x00\x0a\x13\xc4\x01"
+					  "b"
+					  "\xc0\x0e" RECORD("\x21", "\x1e",
+							    "\x0a") "\x00\x01\x00\x02\x13\xc5\x01"
+								    "c"
+								    "\xc0\x0e"),
+			  &found, &ttl_s);
 	assert_int_equal(found.count, 2);
 	assert_int_equal(found.services[0].priority, 5);
 	assert_int_equal(found.services[0].weight, 10);
@@ -34,8 +45,9 @@ static void a_service_that_is_not_offered_is_left_out(void **state)
 {
 	struct dns_services found;
 	int64_t ttl_s;
-	dns_read_services(BYTES(HEADER("\x01") QUESTION RECORD("\x21", "\x3c", "\x07") "\x00\x00\x00\x00\x00\x00\x00"), &found,
-		&ttl_s);
+	dns_read_services(BYTES(HEADER("\x01") QUESTION RECORD(
+				  "\x21", "\x3c", "\x07") "\x00\x00\x00\x00\x00\x00\x00"),
+			  &found, &ttl_s);
 	assert_int_equal(found.count, 0);
 	assert_int_equal(ttl_s, 60);
 }
@@ -44,9 +56,23 @@ static void pointers_with_a_flag_s_are_read(void **state)
 {
 	struct dns_pointers found;
 	int64_t ttl_s;
-	dns_read_pointers(BYTES(HEADER("\x02") QUESTION
-		RECORD("\x23", "\x3c", "\x13") "\x00\x0a\x00\x32\x01" "S" "\x07" "SIP+D2U" "\x00\x01" "b" "\xc0\x0e"
-		RECORD("\x23", "\x3c", "\x13") "\x00\x0a\x00\x32\x01" "u" "\x07" "SIP+D2U" "\x00\x01" "b" "\xc0\x0e"), &found, &ttl_s);
+	dns_read_pointers(
+		BYTES(HEADER("\x02") QUESTION RECORD(
+			"\x23", "\x3c", "\x13") "\x00\x0a\x00\x32\x01"
+						"S"
+						"\x07"
+						"SIP+D2U"
+						"\x00\x01"
+						"b"
+						"\xc0\x0e" RECORD("\x23", "\x3c",
+								  "\x13") "\x00\x0a\x00\x32\x01"
+									  "u"
+									  "\x07"
+									  "SIP+D2U"
+									  "\x00\x01"
+									  "b"
+									  "\xc0\x0e"),
+		&found, &ttl_s);
 	assert_int_equal(found.count, 1);
 	assert_int_equal(found.pointers[0].order, 10);
 	assert_int_equal(found.pointers[0].preference, 50);
@@ -57,9 +83,17 @@ static void pointers_with_a_flag_s_are_read(void **state)
 /* Every prefix of a good answer, and every byte of it changed, is read without harm. */
 static void broken_answers_yield_no_more_than_they_have(void **state)
 {
-	static const char good[] = HEADER("\x02") QUESTION
-		RECORD("\x23", "\x3c", "\x13") "\x00\x0a\x00\x32\x01" "s" "\x07" "SIP+D2U" "\x00\x01" "b" "\xc0\x0e"
-		RECORD("\x21", "\x3c", "\x0a") "\x00\x05\x00\x0a\x13\xc4\x01" "b" "\xc0\x0e";
+	static const char good[] = HEADER("\x02") QUESTION RECORD(
+		"\x23", "\x3c", "\x13") "\x00\x0a\x00\x32\x01"
+					"s"
+					"\x07"
+					"SIP+D2U"
+					"\x00\x01"
+					"b"
+					"\xc0\x0e" RECORD("\x21", "\x3c",
+							  "\x0a") "\x00\x05\x00\x0a\x13\xc4\x01"
+								  "b"
+								  "\xc0\x0e";
 	for (size_t i = 0; i < sizeof(good) - 1; i++)
 		for (unsigned byte = 0; byte < 256; byte += 5) {
 			char copy[sizeof(good)];
@@ -78,7 +112,9 @@ static void fill(struct dns_services *all, const uint16_t rows[][2], unsigned co
 {
 	all->count = count;
 	for (unsigned i = 0; i < count; i++)
-		all->services[i] = (struct dns_service){ .priority = rows[i][0], .weight = rows[i][1], .port = (uint16_t)i };
+		all->services[i] = (struct dns_service){ .priority = rows[i][0],
+							 .weight = rows[i][1],
+							 .port = (uint16_t)i };
 }
 
 static void services_come_by_priority_then_weight(void **state)

@@ -10,7 +10,8 @@
 
 static void special_names_are_known_without_asking(void **state)
 {
-	static const char *const local[] = { "localhost", "LOCALHOST.", "a.localhost", "a.b.localhost." };
+	static const char *const local[] = { "localhost", "LOCALHOST.", "a.localhost",
+					     "a.b.localhost." };
 	static const char *const none[] = { "invalid", "no.such.host.invalid", "x.invalid.", "" };
 	struct end_point found[4];
 	for (size_t i = 0; i < 4; i++) {

@@ -3,7 +3,8 @@
 
 #include "parser/digest.h"
 
-#define CREDENTIALS "Digest username=\"bob\", realm=\"biloxi.com\", nonce=\"dcd98b\", uri=\"sip:bob@biloxi.com\""
+#define CREDENTIALS \
+	"Digest username=\"bob\", realm=\"biloxi.com\", nonce=\"dcd98b\", uri=\"sip:bob@biloxi.com\""
 #define RESPONSE ", response=\"6629fae49393a05397450978507c4ef1\""
 
 static void reads_credentials_in_any_order(void **state)
@@ -79,8 +80,10 @@ static void knows_what_credentials_need(void **state)
 static void reads_challenges(void **state)
 {
 	struct auth_params auth;
-	assert_true(auth_parse(SPAN_OF("Digest realm=\"a \\\"b\\\"\", qop=\"auth,auth-int\", nonce=\"n\", stale=TRUE, "
-		"algorithm=SHA-512-256-sess, domain=\"sip:x\", userhash=true"), &auth));
+	assert_true(auth_parse(
+		SPAN_OF("Digest realm=\"a \\\"b\\\"\", qop=\"auth,auth-int\", nonce=\"n\", stale=TRUE, "
+			"algorithm=SHA-512-256-sess, domain=\"sip:x\", userhash=true"),
+		&auth));
 	assert_true(auth_is_challenge(&auth));
 	assert_int_equal(auth.qop, QOP_AUTH | QOP_AUTH_INT);
 	assert_true(auth.stale);

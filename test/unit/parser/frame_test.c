@@ -31,16 +31,21 @@ static void frames_what_arrives(void **state)
 		{ SPAN(OPTIONS "\r\n"), FRAME_BAD, 0, "no Content-Length" },
 		{ SPAN(OPTIONS "l: -1\r\n\r\n"), FRAME_BAD, 0, "Content-Length is wrong" },
 		{ SPAN(OPTIONS "l: 4294967296\r\n\r\n"), FRAME_BAD, 0, "Content-Length is wrong" },
-		{ SPAN(OPTIONS "l: 18446744073709551616\r\n\r\n"), FRAME_BAD, 0, "Content-Length is wrong" },
+		{ SPAN(OPTIONS "l: 18446744073709551616\r\n\r\n"), FRAME_BAD, 0,
+		  "Content-Length is wrong" },
 		{ SPAN(OPTIONS "l: 4294967295\r\n\r\n"), FRAME_BAD, 0, "message too large" },
-		{ SPAN(OPTIONS "l: 4\r\nContent-Length: 5\r\n\r\n"), FRAME_BAD, 0, "Content-Length is wrong" },
+		{ SPAN(OPTIONS "l: 4\r\nContent-Length: 5\r\n\r\n"), FRAME_BAD, 0,
+		  "Content-Length is wrong" },
 		{ SPAN(OPTIONS "Transfer-Encoding: chunked\r\nl: 4\r\n\r\n"), FRAME_BAD, 0,
-			"transfer codings are not supported" },
+		  "transfer codings are not supported" },
 		{ SPAN("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), FRAME_MESSAGE, 27, NULL },
-		{ SPAN("\x16\x03\x01 TLS on the wrong port\n"), FRAME_BAD, 0, "no method at the start" },
+		{ SPAN("\x16\x03\x01 TLS on the wrong port\n"), FRAME_BAD, 0,
+		  "no method at the start" },
 		{ SPAN("SSH-2.0-OpenSSH_9.2\r\n"), FRAME_BAD, 0, "no method at the start" },
-		{ SPAN(OPTIONS "no colon\r\nl: 0\r\n\r\n"), FRAME_BAD, 0, "header line without a name and colon" },
-		{ SPAN(OPTIONS "X: \r\r\nl: 0\r\n\r\n"), FRAME_BAD, 0, "carriage return without line feed" },
+		{ SPAN(OPTIONS "no colon\r\nl: 0\r\n\r\n"), FRAME_BAD, 0,
+		  "header line without a name and colon" },
+		{ SPAN(OPTIONS "X: \r\r\nl: 0\r\n\r\n"), FRAME_BAD, 0,
+		  "carriage return without line feed" },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct framer framer;
@@ -56,8 +61,10 @@ static void frames_what_arrives(void **state)
 
 static void gives_the_same_byte_by_byte(void **state)
 {
-	static const char text[] = "\r\n\r\n" OPTIONS "X: a\r\n b\r\nl: 3\r\n\r\nabc" OPTIONS "l: 0\r\n\r\n\r\n\r\n";
-	static const enum frame_result expected[] = { FRAME_PING, FRAME_MESSAGE, FRAME_MESSAGE, FRAME_PING };
+	static const char text[] =
+		"\r\n\r\n" OPTIONS "X: a\r\n b\r\nl: 3\r\n\r\nabc" OPTIONS "l: 0\r\n\r\n\r\n\r\n";
+	static const enum frame_result expected[] = { FRAME_PING, FRAME_MESSAGE, FRAME_MESSAGE,
+						      FRAME_PING };
 	struct framer framer;
 	struct frame frame;
 	unsigned found = 0;
@@ -65,7 +72,8 @@ static void gives_the_same_byte_by_byte(void **state)
 
 	framer_init(&framer, 1000, 2000);
 	for (size_t have = 1; have < sizeof(text); have++) {
-		enum frame_result result = framer_next(&framer, span_make(text + taken, have - taken), &frame);
+		enum frame_result result =
+			framer_next(&framer, span_make(text + taken, have - taken), &frame);
 		if (result == FRAME_MORE)
 			continue;
 		assert_true(found < ARRAY_SIZE(expected));

@@ -51,7 +51,8 @@ static void assert_span(struct span actual, const char *expected)
 	assert_memory_equal(actual.at, expected, actual.len);
 }
 
-static void assert_header(struct fixture *f, const struct sip_header *header, const char *name, const char *value)
+static void assert_header(struct fixture *f, const struct sip_header *header, const char *name,
+			  const char *value)
 {
 	assert_non_null(header);
 	assert_span(sip_header_name(f->bytes, header), name);
@@ -63,17 +64,16 @@ static void assert_header(struct fixture *f, const struct sip_header *header, co
 static void indexes_a_request(void **state)
 {
 	struct fixture *f = *state;
-	struct span text = SPAN_OF(INVITE
-		"Via: SIP/2.0/UDP a.example.com;branch=z9hG4bK1\r\n"
-		"v: SIP/2.0/UDP b.example.com\r\n"
-		"f: <sip:alice@example.com>;tag=1\r\n"
-		"X-Own:  some value \t\r\n"
-		"Via : SIP/2.0/UDP c.example.com\r\n"
-		"Subject: one\r\n two\r\n\tthree\r\n"
-		"X-Empty:\r\n"
-		"l: 4\r\n"
-		"\r\n"
-		"bodyrest");
+	struct span text = SPAN_OF(INVITE "Via: SIP/2.0/UDP a.example.com;branch=z9hG4bK1\r\n"
+					  "v: SIP/2.0/UDP b.example.com\r\n"
+					  "f: <sip:alice@example.com>;tag=1\r\n"
+					  "X-Own:  some value \t\r\n"
+					  "Via : SIP/2.0/UDP c.example.com\r\n"
+					  "Subject: one\r\n two\r\n\tthree\r\n"
+					  "X-Empty:\r\n"
+					  "l: 4\r\n"
+					  "\r\n"
+					  "bodyrest");
 	assert_int_equal(index_text(f, text), PARSE_OK);
 	const struct sip_message_index *index = f->index;
 	assert_true(index->is_request);
@@ -96,19 +96,22 @@ static void indexes_a_request(void **state)
 	assert_header(f, own, "X-Own", "some value");
 	assert_span(sip_header_line(f->bytes, own), "X-Own:  some value \t\r\n");
 	assert_null(sip_header_named(index, f->bytes, SPAN_OF("x-own"), own));
-	assert_header(f, sip_header_named(index, f->bytes, SPAN_OF("x-empty"), NULL), "X-Empty", "");
+	assert_header(f, sip_header_named(index, f->bytes, SPAN_OF("x-empty"), NULL), "X-Empty",
+		      "");
 	const struct sip_header *subject = sip_header_first(index, HEADER_SUBJECT);
 	assert_true(subject->flags & SIP_HEADER_FOLDED);
 	assert_header(f, subject, "Subject", "one\r\n two\r\n\tthree");
 	assert_span(sip_unfold(&f->arena, sip_header_value(f->bytes, subject)), "one two three");
 	assert_ptr_equal(sip_header_named(index, f->bytes, SPAN_OF("CONTENT-LENGTH"), NULL),
-		sip_header_first(index, HEADER_CONTENT_LENGTH));
+			 sip_header_first(index, HEADER_CONTENT_LENGTH));
 }
 
 static void indexes_a_reply(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(index_text(f, SPAN_OF("SIP/2.0 180 Ringing Now\r\nCSeq: 1 INVITE\r\n\r\n")), PARSE_OK);
+	assert_int_equal(
+		index_text(f, SPAN_OF("SIP/2.0 180 Ringing Now\r\nCSeq: 1 INVITE\r\n\r\n")),
+		PARSE_OK);
 	assert_false(f->index->is_request);
 	assert_int_equal(f->index->status, 180);
 	assert_span(sip_range_span(f->bytes, f->index->reason), "Ringing Now");
@@ -120,7 +123,8 @@ static void indexes_a_reply(void **state)
 static void survives_being_moved(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(index_text(f, SPAN_OF(INVITE "To: <sip:b@c>\r\nFrom: <sip:d@e>\r\n\r\n")), PARSE_OK);
+	assert_int_equal(index_text(f, SPAN_OF(INVITE "To: <sip:b@c>\r\nFrom: <sip:d@e>\r\n\r\n")),
+			 PARSE_OK);
 	size_t size = sip_index_size(f->index);
 	struct sip_message_index *moved = malloc(size);
 	memcpy(moved, f->index, size);
@@ -156,8 +160,9 @@ static void finds_the_same_ids_in_a_message(void **state)
 		char text[200];
 		struct span name = header_name((enum sip_header_id)id);
 		bool is_length = id == HEADER_CONTENT_LENGTH;
-		int len = snprintf(text, sizeof(text), INVITE "%.*s: %s\r\nX-Filler: 123456789\r\n\r\n", SPAN_ARGS(name),
-			is_length ? "0" : "x");
+		int len = snprintf(text, sizeof(text),
+				   INVITE "%.*s: %s\r\nX-Filler: 123456789\r\n\r\n",
+				   SPAN_ARGS(name), is_length ? "0" : "x");
 		assert_int_equal(index_text(f, span_make(text, (size_t)len)), PARSE_OK);
 		assert_int_equal(f->index->headers[0].id, id);
 		assert_span(sip_header_name(f->bytes, &f->index->headers[0]), name.at);
@@ -201,9 +206,11 @@ static void tells_what_is_wrong(void **state)
 		{ SPAN(INVITE "l: 5\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_SHORT_BODY },
 		{ SPAN(INVITE "l: -5\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_CONTENT_LENGTH },
 		{ SPAN(INVITE "l: 4294967296\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_CONTENT_LENGTH },
-		{ SPAN(INVITE "l: 99999999999999999999999999\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_CONTENT_LENGTH },
+		{ SPAN(INVITE "l: 99999999999999999999999999\r\n\r\nbody"), PARSE_BAD,
+		  SIP_DEFECT_CONTENT_LENGTH },
 		{ SPAN(INVITE "l: 4294967295\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_SHORT_BODY },
-		{ SPAN(INVITE "l: 4\r\nContent-Length: 3\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_CONTENT_LENGTH },
+		{ SPAN(INVITE "l: 4\r\nContent-Length: 3\r\n\r\nbody"), PARSE_BAD,
+		  SIP_DEFECT_CONTENT_LENGTH },
 		{ SPAN(INVITE "l: 4\r\nContent-Length: 4\r\n\r\nbody"), PARSE_OK, 0 },
 		{ SPAN(INVITE "l:\r\n\r\nbody"), PARSE_BAD, SIP_DEFECT_CONTENT_LENGTH },
 		{ SPAN("INVITE sip:a@b SIP/7.0\r\n\r\n"), PARSE_OK, 0 },
@@ -213,7 +220,8 @@ static void tells_what_is_wrong(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum parse_result result = index_text(f, rows[i].text);
 		if (result != rows[i].result)
-			fail_msg("row %u: %d instead of %d: %s", i, result, rows[i].result, rows[i].text.at);
+			fail_msg("row %u: %d instead of %d: %s", i, result, rows[i].result,
+				 rows[i].text.at);
 		if (result == PARSE_BAD)
 			assert_non_null(f->error.reason);
 		if (result == PARSE_BAD && rows[i].defects == 0)
@@ -228,7 +236,9 @@ static void tells_what_is_wrong(void **state)
 static void keeps_a_colon_in_bit_five_apart(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(index_text(f, SPAN_OF(INVITE "Route : <sip:a;lr>\r\nrOUTE\t:<sip:b;lr>\r\n\r\n")), PARSE_OK);
+	assert_int_equal(
+		index_text(f, SPAN_OF(INVITE "Route : <sip:a;lr>\r\nrOUTE\t:<sip:b;lr>\r\n\r\n")),
+		PARSE_OK);
 	const struct sip_header *route = sip_header_first(f->index, HEADER_ROUTE);
 	assert_header(f, route, "Route", "<sip:a;lr>");
 	assert_header(f, sip_header_next(f->index, route), "rOUTE", "<sip:b;lr>");
@@ -245,7 +255,8 @@ static void grows_and_stops_at_the_limit(void **state)
 		for (unsigned i = 0; i < count; i++, at += 6)
 			memcpy(at, "X: y\r\n", 6);
 		memcpy(at, "\r\n", 2);
-		assert_int_equal(index_text(f, span_make(text, len)), count <= SIP_MAX_HEADERS ? PARSE_OK : PARSE_BAD);
+		assert_int_equal(index_text(f, span_make(text, len)),
+				 count <= SIP_MAX_HEADERS ? PARSE_OK : PARSE_BAD);
 		if (count > SIP_MAX_HEADERS)
 			assert_string_equal(f->error.reason, "too many headers");
 		else
@@ -270,7 +281,8 @@ static void refuses_when_the_callers_index_is_full(void **state)
 static void reads_every_prefix_without_reading_beyond(void **state)
 {
 	struct fixture *f = *state;
-	struct span text = SPAN_OF(INVITE "Via: SIP/2.0/UDP a;branch=1\r\nTo: <sip:b@c>\r\n\tx\r\nl: 2\r\n\r\nab");
+	struct span text = SPAN_OF(
+		INVITE "Via: SIP/2.0/UDP a;branch=1\r\nTo: <sip:b@c>\r\n\tx\r\nl: 2\r\n\r\nab");
 	for (size_t len = 0; len < text.len; len++) {
 		enum parse_result result = index_text(f, span_make(text.at, len));
 		if (len >= text.len - 2)

@@ -4,26 +4,26 @@
 #include "parser/multipart.h"
 
 static const struct span nested = SPAN("preamble\r\n"
-	"--b1 \r\n"
-	"Content-Type: application/isup;version=x\r\n"
-	"Content-Disposition: signal\r\n"
-	"\r\n"
-	"\x01\r\n--b1x\r\n\x02\r\n"
-	"--b1\r\n"
-	"c: multipart/alternative;boundary=in\r\n"
-	"\r\n"
-	"--in\r\n"
-	"\r\n"
-	"plain\r\n"
-	"--in\r\n"
-	"Content-Type: application/sdp\r\n"
-	"Content-ID: <1>\r\n"
-	"\r\n"
-	"v=0\r\n\r\n"
-	"--in--\r\n"
-	"\r\n"
-	"--b1--\r\n"
-	"epilogue");
+				       "--b1 \r\n"
+				       "Content-Type: application/isup;version=x\r\n"
+				       "Content-Disposition: signal\r\n"
+				       "\r\n"
+				       "\x01\r\n--b1x\r\n\x02\r\n"
+				       "--b1\r\n"
+				       "c: multipart/alternative;boundary=in\r\n"
+				       "\r\n"
+				       "--in\r\n"
+				       "\r\n"
+				       "plain\r\n"
+				       "--in\r\n"
+				       "Content-Type: application/sdp\r\n"
+				       "Content-ID: <1>\r\n"
+				       "\r\n"
+				       "v=0\r\n\r\n"
+				       "--in--\r\n"
+				       "\r\n"
+				       "--b1--\r\n"
+				       "epilogue");
 
 static void iterates_parts(void **state)
 {
@@ -99,7 +99,8 @@ static void takes_empty_parts(void **state)
 {
 	struct multipart parts;
 	struct multipart_part part;
-	assert_true(multipart_begin(SPAN_OF("--b\r\n--b\r\n\r\n--b\r\nA: b\r\n\r\n--b--"), SPAN_OF("b"), &parts));
+	assert_true(multipart_begin(SPAN_OF("--b\r\n--b\r\n\r\n--b\r\nA: b\r\n\r\n--b--"),
+				    SPAN_OF("b"), &parts));
 	for (unsigned i = 0; i < 3; i++) {
 		check_number(multipart_next(&parts, &part), LIST_ITEM, "part", i);
 		check_number((int64_t)part.body.len, 0, "body", i);
@@ -112,14 +113,16 @@ static void stops_at_its_depth(void **state)
 	char text[4096];
 	int len = 0;
 	for (int i = 0; i < 8; i++)
-		len += snprintf(text + len, sizeof(text) - (size_t)len, "--%d\r\nContent-Type: multipart/mixed;boundary=%d\r\n\r\n",
-			i, i + 1);
-	len += snprintf(text + len, sizeof(text) - (size_t)len, "--8\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n");
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+				"--%d\r\nContent-Type: multipart/mixed;boundary=%d\r\n\r\n", i,
+				i + 1);
+	len += snprintf(text + len, sizeof(text) - (size_t)len,
+			"--8\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n");
 	for (int i = 8; i >= 0; i--)
 		len += snprintf(text + len, sizeof(text) - (size_t)len, "--%d--\r\n", i);
 	struct span found;
 	assert_false(body_find(span_make(text, (size_t)len), SPAN_OF("multipart/mixed;boundary=0"),
-		SPAN_OF("application/sdp"), &found, NULL));
+			       SPAN_OF("application/sdp"), &found, NULL));
 }
 
 int main(void)

@@ -12,11 +12,17 @@ static void parses_one_address(void **state)
 	} rows[] = {
 		{ SPAN("<sip:a@b>"), NULL, "sip:a@b", NULL, NULL },
 		{ SPAN("<sip:a@b>;tag=x1"), NULL, "sip:a@b", "tag=x1", "x1" },
-		{ SPAN("\"Al \\\"Q\\\" <x>\"<sip:a@b;lr> ; tag = 5 ;z"), "\"Al \\\"Q\\\" <x>\"", "sip:a@b;lr", " tag = 5 ;z", "5" },
+		{ SPAN("\"Al \\\"Q\\\" <x>\"<sip:a@b;lr> ; tag = 5 ;z"), "\"Al \\\"Q\\\" <x>\"",
+		  "sip:a@b;lr", " tag = 5 ;z", "5" },
 		{ SPAN("Bob Ross <sip:bob@c>"), "Bob Ross", "sip:bob@c", NULL, NULL },
-		{ SPAN("B\xc3\xb6" "b O'Neil. <sip:bob@c>"), "B\xc3\xb6" "b O'Neil.", "sip:bob@c", NULL, NULL },
+		{ SPAN("B\xc3\xb6"
+		       "b O'Neil. <sip:bob@c>"),
+		  "B\xc3\xb6"
+		  "b O'Neil.",
+		  "sip:bob@c", NULL, NULL },
 		{ SPAN("sip:a@b;tag=t"), NULL, "sip:a@b", "tag=t", "t" },
-		{ SPAN("\r\n sip:a@b ;   tag    = 1918181833n"), NULL, "sip:a@b", "   tag    = 1918181833n", "1918181833n" },
+		{ SPAN("\r\n sip:a@b ;   tag    = 1918181833n"), NULL, "sip:a@b",
+		  "   tag    = 1918181833n", "1918181833n" },
 		{ SPAN("<sip:a@b>;tag="), NULL, "sip:a@b", "tag=", "" },
 		{ SPAN("<sip:a@b>;tag"), NULL, "sip:a@b", "tag", "" },
 		{ SPAN("<sip:a@b?x=1,2>;;"), NULL, "sip:a@b?x=1,2", ";", NULL },
@@ -83,8 +89,10 @@ static void reads_contact_parameters(void **state)
 {
 	struct name_addr address;
 	struct contact_params params;
-	assert_true(name_addr_parse(SPAN_OF("<sip:a@b>;Q=0.75;expires=60;+sip.instance=\"<urn:uuid:1>\";reg-id=2;"
-		"methods=\"INVITE, BYE\";pub-gruu=\"sip:p;gr\";ob;received=\"sip:1.2.3.4\""), &address));
+	assert_true(name_addr_parse(
+		SPAN_OF("<sip:a@b>;Q=0.75;expires=60;+sip.instance=\"<urn:uuid:1>\";reg-id=2;"
+			"methods=\"INVITE, BYE\";pub-gruu=\"sip:p;gr\";ob;received=\"sip:1.2.3.4\""),
+		&address));
 	assert_true(contact_params_parse(&address, &params));
 	assert_int_equal(params.q, 750);
 	assert_true(params.has_expires);
@@ -113,9 +121,11 @@ static void reads_q_values(void **state)
 		struct span text;
 		int32_t q; /* -1: refused */
 	} rows[] = {
-		{ SPAN("0"), 0 }, { SPAN("1"), 1000 }, { SPAN("0.5"), 500 }, { SPAN("0.123"), 123 }, { SPAN("1.000"), 1000 },
-		{ SPAN("0."), 0 }, { SPAN(".5"), 500 }, { SPAN("1.001"), -1 }, { SPAN("2"), -1 }, { SPAN(""), -1 },
-		{ SPAN("0.1234"), -1 }, { SPAN("0.x"), -1 }, { SPAN("-0"), -1 }, { SPAN("."), -1 },
+		{ SPAN("0"), 0 },       { SPAN("1"), 1000 },     { SPAN("0.5"), 500 },
+		{ SPAN("0.123"), 123 }, { SPAN("1.000"), 1000 }, { SPAN("0."), 0 },
+		{ SPAN(".5"), 500 },    { SPAN("1.001"), -1 },   { SPAN("2"), -1 },
+		{ SPAN(""), -1 },       { SPAN("0.1234"), -1 },  { SPAN("0.x"), -1 },
+		{ SPAN("-0"), -1 },     { SPAN("."), -1 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		int32_t q;

@@ -9,9 +9,11 @@ static void iterates_parameters(void **state)
 		const char *name, *value;
 		bool is_quoted;
 	} expected[] = {
-		{ "a", "b", false }, { "c", "d;\\\"e", true }, { "f", NULL, false }, { "g", "", false }, { "h", "[::1]:5", false },
+		{ "a", "b", false }, { "c", "d;\\\"e", true },  { "f", NULL, false },
+		{ "g", "", false },  { "h", "[::1]:5", false },
 	};
-	struct param_list list = params_over(SPAN_OF(" ; a = b;; c=\"d;\\\"e\" ;f;g=;h=[::1]:5;"), ';');
+	struct param_list list =
+		params_over(SPAN_OF(" ; a = b;; c=\"d;\\\"e\" ;f;g=;h=[::1]:5;"), ';');
 	struct param param;
 	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
 		check_number(params_next(&list, &param), LIST_ITEM, "result", i);

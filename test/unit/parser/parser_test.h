@@ -13,21 +13,26 @@
 #include "core/base/span.h"
 
 /* NULL expects an absent span. */
-static inline void check_span(struct span actual, const char *expected, const char *what, unsigned row)
+static inline void check_span(struct span actual, const char *expected, const char *what,
+			      unsigned row)
 {
 	if (!expected) {
 		if (actual.at)
-			fail_msg("row %u, %s: \"%.*s\" instead of nothing", row, what, SPAN_ARGS(actual));
+			fail_msg("row %u, %s: \"%.*s\" instead of nothing", row, what,
+				 SPAN_ARGS(actual));
 		return;
 	}
-	if (!actual.at || actual.len != strlen(expected) || memcmp(actual.at, expected, actual.len) != 0)
-		fail_msg("row %u, %s: \"%.*s\" instead of \"%s\"", row, what, SPAN_ARGS(actual), expected);
+	if (!actual.at || actual.len != strlen(expected) ||
+	    memcmp(actual.at, expected, actual.len) != 0)
+		fail_msg("row %u, %s: \"%.*s\" instead of \"%s\"", row, what, SPAN_ARGS(actual),
+			 expected);
 }
 
 static inline void check_number(int64_t actual, int64_t expected, const char *what, unsigned row)
 {
 	if (actual != expected)
-		fail_msg("row %u, %s: %lld instead of %lld", row, what, (long long)actual, (long long)expected);
+		fail_msg("row %u, %s: %lld instead of %lld", row, what, (long long)actual,
+			 (long long)expected);
 }
 
 /* A copy without anything behind it, so that the sanitizer sees a read too far; free with

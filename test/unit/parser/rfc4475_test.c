@@ -16,62 +16,38 @@
 #include "parser/via.h"
 
 #define FILE_MAX 65536
-#define ACCEPT 0
-#define DISCARD (-1)
+#define ACCEPT   0
+#define DISCARD  (-1)
 
 /* What is asked; for replies anything wrong means DISCARD. */
 static const struct {
 	const char *section, *name;
 	int answer;
 } rows[] = {
-	{ "3.1.1.1", "wsinv", ACCEPT },
-	{ "3.1.1.2", "intmeth", ACCEPT },
-	{ "3.1.1.3", "esc01", ACCEPT },
-	{ "3.1.1.4", "escnull", ACCEPT },
-	{ "3.1.1.5", "esc02", ACCEPT },
-	{ "3.1.1.6", "lwsdisp", ACCEPT },
-	{ "3.1.1.7", "longreq", ACCEPT },
-	{ "3.1.1.8", "dblreq", ACCEPT },
-	{ "3.1.1.9", "semiuri", ACCEPT },
-	{ "3.1.1.10", "transports", ACCEPT },
-	{ "3.1.1.11", "mpart01", ACCEPT },
-	{ "3.1.1.12", "unreason", ACCEPT },
-	{ "3.1.1.13", "noreason", ACCEPT },
-	{ "3.1.2.1", "badinv01", 400 },
-	{ "3.1.2.2", "clerr", 400 },
-	{ "3.1.2.3", "ncl", 400 },
-	{ "3.1.2.4", "scalar02", 400 },
-	{ "3.1.2.5", "scalarlg", DISCARD },
-	{ "3.1.2.6", "quotbal", 400 },
-	{ "3.1.2.7", "ltgtruri", 400 },
-	{ "3.1.2.8", "lwsruri", 400 },
-	{ "3.1.2.9", "lwsstart", 400 },
-	{ "3.1.2.10", "trws", 400 },
-	{ "3.1.2.11", "escruri", 400 },
-	{ "3.1.2.12", "baddate", 400 },
-	{ "3.1.2.13", "regbadct", 400 },
-	{ "3.1.2.14", "badaspec", 400 },
-	{ "3.1.2.15", "baddn", 400 },
-	{ "3.1.2.16", "badvers", 505 },
-	{ "3.1.2.17", "mismatch01", 400 },
-	{ "3.1.2.18", "mismatch02", 400 },
-	{ "3.1.2.19", "bigcode", DISCARD },
-	{ "3.2.1", "badbranch", ACCEPT },
-	{ "3.3.1", "insuf", 400 },
-	{ "3.3.2", "unkscm", 416 },
-	{ "3.3.3", "novelsc", 416 },
-	{ "3.3.4", "unksm2", 400 },
-	{ "3.3.5", "bext01", 420 },
-	{ "3.3.6", "invut", 415 },
-	{ "3.3.7", "regaut01", ACCEPT },
-	{ "3.3.8", "multi01", 400 },
-	{ "3.3.9", "mcl01", 400 },
-	{ "3.3.10", "bcast", ACCEPT },
-	{ "3.3.11", "zeromf", 483 },
-	{ "3.3.12", "cparam01", ACCEPT },
-	{ "3.3.13", "cparam02", ACCEPT },
-	{ "3.3.14", "regescrt", ACCEPT },
-	{ "3.3.15", "sdp01", 406 },
+	{ "3.1.1.1", "wsinv", ACCEPT },     { "3.1.1.2", "intmeth", ACCEPT },
+	{ "3.1.1.3", "esc01", ACCEPT },     { "3.1.1.4", "escnull", ACCEPT },
+	{ "3.1.1.5", "esc02", ACCEPT },     { "3.1.1.6", "lwsdisp", ACCEPT },
+	{ "3.1.1.7", "longreq", ACCEPT },   { "3.1.1.8", "dblreq", ACCEPT },
+	{ "3.1.1.9", "semiuri", ACCEPT },   { "3.1.1.10", "transports", ACCEPT },
+	{ "3.1.1.11", "mpart01", ACCEPT },  { "3.1.1.12", "unreason", ACCEPT },
+	{ "3.1.1.13", "noreason", ACCEPT }, { "3.1.2.1", "badinv01", 400 },
+	{ "3.1.2.2", "clerr", 400 },        { "3.1.2.3", "ncl", 400 },
+	{ "3.1.2.4", "scalar02", 400 },     { "3.1.2.5", "scalarlg", DISCARD },
+	{ "3.1.2.6", "quotbal", 400 },      { "3.1.2.7", "ltgtruri", 400 },
+	{ "3.1.2.8", "lwsruri", 400 },      { "3.1.2.9", "lwsstart", 400 },
+	{ "3.1.2.10", "trws", 400 },        { "3.1.2.11", "escruri", 400 },
+	{ "3.1.2.12", "baddate", 400 },     { "3.1.2.13", "regbadct", 400 },
+	{ "3.1.2.14", "badaspec", 400 },    { "3.1.2.15", "baddn", 400 },
+	{ "3.1.2.16", "badvers", 505 },     { "3.1.2.17", "mismatch01", 400 },
+	{ "3.1.2.18", "mismatch02", 400 },  { "3.1.2.19", "bigcode", DISCARD },
+	{ "3.2.1", "badbranch", ACCEPT },   { "3.3.1", "insuf", 400 },
+	{ "3.3.2", "unkscm", 416 },         { "3.3.3", "novelsc", 416 },
+	{ "3.3.4", "unksm2", 400 },         { "3.3.5", "bext01", 420 },
+	{ "3.3.6", "invut", 415 },          { "3.3.7", "regaut01", ACCEPT },
+	{ "3.3.8", "multi01", 400 },        { "3.3.9", "mcl01", 400 },
+	{ "3.3.10", "bcast", ACCEPT },      { "3.3.11", "zeromf", 483 },
+	{ "3.3.12", "cparam01", ACCEPT },   { "3.3.13", "cparam02", ACCEPT },
+	{ "3.3.14", "regescrt", ACCEPT },   { "3.3.15", "sdp01", 406 },
 	{ "3.4.1", "inv2543", ACCEPT },
 };
 _Static_assert(ARRAY_SIZE(rows) == 49, "the RFC has 49 messages");
@@ -137,23 +113,16 @@ static bool header_is_right(enum sip_header_id id, struct span value)
 		return result == LIST_END;
 	}
 	if (header_flags(id) & HEADER_ADDRESSES)
-		return header_flags(id) & HEADER_ONCE ? name_addr_parse(value, &address) :
-			name_addr_list_check(value, &count);
+		return header_flags(id) & HEADER_ONCE ? name_addr_parse(value, &address)
+						      : name_addr_list_check(value, &count);
 	switch ((int)id) {
-	case HEADER_CSEQ:
-		return cseq_parse(value, &cseq);
-	case HEADER_MAX_FORWARDS:
-		return max_forwards_parse(value, &number);
-	case HEADER_EXPIRES:
-		return expires_parse(value, &number);
-	case HEADER_CALL_ID:
-		return call_id_is_valid(value);
-	case HEADER_CONTENT_TYPE:
-		return content_type_parse(value, &type);
-	case HEADER_DATE:
-		return date_parse(value, &seconds);
-	case HEADER_AUTHORIZATION:
-		return auth_parse(value, &auth);
+	case HEADER_CSEQ: return cseq_parse(value, &cseq);
+	case HEADER_MAX_FORWARDS: return max_forwards_parse(value, &number);
+	case HEADER_EXPIRES: return expires_parse(value, &number);
+	case HEADER_CALL_ID: return call_id_is_valid(value);
+	case HEADER_CONTENT_TYPE: return content_type_parse(value, &type);
+	case HEADER_DATE: return date_parse(value, &seconds);
+	case HEADER_AUTHORIZATION: return auth_parse(value, &auth);
 	}
 	return true;
 }
@@ -170,8 +139,8 @@ static bool headers_are_right(const struct loaded *message)
 	}
 	for (unsigned i = 0; i < index->header_count; i++) {
 		const struct sip_header *header = &index->headers[i];
-		if (header->next_same != SIP_NO_HEADER && (header_flags(header->id) & HEADER_ONCE) &&
-			header->id != HEADER_CONTENT_LENGTH)
+		if (header->next_same != SIP_NO_HEADER &&
+		    (header_flags(header->id) & HEADER_ONCE) && header->id != HEADER_CONTENT_LENGTH)
 			return false;
 		if (!header_is_right(header->id, sip_header_value(message->bytes, header)))
 			return false;
@@ -190,17 +159,19 @@ static int request_answer(const struct loaded *message)
 
 	if (!index->is_sip_2_0)
 		return 505;
-	if (index->defects || !uri_parse(sip_range_span(message->bytes, index->uri), &uri) || uri.headers.at)
+	if (index->defects || !uri_parse(sip_range_span(message->bytes, index->uri), &uri) ||
+	    uri.headers.at)
 		return 400;
 	if (uri.scheme == URI_OTHER)
 		return 416;
 	if (!headers_are_right(message))
 		return 400;
 	if (!cseq_parse(value_of(message, HEADER_CSEQ), &cseq) ||
-		!span_equal(cseq.method_name, sip_range_span(message->bytes, index->method_name)))
+	    !span_equal(cseq.method_name, sip_range_span(message->bytes, index->method_name)))
 		return 400;
 	if (index->method == METHOD_REGISTER &&
-		(!name_addr_parse(value_of(message, HEADER_TO), &to) || uri_scheme_of(to.uri) == URI_OTHER))
+	    (!name_addr_parse(value_of(message, HEADER_TO), &to) ||
+	     uri_scheme_of(to.uri) == URI_OTHER))
 		return 400;
 	if (max_forwards_parse(value_of(message, HEADER_MAX_FORWARDS), &number) && number == 0)
 		return 483;
@@ -209,10 +180,11 @@ static int request_answer(const struct loaded *message)
 	if (index->method != METHOD_INVITE)
 		return ACCEPT;
 	if (content_type_parse(value_of(message, HEADER_CONTENT_TYPE), &type) &&
-		!media_type_is(&type, SPAN_OF("application/sdp")))
+	    !media_type_is(&type, SPAN_OF("application/sdp")))
 		return 415;
 	struct span accept = value_of(message, HEADER_ACCEPT);
-	if (accept.at && accept_next(&accept, &type) == LIST_ITEM && !media_type_is(&type, SPAN_OF("application/sdp")))
+	if (accept.at && accept_next(&accept, &type) == LIST_ITEM &&
+	    !media_type_is(&type, SPAN_OF("application/sdp")))
 		return 406;
 	return ACCEPT;
 }
@@ -234,7 +206,8 @@ static void gives_the_answers_of_the_rfc(void **state)
 		int answer = answer_to(&message);
 		unload(&message);
 		if (answer != rows[i].answer)
-			fail_msg("%s %s: %d instead of %d", rows[i].section, rows[i].name, answer, rows[i].answer);
+			fail_msg("%s %s: %d instead of %d", rows[i].section, rows[i].name, answer,
+				 rows[i].answer);
 	}
 }
 
@@ -289,7 +262,7 @@ static void keeps_unusual_characters(void **state)
 	load("intmeth", &message);
 	assert_int_equal(message.result, PARSE_OK);
 	check_span(sip_range_span(message.bytes, message.index->method_name),
-		"!interesting-Method0123456789_*+`.%indeed'~", "method", 0);
+		   "!interesting-Method0123456789_*+`.%indeed'~", "method", 0);
 	assert_true(uri_parse(sip_range_span(message.bytes, message.index->uri), &uri));
 	check_span(uri.host, "example.com", "host", 0);
 	assert_true(name_addr_parse(value_of(&message, HEADER_TO), &address));
@@ -309,17 +282,21 @@ static void treats_escapes_as_escapes_only_in_uris(void **state)
 	assert_true(uri_parse(sip_range_span(message.bytes, message.index->uri), &uri));
 	check_span(uri.user, "sips%3Auser%40example.com", "user", 0);
 	check_span(uri.host, "example.net", "host", 0);
-	assert_true(name_addr_parse(value_of(&message, HEADER_TO), &address) && uri_parse(address.uri, &uri));
+	assert_true(name_addr_parse(value_of(&message, HEADER_TO), &address) &&
+		    uri_parse(address.uri, &uri));
 	assert_true(uri_parse(SPAN_OF("sip:user@example.com"), &other) && uri_equal(&uri, &other));
-	assert_true(name_addr_parse(value_of(&message, HEADER_CONTACT), &address) && uri_parse(address.uri, &uri));
+	assert_true(name_addr_parse(value_of(&message, HEADER_CONTACT), &address) &&
+		    uri_parse(address.uri, &uri));
 	assert_non_null(uri.lr.at); /* written %6C%72 */
 	unload(&message);
 
 	load("escnull", &message);
 	const struct sip_header *contact = sip_header_first(message.index, HEADER_CONTACT);
-	assert_true(name_addr_parse(sip_header_value(message.bytes, contact), &address) && uri_parse(address.uri, &uri));
+	assert_true(name_addr_parse(sip_header_value(message.bytes, contact), &address) &&
+		    uri_parse(address.uri, &uri));
 	contact = sip_header_next(message.index, contact);
-	assert_true(name_addr_parse(sip_header_value(message.bytes, contact), &address) && uri_parse(address.uri, &other));
+	assert_true(name_addr_parse(sip_header_value(message.bytes, contact), &address) &&
+		    uri_parse(address.uri, &other));
 	assert_false(uri_equal(&uri, &other));
 	unload(&message);
 
@@ -327,7 +304,7 @@ static void treats_escapes_as_escapes_only_in_uris(void **state)
 	assert_int_equal(message.index->method, METHOD_OTHER);
 	unsigned contacts = 0;
 	for (contact = sip_header_first(message.index, HEADER_CONTACT); contact;
-		contact = sip_header_next(message.index, contact))
+	     contact = sip_header_next(message.index, contact))
 		contacts++;
 	assert_int_equal(contacts, 2);
 	unload(&message);
@@ -352,13 +329,15 @@ static void reads_the_binary_multipart(void **state)
 	struct multipart_part part;
 	load("mpart01", &message);
 	assert_int_equal(message.result, PARSE_OK);
-	struct span body = span_make(message.bytes.at + message.index->body_at, message.index->body_len);
+	struct span body =
+		span_make(message.bytes.at + message.index->body_at, message.index->body_len);
 	assert_true(content_type_parse(value_of(&message, HEADER_CONTENT_TYPE), &type));
 	check_span(type.boundary, "7a9cbec02ceef655", "boundary", 0);
-	assert_true(body_find(body, value_of(&message, HEADER_CONTENT_TYPE), SPAN_OF("text/plain"), &found, &part));
+	assert_true(body_find(body, value_of(&message, HEADER_CONTENT_TYPE), SPAN_OF("text/plain"),
+			      &found, &part));
 	check_span(found, "Hello", "text", 0);
-	assert_true(body_find(body, value_of(&message, HEADER_CONTENT_TYPE), SPAN_OF("application/octet-stream"),
-		&found, &part));
+	assert_true(body_find(body, value_of(&message, HEADER_CONTENT_TYPE),
+			      SPAN_OF("application/octet-stream"), &found, &part));
 	assert_int_equal(found.len, 338);
 	unload(&message);
 }

@@ -3,23 +3,24 @@
 
 #include "parser/sdp.h"
 
-static const struct span offer = SPAN("v=0\r\n"
-	"o=- 20518 7 IN IP4 203.0.113.1\r\n"
-	"s= \r\n"
-	"c=IN IP4 203.0.113.2/127\r\n"
-	"t=0 0\r\n"
-	"a=sendonly\r\n"
-	"m=audio 54400/2 RTP/SAVPF 0 96 97 101\r\n"
-	"a=rtpmap:96 opus/48000/2\r\n"
-	"a=rtpmap:97 iLBC/8000\r\n"
-	"a=rtpmap:101 telephone-event/8000\r\n"
-	"a=fmtp:101 0-15\r\n"
-	"a=ptime:20\r\n"
-	"a=recvonly\r\n"
-	"m=video 0 RTP/AVP 31\r\n"
-	"c=IN IP6 2001:db8::1\r\n"
-	"a=candidate:0 1 UDP 2113667327 203.0.113.1 54400 typ host\r\n"
-	"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n");
+static const struct span offer =
+	SPAN("v=0\r\n"
+	     "o=- 20518 7 IN IP4 203.0.113.1\r\n"
+	     "s= \r\n"
+	     "c=IN IP4 203.0.113.2/127\r\n"
+	     "t=0 0\r\n"
+	     "a=sendonly\r\n"
+	     "m=audio 54400/2 RTP/SAVPF 0 96 97 101\r\n"
+	     "a=rtpmap:96 opus/48000/2\r\n"
+	     "a=rtpmap:97 iLBC/8000\r\n"
+	     "a=rtpmap:101 telephone-event/8000\r\n"
+	     "a=fmtp:101 0-15\r\n"
+	     "a=ptime:20\r\n"
+	     "a=recvonly\r\n"
+	     "m=video 0 RTP/AVP 31\r\n"
+	     "c=IN IP6 2001:db8::1\r\n"
+	     "a=candidate:0 1 UDP 2113667327 203.0.113.1 54400 typ host\r\n"
+	     "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n");
 
 static void reads_the_session_level(void **state)
 {
@@ -62,7 +63,8 @@ static void reads_media_with_fallback(void **state)
 	assert_true(sdp_media_is_on_hold(&session, &video));
 	assert_true(sdp_attribute_find(video.attributes, SPAN_OF("crypto"), &attribute));
 	check_span(attribute.value, "1 AES_CM_128_HMAC_SHA1_80 inline:abc", "crypto", 0);
-	check_span(attribute.with_end, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n", "crypto", 1);
+	check_span(attribute.with_end, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n",
+		   "crypto", 1);
 	assert_false(sdp_attribute_find(video.attributes, SPAN_OF("ptime"), &attribute));
 	assert_int_equal(sdp_media_next(&session, &rest, &none), LIST_END);
 }
@@ -84,17 +86,20 @@ static void finds_codecs(void **state)
 	assert_int_equal(codec.clock_rate, 48000);
 	assert_int_equal(codec.channels, 2);
 	assert_false(sdp_codec_of(&audio, SPAN_OF("98"), &codec));
-	assert_true(sdp_payload_of(&audio, SPAN_OF("TELEPHONE-EVENT"), 8000, (struct span){ 0 }, &payload));
+	assert_true(sdp_payload_of(&audio, SPAN_OF("TELEPHONE-EVENT"), 8000, (struct span){ 0 },
+				   &payload));
 	check_span(payload, "101", "payload", 0);
 	assert_false(sdp_payload_of(&audio, SPAN_OF("telephone-event"), 8000, payload, &payload));
-	assert_false(sdp_payload_of(&audio, SPAN_OF("telephone-event"), 48000, (struct span){ 0 }, &payload));
+	assert_false(sdp_payload_of(&audio, SPAN_OF("telephone-event"), 48000, (struct span){ 0 },
+				    &payload));
 	assert_true(sdp_attribute_of_payload(&audio, SPAN_OF("fmtp"), SPAN_OF("101"), &attribute));
 	check_span(attribute.value, "101 0-15", "fmtp", 0);
 }
 
 static void iterates_sessions_and_tolerates_line_ends(void **state)
 {
-	struct span rest = SPAN_OF("\nv=0\no=a b 1 2 IN IP4 1.1.1.1\ns=x\n\nm=audio 1 RTP/AVP\n" "v=0\r\ns=y");
+	struct span rest = SPAN_OF("\nv=0\no=a b 1 2 IN IP4 1.1.1.1\ns=x\n\nm=audio 1 RTP/AVP\n"
+				   "v=0\r\ns=y");
 	struct sdp_session session;
 	assert_int_equal(sdp_session_next(&rest, &session), LIST_ITEM);
 	check_span(session.origin.username, "a b", "user", 0);
@@ -125,7 +130,8 @@ static void refuses_what_is_malformed(void **state)
 
 static void survives_empty_attributes(void **state)
 {
-	struct span text = exact_copy(SPAN_OF("v=0\r\nm=audio 1 RTP/AVP 96\r\na=\r\na=rtpmap:\r\na=rtpmap:96\r\na=rtpmap:96 \r\n"
+	struct span text = exact_copy(SPAN_OF(
+		"v=0\r\nm=audio 1 RTP/AVP 96\r\na=\r\na=rtpmap:\r\na=rtpmap:96\r\na=rtpmap:96 \r\n"
 		"a=fmtp:\r\na=ptime:\r\na=:"));
 	struct sdp_session session;
 	struct sdp_media media;

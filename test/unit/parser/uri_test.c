@@ -13,21 +13,28 @@ static void parses_all_parts(void **state)
 		const char *params, *headers;
 	} rows[] = {
 		{ SPAN("sip:example.com"), URI_SIP, NULL, NULL, "example.com", -1, NULL, NULL },
-		{ SPAN("SIPS:alice@Example.COM:5070"), URI_SIPS, "alice", NULL, "Example.COM", 5070, NULL, NULL },
-		{ SPAN("sip:a:b@[2001:db8::9:1]:1;lr?x=y&z=1"), URI_SIP, "a", "b", "[2001:db8::9:1]", 1, "lr", "x=y&z=1" },
-		{ SPAN("sip:a@b;transport=tcp;lr=on?"), URI_SIP, "a", NULL, "b", -1, "transport=tcp;lr=on", "" },
-		{ SPAN("sip:+1;phone-context=x@gw;user=phone"), URI_SIP, "+1;phone-context=x", NULL, "gw", -1,
-			"user=phone", NULL },
+		{ SPAN("SIPS:alice@Example.COM:5070"), URI_SIPS, "alice", NULL, "Example.COM", 5070,
+		  NULL, NULL },
+		{ SPAN("sip:a:b@[2001:db8::9:1]:1;lr?x=y&z=1"), URI_SIP, "a", "b",
+		  "[2001:db8::9:1]", 1, "lr", "x=y&z=1" },
+		{ SPAN("sip:a@b;transport=tcp;lr=on?"), URI_SIP, "a", NULL, "b", -1,
+		  "transport=tcp;lr=on", "" },
+		{ SPAN("sip:+1;phone-context=x@gw;user=phone"), URI_SIP, "+1;phone-context=x", NULL,
+		  "gw", -1, "user=phone", NULL },
 		{ SPAN("sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"
-			"@example.com"), URI_SIP, "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*",
-			"&it+has=1,weird!*pas$wo~d_too.(doesn't-it)", "example.com", -1, NULL, NULL },
+		       "@example.com"),
+		  URI_SIP, "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*",
+		  "&it+has=1,weird!*pas$wo~d_too.(doesn't-it)", "example.com", -1, NULL, NULL },
 		{ SPAN("sip:a:@b"), URI_SIP, "a", "", "b", -1, NULL, NULL },
 		{ SPAN("sip:a@b;x=1@2"), URI_SIP, "a", NULL, "b", -1, "x=1@2", NULL },
 		{ SPAN("sip:a@b;;lr;"), URI_SIP, "a", NULL, "b", -1, ";lr;", NULL },
-		{ SPAN("tel:+1-201-555-0123;ext=5"), URI_TEL, "+1-201-555-0123", NULL, NULL, -1, "ext=5", NULL },
+		{ SPAN("tel:+1-201-555-0123;ext=5"), URI_TEL, "+1-201-555-0123", NULL, NULL, -1,
+		  "ext=5", NULL },
 		{ SPAN("urn:service:sos"), URI_URN, NULL, NULL, "service:sos", -1, NULL, NULL },
-		{ SPAN("soap.beep://192.0.2.103:3002"), URI_OTHER, NULL, NULL, "//192.0.2.103:3002", -1, NULL, NULL },
-		{ SPAN("sip:[::ffff:192.0.2.1]"), URI_SIP, NULL, NULL, "[::ffff:192.0.2.1]", -1, NULL, NULL },
+		{ SPAN("soap.beep://192.0.2.103:3002"), URI_OTHER, NULL, NULL, "//192.0.2.103:3002",
+		  -1, NULL, NULL },
+		{ SPAN("sip:[::ffff:192.0.2.1]"), URI_SIP, NULL, NULL, "[::ffff:192.0.2.1]", -1,
+		  NULL, NULL },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct sip_uri uri;
@@ -66,8 +73,10 @@ static void notes_well_known_parameters(void **state)
 {
 	struct sip_uri uri;
 	struct param param;
-	assert_true(uri_parse(SPAN_OF("sip:a@b;Transport=TLS;user=phone;method=INVITE;ttl=5;maddr=1.2.3.4;LR;r2=on;ob;"
-		"gr=urn:uuid:1;x"), &uri));
+	assert_true(uri_parse(
+		SPAN_OF("sip:a@b;Transport=TLS;user=phone;method=INVITE;ttl=5;maddr=1.2.3.4;LR;r2=on;ob;"
+			"gr=urn:uuid:1;x"),
+		&uri));
 	assert_int_equal(uri.transport, SIP_TRANSPORT_TLS);
 	assert_int_equal(uri_port(&uri), 5061);
 	check_span(uri.user_param, "phone", "user", 0);
@@ -90,21 +99,28 @@ static void compares_by_the_rules(void **state)
 		bool equal;
 		struct span a, b;
 	} rows[] = {
-		{ true, SPAN("sip:%61lice@atlanta.com;transport=TCP"), SPAN("sip:alice@AtlanTa.CoM;Transport=tcp") },
+		{ true, SPAN("sip:%61lice@atlanta.com;transport=TCP"),
+		  SPAN("sip:alice@AtlanTa.CoM;Transport=tcp") },
 		{ true, SPAN("sip:carol@chicago.com"), SPAN("sip:carol@chicago.com;newparam=5") },
 		{ true, SPAN("sip:carol@chicago.com"), SPAN("sip:carol@chicago.com;security=on") },
-		{ true, SPAN("sip:carol@chicago.com;newparam=5"), SPAN("sip:carol@chicago.com;security=on") },
-		{ true, SPAN("sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com"),
-			SPAN("sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com") },
+		{ true, SPAN("sip:carol@chicago.com;newparam=5"),
+		  SPAN("sip:carol@chicago.com;security=on") },
+		{ true,
+		  SPAN("sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com"),
+		  SPAN("sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com") },
 		{ true, SPAN("sip:alice@atlanta.com?subject=project%20x&priority=urgent"),
-			SPAN("sip:alice@atlanta.com?priority=urgent&subject=project%20x") },
-		{ false, SPAN("SIP:ALICE@AtLanTa.CoM;Transport=udp"), SPAN("sip:alice@AtLanTa.CoM;Transport=UDP") },
+		  SPAN("sip:alice@atlanta.com?priority=urgent&subject=project%20x") },
+		{ false, SPAN("SIP:ALICE@AtLanTa.CoM;Transport=udp"),
+		  SPAN("sip:alice@AtLanTa.CoM;Transport=UDP") },
 		{ false, SPAN("sip:bob@biloxi.com"), SPAN("sip:bob@biloxi.com:5060") },
 		{ false, SPAN("sip:bob@biloxi.com"), SPAN("sip:bob@biloxi.com;transport=udp") },
-		{ false, SPAN("sip:bob@biloxi.com"), SPAN("sip:bob@biloxi.com:6000;transport=tcp") },
-		{ false, SPAN("sip:carol@chicago.com"), SPAN("sip:carol@chicago.com?Subject=next%20meeting") },
+		{ false, SPAN("sip:bob@biloxi.com"),
+		  SPAN("sip:bob@biloxi.com:6000;transport=tcp") },
+		{ false, SPAN("sip:carol@chicago.com"),
+		  SPAN("sip:carol@chicago.com?Subject=next%20meeting") },
 		{ false, SPAN("sip:bob@phone21.boxesbybob.com"), SPAN("sip:bob@192.0.2.4") },
-		{ false, SPAN("sip:carol@chicago.com;security=off"), SPAN("sip:carol@chicago.com;security=on") },
+		{ false, SPAN("sip:carol@chicago.com;security=off"),
+		  SPAN("sip:carol@chicago.com;security=on") },
 		{ false, SPAN("sip:a@b"), SPAN("sips:a@b") },
 		{ false, SPAN("sip:a@b"), SPAN("sip:b") },
 		{ false, SPAN("sip:a@b"), SPAN("sip:a:@b") },
@@ -113,7 +129,8 @@ static void compares_by_the_rules(void **state)
 		{ true, SPAN("sip:a@[2001:db8::1]"), SPAN("sip:a@[2001:0DB8:0::0:1]") },
 		{ true, SPAN("sip:a@b."), SPAN("sip:a@B") },
 		{ true, SPAN("tel:+1-201-555-0123"), SPAN("tel:+12015550123") },
-		{ true, SPAN("tel:1234;ext=5;phone-context=+1"), SPAN("TEL:1234;Phone-Context=+1;ext=5") },
+		{ true, SPAN("tel:1234;ext=5;phone-context=+1"),
+		  SPAN("TEL:1234;Phone-Context=+1;ext=5") },
 		{ false, SPAN("tel:1234;phone-context=+1"), SPAN("tel:1234;phone-context=+2") },
 		{ false, SPAN("tel:1234"), SPAN("tel:1234;phone-context=+2") },
 		{ true, SPAN("urn:SERVICE:sos"), SPAN("URN:service:sos") },

@@ -27,7 +27,8 @@ static void reads_cseq(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct cseq cseq = { 0 };
 		bool is_right = cseq_parse(rows[i].text, &cseq);
-		check_number(is_right ? (int64_t)cseq.number : -1, rows[i].number, rows[i].text.at, i);
+		check_number(is_right ? (int64_t)cseq.number : -1, rows[i].number, rows[i].text.at,
+			     i);
 		check_number(cseq.method, rows[i].method, "method", i);
 	}
 }
@@ -64,7 +65,8 @@ static void knows_every_method(void **state)
 static void reads_media_types(void **state)
 {
 	struct media_type type;
-	assert_true(content_type_parse(SPAN_OF("multipart/mixed ; charset=x; boundary=\"a;b\""), &type));
+	assert_true(content_type_parse(SPAN_OF("multipart/mixed ; charset=x; boundary=\"a;b\""),
+				       &type));
 	check_span(type.type, "multipart", "type", 0);
 	check_span(type.subtype, "mixed", "subtype", 0);
 	check_span(type.boundary, "a;b", "boundary", 0);
@@ -103,7 +105,8 @@ static void reads_events_and_subscriptions(void **state)
 	check_span(event.package, "presence.winfo", "package", 0);
 	check_span(event.id, "7", "id", 0);
 	assert_false(event_parse(SPAN_OF(";id=7"), &event));
-	assert_true(subscription_state_parse(SPAN_OF("Terminated;reason=timeout;retry-after=5"), &subscription));
+	assert_true(subscription_state_parse(SPAN_OF("Terminated;reason=timeout;retry-after=5"),
+					     &subscription));
 	assert_int_equal(subscription.state, SUBSCRIPTION_TERMINATED);
 	check_span(subscription.reason, "timeout", "reason", 0);
 	assert_true(subscription.has_retry_after);
@@ -139,8 +142,10 @@ static void reads_extension_headers(void **state)
 	assert_true(privacy_parse(SPAN_OF("id ; header;critical"), &mask));
 	assert_int_equal(mask, PRIVACY_ID | PRIVACY_HEADER | PRIVACY_CRITICAL);
 	assert_false(privacy_parse(SPAN_OF("id;"), &mask));
-	assert_true(identity_parse(SPAN_OF("a.b.c;info=<https://x/y;z>;alg=ES256;ppt=\"shaken\""), &identity) == false);
-	assert_true(identity_parse(SPAN_OF("a.b.c;info=<https://x/y>;alg=ES256;ppt=\"shaken\""), &identity));
+	assert_true(identity_parse(SPAN_OF("a.b.c;info=<https://x/y;z>;alg=ES256;ppt=\"shaken\""),
+				   &identity) == false);
+	assert_true(identity_parse(SPAN_OF("a.b.c;info=<https://x/y>;alg=ES256;ppt=\"shaken\""),
+				   &identity));
 	check_span(identity.token, "a.b.c", "token", 0);
 	check_span(identity.info, "https://x/y", "info", 0);
 	check_span(identity.ppt, "shaken", "ppt", 0);
@@ -149,7 +154,9 @@ static void reads_extension_headers(void **state)
 	assert_int_equal(retry.duration_s, 3600);
 	check_span(retry.comment, "(back \\) (soon))", "comment", 0);
 	assert_false(retry_after_parse(SPAN_OF("5 (open"), &retry));
-	assert_true(dialog_id_parse(SPAN_OF("425928@bobster.example.org;to-tag=7743;from-tag=6472;early-only"), &dialog));
+	assert_true(dialog_id_parse(
+		SPAN_OF("425928@bobster.example.org;to-tag=7743;from-tag=6472;early-only"),
+		&dialog));
 	check_span(dialog.call_id, "425928@bobster.example.org", "call-id", 0);
 	check_span(dialog.to_tag, "7743", "to", 0);
 	check_span(dialog.from_tag, "6472", "from", 0);

@@ -12,18 +12,22 @@ static void parses_all_parts(void **state)
 		enum via_rport rport;
 		int rport_port;
 	} rows[] = {
-		{ SPAN("SIP/2.0/UDP a.example.com"), "UDP", "a.example.com", NULL, NULL, NULL, -1, RPORT_ABSENT, 0 },
-		{ SPAN("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bKx"), "TCP", "192.0.2.1", "z9hG4bKx", NULL,
-			"branch=z9hG4bKx", 5070, RPORT_ABSENT, 0 },
-		{ SPAN("SIP/2.0/TLS [2001:db8::1]:5061;received=2001:db8::2;rport"), "TLS", "[2001:db8::1]", NULL,
-			"2001:db8::2", "received=2001:db8::2;rport", 5061, RPORT_EMPTY, 0 },
+		{ SPAN("SIP/2.0/UDP a.example.com"), "UDP", "a.example.com", NULL, NULL, NULL, -1,
+		  RPORT_ABSENT, 0 },
+		{ SPAN("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bKx"), "TCP", "192.0.2.1",
+		  "z9hG4bKx", NULL, "branch=z9hG4bKx", 5070, RPORT_ABSENT, 0 },
+		{ SPAN("SIP/2.0/TLS [2001:db8::1]:5061;received=2001:db8::2;rport"), "TLS",
+		  "[2001:db8::1]", NULL, "2001:db8::2", "received=2001:db8::2;rport", 5061,
+		  RPORT_EMPTY, 0 },
 		{ SPAN("SIP/2.0/UDP h;rport=4000;branch=b;x=\"a,b;c\""), "UDP", "h", "b", NULL,
-			"rport=4000;branch=b;x=\"a,b;c\"", -1, RPORT_VALUE, 4000 },
-		{ SPAN("SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw"), "UDP", "192.0.2.2", "390skdjuw", NULL,
-			"branch=390skdjuw", -1, RPORT_ABSENT, 0 },
-		{ SPAN("SIP  /    2.0   / UDP  192.168.255.111 : 5  ; branch=\r\n z9hG4bK30239 "), "UDP",
-			"192.168.255.111", "z9hG4bK30239", NULL, " branch=\r\n z9hG4bK30239", 5, RPORT_ABSENT, 0 },
-		{ SPAN("SIP/2.0/UDP h;branch;;"), "UDP", "h", "", NULL, "branch;;", -1, RPORT_ABSENT, 0 },
+		  "rport=4000;branch=b;x=\"a,b;c\"", -1, RPORT_VALUE, 4000 },
+		{ SPAN("SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw"), "UDP", "192.0.2.2",
+		  "390skdjuw", NULL, "branch=390skdjuw", -1, RPORT_ABSENT, 0 },
+		{ SPAN("SIP  /    2.0   / UDP  192.168.255.111 : 5  ; branch=\r\n z9hG4bK30239 "),
+		  "UDP", "192.168.255.111", "z9hG4bK30239", NULL, " branch=\r\n z9hG4bK30239", 5,
+		  RPORT_ABSENT, 0 },
+		{ SPAN("SIP/2.0/UDP h;branch;;"), "UDP", "h", "", NULL, "branch;;", -1,
+		  RPORT_ABSENT, 0 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct sip_via via;
@@ -44,7 +48,8 @@ static void parses_all_parts(void **state)
 
 static void iterates_a_list(void **state)
 {
-	struct span rest = SPAN_OF("SIP/2.0/UDP a;branch=1 , SIP/2.0/TCP b;branch=2;received=1.2.3.4,SIP/2.0/WS c");
+	struct span rest = SPAN_OF(
+		"SIP/2.0/UDP a;branch=1 , SIP/2.0/TCP b;branch=2;received=1.2.3.4,SIP/2.0/WS c");
 	struct sip_via via;
 	assert_int_equal(via_next(&rest, &via), LIST_ITEM);
 	check_span(via.whole, "SIP/2.0/UDP a;branch=1", "whole", 0);
@@ -88,7 +93,8 @@ static void gives_other_parameters_and_defaults(void **state)
 {
 	struct sip_via via;
 	struct param param;
-	assert_true(via_parse(SPAN_OF("SIP/2.0/TLS a;branch=Z9hg4bkq;oc=20;oc-algo=\"loss\";x=y;alias"), &via));
+	assert_true(via_parse(
+		SPAN_OF("SIP/2.0/TLS a;branch=Z9hg4bkq;oc=20;oc-algo=\"loss\";x=y;alias"), &via));
 	assert_true(via_has_cookie(&via));
 	assert_int_equal(via_port(&via), 5061);
 	check_span(via.oc, "20", "oc", 0);

@@ -21,7 +21,12 @@
 
 /* Bits of what went wrong in the confined process. */
 enum {
-	WRONG_CONFINE = 1, WRONG_REFUSED = 2, WRONG_SOCKET = 4, WRONG_FORK = 8, WRONG_PROGRAM = 16, WRONG_NAMESPACE = 32,
+	WRONG_CONFINE = 1,
+	WRONG_REFUSED = 2,
+	WRONG_SOCKET = 4,
+	WRONG_FORK = 8,
+	WRONG_PROGRAM = 16,
+	WRONG_NAMESPACE = 32,
 };
 
 static bool is_refused(long result, int code)
@@ -34,17 +39,24 @@ static int look(enum confinement how)
 	int wrong = confine(how, false) ? 0 : WRONG_CONFINE;
 	struct timespec now = { 0, 0 };
 	bool all = is_refused(ptrace(PTRACE_PEEKDATA, 0, NULL, NULL), EPERM) &&
-		is_refused(clock_settime(CLOCK_REALTIME, &now), EPERM) &&
-		is_refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) && is_refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM);
+		   is_refused(clock_settime(CLOCK_REALTIME, &now), EPERM) &&
+		   is_refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) &&
+		   is_refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM);
 	wrong |= all ? 0 : WRONG_REFUSED;
-	wrong |= is_refused(socket(AF_PACKET, SOCK_DGRAM, 0), EAFNOSUPPORT) && socket(AF_INET, SOCK_DGRAM, 0) >= 0 &&
-		socket(AF_INET6, SOCK_STREAM, 0) != -2 && socket(AF_UNIX, SOCK_DGRAM, 0) >= 0 ? 0 : WRONG_SOCKET;
+	wrong |= is_refused(socket(AF_PACKET, SOCK_DGRAM, 0), EAFNOSUPPORT) &&
+				 socket(AF_INET, SOCK_DGRAM, 0) >= 0 &&
+				 socket(AF_INET6, SOCK_STREAM, 0) != -2 &&
+				 socket(AF_UNIX, SOCK_DGRAM, 0) >= 0
+			 ? 0
+			 : WRONG_SOCKET;
 	wrong |= is_refused(unshare(CLONE_NEWUSER), EPERM) ? 0 : WRONG_NAMESPACE;
 	int status = 0;
 	pid_t child = fork();
 	if (child == 0)
 		_exit(7);
-	wrong |= child > 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7 ? 0 : WRONG_FORK;
+	wrong |= child > 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7
+			 ? 0
+			 : WRONG_FORK;
 	wrong |= system("exit 3") >> 8 == 3 ? 0 : WRONG_PROGRAM;
 	return wrong;
 }

@@ -44,7 +44,8 @@ static void numbers_have_as_few_bytes_as_they_need(void **state)
 		{ 256, SPAN("\x20\x01\x00") },
 		{ 0x7fffffff, SPAN("\x40\x7f\xff\xff\xff") },
 		{ -1, SPAN("\x40\xff\xff\xff\xff") },
-		{ 5000000000, SPAN("\x91\x0b" "5000000000\0") },
+		{ 5000000000, SPAN("\x91\x0b"
+				   "5000000000\0") },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct writer w = writer_in_arena(&arena, 32);
@@ -61,7 +62,8 @@ static void doubles_have_three_decimals(void **state)
 	binrpc_write_double(&w, 0.7);
 	binrpc_write_double(&w, 3000000.0); /* no sign in its highest bit */
 	binrpc_write_double(&w, -1.0);
-	assert_bytes(writer_result(&w), "\x22\x05\xdc\x22\x03\xe8\x22\x02\xbc\x42\xb2\xd0\x5e\x00\x71-1.000\0");
+	assert_bytes(writer_result(&w),
+		     "\x22\x05\xdc\x22\x03\xe8\x22\x02\xbc\x42\xb2\xd0\x5e\x00\x71-1.000\0");
 }
 
 static void texts_count_their_nul(void **state)
@@ -73,7 +75,12 @@ static void texts_count_their_nul(void **state)
 	binrpc_write_text(&w, SPAN_OF("abcdef"));
 	binrpc_write_text(&w, SPAN_OF("abcdefg"));
 	binrpc_write_text(&w, span_make(long_text, sizeof(long_text)));
-	assert_bytes(span_slice(writer_result(&w), 0, 2 + 8 + 10 + 3), "\x11\0" "\x71" "abcdef\0" "\x91\x08" "abcdefg\0" "\xa1\x01\x2d");
+	assert_bytes(span_slice(writer_result(&w), 0, 2 + 8 + 10 + 3), "\x11\0"
+								       "\x71"
+								       "abcdef\0"
+								       "\x91\x08"
+								       "abcdefg\0"
+								       "\xa1\x01\x2d");
 }
 
 static void what_is_written_is_read(void **state)
@@ -121,7 +128,8 @@ static void headers_are_read_byte_by_byte(void **state)
 	struct binrpc_header header;
 	uint8_t again[BINRPC_HEADER_MAX];
 	for (size_t len = 0; len < whole.len; len++)
-		assert_int_equal(binrpc_header_read(span_slice(whole, 0, len), &header), BINRPC_MORE);
+		assert_int_equal(binrpc_header_read(span_slice(whole, 0, len), &header),
+				 BINRPC_MORE);
 	assert_int_equal(binrpc_header_read(whole, &header), BINRPC_OK);
 	assert_int_equal(header.type, BINRPC_REQUEST);
 	assert_int_equal(header.body_len, 0x102);
@@ -188,7 +196,9 @@ static void on_done(struct rpc_call *call, void *owner)
 /* The answer to a request with a one-byte cookie. */
 static struct span answer_to(struct span body)
 {
-	struct binrpc_header header = { .body_len = (uint32_t)body.len, .cookie = { 5 }, .cookie_len = 1 };
+	struct binrpc_header header = { .body_len = (uint32_t)body.len,
+					.cookie = { 5 },
+					.cookie_len = 1 };
 	const char *error;
 	bool is_done = false;
 	struct rpc_call *call = binrpc_call_read(body, &arena, &error);
@@ -202,24 +212,45 @@ static struct span answer_to(struct span body)
 static void answers_are_values_in_order(void **state)
 {
 	assert_bytes(answer_to(SPAN_OF("\x91\x0btest.mixed\0\x31hi\0\x20\x01\x00")),
-		"\xa1\x10\x2a\x05" "\x31hi\0" "\x03" "\x25n\0" "\x20\x01\x00" "\x25l\0" "\x03" "\x25" "0\0" "\x21" "a\0"
-		"\x25" "1\0" "\x91\x0e<null string>\0" "\x83\x83");
-	assert_bytes(answer_to(SPAN_OF("\x91\x0btest.array\0")), "\xa1\x10\x07\x05\x04\x10\x07\x21x\0\x84");
-	assert_bytes(answer_to(SPAN_OF("\x91\x0ctest.nested\0")),
-		"\xa1\x10\x0e\x05" "\x03\x25l\0" "\x03" "\x03\x25n\0" "\x10\x01" "\x83\x83\x83");
+		     "\xa1\x10\x2a\x05"
+		     "\x31hi\0"
+		     "\x03"
+		     "\x25n\0"
+		     "\x20\x01\x00"
+		     "\x25l\0"
+		     "\x03"
+		     "\x25"
+		     "0\0"
+		     "\x21"
+		     "a\0"
+		     "\x25"
+		     "1\0"
+		     "\x91\x0e<null string>\0"
+		     "\x83\x83");
+	assert_bytes(answer_to(SPAN_OF("\x91\x0btest.array\0")),
+		     "\xa1\x10\x07\x05\x04\x10\x07\x21x\0\x84");
+	assert_bytes(answer_to(SPAN_OF("\x91\x0ctest.nested\0")), "\xa1\x10\x0e\x05"
+								  "\x03\x25l\0"
+								  "\x03"
+								  "\x03\x25n\0"
+								  "\x10\x01"
+								  "\x83\x83\x83");
 	assert_bytes(answer_to(SPAN_OF("\x91\x0dtest.nothing\0")), "\xa1\x10\x00\x05");
 }
 
 static void mistakes_are_faults(void **state)
 {
-	assert_bytes(answer_to(SPAN_OF("\x71nosuch\0")),
-		"\xa1\x30\x1e\x05\x20\x01\xf4\x91\x19" "command nosuch not found\0");
-	assert_bytes(answer_to(SPAN_OF("")),
-		"\xa1\x30\x33\x05\x20\x01\x90\x91\x2e" "bad request method: end of packet encountered\0");
+	assert_bytes(answer_to(SPAN_OF("\x71nosuch\0")), "\xa1\x30\x1e\x05\x20\x01\xf4\x91\x19"
+							 "command nosuch not found\0");
+	assert_bytes(answer_to(SPAN_OF("")), "\xa1\x30\x33\x05\x20\x01\x90\x91\x2e"
+					     "bad request method: end of packet encountered\0");
 	assert_bytes(answer_to(SPAN_OF("\x10\x05")),
-		"\xa1\x30\x33\x05\x20\x01\x90\x91\x2e" "bad request method: record doesn't match type\0");
-	assert_bytes(answer_to(SPAN_OF("\x91\x0dtest.nothing\0\x31" "a")),
-		"\xa1\x30\x23\x05\x20\x01\x90\x91\x1e" "bad request: corrupted packet\0");
+		     "\xa1\x30\x33\x05\x20\x01\x90\x91\x2e"
+		     "bad request method: record doesn't match type\0");
+	assert_bytes(answer_to(SPAN_OF("\x91\x0dtest.nothing\0\x31"
+				       "a")),
+		     "\xa1\x30\x23\x05\x20\x01\x90\x91\x1e"
+		     "bad request: corrupted packet\0");
 }
 
 int main(void)

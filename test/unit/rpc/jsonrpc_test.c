@@ -42,7 +42,8 @@ static void run_struct(struct rpc_call *call)
 	rpc_add_null(call, node, "none");
 	rpc_add_array(call, node, "empty");
 	struct rpc_node *list = rpc_add_array(call, node, "list");
-	rpc_add_text(call, rpc_add_struct(call, list, "item"), "x", SPAN_OF("a\"\n\x01\xff\xc3\xa9"));
+	rpc_add_text(call, rpc_add_struct(call, list, "item"), "x",
+		     SPAN_OF("a\"\n\x01\xff\xc3\xa9"));
 }
 
 static void run_repeated(struct rpc_call *call)
@@ -93,39 +94,50 @@ static void must_answer(const char *request, const char *expected)
 
 static void results_have_the_shape_of_what_was_added(void **state)
 {
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1}", "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"id\":1}", "{\"jsonrpc\":\"2.0\",\"result\":[],\"id\":1}");
+	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1}");
+	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"id\":1}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":[],\"id\":1}");
 	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.repeated\",\"id\":1}",
-		"{\"jsonrpc\":\"2.0\",\"result\":[{\"a\":1},{\"b\":2},{\"a\":3}],\"id\":1}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.struct\",\"id\":1}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":[{\"a\":1},{\"b\":2},{\"a\":3}],\"id\":1}");
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.struct\",\"id\":1}",
 		"{\"jsonrpc\":\"2.0\",\"result\":{\"n\":-5,\"half\":0.500000,\"one\":1,\"none\":null,\"empty\":[],"
 		"\"list\":[{\"item\":{\"x\":\"a\\\"\\n\\u0001\\u00ff\xc3\xa9\"}}]},\"id\":1}");
 }
 
 static void params_are_positional_whatever_their_shape(void **state)
 {
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[\"a\",1,2.5,true,null,\"5\"],\"id\":2}",
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[\"a\",1,2.5,true,null,\"5\"],\"id\":2}",
 		"{\"jsonrpc\":\"2.0\",\"result\":[\"a\",\"1\",\"2\",\"1\",\"\",\"5\"],\"id\":2}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":{\"z\":\"\\ud83d\\ude00\",\"b\":\"\\u00e9\"},\"id\":2}",
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":{\"z\":\"\\ud83d\\ude00\",\"b\":\"\\u00e9\"},\"id\":2}",
 		"{\"jsonrpc\":\"2.0\",\"result\":[\"\xf0\x9f\x98\x80\",\"\xc3\xa9\"],\"id\":2}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[[1]],\"id\":2}",
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[[1]],\"id\":2}",
 		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"Invalid params: expected a flat array or object\"},\"id\":2}");
 }
 
 static void ids_come_back_as_they_were(void **state)
 {
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\"}", "{\"jsonrpc\":\"2.0\",\"result\":{}}");
+	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\"}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":{}}");
 	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":\"x\\\"\"}",
-		"{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":\"x\\\"\"}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1.50}", "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1.50}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":{}}", "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":null}");
+		    "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":\"x\\\"\"}");
+	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1.50}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1.50}");
+	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":{}}",
+		    "{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":null}");
 }
 
 static void errors_have_codes(void **state)
 {
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"no.such\",\"id\":1}",
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"no.such\",\"id\":1}",
 		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":500,\"message\":\"Method Not Found\"},\"id\":1}");
-	must_answer("{\"jsonrpc\":\"2.0\",\"method\":\"t.fault\",\"id\":1}",
+	must_answer(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.fault\",\"id\":1}",
 		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":404,\"message\":\"not here\"},\"id\":1}");
 	assert_int_equal(run("{\"method\":\"t.echo\",\"id\":1}", false).code, JSONRPC_BAD_REQUEST);
 	assert_int_equal(run("{\"jsonrpc\":\"2.0\",\"id\":1}", false).code, JSONRPC_BAD_REQUEST);
@@ -136,8 +148,9 @@ static void errors_have_codes(void **state)
 
 static void batches_are_answered_in_order(void **state)
 {
-	must_answer("[{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1}, 7, "
-		    "{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[\"a\"],\"id\":2}]",
+	must_answer(
+		"[{\"jsonrpc\":\"2.0\",\"method\":\"t.nothing\",\"id\":1}, 7, "
+		"{\"jsonrpc\":\"2.0\",\"method\":\"t.echo\",\"params\":[\"a\"],\"id\":2}]",
 		"[{\"jsonrpc\":\"2.0\",\"result\":{},\"id\":1},{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":"
 		"\"Invalid Request: member jsonrpc with the value \\\"2.0\\\" is missing\"}},"
 		"{\"jsonrpc\":\"2.0\",\"result\":[\"a\"],\"id\":2}]");
@@ -145,8 +158,10 @@ static void batches_are_answered_in_order(void **state)
 
 static void pretty_answers_are_indented_by_tabs(void **state)
 {
-	struct jsonrpc_answer answer = run("{\"jsonrpc\":\"2.0\",\"method\":\"t.repeated\",\"id\":1}", true);
-	assert_string_equal(arena_string(&arena, answer.body),
+	struct jsonrpc_answer answer =
+		run("{\"jsonrpc\":\"2.0\",\"method\":\"t.repeated\",\"id\":1}", true);
+	assert_string_equal(
+		arena_string(&arena, answer.body),
 		"{\n\t\"jsonrpc\":\t\"2.0\",\n\t\"result\":\t[{\n\t\t\t\"a\":\t1\n\t\t}, {\n\t\t\t\"b\":\t2\n\t\t}, {\n"
 		"\t\t\t\"a\":\t3\n\t\t}],\n\t\"id\":\t1\n}");
 }
@@ -186,7 +201,8 @@ static void depth_is_bounded(void **state)
 	for (size_t depth = 1; depth <= 1000; depth += 31) {
 		memset(text, '[', depth);
 		memset(text + depth, ']', depth);
-		const struct json_value *value = json_parse(span_make(text, 2 * depth), &arena, &error, &at);
+		const struct json_value *value =
+			json_parse(span_make(text, 2 * depth), &arena, &error, &at);
 		assert_int_equal(value != NULL, depth <= JSON_DEPTH_MOST);
 	}
 }
@@ -195,8 +211,9 @@ static void numbers_keep_their_kind(void **state)
 {
 	const char *error;
 	size_t at;
-	const struct json_value *list = json_parse(SPAN_OF(" [ -5 , 9223372036854775807, 1e3, 99999999999999999999 ] "), &arena,
-		&error, &at);
+	const struct json_value *list =
+		json_parse(SPAN_OF(" [ -5 , 9223372036854775807, 1e3, 99999999999999999999 ] "),
+			   &arena, &error, &at);
 	assert_non_null(list);
 	const struct json_value *value = list->first;
 	assert_int_equal(value->kind, JSON_INT);

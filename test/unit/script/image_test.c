@@ -94,12 +94,12 @@ static void block_and_heap_give_the_same_code(void **state)
 	assert_int_equal(blocks, 1);
 	/* Everything that the image points to lies in its block. */
 	assert_in_range((uintptr_t)block->code, (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range(
-		(uintptr_t)block->routes[0].file, (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range(
-		(uintptr_t)block->patterns[0], (uintptr_t)block, (uintptr_t)block->arena.end);
-	assert_in_range(
-		(uintptr_t)block->variables[0], (uintptr_t)block, (uintptr_t)block->arena.end);
+	assert_in_range((uintptr_t)block->routes[0].file, (uintptr_t)block,
+			(uintptr_t)block->arena.end);
+	assert_in_range((uintptr_t)block->patterns[0], (uintptr_t)block,
+			(uintptr_t)block->arena.end);
+	assert_in_range((uintptr_t)block->variables[0], (uintptr_t)block,
+			(uintptr_t)block->arena.end);
 	assert_true(image_size(block).bytes > 0);
 	assert_int_equal(image_size(block).routes, 6);
 	image_free(heap);
@@ -163,8 +163,8 @@ static void places_of_variables_survive_a_reload(void **state)
 	assert_ptr_equal(script_current_image(), second);
 	assert_int_equal(script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("a")), a);
 	assert_int_equal(script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("b")), b);
-	assert_int_equal(
-		script_var_slot(SCRIPT_VAR_NULL, SPAN_OF("seen only while running")), late);
+	assert_int_equal(script_var_slot(SCRIPT_VAR_NULL, SPAN_OF("seen only while running")),
+			 late);
 	struct message *msg = script_faked_request(&arena);
 	assert_non_null(msg);
 	struct script_run run = start(msg, NULL), child = start(msg, &run),
@@ -174,8 +174,8 @@ static void places_of_variables_survive_a_reload(void **state)
 	assert_int_equal(script_var_get(&child, late).kind, VALUE_TEXT);
 	assert_int_equal(script_var_get(&other, late).kind, VALUE_NULL);
 	assert_int_equal(script_var_get(&run, a).number, 0);
-	assert_int_equal(
-		script_run_route(&run, script_route(second, ROUTE_REQUEST, SPAN_OF(""))), 1);
+	assert_int_equal(script_run_route(&run, script_route(second, ROUTE_REQUEST, SPAN_OF(""))),
+			 1);
 	unsigned z = script_var_slot(SCRIPT_VAR_ZERO, SPAN_OF("z"));
 	assert_int_equal(script_var_get(&child, z).number, 1);
 }
@@ -226,14 +226,14 @@ static void a_broken_script_gives_no_image(void **state)
 	struct diagnostics own;
 	diagnostics_init(&own, &arena);
 	struct script_options options = { .path = "bad.cfg",
-		.text = SPAN_OF("request_route { nosuch(); }\n") };
+					  .text = SPAN_OF("request_route { nosuch(); }\n") };
 	assert_null(script_rebuild(&options, &memory, &arena, &own));
 	assert_int_equal(own.errors, 1);
 	assert_int_equal(blocks, before);
 }
 
 static bool accept_param(void *owner, struct span name, const struct config_value *value,
-	struct source_position at, struct diagnostics *own)
+			 struct source_position at, struct diagnostics *own)
 {
 	return owner || name.len || value || at.line || own;
 }
@@ -243,8 +243,11 @@ static void a_reload_names_what_needs_a_restart(void **state)
 	(void)state;
 	struct diagnostics own;
 	const struct config_actions actions = { .global_param = accept_param };
-	struct script_options options = { .path = "test.cfg",
-		.text = SPAN_OF("debug=2\nchildren=4\nlisten=udp:127.0.0.1:5060\nrequest_route { t_relay(); }\n") };
+	struct script_options options = {
+		.path = "test.cfg",
+		.text = SPAN_OF(
+			"debug=2\nchildren=4\nlisten=udp:127.0.0.1:5060\nrequest_route { t_relay(); }\n")
+	};
 	diagnostics_init(&own, &arena);
 	assert_non_null(script_read(&options, &actions, &arena, &own));
 	options.text = SPAN_OF("debug=2\nchildren=8\nrequest_route { t_relay(); }\n");
@@ -268,8 +271,9 @@ static void a_long_chain_is_rebuilt_on_a_small_stack(void **state)
 	for (int i = 0; i < 900; i++)
 		writer_printf(&w, "else if ($rU == \"x%d\") exit;\n", i);
 	writer_literal(&w, "t_relay(); }\n");
-	struct script_options options = { .path = "long.cfg", .text = writer_result(&w),
-		.quiet_lints = true };
+	struct script_options options = { .path = "long.cfg",
+					  .text = writer_result(&w),
+					  .quiet_lints = true };
 	assert_int_equal(getrlimit(RLIMIT_STACK, &limit), 0);
 	struct rlimit small = { 256 << 10, limit.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_STACK, &small), 0);

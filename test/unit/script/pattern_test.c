@@ -47,7 +47,8 @@ static const struct {
 	{ "\\.", "a.b", 0, true },
 	{ "a\\+b", "a+b", 0, true },
 	{ "\\+", "1+1", 0, true },
-	{ "(friendly-scanner|sipvicious)", "User-Agent: friendly-scanner", PATTERN_IGNORE_CASE, true },
+	{ "(friendly-scanner|sipvicious)", "User-Agent: friendly-scanner", PATTERN_IGNORE_CASE,
+	  true },
 	{ "x*", "", 0, true },
 	{ "#|@ -", "#", 0, true },
 	{ "a)", "a)", 0, true }, /* an unmatched ")" is ordinary */
@@ -59,19 +60,22 @@ static void searches_like_posix(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(searches); i++) {
 		struct span error = { 0 };
-		const struct pattern *p = pattern_compile(span_from(searches[i].expression), searches[i].flags,
-			&arena, &error);
+		const struct pattern *p = pattern_compile(span_from(searches[i].expression),
+							  searches[i].flags, &arena, &error);
 		if (!p)
 			fail_msg("%s: %.*s", searches[i].expression, SPAN_ARGS(error));
-		if (pattern_search(p, span_from(searches[i].subject), 0, NULL, 0) != searches[i].matches)
+		if (pattern_search(p, span_from(searches[i].subject), 0, NULL, 0) !=
+		    searches[i].matches)
 			fail_msg("%s on %s", searches[i].expression, searches[i].subject);
 		if (searches[i].flags & PATTERN_PCRE)
 			continue;
 		regex_t posix;
-		int options = REG_EXTENDED | (searches[i].flags & PATTERN_IGNORE_CASE ? REG_ICASE : 0) |
-			(searches[i].flags & PATTERN_NEWLINE ? REG_NEWLINE : 0);
+		int options = REG_EXTENDED |
+			      (searches[i].flags & PATTERN_IGNORE_CASE ? REG_ICASE : 0) |
+			      (searches[i].flags & PATTERN_NEWLINE ? REG_NEWLINE : 0);
 		assert_int_equal(regcomp(&posix, searches[i].expression, options), 0);
-		assert_int_equal(regexec(&posix, searches[i].subject, 0, NULL, 0) == 0, searches[i].matches);
+		assert_int_equal(regexec(&posix, searches[i].subject, 0, NULL, 0) == 0,
+				 searches[i].matches);
 		regfree(&posix);
 	}
 }
@@ -162,7 +166,8 @@ static void translates_what_is_the_same(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct writer w = writer_in_arena(&arena, 64);
 		struct ere_error error;
-		assert_int_equal(ere_translate(span_from(rows[i].ere), 0, &w, &error), rows[i].result);
+		assert_int_equal(ere_translate(span_from(rows[i].ere), 0, &w, &error),
+				 rows[i].result);
 		if (rows[i].result == ERE_SAME)
 			assert_string_equal(writer_terminate(&w), rows[i].pcre);
 	}

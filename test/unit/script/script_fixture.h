@@ -79,8 +79,8 @@ static inline void fixture_message(const char *bytes)
 static inline const char *fixture_expand(const char *text)
 {
 	struct span error = { 0 };
-	const struct text_template *t = template_compile_runtime(span_from(text), &fixture.arena,
-		&error);
+	const struct text_template *t =
+		template_compile_runtime(span_from(text), &fixture.arena, &error);
 	if (!t)
 		fail_msg("%s: %.*s", text, SPAN_ARGS(error));
 	struct writer w = writer_in_arena(&fixture.arena, 256);
@@ -91,8 +91,8 @@ static inline const char *fixture_expand(const char *text)
 static inline const struct variable_ref *fixture_variable(const char *text)
 {
 	struct span error = { 0 };
-	const struct text_template *t = template_compile_runtime(span_from(text), &fixture.arena,
-		&error);
+	const struct text_template *t =
+		template_compile_runtime(span_from(text), &fixture.arena, &error);
 	if (!t || t->count != 1 || !t->parts[0].variable)
 		fail_msg("%s: %.*s", text, SPAN_ARGS(error));
 	return t->parts[0].variable;

@@ -11,7 +11,7 @@ static const struct {
 	{ "<$fU@$fd>", "<alice@a.example.com>" },
 	{ "$(rm)", "INVITE" },
 	{ "$(fU)x", "alicex" },
-	{ "$rU(ext)", "bob;x=y(ext)" },      /* $rU takes no name: the rest is text */
+	{ "$rU(ext)", "bob;x=y(ext)" }, /* $rU takes no name: the rest is text */
 	{ "$var(x)(y)", "0(y)" },
 	{ "a$$b", "a$b" },
 	{ "$$rm", "$rm" },
@@ -42,7 +42,8 @@ static void expands_what_is_a_variable(void **state)
 static void knows_what_is_constant(void **state)
 {
 	struct span error;
-	const struct text_template *t = template_compile_runtime(SPAN_OF("a$$b$$c"), &fixture.arena, &error);
+	const struct text_template *t =
+		template_compile_runtime(SPAN_OF("a$$b$$c"), &fixture.arena, &error);
 	assert_non_null(t);
 	assert_true(t->is_constant);
 	assert_int_equal(t->count, 1);
@@ -55,7 +56,8 @@ static void single_variables_keep_their_type(void **state)
 {
 	struct span error;
 	struct value value;
-	const struct text_template *t = template_compile_runtime(SPAN_OF("$ml"), &fixture.arena, &error);
+	const struct text_template *t =
+		template_compile_runtime(SPAN_OF("$ml"), &fixture.arena, &error);
 	assert_true(template_value(&fixture.run, t, &value));
 	assert_int_equal(value.kind, VALUE_INT);
 	t = template_compile_runtime(SPAN_OF("$ml "), &fixture.arena, &error);
@@ -101,7 +103,8 @@ static void mistakes_have_a_place_in_the_file(void **state)
 		struct source_file file = { .path = "test.cfg", .text = span_from(line) };
 		/* The position of the string token, its quote included. */
 		struct source_position at = { .file = &file, .line = 2, .column = 5, .length = 1 };
-		assert_null(template_compile(span_from(wrong[i].text), &fixture.arena, &diagnostics, at));
+		assert_null(template_compile(span_from(wrong[i].text), &fixture.arena, &diagnostics,
+					     at));
 		const struct diagnostic *d = diagnostics.first;
 		assert_non_null(d);
 		assert_string_equal(d->code, wrong[i].code);
@@ -116,8 +119,8 @@ static void all_mistakes_of_a_text_are_found(void **state)
 {
 	struct diagnostics diagnostics;
 	diagnostics_init(&diagnostics, &fixture.arena);
-	assert_null(template_compile(SPAN_OF("$foo(x) $bar(y) $(rm{s.no}{s.nono})"), &fixture.arena, &diagnostics,
-		(struct source_position){ 0 }));
+	assert_null(template_compile(SPAN_OF("$foo(x) $bar(y) $(rm{s.no}{s.nono})"), &fixture.arena,
+				     &diagnostics, (struct source_position){ 0 }));
 	assert_int_equal(diagnostics.errors, 4);
 }
 
@@ -126,18 +129,27 @@ static void unknown_bare_names_are_avps_with_a_warning(void **state)
 	struct diagnostics diagnostics;
 	diagnostics_init(&diagnostics, &fixture.arena);
 	assert_non_null(template_compile(SPAN_OF("$route_urii"), &fixture.arena, &diagnostics,
-		(struct source_position){ 0 }));
+					 (struct source_position){ 0 }));
 	assert_int_equal(diagnostics.errors, 0);
 	assert_int_equal(diagnostics.warnings, 1);
-	assert_true(span_find_span(diagnostics.first->hint, SPAN_OF("$route_uri?")) < diagnostics.first->hint.len);
+	assert_true(span_find_span(diagnostics.first->hint, SPAN_OF("$route_uri?")) <
+		    diagnostics.first->hint.len);
 }
 
 static void reference_length_is_what_a_scanner_needs(void **state)
 {
-	static const struct { const char *text; size_t length; } rows[] = {
-		{ "$ru == 1", 3 }, { "$(ru{s.len}) + 1", 12 }, { "$avp(a(b)c) = 1", 11 }, { "$rU(x)", 3 },
-		{ "$$", 2 }, { "$ x", 0 }, { "$?)", 2 }, { "$(avp(x)[*]) = 2", 12 },
-		{ "$(ru{re.subst,/[(]{1}/\\}/})", 27 }, { "$sht(t=>$(ci{s.rm,)}))", 22 },
+	static const struct { const char *text; size_t length;
+	} rows[] = {
+		{ "$ru == 1", 3 },
+		{ "$(ru{s.len}) + 1", 12 },
+		{ "$avp(a(b)c) = 1", 11 },
+		{ "$rU(x)", 3 },
+		{ "$$", 2 },
+		{ "$ x", 0 },
+		{ "$?)", 2 },
+		{ "$(avp(x)[*]) = 2", 12 },
+		{ "$(ru{re.subst,/[(]{1}/\\}/})", 27 },
+		{ "$sht(t=>$(ci{s.rm,)}))", 22 },
 	};
 	const char *error;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -153,10 +165,14 @@ static void variable_compile_wants_exactly_one(void **state)
 {
 	struct diagnostics diagnostics;
 	diagnostics_init(&diagnostics, &fixture.arena);
-	assert_non_null(variable_compile(SPAN_OF(" $avp(x) "), &fixture.arena, &diagnostics, (struct source_position){ 0 }));
-	assert_null(variable_compile(SPAN_OF("$ru$fu"), &fixture.arena, &diagnostics, (struct source_position){ 0 }));
-	assert_null(variable_compile(SPAN_OF("ru"), &fixture.arena, &diagnostics, (struct source_position){ 0 }));
-	assert_null(variable_compile(SPAN_OF(""), &fixture.arena, &diagnostics, (struct source_position){ 0 }));
+	assert_non_null(variable_compile(SPAN_OF(" $avp(x) "), &fixture.arena, &diagnostics,
+					 (struct source_position){ 0 }));
+	assert_null(variable_compile(SPAN_OF("$ru$fu"), &fixture.arena, &diagnostics,
+				     (struct source_position){ 0 }));
+	assert_null(variable_compile(SPAN_OF("ru"), &fixture.arena, &diagnostics,
+				     (struct source_position){ 0 }));
+	assert_null(variable_compile(SPAN_OF(""), &fixture.arena, &diagnostics,
+				     (struct source_position){ 0 }));
 	assert_int_equal(diagnostics.errors, 3);
 }
 

@@ -287,8 +287,8 @@ static void check_rows(const struct row *rows, size_t count)
 		if (strcmp(got, rows[i].result) == 0)
 			continue;
 		wrong++;
-		printf("\"%s\" {%s}\n   is: %s\n  not: %s\n", rows[i].input, rows[i].transformation, got,
-			rows[i].result);
+		printf("\"%s\" {%s}\n   is: %s\n  not: %s\n", rows[i].input, rows[i].transformation,
+		       got, rows[i].result);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -306,7 +306,9 @@ static void gives_what_is_documented(void **state)
 static void takes_numbers(void **state)
 {
 	fixture_set_int("$(avp(n)[*])", 123);
-	fixture_is("$(avp(n){s.len}) $(avp(n){s.int}) $(avp(n){s.substr,0,2}) $(avp(n){s.encode.hexa})", "3 123 12 313233");
+	fixture_is(
+		"$(avp(n){s.len}) $(avp(n){s.int}) $(avp(n){s.substr,0,2}) $(avp(n){s.encode.hexa})",
+		"3 123 12 313233");
 	fixture_is("$(avp(n){s.md5})", "202cb962ac59075b964b07152d234b70");
 	fixture_is("$(avp(n){s.ftime,%Y})", "1970");
 	fixture_is("$(avp(n){val.json}) $(avp(n){num.ldigit})", "123 3");
@@ -327,7 +329,8 @@ static void null_stays_null_and_prints_as_nothing(void **state)
 		assert_int_equal(value.kind, VALUE_NULL);
 	}
 	fixture_is("$avp(none)", "<null>");
-	fixture_is("$(avp(none){val.n0}) $(avp(none){val.json}) [$(avp(none){val.ne})]", "0 null []");
+	fixture_is("$(avp(none){val.n0}) $(avp(none){val.json}) [$(avp(none){val.ne})]",
+		   "0 null []");
 }
 
 static void numbers_keep_their_type(void **state)
@@ -343,8 +346,11 @@ static void numbers_keep_their_type(void **state)
 static void lines_are_counted_from_zero(void **state)
 {
 	fixture_set_text("$avp(l)", "l1\nl2\r\nl3");
-	fixture_is("$(avp(l){line.count}) $(avp(l){line.at,0}) $(avp(l){line.at,1}) $(avp(l){line.at,-1})", "3 l1 l2 l3");
-	fixture_is("[$(avp(l){line.at,9})] $(avp(l){line.sw,l2}) [$(avp(l){line.sw,zz})]", "[] l2 []");
+	fixture_is(
+		"$(avp(l){line.count}) $(avp(l){line.at,0}) $(avp(l){line.at,1}) $(avp(l){line.at,-1})",
+		"3 l1 l2 l3");
+	fixture_is("[$(avp(l){line.at,9})] $(avp(l){line.sw,l2}) [$(avp(l){line.sw,zz})]",
+		   "[] l2 []");
 }
 
 static void chains_and_arguments_with_variables(void **state)
@@ -388,7 +394,8 @@ static void mistakes_are_named(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct span error = { 0 };
-		assert_null(template_compile_runtime(span_from(wrong[i].text), &fixture.arena, &error));
+		assert_null(
+			template_compile_runtime(span_from(wrong[i].text), &fixture.arena, &error));
 		if (span_find_span(error, span_from(wrong[i].part_of_error)) == error.len)
 			fail_msg("%s: %.*s", wrong[i].text, SPAN_ARGS(error));
 	}

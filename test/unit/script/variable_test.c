@@ -23,7 +23,8 @@ static const struct {
 	{ "$cl", "8", VALUE_INT },
 	{ "$cT", "text/plain", VALUE_TEXT },
 	{ "$ua", "UA/1.0", VALUE_TEXT },
-	{ "$ct", "<sip:alice@127.77.3.2:5062;ob>;expires=100;q=0.5, <sip:a2@h2>;expires=20", VALUE_TEXT },
+	{ "$ct", "<sip:alice@127.77.3.2:5062;ob>;expires=100;q=0.5, <sip:a2@h2>;expires=20",
+	  VALUE_TEXT },
 	{ "$ctu", "sip:alice@127.77.3.2:5062;ob", VALUE_TEXT },
 	{ "$cts", "0", VALUE_INT },
 	{ "$fu", "sip:alice@a.example.com:5080;u=1", VALUE_TEXT },
@@ -70,14 +71,16 @@ static const struct {
 	{ "$(hfl(Contact)[1])", "<sip:a2@h2>;expires=20", VALUE_TEXT },
 	{ "$(hfl(Contact)[-1])", "<null>", VALUE_NULL },
 	{ "$(hfl(Route)[1])", "<sip:r4;lr>", VALUE_TEXT },
-	{ "$(hfl(Via)[1])", "SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKdef;received=10.0.0.8", VALUE_TEXT },
+	{ "$(hfl(Via)[1])", "SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKdef;received=10.0.0.8",
+	  VALUE_TEXT },
 	{ "$(hfl(X-One)[1])", "second", VALUE_TEXT },
 	{ "$hflc(Route)", "2", VALUE_INT },
 	{ "$hflc(Via)", "2", VALUE_INT },
 	{ "$hflc(X-One)", "2", VALUE_INT },
 	{ "$msg(body)", "body\r\nxy", VALUE_TEXT },
 	{ "$msg(body_len)", "8", VALUE_INT },
-	{ "$msg(fline)", "INVITE sip:bob;x=y:pw@example.com:5070;transport=tcp;p=1;lr?h=1 SIP/2.0", VALUE_TEXT },
+	{ "$msg(fline)", "INVITE sip:bob;x=y:pw@example.com:5070;transport=tcp;p=1;lr?h=1 SIP/2.0",
+	  VALUE_TEXT },
 	{ "$msgbuf(0)", "I", VALUE_TEXT },
 	{ "$via0(host)", "127.77.3.2", VALUE_TEXT },
 	{ "$via0(port)", "5062", VALUE_INT },
@@ -206,7 +209,8 @@ static void values_are_those_of_the_peer(void **state)
 	unsigned wrong = 0;
 	config_define_set(SPAN_OF("FOO"), SPAN_OF("foo value"));
 	config_define_set(SPAN_OF("NUM"), SPAN_OF("7"));
-	config_custom_set(SPAN_OF("pstn"), SPAN_OF("gw_port"), &VALUE_OF_INT(5066), SPAN_OF("port"));
+	config_custom_set(SPAN_OF("pstn"), SPAN_OF("gw_port"), &VALUE_OF_INT(5066),
+			  SPAN_OF("port"));
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		const char *text = fixture_expand(values[i].variable);
 		struct value value = { .kind = VALUE_TEXT };
@@ -215,32 +219,42 @@ static void values_are_those_of_the_peer(void **state)
 		if (strcmp(text, values[i].text) == 0 && value.kind == values[i].kind)
 			continue;
 		wrong++;
-		printf("%s (kind %d)\n   is: %s\n  not: %s\n", values[i].variable, value.kind, text, values[i].text);
+		printf("%s (kind %d)\n   is: %s\n  not: %s\n", values[i].variable, value.kind, text,
+		       values[i].text);
 	}
 	assert_int_equal(wrong, 0);
 }
 
 static void replies_have_status_and_no_request_uri(void **state)
 {
-	fixture_message("SIP/2.0 183 Session Progress\r\n"
-			"Via: SIP/2.0/UDP 127.77.3.1:5060;branch=z9hG4bK1\r\n"
-			"Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK2;rport=5099;received=10.0.0.2\r\n"
-			"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n"
-			"Content-Length: 0\r\n\r\n");
-	fixture_is("$rs $rr $rm $mt $ru $rU $tt $tts", "183 Session Progress INVITE 2 <null> <null> 2 1");
-	fixture_is("$rpl(duri) $rpl(dhost) $rpl(dport) $rpl(cntvia)", "sip:10.0.0.2:5099;transport=udp 10.0.0.2 5099 2");
+	fixture_message(
+		"SIP/2.0 183 Session Progress\r\n"
+		"Via: SIP/2.0/UDP 127.77.3.1:5060;branch=z9hG4bK1\r\n"
+		"Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK2;rport=5099;received=10.0.0.2\r\n"
+		"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n"
+		"Content-Length: 0\r\n\r\n");
+	fixture_is("$rs $rr $rm $mt $ru $rU $tt $tts",
+		   "183 Session Progress INVITE 2 <null> <null> 2 1");
+	fixture_is("$rpl(duri) $rpl(dhost) $rpl(dport) $rpl(cntvia)",
+		   "sip:10.0.0.2:5099;transport=udp 10.0.0.2 5099 2");
 	fixture_is("$nh(u) $nh(d) $nh(p) $nh(U)", "sip:10.0.0.2:5099 10.0.0.2 5099 <null>");
 }
 
 static const struct {
 	const char *uri, *variable, *value, *result;
 } rewrites[] = {
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", "new", "sip:new:pw@example.com:5070;transport=tcp;p=1?h=1" },
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", NULL, "sip:example.com:5070;transport=tcp;p=1?h=1" },
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", "", "sip:example.com:5070;transport=tcp;p=1?h=1" },
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rd", "nh.com", "sip:bob:pw@nh.com:5070;transport=tcp;p=1?h=1" },
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rp", "5099", "sip:bob:pw@example.com:5099;transport=tcp;p=1?h=1" },
-	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rp", NULL, "sip:bob:pw@example.com;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", "new",
+	  "sip:new:pw@example.com:5070;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", NULL,
+	  "sip:example.com:5070;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rU", "",
+	  "sip:example.com:5070;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rd", "nh.com",
+	  "sip:bob:pw@nh.com:5070;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rp", "5099",
+	  "sip:bob:pw@example.com:5099;transport=tcp;p=1?h=1" },
+	{ "sip:bob:pw@example.com:5070;transport=tcp;p=1?h=1", "$rp", NULL,
+	  "sip:bob:pw@example.com;transport=tcp;p=1?h=1" },
 	{ "sip:example.com;lr", "$rU", "new", "sip:new@example.com;lr" },
 	{ "sip:example.com;lr", "$rp", "5099", "sip:example.com:5099;lr" },
 	{ "sip:a@b;transport=tcp;x", "$rP", "udp", "sip:a@b;transport=udp;x" },
@@ -290,7 +304,8 @@ static void parts_of_all_kinds_of_uris(void **state)
 static void next_hop_is_set_and_cleared(void **state)
 {
 	fixture_set_text("$du", "sip:9.9.9.9:5099;transport=tcp");
-	fixture_is("$du $dd $dp $dP $nh(d)", "sip:9.9.9.9:5099;transport=tcp 9.9.9.9 5099 tcp 9.9.9.9");
+	fixture_is("$du $dd $dp $dP $nh(d)",
+		   "sip:9.9.9.9:5099;transport=tcp 9.9.9.9 5099 tcp 9.9.9.9");
 	fixture_set_text("$du", "sip:host.name");
 	fixture_is("$dd $dp $dP", "host.name 5060 UDP");
 	fixture_set_text("$du", "");
@@ -308,7 +323,8 @@ static void branches_are_read_and_changed(void **state)
 	fixture_set_text("$br", "sip:b2@h2");
 	fixture_is("$bR", "<sip:b1@h1>;q=0.5, sip:b2@h2");
 	fixture_is("$ds", "Contact: <sip:m@main;transport=tcp>, <sip:b1@h1>;q=0.5, <sip:b2@h2>");
-	fixture_is("$(branch(uri)[-1]) $(branch(q)[0]) $(branch(q)[1]) $branch(count) $(branch(flags)[1])",
+	fixture_is(
+		"$(branch(uri)[-1]) $(branch(q)[0]) $(branch(q)[1]) $branch(count) $(branch(flags)[1])",
 		"sip:b2@h2 500 <null> 2 0");
 	fixture_is("$(branch(uri)[5]) $(branch(count)[5])", "<null> <null>");
 	fixture_set_int("$(branch(q)[1])", 300);
@@ -335,10 +351,12 @@ static void changes_of_from_and_to_show_when_applied(void **state)
 	fixture_set_text("$tU", "tuser");
 	fixture_set_text("$fn", "\"Nn\"");
 	fixture_set_text("$fd", "fdom");
-	fixture_is("$fu $tu $fn", "sip:alice@a.example.com:5080;u=1 sip:bob@b.example.com \"Alice A\"");
+	fixture_is("$fu $tu $fn",
+		   "sip:alice@a.example.com:5080;u=1 sip:bob@b.example.com \"Alice A\"");
 	assert_true(message_apply_edits(fixture.run.msg));
 	fixture_is("$fu $tu $fn", "sip:new@fdom sip:tuser@b.example.com \"Nn\"");
-	fixture_is("$hdr(From)|$hdr(To)", "\"Nn\" <sip:new@fdom>;tag=ft1|Bob <sip:tuser@b.example.com>");
+	fixture_is("$hdr(From)|$hdr(To)",
+		   "\"Nn\" <sip:new@fdom>;tag=ft1|Bob <sip:tuser@b.example.com>");
 	assert_true(fixture_set_null("$tn"));
 	assert_false(fixture_set_null("$fu"));
 	assert_true(message_apply_edits(fixture.run.msg));
@@ -347,8 +365,9 @@ static void changes_of_from_and_to_show_when_applied(void **state)
 
 static void addresses_without_brackets_get_them(void **state)
 {
-	fixture_message("OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: sip:a@b;tag=1\r\n"
-			"To: sip:c@d\r\nCall-ID: x\r\nCSeq: 7 OPTIONS\r\n\r\n");
+	fixture_message(
+		"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: sip:a@b;tag=1\r\n"
+		"To: sip:c@d\r\nCall-ID: x\r\nCSeq: 7 OPTIONS\r\n\r\n");
 	fixture_set_text("$tn", "\"X\"");
 	fixture_set_text("$tU", "e");
 	fixture_set_text("$fd", "bb");
@@ -362,7 +381,7 @@ static void avps_are_stacks(void **state)
 	fixture_set_text("$avp(s:a)", "two");
 	fixture_set_int("$avp(a)", 3);
 	fixture_is("$avp(a)|$(avp(a)[*])|$(avp(a)[1])|$(avp(a)[-1])|$(avp(a)[9])|$cnt($avp(a))",
-		"3|3, two, one|two|<null>|<null>|3");
+		   "3|3, two, one|two|<null>|<null>|3");
 	fixture_set_text("$(avp(a)[1])", "m");
 	fixture_is("$(avp(a)[*])", "m, 3, two, one");
 	assert_true(fixture_set_null("$avp(a)"));
@@ -465,7 +484,8 @@ static void onsend_variables_know_both_ends(void **state)
 	fixture_end_point(&outgoing.to, "tcp:[2001:db8::1]:5099");
 	fixture.run.outgoing = &outgoing;
 	fixture.run.kind = ROUTE_ONSEND;
-	fixture_is("$snd(ip):$snd(port) $sndfrom(sproto) $sndto(ip):$sndto(port) $sndto(af) $sndto(sproto)",
+	fixture_is(
+		"$snd(ip):$snd(port) $sndfrom(sproto) $sndto(ip):$sndto(port) $sndto(af) $sndto(sproto)",
 		"127.77.3.1:5060 udp 2001:db8::1:5099 6 tcp");
 	fixture_is("$(sndto(buf){s.substr,0,6})", "INVITE");
 }
