@@ -112,13 +112,19 @@ static bool is_wal(sqlite3 *handle)
 	return is_so;
 }
 
-/* What cannot be had (a directory that is not ours to write) is done without. */
-static void set_up(struct connection *self, const struct sqlite_file *file)
+/* Before the first statement: that one meets the lock of another user as well, for example of the
+ * server before this one, which is just closing the file. */
+static void arrange_waiting(struct connection *self, const struct sqlite_file *file)
 {
-	char text[64];
 	self->busy_ms = file->busy_ms ? file->busy_ms : BUSY_MS;
 	sqlite3_busy_handler(self->handle, on_busy, self);
 	sqlite3_progress_handler(self->handle, SLICE_STEPS, on_progress, self);
+}
+
+/* What cannot be had (a directory that is not ours to write) is done without. */
+static void choose_journal(struct connection *self, const struct sqlite_file *file)
+{
+	char text[64];
 	struct span mode = file->journal_mode.len ? file->journal_mode : SPAN_OF("WAL");
 	snprintf(text, sizeof(text), "PRAGMA journal_mode=%.*s", SPAN_ARGS(mode));
 	if (!file->is_readonly)
@@ -158,15 +164,17 @@ static struct db_connection *driver_open(const struct db_url *url, char error[25
 	int flags = SQLITE_OPEN_NOMUTEX |
 		    (file->is_readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 	self->cache = (struct db_cache){ .most = STATEMENTS_MOST, .drop = drop_statement };
-	if (sqlite3_open_v2(path.at, &self->handle, flags, NULL) != SQLITE_OK ||
-	    !pragma(self->handle, "SELECT 1 FROM sqlite_master LIMIT 1")) {
+	bool is_open = sqlite3_open_v2(path.at, &self->handle, flags, NULL) == SQLITE_OK;
+	if (is_open)
+		arrange_waiting(self, file);
+	if (!is_open || !pragma(self->handle, "SELECT 1 FROM sqlite_master LIMIT 1")) {
 		snprintf(error, 256, "%s: %s", path.at,
 			 self->handle ? sqlite3_errmsg(self->handle) : "no memory");
 		*out_status = DB_AWAY;
 		driver_close(&self->base);
 		return NULL;
 	}
-	set_up(self, file);
+	choose_journal(self, file);
 	return &self->base;
 }
 

@@ -4,6 +4,7 @@ what happens when items expire, are locked, or a worker dies."""
 import os
 import re
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -343,6 +344,21 @@ def test_stop_stores(start_server, database):
     assert sorted(rows) == [("number", 0, 1, "7", 0), ("te'xt", 0, 0, 'a "quoted"; -- ü', 0)]
     server.start()
     assert items(server, "d") == {"number": 7, "te'xt": 'a "quoted"; -- ü'}
+
+
+@pytest.mark.viaduct_only("the peer does not wait for another user of the file")
+def test_start_waits_for_another_user(start_server, database):
+    """As at a restart, when the server before this one is just closing the file."""
+    database.add("old", 0, 0, "x", 0)
+    text = database.config("d=>size=4;dbtable=htable;")
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(1.0, lambda: other.execute("COMMIT"))
+    release.start()
+    server = start_server(text)
+    release.join()
+    other.close()
+    assert items(server, "d") == {"old": "x"}
 
 
 def test_store_writes_now(start_server, database):
