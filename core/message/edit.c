@@ -89,10 +89,19 @@ static void drop_body_edits(struct message *msg)
 	*link = NULL;
 }
 
+static struct edit *edit_body(struct message *msg, struct span body)
+{
+	drop_body_edits(msg);
+	return edit_replace(msg, msg->index->body_at, msg->index->body_len, body);
+}
+
 struct edit *edit_set_body(struct message *msg, struct span body, struct span content_type)
 {
 	if (content_type.len) {
 		const struct sip_header *type = message_header(msg, HEADER_CONTENT_TYPE);
+		if (type && !edit_removes(msg, type) &&
+		    span_equal(message_header_value(msg, type), content_type))
+			return edit_body(msg, body);
 		struct span line =
 			arena_printf(msg->arena, "Content-Type: %.*s\r\n", SPAN_ARGS(content_type));
 		if (!line.at ||
@@ -100,8 +109,7 @@ struct edit *edit_set_body(struct message *msg, struct span body, struct span co
 		    !edit_append_header(msg, line))
 			return NULL;
 	}
-	drop_body_edits(msg);
-	return edit_replace(msg, msg->index->body_at, msg->index->body_len, body);
+	return edit_body(msg, body);
 }
 
 bool message_apply_edits(struct message *msg)

@@ -118,7 +118,8 @@ struct message {
 	struct edit *edits;       /* sorted by place */
 	struct edit *reply_lines; /* append_to_reply: header lines for replies that we make */
 	struct attributes attributes;
-	int last_error;     /* internal error for sl_reply_error/t_reply_error; 0 none */
+	/* internal error for sl_reply_error/t_reply_error: a status, or 7: no socket; 0 none */
+	int last_error;
 	struct span to_tag; /* the tag that our replies use, once it was drawn */
 	/* credentials that were checked and found right: user name and realm; absent: none */
 	struct span account_user, account_realm;
@@ -215,7 +216,8 @@ struct edit *edit_set_body(struct message *msg, struct span body, struct span co
 bool edit_removes(const struct message *msg, const struct sip_header *h);
 /* Drops all edits with that tag; returns how many. */
 unsigned edit_undo(struct message *msg, uint16_t tag);
-/* A header line for the replies that this server makes to the request (append_to_reply). */
+/* A header line, or a part of one, for the replies that this server makes to the request
+ * (append_to_reply). */
 bool message_add_reply_line(struct message *msg, struct span line);
 /* The body of those replies (set_reply_body), unless whoever makes the reply brings its own. */
 bool message_set_reply_body(struct message *msg, struct span body, struct span content_type);

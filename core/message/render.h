@@ -43,6 +43,9 @@ struct local_reply {
 	unsigned contact_details; /* enum destination_detail of those */
 };
 void render_local_reply(struct writer *w, const struct local_reply *reply);
+/* What to answer about the message's last internal error: the status, and a reason that says who tells
+ * ("SL", "TM"); the reason is absent when memory is exhausted. */
+unsigned message_failure(const struct message *msg, const char *who, struct span *out_reason);
 /* Where a reply to `request` goes (RFC 3261 18.2.2, RFC 3581). */
 void reply_target(const struct message *request, struct send_target *out_target);
 /* Where a received reply is relayed to: second Via, or transaction memory. False: no second Via. */

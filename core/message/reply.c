@@ -116,6 +116,24 @@ static void write_content_type(struct writer *w, struct span type)
 	writer_literal(w, "\r\n");
 }
 
+/* What the script wants in the reply. A line that it left open ends here. */
+static void write_reply_lines(struct writer *w, const struct local_reply *reply, struct span *body)
+{
+	bool is_open = false;
+	for (const struct edit *line = reply->request->reply_lines; line; line = line->next) {
+		if (line->tag == EDIT_TAG_REPLY_BODY) {
+			*body = reply->body.at ? *body : line->text;
+		} else if (line->tag == EDIT_TAG_REPLY_TYPE) {
+			write_content_type(w, reply->body.at ? SPAN_OF("") : line->text);
+		} else if (line->text.len) {
+			writer_span(w, line->text);
+			is_open = line->text.at[line->text.len - 1] != '\n';
+		}
+	}
+	if (is_open)
+		writer_literal(w, "\r\n");
+}
+
 void render_local_reply(struct writer *w, const struct local_reply *reply)
 {
 	struct span body = reply->body;
@@ -125,14 +143,7 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 	writer_span(w, reply->reason);
 	writer_literal(w, "\r\n");
 	write_request_headers(w, reply);
-	for (const struct edit *line = reply->request->reply_lines; line; line = line->next) {
-		if (line->tag == EDIT_TAG_REPLY_BODY)
-			body = reply->body.at ? body : line->text;
-		else if (line->tag == EDIT_TAG_REPLY_TYPE)
-			write_content_type(w, reply->body.at ? SPAN_OF("") : line->text);
-		else
-			writer_span(w, line->text);
-	}
+	write_reply_lines(w, reply, &body);
 	writer_span(w, reply->extra_lines);
 	if (reply->with_contacts &&
 	    render_destination_set(w, reply->request, reply->contact_details))

@@ -57,7 +57,7 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 	    out.from->address.transport != to->transport)
 		out.from = listener_towards(msg->from.listener, to);
 	if (!out.from) {
-		msg->last_error = 500;
+		msg->last_error = listener_failure(to);
 		log_error("no listen address can reach the destination");
 		return false;
 	}
@@ -77,7 +77,7 @@ bool forward_request(struct script_run *run, struct message *msg)
 	struct located located;
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (!locate_uri(next_hop, &located)) {
-		msg->last_error = locate_failure(next_hop);
+		msg->last_error = msg->target.dst_uri.at ? 478 : locate_failure(next_hop);
 		log_error("forward: cannot resolve %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}

@@ -134,6 +134,14 @@ const struct listener *listener_towards(const struct listener *received,
 	return listener_for(destination);
 }
 
+int listener_failure(const struct end_point *destination)
+{
+	for (unsigned i = 0; i < listener_count(); i++)
+		if (listener_at(i)->address.family == destination->family)
+			return 7;
+	return 478;
+}
+
 const struct listener *listener_for(const struct end_point *destination)
 {
 	const struct listener *second_best = listener_by_route(destination);

@@ -34,6 +34,10 @@ const struct listener *listener_for(const struct end_point *destination);
 const struct listener *listener_towards(const struct listener *received,
 					const struct end_point *destination);
 
+/* Why there is no listener towards it, as an internal error: 478 nobody with such an address can be
+ * reached from here, 7 not by that transport. */
+int listener_failure(const struct end_point *destination);
+
 struct socket_options {
 	int tos;            /* type of service of what is sent; 0: the system's */
 	bool free_bind;     /* addresses that the machine does not have (yet) */

@@ -75,20 +75,13 @@ static void write_transport(struct writer *w, enum transport transport)
 /* The address of one of our sockets, as others reach it. Port 5060 goes without saying, except for
  * TLS, whose default is another. */
 static void write_listener(struct writer *w, const struct record *record,
-			   const struct listener *listener, const struct message *msg,
-			   bool is_double)
+			   const struct listener *listener, bool is_double)
 {
 	enum transport transport = listener->address.transport;
 	uint16_t port =
 		listener->advertised_port ? listener->advertised_port : listener->address.port;
-	struct span host = listener->host;
-	if (msg && msg->advertised_host.len) {
-		host = msg->advertised_host;
-		if (msg->advertised_port)
-			port = msg->advertised_port;
-	}
 	write_start(w, record);
-	writer_span(w, host);
+	writer_span(w, listener->host);
 	if (port != 5060 || transport_default_port(transport) != 5060) {
 		writer_char(w, ':');
 		writer_uint(w, port);
@@ -112,14 +105,13 @@ static void write_sockets(struct writer *w, const struct record *record, const s
 			  const struct outgoing *to)
 {
 	const struct listener *out = to && to->from ? to->from : in;
-	const struct message *msg = to ? to->msg : NULL;
 	if (!out)
 		return;
 	bool is_double = rr_settings->enable_double_rr == 2 ||
 			 (rr_settings->enable_double_rr && in && out != in);
-	write_listener(w, record, out, msg, is_double);
+	write_listener(w, record, out, is_double);
 	if (is_double)
-		write_listener(w, record, in ? in : out, msg, true);
+		write_listener(w, record, in ? in : out, true);
 }
 
 static void write_preset(struct writer *w, const struct record *record, struct span address)

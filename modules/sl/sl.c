@@ -195,47 +195,17 @@ static int reply_mode(struct script_run *run, const struct reply_mode_args *args
 	return any_reply(run, &reply);
 }
 
-/* What is said about an internal error: its status and a phrase. */
-static const struct {
-	int error;
-	const char *phrase;
-} error_phrases[] = {
-	{ 400, "Bad Request" },
-	{ 404, "Not Found" },
-	{ 416, "Unsupported URI Scheme" },
-	{ 440, "Max-Breadth Exceeded" },
-	{ 476, "Unresolvable destination" },
-	{ 477, "Unfortunately error on sending to next hop occurred" },
-	{ 478, "Unresolvable destination" },
-	{ 479, "Regretfully, we were not able to process the URI" },
-	{ 483, "Too Many Hops" },
-	{ 503, "Service Unavailable" },
-};
-
-static struct span error_reason(struct message *msg, unsigned *out_code, const char *who)
-{
-	int error = msg->last_error < 0 ? -msg->last_error : msg->last_error;
-	const char *phrase = "I'm terribly sorry, server error occurred";
-	*out_code = error >= 400 && error <= 699 ? (unsigned)error : 500;
-	for (size_t i = 0; i < ARRAY_SIZE(error_phrases); i++)
-		if (error_phrases[i].error == error)
-			phrase = error_phrases[i].phrase;
-	return arena_printf(msg->arena, "%s (%d/%s)", phrase, error ? error : 1, who);
-}
-
-static int sl_reply_error(struct script_run *run)
-{
-	unsigned code;
-	struct span reason = error_reason(run->msg, &code, "SL");
-	/* By the transaction when t_relay() made one, so that the caller hears one answer, not two. */
-	return send_reply(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
-}
-
 static int any_reply_error(struct script_run *run)
 {
-	unsigned code;
-	struct span reason = error_reason(run->msg, &code, "SL");
+	struct span reason;
+	unsigned code = message_failure(run->msg, "SL", &reason);
 	return send_reply(run, code, reason) ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+/* By the transaction when t_relay() made one, so that the caller hears one answer, not two. */
+static int sl_reply_error(struct script_run *run)
+{
+	return any_reply_error(run);
 }
 
 /* Writes another status into the first line of the reply. */

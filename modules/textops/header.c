@@ -195,8 +195,7 @@ static int insert_header(struct script_run *run, const struct add_args *args)
 
 static int append_to_reply(struct script_run *run, const struct text_args *args)
 {
-	struct span line = with_line_end(run->arena, args->text);
-	return truth(line.len && message_add_reply_line(run->msg, line));
+	return truth(args->text.len && message_add_reply_line(run->msg, args->text));
 }
 
 static int append_uri_header(struct script_run *run, const struct around_args *args)
@@ -224,7 +223,9 @@ static int append_time(struct script_run *run)
 static int append_time_to_request(struct script_run *run)
 {
 	struct span line = date_line(run->arena);
-	return truth(line.at && insert_first(run->msg, line));
+	if (!line.at || !run->msg->index->header_count)
+		return SCRIPT_FALSE;
+	return truth(edit_insert_after(run->msg, &run->msg->index->headers[0], line));
 }
 
 /* ---- finding and removing -------------------------------------------------------------------- */

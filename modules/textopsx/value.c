@@ -437,7 +437,10 @@ static int include_value(struct script_run *run, const struct change_args *args)
 	if (!list.count)
 		return truth(add_header(run, reference.name, args->value, NULL));
 	struct span text = arena_printf(run->arena, ",%.*s", SPAN_ARGS(args->value));
-	const char *end = text_end(list.items[list.count - 1].text);
+	unsigned last = 0; /* of the first header */
+	while (same_header(&list, last, last + 1))
+		last++;
+	const char *end = text_end(list.items[last].text);
 	return truth(text.at && replace_text(run->msg, end, end, text));
 }
 

@@ -217,6 +217,13 @@ bool tx_keep_state(struct transaction *tx, const struct message *msg)
 	return tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : SPAN_OF(""));
 }
 
+static void reply_failure(struct script_run *run, struct transaction *tx)
+{
+	struct span reason;
+	unsigned code = message_failure(run->msg, "TM", &reason);
+	reply_locally(run, tx, run->msg, code, reason);
+}
+
 /* A script that ends without having answered or forwarded its request leaves nothing to wait for. */
 void request_ended(struct message *msg)
 {
@@ -239,9 +246,7 @@ void request_ended(struct message *msg)
 		bool wants_reply = (context->relay_failed || msg->arena->is_short) &&
 				   !(tx->flags & TX_NO_INTERNAL_REPLY);
 		if (wants_reply && script_run_init(&run, msg, ROUTE_EVENT, NULL))
-			reply_locally(&run, tx, msg,
-				      msg->last_error >= 400 ? (unsigned)msg->last_error : 500,
-				      SPAN_OF("Server error"));
+			reply_failure(&run, tx);
 		tx_finish(tx);
 	}
 	tx_leave(context);

@@ -36,6 +36,13 @@ static bool run_onsend_route(struct message *msg, struct outgoing *out)
 	return !run.dropped;
 }
 
+/* Of the errors of several branches the largest is told. */
+static void note_failure(struct message *msg, int error)
+{
+	if (error > msg->last_error)
+		msg->last_error = error;
+}
+
 /* ---- one branch ----------------------------------------------------------------------------------------------- */
 
 /* Copies `text` behind what is in the block already. */
@@ -119,14 +126,14 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
 	out.from = choose_listener(msg, &out.to);
 	if (!out.from) {
-		msg->last_error = 500;
+		note_failure(msg, listener_failure(&out.to));
 		log_error("no listen address can reach %.*s", SPAN_ARGS(message_uri(msg)));
 		return false;
 	}
 	out.via_branch = tx_via_branch(tx, tx->branch_count, hop_loop_hash(msg), via);
 	render_sized_request(&w, &out);
 	if (w.failed || !run_onsend_route(msg, &out)) {
-		msg->last_error = !w.failed ? 477 : msg->arena->is_short ? 500 : 513;
+		note_failure(msg, !w.failed ? 477 : msg->arena->is_short ? 500 : 513);
 		return false;
 	}
 	struct branch_record record = record_of(msg, writer_result(&w));
@@ -134,7 +141,7 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 	record.spare_count = count - 1;
 	struct tx_branch *branch = branch_add(tx, &record);
 	if (!branch) {
-		msg->last_error = 500;
+		note_failure(msg, 500);
 		log_error("no shared memory for a branch; start with a larger -m");
 		return false;
 	}
@@ -152,7 +159,7 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 		branch->code = 477;
 		branch->is_local = true;
 		branch->is_dropped = count > 1;
-		msg->last_error = 477;
+		note_failure(msg, 477);
 		return false;
 	}
 	branch_arm(tx, branch);
@@ -168,7 +175,7 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 		out->targets[0] = forced->to;
 		out->count = 1;
 	} else if (!locate_uri(next_hop, out)) {
-		msg->last_error = locate_failure(next_hop);
+		note_failure(msg, msg->target.dst_uri.at ? 478 : locate_failure(next_hop));
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
@@ -177,7 +184,7 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 	failover_choose(tx, out);
 	if (out->count)
 		return true;
-	msg->last_error = 473;
+	note_failure(msg, 473);
 	log_debug("%.*s is on the blocklist of destinations", SPAN_ARGS(next_hop));
 	return false;
 }
@@ -217,7 +224,7 @@ static bool prepare_edits(const struct transaction *tx, struct message *msg)
 		return true;
 	if (copy_edits(msg) && (!context->writes_breadth || breadth_write(msg, context->breadth)))
 		return true;
-	msg->last_error = 500;
+	note_failure(msg, 500);
 	return false;
 }
 
@@ -333,7 +340,7 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 	if (breadth_divide(tx, msg, with_main + count_branches(msg), &breadth)) {
 		any_sent = relay_all(run, tx, forced, with_main, &breadth);
 	} else {
-		msg->last_error = 440;
+		note_failure(msg, 440);
 		log_debug("the request's Max-Breadth does not suffice for its branches");
 	}
 	message_clear_branches(msg);

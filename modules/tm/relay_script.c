@@ -152,6 +152,7 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	}
 	bool is_kept = tx_keep_state(tx, msg);
 	context->kept_flags = msg->flags;
+	msg->last_error = 0;
 	take_timer_avp(msg, tm_settings()->fr_timer_avp, &tx->fr_ms);
 	take_timer_avp(msg, tm_settings()->fr_inv_timer_avp, &tx->fr_inv_ms);
 	/* A t_newtran() before froze the request as it was then. */
@@ -168,6 +169,18 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	if (!is_sent && msg->last_error == 0)
 		msg->last_error = 500;
 	return is_sent;
+}
+
+/* What scripts see of an internal error in $rc. A malformed Request-URI is -400 there, although 479 is
+ * what its sender is told. */
+static int failed_result(const struct message *msg)
+{
+	switch (msg->last_error) {
+	case 416:
+	case 479: return -400;
+	case 500: return -1;
+	default: return -msg->last_error;
+	}
 }
 
 int relay_current(struct script_run *run, const struct send_target *forced)
@@ -193,12 +206,15 @@ int relay_current(struct script_run *run, const struct send_target *forced)
 	bool is_sent = relay_held(run, context, forced, !was_made);
 	if (!was_held)
 		tx_leave(context);
-	return is_sent ? 1 : -1;
+	return is_sent ? 1 : failed_result(msg);
 }
 
 SCRIPT_HANDLER_PLAIN(t_newtran)
 static int t_newtran(struct script_run *run)
 {
+	const struct tx_context *context = tx_context(run->msg);
+	if (context && context->generation)
+		return -10; /* it has one already */
 	return create_current(run);
 }
 

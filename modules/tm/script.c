@@ -82,10 +82,8 @@ static int t_reply(struct script_run *run, const struct reply_args *args)
 
 static int t_reply_error(struct script_run *run)
 {
-	int error = run->msg->last_error;
-	unsigned code = error >= 400 && error <= 699 ? (unsigned)error : 500;
-	struct span reason = arena_printf(
-		run->arena, "I'm terribly sorry, server error occurred (%d/TM)", error ? error : 1);
+	struct span reason;
+	unsigned code = message_failure(run->msg, "TM", &reason);
 	return reply_current(run, code, reason) ? 1 : -1;
 }
 

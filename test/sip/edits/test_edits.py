@@ -62,22 +62,17 @@ EXTRA = [("Subject", "one two"), ("X-Multi", "first"), ("X-Multi", "second"), ("
          ("Route", "<sip:192.0.2.50;lr>")]
 
 
-# Statements whose wire difference is another than the peer's, and how.
+# Statements whose wire difference is another than the peer's, and why.
+NO_STATUS = 'a status beyond 699 becomes 500 (RFC 3261 7.2)'
 KNOWN = {
-    'include_hf_value("Supported", "path");':
-        'the value joins the last header of that name',
-    'set_body("x", "application/sdp");':
-        'a new Content-Length stands where the type is set',
-    'set_advertised_address("192.0.2.70"); record_route();':
-        'Record-Route shows the advertised address too',
-    'append_time_to_request();':
-        'the place of Date among the headers',
     'msg_set_buffer("x");':
-        'a buffer that is no SIP message is refused',
-    'sl_send_reply("700", "Out Of Range"); exit;':
-        'a code outside 100-699 becomes 500',
-    '$du = "sip:127.0.0.1:1;transport=tcp"; if (!t_relay()) sl_reply_error(); exit;':
-        'the number in the text of an internal error',
+        'what is no SIP message is refused; a request is not lost by it (RFC 3261 17.2.1)',
+    'sl_send_reply("700", "Out Of Range"); exit;': NO_STATUS,
+    'sl_send_reply("700", "x"); exit;': NO_STATUS,
+    'send_reply("700", "x"); exit;': NO_STATUS,
+    't_newtran(); t_reply("700", "x"); exit;': NO_STATUS,
+    '$ru = "sip:x@[bad"; t_relay(); exit;':
+        'a request that cannot be forwarded is answered (RFC 3261 16.3)',
 }
 
 
