@@ -182,6 +182,44 @@ static int compare_places(const void *left, const void *right)
 	return a->order < b->order ? -1 : 1;
 }
 
+/* So many warnings in the same words are shown whole; of the others only the lines are told. */
+#define WARNINGS_SHOWN 3
+
+static bool is_folded_with(const struct diagnostic *a, const struct diagnostic *b)
+{
+	return a->severity == SEVERITY_WARNING && b->severity == SEVERITY_WARNING && a->at.file &&
+	       a->at.file == b->at.file && span_equal(a->message, b->message);
+}
+
+/* "file: warning: likewise in line 96, 111, 117 [stray-break]", for those after the last that is
+ * shown. */
+static void write_folded(const struct sort_entry *sorted, unsigned count, unsigned last,
+			 struct writer *out)
+{
+	const struct diagnostic *kind = sorted[last].diagnostic;
+	unsigned folded = 0;
+	for (unsigned i = last + 1; i < count; i++) {
+		const struct diagnostic *d = sorted[i].diagnostic;
+		if (!is_folded_with(kind, d))
+			continue;
+		if (!folded++)
+			writer_printf(out, "%s: warning: likewise in line ", d->at.file->path);
+		else
+			writer_literal(out, ", ");
+		writer_printf(out, "%u", d->at.line);
+	}
+	if (folded)
+		writer_printf(out, " [%s]\n", kind->code ? kind->code : "warning");
+}
+
+static unsigned alike_before(const struct sort_entry *sorted, unsigned at)
+{
+	unsigned alike = 0;
+	for (unsigned i = 0; i < at && alike < WARNINGS_SHOWN; i++)
+		alike += is_folded_with(sorted[i].diagnostic, sorted[at].diagnostic);
+	return alike;
+}
+
 void diagnostics_write(struct diagnostics *all, struct writer *out)
 {
 	unsigned count = 0;
@@ -194,8 +232,13 @@ void diagnostics_write(struct diagnostics *all, struct writer *out)
 	for (const struct diagnostic *d = all->first; d; d = d->next, i++)
 		sorted[i] = (struct sort_entry){ d, i };
 	qsort(sorted, count, sizeof(*sorted), compare_places);
-	for (i = 0; i < count; i++)
-		write_one(sorted[i].diagnostic, out);
+	for (i = 0; i < count; i++) {
+		unsigned alike = alike_before(sorted, i);
+		if (alike < WARNINGS_SHOWN)
+			write_one(sorted[i].diagnostic, out);
+		if (alike == WARNINGS_SHOWN - 1)
+			write_folded(sorted, count, i, out);
+	}
 	if (all->errors || all->warnings)
 		writer_printf(out, "%u error%s, %u warning%s\n", all->errors,
 			      all->errors == 1 ? "" : "s", all->warnings,

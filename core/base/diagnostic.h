@@ -39,6 +39,9 @@ struct diagnostics {
 	struct arena *arena;
 	struct diagnostic *first, **last;
 	unsigned errors, warnings;
+	/* core/base/missing.h: what is not there, and errors that are told with it */
+	struct missing_thing *missing;
+	unsigned told_with_missing;
 };
 
 void diagnostics_init(struct diagnostics *all, struct arena *arena);
@@ -50,6 +53,12 @@ void diagnostics_init(struct diagnostics *all, struct arena *arena);
 								const char *format, ...);
 [[gnu::format(printf, 3, 4)]] void diagnostic_hint(struct diagnostics *all, struct diagnostic *d,
 						   const char *format, ...);
+/* How many errors there are, those included that are told within another's hint: has something been
+ * said since? */
+static inline unsigned diagnostics_told(const struct diagnostics *all)
+{
+	return all->errors + all->told_with_missing;
+}
 /* Sorts by file and line, writes all of them and a last line "N errors, N warnings". */
 void diagnostics_write(struct diagnostics *all, struct writer *out);
 

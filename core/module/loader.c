@@ -12,6 +12,7 @@
 
 #include "core/db/driver.h"
 #include "core/module/live.h"
+#include "core/base/missing.h"
 
 #define MODULES_MOST     256
 #define DIRECTORIES_MOST 16
@@ -39,6 +40,7 @@ static struct {
 	struct span explicit[DIRECTORIES_MOST], others[DIRECTORIES_MOST];
 	unsigned explicit_count, other_count;
 	bool foreign_path_told;
+	bool places_told; /* where modules were looked for */
 	struct setting_place *places;
 	struct arena arena;
 } loader;
@@ -195,16 +197,14 @@ static void tell_missing(struct span name, struct source_position at,
 {
 	struct diagnostic *d = diagnostic_add(diagnostics, SEVERITY_ERROR, "unknown-module", at,
 					      "there is no module \"%.*s\"", SPAN_ARGS(name));
-	char spelled[64];
-	snprintf(spelled, sizeof(spelled), "%.*s", SPAN_ARGS(name));
 	const char *removed = known_removed_module(name);
-	if (removed)
-		diagnostic_hint(diagnostics, d, "%s", removed);
-	else
-		diagnostic_hint(
-			diagnostics, d,
-			"looked in the directories of -L, beside the program, in %s and in mpath",
-			VIADUCT_MODULES_DIR);
+	const char *looked =
+		"looked in the directories of -L, beside the program, in " VIADUCT_MODULES_DIR
+		" and in mpath";
+	if (!removed && !loader.places_told)
+		removed = looked;
+	loader.places_told = loader.places_told || removed == looked;
+	missing_module_told(diagnostics, name, d, removed);
 }
 
 bool loader_load(struct span text, struct source_position at, struct diagnostics *diagnostics)
@@ -304,6 +304,17 @@ struct source_position module_setting_position(const char *module, const char *s
 	return (struct source_position){ 0 };
 }
 
+/* Is one of "a|b|c" told to be missing? Then that diagnostic counts this parameter. */
+static bool is_missing_module(struct span modules, struct span setting,
+			      struct diagnostics *diagnostics)
+{
+	struct span one;
+	while (span_split(&modules, '|', &one))
+		if (missing_module_uses(diagnostics, one, MISSING_SETTING, setting))
+			return true;
+	return false;
+}
+
 bool loader_set(struct span modules, struct span setting, const struct config_value *value,
 		struct source_position at, struct diagnostics *diagnostics)
 {
@@ -329,10 +340,13 @@ bool loader_set(struct span modules, struct span setting, const struct config_va
 	regfree(&compiled);
 	if (is_set)
 		return is_good;
-	struct diagnostic *d =
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "module-not-loaded", at,
-			       "modparam: module \"%.*s\" is not loaded", SPAN_ARGS(modules));
-	diagnostic_hint(diagnostics, d, "loadmodule must come before modparam");
+	if (!is_missing_module(modules, setting, diagnostics)) {
+		struct diagnostic *d = diagnostic_add(
+			diagnostics, SEVERITY_ERROR, "module-not-loaded", at,
+			"modparam: module \"%.*s\" is not loaded", SPAN_ARGS(modules));
+		missing_module_told(diagnostics, modules, d,
+				    "loadmodule must come before modparam");
+	}
 	return false;
 }
 
@@ -376,12 +390,15 @@ static bool order_module(const struct module *module, enum visit *visits,
 		if (provider && !need->is_optional) {
 			is_good = order_module(provider, visits, diagnostics) && is_good;
 		} else if (!provider && !need->is_optional) {
+			is_good = false;
+			if (missing_module_uses(diagnostics, span_from(need->name), MISSING_MODULE,
+						span_from(module->name)))
+				continue;
 			diagnostic_add(
 				diagnostics, SEVERITY_ERROR, "module-needs",
 				(struct source_position){ 0 },
 				"module %s needs module %s: add loadmodule \"%s.so\" before it",
 				module->name, need->name, need->name);
-			is_good = false;
 		}
 	}
 	visits[self] = VISIT_DONE;

@@ -494,7 +494,7 @@ static void fold(struct build *build, struct expr *expr)
 
 static void check_binary(struct build *build, struct expr *expr)
 {
-	unsigned errors = build->diagnostics->errors;
+	unsigned errors = diagnostics_told(build->diagnostics);
 	if (is_comparison(expr->op) && expr->left->kind == EXPR_NAME &&
 	    check_keyword_comparison(build, expr))
 		return;
@@ -518,7 +518,7 @@ static void check_binary(struct build *build, struct expr *expr)
 	}
 	check_types(build, expr);
 	/* `$x == $null` asks whether it is null; it is not folded. */
-	if (build->diagnostics->errors == errors)
+	if (diagnostics_told(build->diagnostics) == errors)
 		fold(build, expr);
 }
 

@@ -2,27 +2,44 @@
 /* Calls: the function by name and number of arguments, each argument by its field. Constants are
  * converted here, once; what depends on the message becomes a dynamic argument. */
 #include "core/script/build.h"
+#include "core/base/missing.h"
 
 #include <stdio.h>
 
 /* ---- the function --------------------------------------------------------------------------- */
 
-static void hint_unknown(struct build *build, struct diagnostic *d, struct span name)
+static void unknown_function(struct build *build, const struct expr *expr)
 {
+	struct span name = expr->text;
 	const char *removed = known_removed_function(name);
 	const char *module = known_function_module(name);
 	const char *near = script_nearest_function(name);
+	bool is_absent = module && !script_registry_has_functions(module);
+	if (is_absent &&
+	    missing_module_uses(build->diagnostics, span_from(module), MISSING_CALL, name))
+		return;
+	if (!is_absent && missing_function_again(build->diagnostics, name, expr->at.line))
+		return;
+	struct diagnostic *d = build_error(build, "unknown-function", expr->at,
+					   "there is no function `%.*s`", SPAN_ARGS(name));
+	char hint[128] = "";
+	struct writer w = writer_fixed(hint, sizeof(hint) - 1);
 	if (removed)
-		build_hint(build, d, removed);
-	else if (module && script_registry_has_functions(module))
-		diagnostic_hint(build->diagnostics, d,
-				"module %s is loaded, but its function %.*s is not available here",
-				module, SPAN_ARGS(name));
+		writer_string(&w, removed);
+	else if (is_absent)
+		writer_printf(&w, "module %s provides it: add loadmodule \"%s.so\"", module,
+			      module);
 	else if (module)
-		diagnostic_hint(build->diagnostics, d,
-				"module %s provides it: add loadmodule \"%s.so\"", module, module);
+		writer_printf(&w,
+			      "module %s is loaded, but its function %.*s is not available here",
+			      module, SPAN_ARGS(name));
 	else if (near)
-		diagnostic_hint(build->diagnostics, d, "did you mean `%s`?", near);
+		writer_printf(&w, "did you mean `%s`?", near);
+	hint[w.len] = '\0';
+	if (is_absent)
+		missing_module_told(build->diagnostics, span_from(module), d, hint);
+	else
+		missing_function_told(build->diagnostics, name, d, w.len ? hint : NULL);
 }
 
 static void wrong_arity(struct build *build, const struct expr *expr,
@@ -67,10 +84,7 @@ static const struct script_function *find_function(struct build *build, struct e
 	if (function)
 		wrong_arity(build, expr, function);
 	else
-		hint_unknown(build,
-			     build_error(build, "unknown-function", expr->at,
-					 "there is no function `%.*s`", SPAN_ARGS(expr->text)),
-			     expr->text);
+		unknown_function(build, expr);
 	return NULL;
 }
 

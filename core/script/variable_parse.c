@@ -12,6 +12,7 @@
 #include "core/script/variable_parse.h"
 
 #include "core/base/check.h"
+#include "core/base/missing.h"
 #include "core/script/registry.h"
 #include "core/script/template.h"
 #include "parser/cursor.h"
@@ -237,6 +238,20 @@ static void complain(struct variable_parse *parse, struct span where, const char
 	parse->failed = true;
 }
 
+/* `what`, written at `where`, comes with a module that is not loaded. */
+static void not_provided(struct variable_parse *parse, const char *module, struct span where,
+			 struct span what)
+{
+	parse->failed = true;
+	if (missing_module_uses(parse->diagnostics, span_from(module), MISSING_VALUE, what))
+		return;
+	complain(parse, where, "missing-module", "module \"%s\" provides %.*s", module,
+		 SPAN_ARGS(what));
+	char hint[96];
+	snprintf(hint, sizeof(hint), "add: loadmodule \"%s.so\"", module);
+	missing_module_told(parse->diagnostics, span_from(module), parse->last, hint);
+}
+
 static void out_of_memory(struct variable_parse *parse)
 {
 	complain(parse, parse->whole, "no-memory", "out of memory");
@@ -337,11 +352,9 @@ static bool compile_transform(struct variable_parse *parse, struct span inside,
 		return false;
 	}
 	if (row->provided_by) {
-		complain(parse, full, "missing-module",
-			 "module \"%s\" provides the transformation {%.*s}", row->provided_by,
-			 SPAN_ARGS(full));
-		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
-				row->provided_by);
+		not_provided(parse, row->provided_by, full,
+			     arena_printf(parse->diagnostics->arena, "the transformation {%.*s}",
+					  SPAN_ARGS(full)));
 		return false;
 	}
 	out->row = row;
@@ -439,10 +452,9 @@ static const struct variable_row *find_row(struct variable_parse *parse,
 {
 	const struct variable_row *row = script_variable_find(found->name, NULL);
 	if (row && row->provided_by) {
-		complain(parse, found->whole, "missing-module", "module \"%s\" provides $%.*s",
-			 row->provided_by, SPAN_ARGS(found->name));
-		diagnostic_hint(parse->diagnostics, parse->last, "add: loadmodule \"%s.so\"",
-				row->provided_by);
+		not_provided(
+			parse, row->provided_by, found->whole,
+			arena_printf(parse->diagnostics->arena, "$%.*s", SPAN_ARGS(found->name)));
 		return NULL;
 	}
 	if (row)
@@ -520,9 +532,9 @@ const struct variable_ref *variable_parse_next(struct variable_parse *parse, str
 const struct variable_ref *variable_parse_whole(struct variable_parse *parse, struct span text)
 {
 	struct cursor in = cursor_over(text);
-	unsigned errors = parse->diagnostics->errors;
+	unsigned errors = diagnostics_told(parse->diagnostics);
 	const struct variable_ref *ref = variable_parse_next(parse, &in);
-	if (!ref && parse->diagnostics->errors == errors) {
+	if (!ref && diagnostics_told(parse->diagnostics) == errors) {
 		complain(parse, text, "bad-variable", "\"%.*s\" is no variable", SPAN_ARGS(text));
 		return NULL;
 	}
