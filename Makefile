@@ -168,7 +168,21 @@ $(O)/test/db/%: $(O)/test/db/%.o $(O)/libcore.a
 	@echo "  test    $@"
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
 DB_TESTS := $(patsubst %.c,$(O)/%,$(wildcard test/db/*.c))
-tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS)
+tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS) $(O)/crash/viaduct
+
+# ---- a server that dies where a test says: core/shm with its crash points (core/shm/crash.h) --------
+CRASH_OBJECTS := $(patsubst %.c,$(O)/crash/%.o,$(sort $(wildcard core/shm/*.c)))
+OTHER_OBJECTS := $(filter-out $(O)/core/shm/%,$(CORE_OBJECTS))
+$(O)/crash/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc      $< (with crash points)"
+	@$(CC) $(CFLAGS_ALL) -DVIADUCT_DEBUG -MMD -MP -c -o $@ $<
+$(O)/crash/viaduct: $(O)/core/main.o $(CRASH_OBJECTS) $(OTHER_OBJECTS)
+	@echo "  link    $@"
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS)
+$(O)/test/unit/shm/repair_test: $(O)/crash/test/unit/shm/repair_test.o $(CRASH_OBJECTS) $(OTHER_OBJECTS)
+	@echo "  test    $@"
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS)
 
 # ---- fuzz targets: test/fuzz/x_fuzz.c, seeds in test/fuzz/corpus/x/ -------------------------------
 FUZZ_SOURCES := $(sort $(wildcard test/fuzz/*_fuzz.c))

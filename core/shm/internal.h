@@ -156,6 +156,7 @@ struct shard {
 	uint64_t lost;
 	uint64_t quarantined;
 	uint32_t repair_attempts;
+	uint32_t kept_index, kept_generation; /* whose slot lies in shard_kept; 0: nobody's */
 	struct heap heap;
 	struct wheel wheel;
 	uint32_t segments[SEGMENTS]; /* bucket arrays: 64, 128, 256 …; the first is `buckets` */
@@ -171,6 +172,7 @@ struct shard_set {
 	uint32_t stride; /* bytes from slot to slot */
 	uint32_t timers_offset;
 	uint32_t slots_per_page;
+	uint32_t kept_offset;
 	size_t shard_size; /* bytes from shard to shard */
 	char *shards;
 };
@@ -178,6 +180,12 @@ struct shard_set {
 static inline struct shard *set_shard(const struct shard_set *set, unsigned number)
 {
 	return (struct shard *)(set->shards + number * set->shard_size);
+}
+
+/* A slot, header and timers included, as it was before the change that is going on. */
+static inline struct slot *shard_kept(const struct shard *shard)
+{
+	return (struct slot *)((char *)shard + shard->set->kept_offset);
 }
 
 static inline void *ref_at(const struct shard *shard, uint32_t ref)

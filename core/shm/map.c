@@ -167,7 +167,7 @@ static void free_map_rebuild(struct shm_map *map)
 	memset(map->free_map, 0, map->words * sizeof(map->free_map[0]));
 	map->pages_used = map->run_pages = 0;
 	map->first_word = 0;
-	map->high = 0;
+	uint32_t high = 0; /* others read map->high meanwhile, without the lock */
 	for (uint32_t page = 0; page < map->pages;) {
 		struct page_entry entry = entry_open(map->entries[page]);
 		if (entry.kind == PAGE_FREE) {
@@ -177,8 +177,9 @@ static void free_map_rebuild(struct shm_map *map)
 		map->pages_used += entry.pages;
 		map->run_pages += entry.kind == PAGE_RUN ? entry.pages : 0;
 		page += entry.pages;
-		map->high = page;
+		high = page;
 	}
+	__atomic_store_n(&map->high, high, __ATOMIC_RELEASE);
 	if (map->pages_used > map->pages_most)
 		map->pages_most = map->pages_used;
 }

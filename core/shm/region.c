@@ -339,6 +339,8 @@ void region_free(struct shard *shard, struct slot *slot, void *at)
 		return;
 	bug_if(block_owner(block) != slot->index || !block_is_sound(shard, block),
 	       "%p is no block of slot %u", at, slot->index);
+	if (slot->state == SLOT_CHANGING)
+		shard->kept_index = 0; /* the old content may point to it: no way back */
 	region_unlink(shard, slot, block);
 	CRASH_POINT("block unlinked, still owned");
 	heap_give(shard, block);

@@ -48,6 +48,19 @@ static void slot_drop(struct shard *shard, struct slot *slot)
 	store_order();
 }
 
+/* A slot whose change was not finished gets back what it was. */
+static void slot_restore(struct shard *shard, struct slot *slot)
+{
+	if (slot->state != SLOT_CHANGING || shard->kept_index != slot->index ||
+	    shard->kept_generation != slot->generation)
+		return;
+	memcpy(slot + 1, shard_kept(shard) + 1, shard->set->stride - sizeof(*slot));
+	CRASH_POINT("slot restored, still changing");
+	store_order();
+	__atomic_store_n(&slot->state, SLOT_LIVE, __ATOMIC_RELEASE);
+	store_order();
+}
+
 static void slot_rebuild(struct shard *shard, struct slot *slot)
 {
 	if (slot->state == SLOT_FREE || slot->state == SLOT_SET_ASIDE)
@@ -59,14 +72,18 @@ static void slot_rebuild(struct shard *shard, struct slot *slot)
 	}
 	if (slot->generation > shard->generation)
 		shard->generation = slot->generation;
-	if (slot->state != SLOT_LIVE || !content_is_sound(shard, slot)) {
+	slot_restore(shard, slot);
+	if ((slot->state != SLOT_LIVE || !content_is_sound(shard, slot)) && CRASH_STEP("drop")) {
 		slot_drop(shard, slot);
 		return;
 	}
 	slot->region = 0;
-	chain_insert(shard, slot);
-	timers_rebuild(shard, slot);
-	shard->live++;
+	if (CRASH_STEP("chains"))
+		chain_insert(shard, slot);
+	if (CRASH_STEP("timers"))
+		timers_rebuild(shard, slot);
+	if (CRASH_STEP("count of slots"))
+		shard->live++;
 }
 
 /* Free slots go to the free list from the highest down, so that the lowest are used first. */
@@ -82,7 +99,8 @@ static void slot_page_rebuild(struct shard *shard, struct slot_page *page)
 		if (slot->state == SLOT_FREE) {
 			slot->generation = 0;
 			slot->chain = page->free_first;
-			page->free_first = n + 1;
+			if (CRASH_STEP("free slots"))
+				page->free_first = n + 1;
 		} else {
 			page->used++;
 		}
@@ -137,7 +155,7 @@ static void block_rebuild_used(struct shard *shard, struct block *block, struct 
 	uint64_t mark = block->mark & ~((uint64_t)0xfff << 44);
 	__atomic_store_n(&block->mark, mark | (uint64_t)units_before << 44, __ATOMIC_RELEASE);
 	shard->region_bytes += (uint64_t)block_units(block) << REF_SHIFT;
-	if (holder)
+	if (holder && CRASH_STEP("regions"))
 		region_link(shard, holder, block);
 }
 
@@ -159,7 +177,8 @@ static void heap_page_rebuild(struct shard *shard, struct heap_page *page)
 			struct block *free_block =
 				(struct block *)(blocks + ((size_t)free_from << REF_SHIFT));
 			heap_make_free(shard, free_block, free_units, before);
-			heap_insert(shard, free_block);
+			if (CRASH_STEP("free memory"))
+				heap_insert(shard, free_block);
 			before = free_units;
 			free_units = 0;
 		}
@@ -260,6 +279,7 @@ void shard_repair(struct shard *shard)
 	shard->repairs++;
 	shard->repair_attempts++;
 	uint64_t lost = shard->lost, quarantined = shard->quarantined;
+	shm_touch_lock(); /* the dead one may have left a page that only a repair of the table shows */
 	indexes_reset(shard);
 	CRASH_POINT("repair: indexes empty");
 	slots_rebuild(shard);

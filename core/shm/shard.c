@@ -51,7 +51,8 @@ struct shard_set *shard_set_new(const struct shard_type *type, unsigned wanted)
 	set->timers_offset = (uint32_t)round_up(type->slot_size, 16);
 	set->stride = set->timers_offset + type->timer_count * (uint32_t)sizeof(struct slot_timer);
 	set->slots_per_page = (uint32_t)((SHM_PAGE_SIZE - SLOT_PAGE_HEADER) / set->stride);
-	set->shard_size = round_up(sizeof(struct shard), 64);
+	set->kept_offset = (uint32_t)round_up(sizeof(struct shard), 64);
+	set->shard_size = round_up(set->kept_offset + set->stride, 64);
 	set->shards = shm_reserve(set->shard_size * set->count, type->name);
 	if (!set->shards)
 		return NULL;
@@ -290,10 +291,22 @@ void slot_publish(struct shard *shard, struct slot *slot)
 	chain_adjust(shard);
 }
 
+/* Blocks that the slot gives up are freed after the change, so what it points to stays as well. */
+static void keep_for_repair(struct shard *shard, const struct slot *slot)
+{
+	shard->kept_index = 0;
+	store_order();
+	memcpy(shard_kept(shard), slot, shard->set->stride);
+	shard->kept_generation = slot->generation;
+	store_order();
+	shard->kept_index = slot->index;
+}
+
 void slot_change_begin(struct shard *shard, struct slot *slot)
 {
 	bug_if(slot->state != SLOT_LIVE, "slot %u is changed in state %u", slot->index,
 	       slot->state);
+	keep_for_repair(shard, slot);
 	slot_set_state(slot, SLOT_CHANGING);
 	shard->unfinished++;
 	CRASH_POINT("slot changing");
@@ -305,6 +318,7 @@ void slot_change_end(struct shard *shard, struct slot *slot)
 	       slot->state);
 	CRASH_POINT("slot changed, still changing");
 	slot_set_state(slot, SLOT_LIVE);
+	shard->kept_index = 0;
 	shard->unfinished--;
 }
 
@@ -316,6 +330,7 @@ void slot_free(struct shard *shard, struct slot *slot)
 	if (slot->state == SLOT_LIVE)
 		shard->unfinished++;
 	/* Whoever finds it half freed shall drop the rest. */
+	shard->kept_index = 0;
 	slot_set_state(slot, SLOT_CHANGING);
 	CRASH_POINT("slot leaving");
 	timer_disarm_all(shard, slot);

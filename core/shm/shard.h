@@ -5,8 +5,8 @@
  *
  * Slots are the truth; everything else is rebuilt from them. A slot's state is the last store of
  * an insertion or a change, so a process may be killed at any instruction: the next one that takes
- * the lock drops slots that are neither free nor live (through `on_lost`), rebuilds the indexes and
- * goes on.
+ * the lock drops slots that were being made or freed (through `on_lost`), gives those that were
+ * being changed their old content, rebuilds the indexes and goes on.
  *
  *	struct binding {
  *		struct slot slot;
@@ -40,7 +40,7 @@ enum slot_state {
 	SLOT_FREE,
 	SLOT_BUILDING, /* slot_new … slot_publish: not found by anyone */
 	SLOT_LIVE,
-	SLOT_CHANGING, /* slot_change_begin … _end: dropped when its process dies now */
+	SLOT_CHANGING, /* slot_change_begin … _end: as before the change when its process dies now */
 };
 
 /* Every slot's struct begins with this. Read only for users; 32 bytes. */
@@ -64,7 +64,7 @@ struct shard_type {
 	size_t slot_size; /* of the struct that begins with struct slot; at most 16000 */
 	unsigned timer_count;
 	int64_t timer_grace_ms; /* see wheel_collect; 0: due timers are disarmed */
-	/* A slot that was building or changing when its process died, before it is freed. Its content
+	/* A slot that was being made or freed when its process died, before it is freed. Its content
 	 * may be half written: believe nothing but the slot header. Lock held; it must not call
 	 * functions of the shard. May be called again for the same slot when the repairer dies too.
 	 * Optional. */
@@ -96,7 +96,8 @@ void shard_unlock(struct shard *shard);
 [[nodiscard]] void *slot_new(struct shard *shard, uint64_t hash);
 /* building → live: it is found from now on. */
 void slot_publish(struct shard *shard, struct slot *slot);
-/* Around changes of a live slot that are more than one aligned store. */
+/* Around changes of a live slot that are more than one aligned store. One at a time in a shard. What
+ * the old content points to is freed after _end only, so that a repair can go back to it. */
 void slot_change_begin(struct shard *shard, struct slot *slot);
 void slot_change_end(struct shard *shard, struct slot *slot);
 /* Frees the slot in whatever state, with its region and timers; its (index, generation) never

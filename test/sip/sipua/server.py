@@ -90,12 +90,14 @@ class Server:
     rpc_clients = 0
 
     def __init__(self, config, program="viaduct", ping=True, arguments=(), ipv6=False,
-                 transports=("udp",), without=()):
-        """`config` is the text of a configuration, or the path of a file. With `ping` the start
+                 transports=("udp",), without=(), binary=None):
+        """`binary` is another build of the server, below the build directory. `config` is the text of a configuration, or the path of a file. With `ping` the start
         waits until an OPTIONS gets an answer (any), else until the socket is bound."""
         found = find_program(program)
         assert found, program + " is not there"
         self.program, (self.binary, self.modules) = program, found
+        if binary:
+            self.binary = os.path.join(build_dir(), binary)
         self.directory = tempfile.mkdtemp(prefix="vd-")
         self.rundir = os.path.join(self.directory, "run")
         os.mkdir(self.rundir)
