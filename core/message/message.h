@@ -45,6 +45,7 @@ struct edit {
 enum edit_tag {
 	EDIT_TAG_NONE,
 	EDIT_TAG_RECORD_ROUTE,
+	EDIT_TAG_OPEN_LINE, /* a line whose text came without its end */
 	EDIT_TAG_MODULE,
 	EDIT_TAG_REPLY_BODY, /* in reply_lines: the body of our replies … */
 	EDIT_TAG_REPLY_TYPE, /* … and its Content-Type value */

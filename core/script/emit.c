@@ -374,8 +374,11 @@ static void emit_expr(struct build *build, struct expr *expr, unsigned into)
 	}
 	switch (expr->kind) {
 	case EXPR_VARIABLE:
-	case EXPR_SELECT:
 		emit(build, OP_LOAD_VAR, into, 0, variable_number(build, expr->resolved));
+		break;
+	case EXPR_SELECT: /* always text, empty when the message has no such thing */
+		emit(build, OP_LOAD_VAR, into, 0, variable_number(build, expr->resolved));
+		emit(build, OP_TO_TEXT, into, into, 0);
 		break;
 	case EXPR_NAME:
 		emit(build, OP_LOAD_KEYWORD, into, 0, expr->keyword < 0 ? 0 : expr->keyword);

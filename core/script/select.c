@@ -48,7 +48,7 @@ static bool read_bracket(struct span inside, struct select_step *step)
 
 bool select_path_parse(struct span text, struct select_path *out_path)
 {
-	size_t i = 0;
+	size_t i = text.len && text.at[0] == '@';
 	out_path->count = 0;
 	while (out_path->count < SELECT_MAX_STEPS) {
 		struct select_step *step = &out_path->steps[out_path->count++];
@@ -471,15 +471,35 @@ static bool root_value2(struct walk *walk, const struct select_step *root, intpt
 	return !h || walk_item(walk, sip_header_value(walk->run->msg->bytes, h), out);
 }
 
-/* msg.header["X-Name"]; other paths below msg exist for no header. */
+/* The header with the name of `first` at a place from 1, or from -1 backwards; 0 is the first. */
+static const struct sip_header *numbered_header(const struct message *msg,
+						const struct sip_header *first, int number)
+{
+	struct span name = sip_header_name(msg->bytes, first);
+	const struct sip_header *h;
+	int count = 0;
+	for (h = NULL; number < 0 && (h = sip_header_named(msg->index, msg->bytes, name, h));)
+		count++;
+	int place = number < 0 ? count + number + 1 : number > 0 ? number : 1;
+	for (h = NULL; place > 0 && (h = sip_header_named(msg->index, msg->bytes, name, h));)
+		if (--place == 0)
+			return h;
+	return NULL;
+}
+
+/* msg.header["X-Name"], msg.header.x_name[2]; other paths below msg exist for no header. */
 static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused,
 		     struct value *out)
 {
-	int number;
-	if (!(next_is(walk, "header") || next_is(walk, "hdr")) || !walk->step->key.at)
+	const struct message *msg = walk->run->msg;
+	int number = 0;
+	if (!(next_is(walk, "header") || next_is(walk, "hdr")))
 		return true;
-	const struct sip_header *h = named_header(walk, &number);
-	return !h || walk_item(walk, sip_header_value(walk->run->msg->bytes, h), out);
+	if (!walk->step->key.at)
+		advance(walk);
+	const struct sip_header *h = walk->left ? named_header(walk, &number) : NULL;
+	h = h ? numbered_header(msg, h, number) : NULL;
+	return !h || walk_item(walk, sip_header_value(msg->bytes, h), out);
 }
 
 /* hf_value_exists[hdr].value or hf_value_exists.hdr.value: 1 when an item of the list is the value.

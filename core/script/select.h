@@ -18,7 +18,7 @@ struct select_path {
 	unsigned count;
 };
 
-/* Reads a path (without "@"); false when it is none. Texts borrow from it. */
+/* Reads a path, with or without "@"; false when it is none. Texts borrow from it. */
 bool select_path_parse(struct span text, struct select_path *out_path);
 /* NULL when the path is known, else a sentence that says what is wrong with it. */
 const char *select_path_check(const struct select_path *path);

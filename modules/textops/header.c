@@ -162,6 +162,31 @@ struct span with_line_end(struct arena *arena, struct span line)
 	return arena_printf(arena, "%.*s\r\n", SPAN_ARGS(line));
 }
 
+/* The edit right before `edit`, at the same place. */
+static struct edit *neighbour_before(struct message *msg, const struct edit *edit)
+{
+	for (struct edit *e = msg->edits; e && e->at <= edit->at; e = e->next)
+		if (e->next == edit)
+			return e->at == edit->at ? e : NULL;
+	return NULL;
+}
+
+/* A text that ends within a line is continued by the next one at the same place, as scripts write
+ * long headers; nothing follows: the line ends by itself. */
+static bool join_lines(struct message *msg, struct edit *added, struct span text)
+{
+	struct edit *before = added ? neighbour_before(msg, added) : NULL;
+	if (!added)
+		return false;
+	if (before && before->tag == EDIT_TAG_OPEN_LINE && !before->removed) {
+		before->text.len -= 2;
+		before->tag = EDIT_TAG_NONE;
+	}
+	if (text.at[text.len - 1] != '\n')
+		added->tag = EDIT_TAG_OPEN_LINE;
+	return true;
+}
+
 static int append_header(struct script_run *run, const struct add_args *args)
 {
 	struct message *msg = run->msg;
@@ -173,7 +198,9 @@ static int append_header(struct script_run *run, const struct add_args *args)
 		for (const struct sip_header *h = NULL;
 		     (h = sip_header_named(msg->index, msg->bytes, args->name, h));)
 			last = h;
-	return truth(last ? edit_insert_after(msg, last, line) : edit_append_header(msg, line));
+	return truth(join_lines(
+		msg, last ? edit_insert_after(msg, last, line) : edit_append_header(msg, line),
+		args->text));
 }
 
 static struct edit *insert_first(struct message *msg, struct span line)
@@ -190,7 +217,8 @@ static int insert_header(struct script_run *run, const struct add_args *args)
 	if (!line.len)
 		return SCRIPT_FALSE;
 	const struct sip_header *h = args->name.at ? message_header_named(msg, args->name) : NULL;
-	return truth(h ? edit_insert_before(msg, h, line) : insert_first(msg, line));
+	return truth(join_lines(msg, h ? edit_insert_before(msg, h, line) : insert_first(msg, line),
+				args->text));
 }
 
 static int append_to_reply(struct script_run *run, const struct text_args *args)

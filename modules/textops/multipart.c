@@ -70,11 +70,12 @@ const struct function_table multipart_functions = ROWS(functions);
 static int make(struct script_run *run, const struct make_args *args)
 {
 	struct message *msg = run->msg;
-	bool brings_body = args->content_type.at;
+	bool brings_body = args->content_type.at && args->first.len;
 	struct span body = brings_body ? args->first : message_body(msg);
-	struct span type =
-		brings_body ? args->content_type : message_value(msg, HEADER_CONTENT_TYPE);
-	struct span boundary = brings_body ? args->boundary : args->first;
+	struct span type = !brings_body             ? message_value(msg, HEADER_CONTENT_TYPE)
+			   : args->content_type.len ? args->content_type
+						    : SPAN_OF("text/plain");
+	struct span boundary = args->content_type.at ? args->boundary : args->first;
 	if (!boundary.len)
 		boundary = SPAN_OF(DEFAULT_BOUNDARY);
 	if (!body.len || !type.len || boundary.len > 70) {

@@ -500,7 +500,7 @@ static int substring(struct script_run *run, const struct substring_args *args)
 		return SCRIPT_FALSE;
 	}
 	if (!pattern || !pattern_search(pattern, args->text, 0, groups, PATTERN_MAX_GROUPS))
-		return SCRIPT_FALSE;
+		return -2;
 	const struct pattern_match *group = &groups[args->index];
 	if (group->start > group->end)
 		return SCRIPT_FALSE;

@@ -20,6 +20,10 @@ request_route {
 		if (is_present_hf("X-New") && !is_present_hf("Subject"))
 			append_hf("X-Seen: $hdr(X-New) $ou\\r\\n");
 	}
+	if ($rU == "open") {
+		append_hf("X-Open: one");
+		msg_apply_changes();
+	}
 	$du = "sip:" + $hdr(X-Target);
 	t_on_reply("R");
 	t_on_branch("B");
@@ -67,6 +71,13 @@ def test_applied_changes_are_visible(agent, server):
 def test_branches_do_not_apply_changes(agent, server):
     _, bob, _, incoming = send(agent, server, "plain")
     assert (incoming["X-Branch"], incoming["X-Refused"]) == ("yes", "yes")
+    bob.reply(incoming, 200)
+
+
+@pytest.mark.viaduct_only("the peer sends a message whose headers have no end")
+def test_an_open_header_line_ends_by_itself(agent, server):
+    _, bob, _, incoming = send(agent, server, "open")
+    assert (incoming["X-Open"], incoming["X-Branch"]) == ("one", "yes")
     bob.reply(incoming, 200)
 
 

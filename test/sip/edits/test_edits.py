@@ -64,7 +64,10 @@ EXTRA = [("Subject", "one two"), ("X-Multi", "first"), ("X-Multi", "second"), ("
 
 # Statements whose wire difference is another than the peer's, and why.
 NO_STATUS = 'a status beyond 699 becomes 500 (RFC 3261 7.2)'
+UNCLOSED = 'a multipart body ends with its closing delimiter (RFC 2046 5.1.1)'
 KNOWN = {
+    'set_body_multipart();': UNCLOSED,
+    'set_body_multipart("hello", "text/plain", "bound1");': UNCLOSED,
     'msg_set_buffer("x");':
         'what is no SIP message is refused; a request is not lost by it (RFC 3261 17.2.1)',
     'sl_send_reply("700", "Out Of Range"); exit;': NO_STATUS,
