@@ -5,12 +5,16 @@
 
 #include <stdlib.h>
 
+#include "core/db/mend.h"
 #include "modules/usrloc/rows.h"
 
 /* Rows of one transaction. */
 #define BATCH 512
 /* Slots that are looked at while a lock is held. */
 #define LOOK_MOST 2048
+/* Refused bindings that are told in a minute, and how much of their texts. */
+#define TOLD_MOST  20
+#define SHOWN_MOST 256
 
 /* A binding whose row is being written. */
 struct item {
@@ -105,32 +109,65 @@ static enum db_status write_range(const struct usrloc_contact *contacts, unsigne
 	return status;
 }
 
-/* One row that the database does not accept must not hold up the others. */
-static enum db_status write_one_by_one(const struct batch *batch)
+/* What only informs may be written shortened or cleaned; who is where may not. */
+static enum db_status write_mended(const struct usrloc_contact *contact)
 {
-	for (unsigned i = 0; i < batch->count; i++) {
-		enum db_status status = write_range(&batch->contacts[i], 1);
-		if (status == DB_AWAY) {
-			settle(batch, i, batch->count, status);
-			return status;
-		}
-		if (status != DB_OK)
-			log_error(
-				"the database refuses the binding %.*s of %.*s; it is kept in memory only",
-				SPAN_ARGS(batch->contacts[i].contact),
-				SPAN_ARGS(batch->contacts[i].aor));
-		settle(batch, i, i + 1, status);
+	struct usrloc_contact mended = *contact;
+	struct db_value texts[] = { db_text(contact->user_agent), db_text(contact->call_id) };
+	enum db_status status = DB_REJECTED;
+	struct arena arena;
+	arena_init(&arena, 1 << 12, 1 << 20);
+	if (db_mend(texts, ARRAY_SIZE(texts), 0, &arena)) {
+		mended.user_agent = texts[0].text;
+		mended.call_id = texts[1].text;
+		status = write_range(&mended, 1);
 	}
-	return DB_OK;
+	arena_free(&arena);
+	return status;
+}
+
+/* Who sends such names again and again does not fill the disk with them. */
+static void tell_refused(const struct usrloc_contact *contact)
+{
+	static int64_t minute;
+	static unsigned told;
+	if (minute != clock_ms() / 60000) {
+		minute = clock_ms() / 60000;
+		told = 0;
+	}
+	if (++told <= TOLD_MOST)
+		log_error("the database refuses the binding %.*s of %.*s; it is kept in memory%s",
+			  SPAN_ARGS(span_slice(contact->contact, 0, SHOWN_MOST)),
+			  SPAN_ARGS(span_slice(contact->aor, 0, SHOWN_MOST)),
+			  told == TOLD_MOST ? ". More of them are not told this minute" : " only");
+}
+
+/* A row that the database does not accept must not hold up the others: what was refused is written in
+ * halves, down to the row that is to blame. */
+static enum db_status write_halves(const struct batch *batch, unsigned from, unsigned to)
+{
+	unsigned middle = from + (to - from) / 2;
+	enum db_status status = write_range(&batch->contacts[from], to - from);
+	bool is_refused = status == DB_REJECTED || status == DB_DUPLICATE;
+	if (is_refused && to - from > 1) {
+		status = write_halves(batch, from, middle);
+		if (status == DB_AWAY)
+			settle(batch, middle, to, status);
+		else
+			status = write_halves(batch, middle, to);
+		return status;
+	}
+	if (is_refused)
+		status = write_mended(&batch->contacts[from]);
+	if (status == DB_REJECTED || status == DB_DUPLICATE)
+		tell_refused(&batch->contacts[from]);
+	settle(batch, from, to, status);
+	return status == DB_AWAY ? DB_AWAY : DB_OK;
 }
 
 static enum db_status write_batch(struct batch *batch)
 {
-	enum db_status status = batch->count ? write_range(batch->contacts, batch->count) : DB_OK;
-	if (status == DB_REJECTED || status == DB_DUPLICATE)
-		status = write_one_by_one(batch);
-	else
-		settle(batch, 0, batch->count, status);
+	enum db_status status = batch->count ? write_halves(batch, 0, batch->count) : DB_OK;
 	batch->count = 0;
 	arena_clear(&batch->arena);
 	return status;
