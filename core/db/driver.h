@@ -62,7 +62,8 @@ struct db_connection {
 	char error
 		[256]; /* set with every status but DB_OK: one sentence without values or secrets */
 
-	struct db_connection *next_idle; /* private to the pool */
+	int64_t used_ms; /* private to the pool, like what follows: when it was given back */
+	struct db_connection *next_idle;
 	struct db_connection *next_open;
 };
 
@@ -112,7 +113,8 @@ const struct db_driver *db_driver_of(struct span scheme);
 
 /* ---- for drivers ----------------------------------------------------------------------------- */
 /* Waits until `fd` has one of `events` (LOOP_READ, LOOP_WRITE) or the connection's deadline; returns
- * the events, 0 at the deadline. Parks the fiber, or waits where there is none. */
+ * the events, 0 at the deadline. Parks the fiber, or waits where there is none. The descriptor stays
+ * watched: a driver calls loop_unwatch after it has opened one and before it closes it. */
 unsigned db_wait(struct db_connection *connection, int fd, unsigned events);
 /* Runs `work(data)` in a helper thread while the fiber is parked; without a fiber, just runs it. The
  * work must not touch fibers, loop or pool. */

@@ -42,8 +42,9 @@ struct db {
 	struct db_health health;
 };
 
-/* A connection of the pool for one call or transaction, opened when there is none. */
-enum db_status db_pool_take(struct db *db, struct db_connection **out);
+/* A connection of the pool for one call or transaction, opened when there is none. A caller that can
+ * try again is given one that was used a moment ago without asking whether it lives. */
+enum db_status db_pool_take(struct db *db, bool can_repeat, struct db_connection **out);
 /* Gives it back; a broken one is closed. */
 void db_pool_put(struct db_connection *connection);
 /* Forgets idle connections that the server has closed. */

@@ -2,6 +2,7 @@
 /* Connections of this process to a database: opened when they are needed, kept for the next call,
  * given to one caller at a time. A database that is away is tried again after growing pauses, by one
  * caller; the others fail at once, so that nobody waits for what is not there. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #define LAST_PAUSE_MS  5000
 #define PATIENCE_MS    5000  /* for a connection that others use */
 #define SILENCE_MS     30000 /* the same failure is not logged again */
+#define FRESH_MS       1000  /* a connection used so lately is hardly dead */
 
 enum db_status db_fail(struct db_connection *connection, enum db_status status, const char *format,
 		       ...)
@@ -107,10 +109,28 @@ void db_deadline_start(struct db_connection *connection)
 	connection->error[0] = '\0';
 }
 
+static pid_t process; /* of the last call; 0 after a fork */
+
+static void forget_process(void)
+{
+	process = 0;
+}
+
+/* getpid() without asking the kernel each time. */
+static pid_t own_process(void)
+{
+	static bool is_told_of_forks;
+	if (!is_told_of_forks)
+		is_told_of_forks = pthread_atfork(NULL, NULL, forget_process) == 0;
+	if (!process || !is_told_of_forks)
+		process = getpid();
+	return process;
+}
+
 /* What the parent opened is the parent's: a child forgets it without a word to the server. */
 static void adopt(struct db *db)
 {
-	pid_t self = getpid();
+	pid_t self = own_process();
 	if (db->owner == self)
 		return;
 	db->owner = self;
@@ -133,13 +153,15 @@ static void forget(struct db_connection *connection)
 	connection->driver->close(connection);
 }
 
-static struct db_connection *take_idle(struct db *db)
+static struct db_connection *take_idle(struct db *db, bool can_repeat, int64_t now_ms)
 {
 	struct db_connection *connection;
 	while ((connection = db->idle)) {
 		db->idle = connection->next_idle;
 		connection->next_idle = NULL;
-		if (!connection->driver->is_alive || connection->driver->is_alive(connection))
+		bool is_trusted = can_repeat && now_ms - connection->used_ms < FRESH_MS;
+		if (is_trusted || !connection->driver->is_alive ||
+		    connection->driver->is_alive(connection))
 			return connection;
 		forget(connection);
 	}
@@ -173,6 +195,7 @@ void db_pool_put(struct db_connection *connection)
 	if (connection->is_broken) {
 		forget(connection);
 	} else {
+		connection->used_ms = db_now_ms();
 		connection->next_idle = db->idle;
 		db->idle = connection;
 	}
@@ -223,13 +246,13 @@ static bool wait_for_turn(struct db *db, int64_t until_ms)
 	return was_woken;
 }
 
-enum db_status db_pool_take(struct db *db, struct db_connection **out)
+enum db_status db_pool_take(struct db *db, bool can_repeat, struct db_connection **out)
 {
-	int64_t until_ms = db_now_ms() + PATIENCE_MS;
+	int64_t now_ms = db_now_ms(), until_ms = now_ms + PATIENCE_MS;
 	adopt(db);
 	for (;;) {
 		struct db_health *health = &db->health;
-		if ((*out = take_idle(db)))
+		if ((*out = take_idle(db, can_repeat, now_ms)))
 			return DB_OK;
 		if (health->is_away && (health->is_probing || db_now_ms() < health->next_try_ms)) {
 			health->failed++;

@@ -39,7 +39,8 @@ enum db_status db_run(const struct db_statement *statement, const struct db_valu
 	struct db_connection *connection;
 	*out = (struct db_rows){ .status = DB_OK };
 	for (unsigned attempt = 0;; attempt++) {
-		enum db_status status = db_pool_take(db, &connection);
+		bool can_repeat = is_reading(statement) && attempt == 0;
+		enum db_status status = db_pool_take(db, can_repeat, &connection);
 		if (status != DB_OK)
 			return status;
 		status = run_on(connection, statement, values, out);
@@ -48,7 +49,7 @@ enum db_status db_run(const struct db_statement *statement, const struct db_valu
 		/* The server was restarted between two calls: reading again does no harm. */
 		bool is_lost = connection->is_broken &&
 			       (!connection->deadline_ms || db_now_ms() < connection->deadline_ms);
-		bool again = status == DB_AWAY && is_lost && is_reading(statement) && attempt == 0;
+		bool again = status == DB_AWAY && is_lost && can_repeat;
 		if (!again && status != DB_DUPLICATE)
 			db_tell_failed(db, statement, status, connection->error);
 		if (is_lost)
@@ -214,7 +215,7 @@ enum db_status db_begin(struct db *db, struct db_transaction *out)
 	*out = (struct db_transaction){ .db = db };
 	struct db_connection *connection;
 	for (unsigned attempt = 0;; attempt++) {
-		enum db_status status = db_pool_take(db, &connection);
+		enum db_status status = db_pool_take(db, attempt == 0, &connection);
 		if (status != DB_OK)
 			return status;
 		db_deadline_start(connection);

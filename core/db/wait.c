@@ -48,7 +48,8 @@ unsigned db_wait(struct db_connection *connection, int fd, unsigned events)
 	int64_t left = connection->deadline_ms ? connection->deadline_ms - db_now_ms() : -1;
 	if (connection->deadline_ms && left <= 0)
 		return poll_fd(fd, events, 0);
-	return fiber_is_running() ? fiber_wait_fd(fd, events, left) : poll_fd(fd, events, left);
+	return fiber_is_running() ? fiber_wait_kept_fd(fd, events, left)
+				  : poll_fd(fd, events, left);
 }
 
 void db_sleep_ms(int64_t delay_ms)

@@ -198,20 +198,37 @@ void fiber_sleep_ms(int64_t delay_ms)
 	loop_timer_stop(&timer);
 }
 
-unsigned fiber_wait_fd(int fd, unsigned events, int64_t timeout_ms)
+/* Parks until the descriptor's handler or the timer wakes the fiber. */
+static unsigned wait_for_events(int64_t timeout_ms)
 {
 	struct fiber *self = state.current;
-	bug_if(!self, "only a fiber can wait");
 	struct loop_timer timer = LOOP_TIMER_INIT;
 	self->fd_events = 0;
-	if (!loop_watch(fd, events, wake_by_fd, self))
-		return 0;
 	if (timeout_ms >= 0)
 		loop_timer_start(&timer, timeout_ms, 0, wake_by_timer, self);
 	fiber_park();
-	loop_unwatch(fd);
 	loop_timer_stop(&timer);
 	return self->fd_events;
+}
+
+unsigned fiber_wait_fd(int fd, unsigned events, int64_t timeout_ms)
+{
+	bug_if(!state.current, "only a fiber can wait");
+	if (!loop_watch(fd, events, wake_by_fd, state.current))
+		return 0;
+	unsigned found = wait_for_events(timeout_ms);
+	loop_unwatch(fd);
+	return found;
+}
+
+unsigned fiber_wait_kept_fd(int fd, unsigned events, int64_t timeout_ms)
+{
+	bug_if(!state.current, "only a fiber can wait");
+	if (!loop_watch_kept(fd, events, wake_by_fd, state.current))
+		return 0;
+	unsigned found = wait_for_events(timeout_ms);
+	loop_pause(fd);
+	return found;
 }
 
 bool fiber_wait(struct fiber_event *event, int64_t timeout_ms)

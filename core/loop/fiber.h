@@ -15,6 +15,8 @@ bool fiber_is_running(void);
 /* Waits until `fd` has one of `events` (LOOP_READ, LOOP_WRITE); returns them, 0 after timeout_ms
  * (negative: no limit). */
 unsigned fiber_wait_fd(int fd, unsigned events, int64_t timeout_ms);
+/* The same for a descriptor that is waited for again and again; see loop_watch_kept. */
+unsigned fiber_wait_kept_fd(int fd, unsigned events, int64_t timeout_ms);
 void fiber_sleep_ms(int64_t delay_ms);
 
 /* One fiber waits, another piece of code of the same process wakes it. */

@@ -19,6 +19,7 @@
 struct watch {
 	loop_handler handler; /* NULL: not watched */
 	void *owner;
+	uint32_t kept; /* what epoll tells although nobody may be watching; 0: not kept */
 };
 
 static struct {
@@ -72,13 +73,14 @@ static bool watch_with(int fd, uint32_t epoll_events, loop_handler handler, void
 	if (fd < 0 || !watches_cover(fd))
 		return false;
 	struct epoll_event event = { .events = epoll_events, .data.fd = fd };
-	int operation = loop.watches[fd].handler ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	bool is_known = loop.watches[fd].handler || loop.watches[fd].kept;
+	int operation = is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	if (epoll_ctl(loop.epoll_fd, operation, fd, &event) < 0 &&
 	    !(errno == ENOENT && epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)) {
 		log_error("cannot watch descriptor %d: %m", fd);
 		return false;
 	}
-	loop.watches[fd] = (struct watch){ handler, owner };
+	loop.watches[fd] = (struct watch){ .handler = handler, .owner = owner };
 	return true;
 }
 
@@ -99,10 +101,30 @@ bool loop_watch_shared(int fd, loop_handler handler, void *owner)
 
 void loop_unwatch(int fd)
 {
-	if (fd < 0 || fd >= loop.watch_count || !loop.watches[fd].handler)
+	if (fd < 0 || fd >= loop.watch_count ||
+	    (!loop.watches[fd].handler && !loop.watches[fd].kept))
 		return;
 	loop.watches[fd] = (struct watch){ 0 };
 	epoll_ctl(loop.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+bool loop_watch_kept(int fd, unsigned events, loop_handler handler, void *owner)
+{
+	if (fd >= 0 && fd < loop.watch_count && loop.watches[fd].kept == to_epoll(events)) {
+		loop.watches[fd].handler = handler;
+		loop.watches[fd].owner = owner;
+		return true;
+	}
+	if (!watch_with(fd, to_epoll(events), handler, owner))
+		return false;
+	loop.watches[fd].kept = to_epoll(events);
+	return true;
+}
+
+void loop_pause(int fd)
+{
+	if (fd >= 0 && fd < loop.watch_count && loop.watches[fd].kept)
+		loop.watches[fd].handler = NULL;
 }
 
 /* ---- timers: a binary heap ---------------------------------------------------------------------- */
@@ -214,8 +236,11 @@ static int sleep_ms(void)
 static void dispatch(const struct epoll_event *event)
 {
 	int fd = event->data.fd;
-	if (fd >= loop.watch_count || !loop.watches[fd].handler)
-		return; /* an earlier handler of this turn took it away */
+	if (fd >= loop.watch_count || !loop.watches[fd].handler) {
+		/* An earlier handler of this turn took it away, or nobody waits for it now. */
+		loop_unwatch(fd);
+		return;
+	}
 	unsigned events = 0;
 	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
 		events |= LOOP_READ;

@@ -148,6 +148,7 @@ static void driver_close(struct db_connection *base)
 {
 	struct connection *self = (struct connection *)base;
 	db_cache_clear(&self->cache);
+	loop_unwatch(mysql_get_socket(self->handle));
 	mysql_close(self->handle);
 	free(self->binds);
 	free(self->times);
@@ -169,6 +170,7 @@ static struct db_connection *driver_open(const struct db_url *url, char error[25
 	self->cache = (struct db_cache){ .most = STATEMENTS_MOST, .drop = drop_statement };
 	struct connecting job = { .url = url, .handle = self->handle };
 	db_beside(connect_beside, &job);
+	loop_unwatch(mysql_get_socket(self->handle));
 	if (job.is_open)
 		return &self->base;
 	unsigned code = mysql_errno(self->handle);

@@ -131,6 +131,7 @@ static void driver_close(struct db_connection *base)
 	struct connection *self = (struct connection *)base;
 	forget_row(self);
 	db_cache_clear(&self->cache);
+	loop_unwatch(PQsocket(self->handle));
 	PQfinish(self->handle);
 	parameters_free(&self->parameters);
 	free(self->row);
@@ -187,6 +188,7 @@ static struct db_connection *driver_open(const struct db_url *url, char error[25
 	connect_to(url, &job);
 	self->handle = job.handle;
 	self->cache = (struct db_cache){ .most = STATEMENTS_MOST, .drop = free_statement };
+	loop_unwatch(PQsocket(self->handle));
 	if (PQstatus(self->handle) == CONNECTION_OK && PQsetnonblocking(self->handle, 1) == 0) {
 		PQsetNoticeProcessor(self->handle, say_nothing, NULL);
 		return &self->base;
