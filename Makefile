@@ -188,14 +188,14 @@ $(O)/test/unit/shm/repair_test: $(O)/crash/test/unit/shm/repair_test.o $(CRASH_O
 FUZZ_SOURCES := $(sort $(wildcard test/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
 $(O)/test/fuzz/%_fuzz: $(O)/test/fuzz/%_fuzz.o $(O)/libcore.a
-	@$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
+	@$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $($*_FUZZ_LIBS) $(LIBS)
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-targets
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) test/fuzz/run-all
 fuzz-targets: $(FUZZ_SOURCES:%.c=$(O)/%)
 # The same targets with a plain main() that replays a corpus, for ./check.
 $(O)/test/fuzz/%_replay: $(O)/test/fuzz/%_fuzz.o $(O)/test/fuzz/replay.o $(O)/libcore.a
-	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
+	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $($*_FUZZ_LIBS) $(LIBS)
 replays: $(FUZZ_SOURCES:%_fuzz.c=$(O)/%_replay)
 
 check:

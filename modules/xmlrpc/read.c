@@ -198,12 +198,18 @@ static const struct xmlrpc_fault *read_call(struct reader *reader, const xmlNode
 	return reader->call ? add_params(reader, child(root, "params")) : &no_memory;
 }
 
+/* Some complaints of the library go to stderr whatever the options say. */
+[[gnu::format(printf, 2, 3)]] static void be_silent(void *context, const char *format, ...)
+{
+}
+
 struct rpc_call *xmlrpc_read(struct span document, bool makes_crlf, struct arena *arena,
 			     struct xmlrpc_fault *out_fault)
 {
 	struct reader reader = { .arena = arena, .makes_crlf = makes_crlf };
 	const struct xmlrpc_fault *fault = &bad_document;
 	xmlDoc *doc = NULL;
+	xmlSetGenericErrorFunc(NULL, be_silent);
 	if (document.len && document.len <= INT32_MAX)
 		doc = xmlReadMemory(document.at, (int)document.len, NULL, NULL,
 				    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |

@@ -172,6 +172,13 @@ def test_strange_documents_are_faults(server, document, text):
     assert (error.value.faultCode, error.value.faultString) == (400, text)
 
 
+@pytest.mark.viaduct_only("the peer lets the library write to stderr")
+def test_the_library_does_not_write_into_the_log(server):
+    answer, body = post(server, b"\xff\xfe<\0a\0>\0" + b"\0\xd8<\0" * 3000)
+    assert answer.status == 200 and b"Invalid XML-RPC Document" in body
+    assert "encoding error" not in server.log() and "I/O error" not in server.log()
+
+
 @pytest.mark.viaduct_only("the peer keeps it open")
 def test_connection_closes_when_the_script_wants_it(server):
     assert post(server, call("core.version"), **{"X-Case": "close"})[0].will_close
