@@ -11,6 +11,7 @@
 #include "core/base/hash.h"
 #include "core/loop/fiber.h"
 #include "core/shm/map.h"
+#include "core/transport/udp.h"
 
 #define CONDEMNED_MOST 32
 #define CONDEMNED_MS   60000
@@ -36,6 +37,7 @@ static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 static struct {
 	struct flight_table *table;
 	struct flight_record *own;
+	const struct datagram *looked_at;
 	struct sigaction before[FATAL_COUNT];
 	char stack[STACK_BYTES];
 } state;
@@ -81,13 +83,23 @@ void flight_done(void)
 		__atomic_store_n(&state.own->len, 0, __ATOMIC_RELEASE);
 }
 
+void flight_look_at(const struct datagram *datagram)
+{
+	state.looked_at = datagram;
+}
+
 /* ---- dying -------------------------------------------------------------------------------------- */
 
-/* A fiber that waited and goes on: its message was not noted again. */
-static void note_message_of_fiber(struct flight_record *record)
+/* What was only looked at, or a fiber that waited and goes on: its message was not noted again. */
+static void note_now(struct flight_record *record)
 {
+	const struct datagram *datagram = state.looked_at;
 	const struct message *msg = fiber_local();
-	if (record->len == 0 && msg)
+	if (record->len)
+		return;
+	if (datagram)
+		flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
+	else if (msg)
 		flight_note(msg->bytes, &msg->from.source, &msg->from.local);
 }
 
@@ -104,7 +116,7 @@ static void on_fatal_signal(int number, siginfo_t *info, void *context)
 		record->signal = number;
 		record->code = info->si_code;
 		record->address = (uint64_t)(uintptr_t)info->si_addr;
-		note_message_of_fiber(record);
+		note_now(record);
 		int frames = backtrace(record->frames, FLIGHT_FRAMES);
 		__atomic_store_n(&record->frame_count, (uint32_t)frames, __ATOMIC_RELEASE);
 	}

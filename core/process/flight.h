@@ -35,6 +35,10 @@ const struct flight_record *flight_take(unsigned process);
 /* Notes what is being worked on; flight_done when the message needs no more work for now. */
 void flight_note(struct span bytes, const struct end_point *source, const struct end_point *local);
 void flight_done(void);
+/* The same for a short look at bytes that stay where they are, NULL at its end: they are copied only when the
+ * process dies of a signal that it can handle. */
+struct datagram;
+void flight_look_at(const struct datagram *datagram);
 
 /* Supervisor: the message of this record killed its process. */
 void flight_condemn(const struct flight_record *record);

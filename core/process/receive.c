@@ -14,8 +14,6 @@
 
 #define CLAIMS_MOST 64
 
-/* Of the datagram that is handed over now: it is looked at before anything can wait. */
-static uint32_t pressure;
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
 static struct span supported_extensions; /* for Proxy-Require */
@@ -144,9 +142,8 @@ static bool goes_in_circles(struct message *msg)
 	return true;
 }
 
-static void receive_request(struct message *msg)
+static void receive_request(struct message *msg, uint32_t pressed)
 {
-	uint32_t pressed = pressure;
 	count_request(msg);
 	if (core_settings()->force_rport)
 		msg->notes |= NOTE_FORCE_RPORT;
@@ -212,18 +209,7 @@ static void note_alias(struct message *msg)
 
 static void work_on(struct datagram *datagram)
 {
-	struct received from = { .source = datagram->source,
-				 .listener = datagram->listener,
-				 .local = datagram->listener->address,
-				 .connection = datagram->connection };
-	const char *reason = NULL;
-	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
-	if (!msg) {
-		counter_inc(counters.bad_message);
-		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len,
-			  reason ? reason : "no memory");
-		return;
-	}
+	struct message *msg = datagram->message;
 	fiber_set_local(msg);
 	if (msg->index->is_http && message_is_request(msg) && datagram->connection) {
 		receive_http(msg);
@@ -237,7 +223,7 @@ static void work_on(struct datagram *datagram)
 	if (datagram->connection)
 		note_alias(msg);
 	if (message_is_request(msg))
-		receive_request(msg);
+		receive_request(msg, datagram->pressure);
 	else
 		receive_reply(msg);
 }
@@ -261,30 +247,74 @@ static bool is_reply(struct span bytes)
 	return span_starts_with(bytes, SPAN_OF("SIP/2.0 "));
 }
 
-static void receive(struct datagram *datagram)
+/* Reads a message as far as every message is read; NULL: it is none. */
+static struct message *parse(struct datagram *datagram)
+{
+	struct received from = { .source = datagram->source,
+				 .listener = datagram->listener,
+				 .local = datagram->listener->address,
+				 .connection = datagram->connection };
+	const char *reason = NULL;
+	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
+	if (!msg) {
+		counter_inc(counters.bad_message);
+		log_debug("not a SIP message (%zu bytes): %s", datagram->bytes.len,
+			  reason ? reason : "no memory");
+		return NULL;
+	}
+	message_top_via(msg);
+	message_parsed_cseq(msg);
+	if (msg->index->is_request)
+		message_to(msg);
+	return msg;
+}
+
+/* Is it worth any work? */
+static bool is_wanted(struct datagram *datagram)
 {
 	if (sip_is_keepalive(datagram->bytes) ||
-	    datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size) {
-		finish(datagram);
-		return;
-	}
+	    datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size)
+		return false;
 	if (flight_is_condemned(datagram->bytes)) {
 		counter_inc(counters.condemned);
-		finish(datagram);
-		return;
+		return false;
 	}
-	pressure = overload_pressure(datagram);
-	if (__builtin_expect(pressure & PRESSURE_TOO_OLD, 0) && !is_reply(datagram->bytes)) {
+	datagram->pressure = overload_pressure(datagram);
+	if (__builtin_expect(datagram->pressure & PRESSURE_TOO_OLD, 0) &&
+	    !is_reply(datagram->bytes)) {
 		overload_count_old();
-		finish(datagram);
-		return;
+		return false;
 	}
+	return true;
+}
+
+static bool receive_first(struct datagram *datagram)
+{
+	datagram->message = NULL;
+	if (is_wanted(datagram)) {
+		flight_look_at(datagram);
+		datagram->message = parse(datagram);
+		flight_look_at(NULL);
+	}
+	if (!datagram->message)
+		finish(datagram);
+	return datagram->message != NULL;
+}
+
+static void receive_then(struct datagram *datagram)
+{
 	flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
 	if (!fiber_start(receive_on_fiber, datagram)) {
 		counter_inc(counters.overloaded);
 		finish(datagram);
 	}
 	flight_done();
+}
+
+static void receive(struct datagram *datagram)
+{
+	if (receive_first(datagram))
+		receive_then(datagram);
 }
 
 /* ---- what a stream could not deliver ---------------------------------------------------------- */
@@ -336,5 +366,5 @@ static void undelivered(struct span bytes)
 
 bool receive_start(void)
 {
-	return udp_start(receive) && stream_start(receive, undelivered);
+	return udp_start(receive_first, receive_then) && stream_start(receive, undelivered);
 }

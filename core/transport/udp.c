@@ -22,7 +22,8 @@
 #define KEEP_FREE      64
 
 static struct {
-	void (*receive)(struct datagram *datagram);
+	bool (*first)(struct datagram *datagram);
+	void (*then)(struct datagram *datagram);
 	struct datagram *free;
 	struct datagram *released; /* readable until the next flush */
 	unsigned free_count;
@@ -215,7 +216,11 @@ static int receive_batch(int fd, const struct listener *listener)
 	for (int i = 0; i < count; i++)
 		taken[i] = batch_take(i, listener);
 	for (int i = 0; i < count; i++)
-		pool.receive(taken[i]);
+		if (!pool.first(taken[i]))
+			taken[i] = NULL;
+	for (int i = 0; i < count; i++)
+		if (taken[i])
+			pool.then(taken[i]);
 	return count;
 }
 
@@ -234,9 +239,10 @@ static void on_readable(int fd, unsigned events, void *owner)
 	}
 }
 
-bool udp_start(void (*receive)(struct datagram *datagram))
+bool udp_start(bool (*first)(struct datagram *datagram), void (*then)(struct datagram *datagram))
 {
-	pool.receive = receive;
+	pool.first = first;
+	pool.then = then;
 	/* Buffers come and go with the load; giving their pages back each time costs more than the
 	 * messages do. */
 	mallopt(M_TRIM_THRESHOLD, 256 << 20);
