@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/net/locate.h"
-#include "core/process/process.h"
+#include "core/process/core_functions.h"
 #include "core/script/uri_edit.h"
-#include "core/transport/stream.h"
 
 struct number_args {
 	int64_t number;
@@ -97,6 +95,7 @@ static int set_forward_close(struct script_run *run)
 struct uri_parts {
 	struct span user, user_params, password, host, port, params;
 	struct span scheme, headers;
+	bool has_host; /* tel: URIs have none */
 };
 
 static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
@@ -113,7 +112,8 @@ static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
 					 .port = uri.port_text,
 					 .params = uri.params,
 					 .scheme = uri.scheme_text,
-					 .headers = uri.headers };
+					 .headers = uri.headers,
+					 .has_host = !uri_is_tel(&uri) };
 	return true;
 }
 
@@ -132,7 +132,8 @@ static int uri_put_together(struct script_run *run, const struct uri_parts *part
 			writer_char(&w, ':');
 			writer_span(&w, parts->password);
 		}
-		writer_char(&w, '@');
+		if (parts->has_host)
+			writer_char(&w, '@');
 	}
 	writer_span(&w, parts->host);
 	if (parts->port.len) {
@@ -216,7 +217,7 @@ static int rewriteuserpass(struct script_run *run, const struct rewriteuserpass_
 }
 
 /* "host", "[v6]:port", "host:port" */
-static void split_host_port(struct span text, struct span *out_host, struct span *out_port)
+void split_host_port(struct span text, struct span *out_host, struct span *out_port)
 {
 	size_t from = text.len && text.at[0] == '[' ? span_find(text, ']', 0) : 0;
 	size_t colon = span_find(text, ':', from);
@@ -330,7 +331,7 @@ static int userphone(struct script_run *run)
 	struct sip_uri uri;
 	if (!uri_take_apart(run, &parts) || !message_parse_uri(run->msg, &uri))
 		return SCRIPT_FALSE;
-	if (uri.user_param.at)
+	if (uri.user_param.at || uri_is_tel(&uri))
 		return SCRIPT_TRUE;
 	parts.params = arena_printf(run->arena, "%.*s%suser=phone", SPAN_ARGS(parts.params),
 				    parts.params.len ? ";" : "");
@@ -345,115 +346,6 @@ static int isdsturiset(struct script_run *run)
 static int resetdsturi(struct script_run *run)
 {
 	return message_set_dst_uri(run->msg, (struct span){ NULL, 0 }) ? SCRIPT_TRUE : SCRIPT_FALSE;
-}
-
-/* ---- sending --------------------------------------------------------------------------------------------- */
-
-struct destination_args {
-	struct span host;
-	int64_t port;
-};
-static const struct field destination_fields[] = {
-	FIELD(struct destination_args, host, "host or address", .optional = true),
-	FIELD(struct destination_args, port, "port", .optional = true, .max = 65535),
-};
-#define forward_args                  destination_args
-#define forward_fields                destination_fields
-#define force_send_socket_args        text_args
-#define force_send_socket_fields      text_fields
-#define set_advertised_address_args   text_args
-#define set_advertised_address_fields text_fields
-#define set_advertised_port_args      number_args
-#define set_advertised_port_fields    number_fields
-#define send_raw_args                 text_args
-#define send_raw_fields               text_fields
-SCRIPT_HANDLER(forward)
-SCRIPT_HANDLER(force_send_socket)
-SCRIPT_HANDLER(set_advertised_address)
-SCRIPT_HANDLER(set_advertised_port)
-SCRIPT_HANDLER(send_raw)
-
-static int forward(struct script_run *run, const struct forward_args *args)
-{
-	if (!message_is_request(run->msg))
-		return forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
-	struct span kept = run->msg->target.dst_uri;
-	if (args->host.len)
-		run->msg->target.dst_uri =
-			arena_printf(run->arena, "sip:%.*s:%u", SPAN_ARGS(args->host),
-				     args->port ? (unsigned)args->port : 5060u);
-	bool is_sent = forward_request(run, run->msg);
-	run->msg->target.dst_uri = kept;
-	return is_sent ? SCRIPT_TRUE : SCRIPT_FALSE;
-}
-
-static int force_send_socket(struct script_run *run, const struct force_send_socket_args *args)
-{
-	struct end_point address;
-	const struct listener *listener =
-		end_point_parse(args->text, &address) ? listener_find(&address) : NULL;
-	if (!listener) {
-		log_error("force_send_socket: %.*s is none of the listen addresses",
-			  SPAN_ARGS(args->text));
-		return SCRIPT_FALSE;
-	}
-	run->msg->target.socket = listener;
-	return SCRIPT_TRUE;
-}
-
-static int set_advertised_address(struct script_run *run,
-				  const struct set_advertised_address_args *args)
-{
-	run->msg->advertised_host = arena_copy(run->msg->arena, args->text);
-	return run->msg->advertised_host.at ? SCRIPT_TRUE : SCRIPT_FALSE;
-}
-
-static int set_advertised_port(struct script_run *run, const struct set_advertised_port_args *args)
-{
-	run->msg->advertised_port = (uint16_t)args->number;
-	return SCRIPT_TRUE;
-}
-
-/* send("ip:port"): the message as received, without a Via of ours. */
-static int send_raw(struct script_run *run, const struct send_raw_args *args)
-{
-	struct span host, port;
-	uint32_t number = 5060;
-	struct located located;
-	split_host_port(args->text, &host, &port);
-	if (port.len && !span_to_uint32(port, &number))
-		return SCRIPT_FALSE;
-	if (!locate_host(host, (uint16_t)number, TRANSPORT_UDP, &located))
-		return SCRIPT_FALSE;
-	struct send_target target = { .to = located.targets[0], .from = run->msg->target.socket };
-	return send_bytes(&target, run->msg->bytes, false) == SEND_OK ? SCRIPT_TRUE : SCRIPT_FALSE;
-}
-
-/* force_tcp_alias([port]): requests for that port of the sender go over this connection. */
-struct optional_number_args {
-	int64_t number;
-};
-static const struct field optional_number_fields[] = {
-	FIELD(struct optional_number_args, number, "port", .optional = true, .max = 65535) };
-SCRIPT_HANDLER_OF(add_tcp_alias, optional_number)
-SCRIPT_HANDLER_OF(udp_mtu_try_proto, text)
-
-static int add_tcp_alias(struct script_run *run, const struct optional_number_args *args)
-{
-	const struct sip_via *via = message_top_via(run->msg);
-	uint16_t port = args->number ? (uint16_t)args->number : via ? via_port(via) : 0;
-	return port && stream_add_alias(run->msg->from.connection, port) ? SCRIPT_TRUE
-									 : SCRIPT_FALSE;
-}
-
-/* udp_mtu_try_proto(TCP): for this request instead of the core parameter. */
-static int udp_mtu_try_proto(struct script_run *run, const struct text_args *args)
-{
-	enum transport transport = transport_from_span(args->text);
-	if (transport == TRANSPORT_NONE)
-		return SCRIPT_FALSE;
-	run->msg->large_transport = (uint8_t)transport;
-	return SCRIPT_TRUE;
 }
 
 /* error("code", "text"): logs what the script thinks is wrong. */
@@ -557,25 +449,19 @@ static const struct script_function functions[] = {
 	FUNCTION_PLAIN("userphone", userphone, ON_URI, "Adds ;user=phone to the Request-URI."),
 	FUNCTION_PLAIN("isdsturiset", isdsturiset, IN_ANY, "True when the next hop ($du) is set."),
 	FUNCTION_PLAIN("resetdsturi", resetdsturi, IN_ANY, "Clears the next hop ($du)."),
-	FUNCTION("forward", forward, IN_ANY, "Forwards statelessly to the Request-URI, $du, or host and port."),
-	FUNCTION("forward_udp", forward, IN_ANY, "The same as forward(), over UDP."),
-	FUNCTION("force_send_socket", force_send_socket, IN_ANY, "Sends from this listen address."),
-	FUNCTION("set_advertised_address", set_advertised_address, IN_ANY, "Host for our Via of this message."),
-	FUNCTION("set_advertised_port", set_advertised_port, IN_ANY, "Port for our Via of this message."),
-	FUNCTION("send", send_raw, IN_ANY, "Sends the message as received to ip:port."),
 	FUNCTION("log", log_plain, IN_ANY, "Logs a constant text as an error."),
 	FUNCTION("log", log_level, IN_ANY, "Logs a constant text with a level."),
-	FUNCTION_OF("add_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "Aliases a stream connection; false over UDP."),
-	FUNCTION_OF("force_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "The same as add_tcp_alias()."),
-	FUNCTION_OF("udp_mtu_try_proto", udp_mtu_try_proto, text, IN_ANY, "Protocol for this request when it is larger than udp_mtu."),
 	FUNCTION("error", error, IN_ANY, "Logs an error of the script."),
 	FUNCTION("exec", exec, IN_ANY, "Runs a shell command and waits for it."),
 };
+
+static const struct function_table *const more_functions[] = { &core_sending_functions, NULL };
 
 const struct module core_module = {
 	.abi = MODULE_ABI,
 	.name = "core",
 	.doc = "What the language has without loading a module.",
 	.functions = ROWS(functions),
+	.more_functions = more_functions,
 	.commands = { NULL, 0 },
 };

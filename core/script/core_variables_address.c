@@ -143,7 +143,8 @@ static bool change_uri(struct script_run *run, const struct name_addr *received,
 {
 	struct sip_uri uri;
 	struct writer w = writer_in_arena(run->msg->arena, current.len + value.len + 16);
-	if (!uri_parse(current, &uri) || !uri_write_changed(&w, &uri, piece, value))
+	if (!uri_parse(current, &uri) || (piece == URI_PIECE_HOST && !value.len) ||
+	    !uri_write_changed(&w, &uri, piece, value))
 		return false;
 	return put_uri(run->msg, received, writer_result(&w), display);
 }

@@ -102,7 +102,7 @@ static bool get_uri(struct script_run *run, const struct variable_ref *ref, stru
 static bool set_whole(struct script_run *run, const struct variable_ref *ref,
 		      const struct value *value)
 {
-	if (!value || value->kind != VALUE_TEXT || !value->text.len) {
+	if (!value || value->kind != VALUE_TEXT) {
 		log_error("%.*s needs a text\n", SPAN_ARGS(ref->text));
 		return false;
 	}
@@ -123,11 +123,14 @@ static bool set_piece(struct script_run *run, const struct variable_ref *ref,
 	int64_t port;
 	if (value && value->kind != VALUE_NULL && !value_to_text(run, value, &text))
 		return false;
-	if (part == PART_PORT && text.len &&
-	    (!span_to_int64(text, &port) || port < 0 || port > 65535)) {
-		log_error("$rp cannot be \"%.*s\"\n", SPAN_ARGS(text));
+	if (value && value->kind == VALUE_INT && part != PART_PORT) {
+		log_error("%.*s needs a text\n", SPAN_ARGS(ref->text));
 		return false;
 	}
+	if (part == PART_PORT && text.len &&
+	    (!span_to_int64(text, &port) || port < 0 || port > 65535))
+		log_error("$rp cannot be \"%.*s\": the request will not be forwarded\n",
+			  SPAN_ARGS(text));
 	struct writer w = writer_in_arena(run->arena, current.len + text.len + 32);
 	if (!current.at || !uri_parse(current, &uri) ||
 	    !uri_write_changed(&w, &uri, pieces[part], text)) {

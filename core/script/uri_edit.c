@@ -81,7 +81,7 @@ bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_pie
 {
 	if (uri_is_tel(uri))
 		return write_tel(w, uri, piece, value);
-	if (!uri_is_sip(uri) || (piece == URI_PIECE_HOST && !value.len))
+	if (!uri_is_sip(uri) || (piece == URI_PIECE_HOST && !value.at))
 		return false;
 	struct span user = piece == URI_PIECE_USER ? value : uri->user;
 	struct span password = piece == URI_PIECE_PASSWORD ? value : uri->password;

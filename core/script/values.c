@@ -27,7 +27,9 @@ int64_t value_int(const struct value_context *context, const struct value *value
 		return value->number;
 	if (value->kind != VALUE_TEXT)
 		return 0;
-	if (span_to_int64(value->text, &number))
+	bool is_hex = span_starts_with_nocase(value->text, SPAN_OF("0x"));
+	if (is_hex ? span_to_int64_any_base(value->text, &number)
+		   : span_to_int64(value->text, &number))
 		return number;
 	if (value->text.len)
 		warn(context, value->text);

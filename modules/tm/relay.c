@@ -171,6 +171,12 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 			 const struct send_target *forced, struct located *out)
 {
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
+	struct sip_uri uri;
+	if (msg->target.uri.at && !uri_parse(msg->target.uri, &uri)) {
+		note_failure(msg, 479);
+		log_error("the Request-URI is none any more: %.*s", SPAN_ARGS(msg->target.uri));
+		return false;
+	}
 	if (forced && forced->to.family) {
 		out->targets[0] = forced->to;
 		out->count = 1;

@@ -269,3 +269,16 @@ def test_large_request_leaves_over_tcp(start_server, agent, stream_agent):
     assert request.via[0].startswith("SIP/2.0/TCP ") and len(request.body) == 2000
     bob.reply(request, 200)
     alice.expect_reply(200)
+
+
+@pytest.mark.parametrize("statement", ['forward_tcp("127.0.0.1", BOB)', "forward_tcp()"])
+def test_stateless_forward_over_tcp(start_server, agent, stream_agent, statement):
+    server = start_server(head().replace("disable_tcp=yes", "")
+                          + "request_route {\n" + START + statement.replace("BOB", "$(ru{uri.port})")
+                          + ";\n}\n", transports=("udp", "tcp"))
+    alice, bob = agent("alice", server), stream_agent("bob", server)
+    alice.send(alice.request("MESSAGE", "sip:bob@" + bob.host_port))
+    request = bob.expect_request("MESSAGE")
+    assert request.via[0].startswith("SIP/2.0/TCP ") and len(request.via) == 2
+    bob.reply(request, 200)
+    alice.expect_reply(200)
