@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dialog: knows calls, not only transactions: counts them, limits their time, ends them. Settings and the
+ * life of the module. */
+#include "modules/dialog/profiles.h"
+
+#define NO_FLAG (-1)
+
+static struct dialog_settings settings = {
+	.enable_stats = true,
+	.hash_size = 4096,
+	.dlg_flag = NO_FLAG,
+	.rr_param = SPAN("did"),
+	.default_timeout = 43200,
+	.early_timeout = 300,
+	.noack_timeout = 60,
+	.end_timeout = 300,
+	.dlg_extra_hdrs = SPAN(""),
+	.lreq_callee_headers = SPAN(""),
+	.detect_spirals = true,
+	.initial_cbs_inscript = true,
+	.wait_ack = true,
+	.h_id_step = 1,
+	.ka_failed_limit = 1,
+	.bridge_controller = SPAN("sip:controller@kamailio.org"),
+	.bridge_contact = SPAN("sip:controller@kamailio.org:5060"),
+};
+const struct dialog_settings *const dialog_settings = &settings;
+
+static struct dialog_counters counters;
+const struct dialog_counters *const dialog_counters = &counters;
+
+static struct {
+	const void *tm, *rr;
+} needed;
+
+const struct tm_api *dialog_tm(void)
+{
+	return needed.tm;
+}
+
+const struct rr_api *dialog_rr(void)
+{
+	return needed.rr;
+}
+
+static const struct field setting_fields[] = {
+	FIELD(settings, enable_stats, "accepted: counters cost nothing and are always kept"),
+	FIELD(settings, hash_size, "entries that dialogs are numbered by", .min = 1,
+		.max = 1 << 30),
+	FIELD(settings, rr_param, "parameter of Record-Route that names the dialog"),
+	FIELD(settings, dlg_flag, "flag of INVITEs that get a dialog without dlg_manage()",
+		.min = NO_FLAG, .max = 31),
+	FIELD(settings, timeout_avp, "variable with the seconds that a dialog lives"),
+	FIELD(settings, default_timeout, "seconds that a dialog lives", .min = 1,
+		.max = INT32_MAX),
+	FIELD(settings, early_timeout, "seconds until an unanswered dialog is dropped", .min = 1,
+		.max = INT32_MAX),
+	FIELD(settings, noack_timeout,
+		"seconds until a dialog whose answer was not acknowledged has 10 s left", .min = 1,
+		.max = INT32_MAX),
+	FIELD(settings, end_timeout,
+		"accepted: dialogs that are over are kept for 5 s after everybody was told", .min = 1,
+		.max = INT32_MAX),
+	FIELD(settings, dlg_extra_hdrs, "header lines of requests that are made here"),
+	FIELD(settings, lreq_callee_headers, "more header lines of those to the callee"),
+	FIELD(settings, dlg_match_mode, "0 by the cookie, 1 else by tags, 2 by tags only",
+		.max = 2),
+	FIELD(settings, detect_spirals, "an INVITE that comes by again belongs to the same dialog"),
+	FIELD_ACCEPT("profiles_with_value", profiles_define_with_value,
+		"names of profiles with values: a;b"),
+	FIELD_ACCEPT("profiles_no_value", profiles_define_plain,
+		"names of profiles without values: a;b"),
+	FIELD(settings, bridge_controller, "From of calls that dlg_bridge makes, and Referred-By"),
+	FIELD(settings, bridge_contact, "Contact of calls that dlg_bridge makes"),
+	FIELD(settings, initial_cbs_inscript,
+		"accepted: other modules hear of a dialog when dlg_manage() makes it"),
+	FIELD(settings, send_bye, "both parties get BYE when a dialog's time is over"),
+	FIELD(settings, dlg_filter_mode, "1: only dialogs of this server's sockets", .max = 1),
+	FIELD(settings, wait_ack, "accepted: an ACK to a refusal finds its dialog for 5 s"),
+	FIELD(settings, ka_timer, "0: no keepalive", .max = INT32_MAX),
+	FIELD(settings, ka_interval, "seconds between keepalive requests of a dialog",
+		.max = INT32_MAX),
+	FIELD(settings, ka_failed_limit, "failures after which the dialog times out", .min = 1,
+		.max = 1000),
+	FIELD(settings, timeout_noreset, "requests in the dialog do not prolong its life"),
+	FIELD(settings, timer_procs, "accepted: timers need no process of their own", .max = 1),
+	FIELD(settings, enable_dmq, "replication between servers; not available"),
+	FIELD(settings, track_cseq_updates, "not available: see the start's error"),
+	FIELD(settings, h_id_start, "first of the dialogs' numbers; -1: server_id", .min = -1,
+		.max = INT32_MAX),
+	FIELD(settings, h_id_step, "step of the dialogs' numbers", .min = 1, .max = 1 << 20),
+	FIELD(settings, keep_proxy_rr,
+		"keep our own Record-Route in route sets: 1 callee, 2 caller, 3 both", .max = 3),
+	FIELD_IGNORED("event_callback", "routes are in the native language"),
+};
+
+static const struct counter_row counter_rows[] = {
+	{ NULL, "active_dialogs", "calls that were answered and are not over", &counters.active },
+	{ NULL, "early_dialogs", "calls that ring", &counters.early },
+	{ NULL, "processed_dialogs", "calls that began", &counters.processed },
+	{ NULL, "expired_dialogs", "calls whose time was over", &counters.expired },
+	{ NULL, "failed_dialogs", "calls that were refused", &counters.failed },
+};
+
+static const struct module_event events[] = {
+	{ "dialog:start", ROUTE_EVENT, "a call was answered" },
+	{ "dialog:end", ROUTE_EVENT, "a call ended by BYE or by time" },
+	{ "dialog:failed", ROUTE_EVENT, "a call was refused" },
+};
+
+/* ---- life cycle ---- */
+
+static void refuse(struct diagnostics *diagnostics, const char *setting, const char *why)
+{
+	diagnostic_add(diagnostics, SEVERITY_ERROR, "not-available",
+		       module_setting_position("dialog", setting), "%s", why);
+}
+
+/* What is wanted and cannot be done is an error, not a surprise. */
+static bool settings_are_possible(struct diagnostics *diagnostics)
+{
+	bool is_right = true;
+	if (settings.track_cseq_updates)
+		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-available",
+			       module_setting_position("dialog", "track_cseq_updates"),
+			       "track_cseq_updates has no effect: it follows uac_auth() of the "
+			       "module uac, which is not there");
+	if (settings.enable_dmq) {
+		refuse(diagnostics, "enable_dmq",
+		       "enable_dmq: there is no replication between servers");
+		is_right = false;
+	}
+	if (settings.hash_size & (settings.hash_size - 1)) {
+		refuse(diagnostics, "hash_size", "hash_size must be a power of two");
+		is_right = false;
+	}
+	if (!settings.rr_param.len) {
+		refuse(diagnostics, "rr_param", "rr_param must not be empty");
+		is_right = false;
+	}
+	return is_right;
+}
+
+static bool prepare(struct diagnostics *diagnostics)
+{
+	const struct tm_api *tm = needed.tm;
+	const struct rr_api *rr = needed.rr;
+	if (!settings_are_possible(diagnostics) || !manage_prepare(diagnostics))
+		return false;
+	context_prepare();
+	if (!store_prepare() || !profiles_prepare()) {
+		log_critical("no shared memory for dialogs; start with a larger -m");
+		return false;
+	}
+	if (settings.dlg_flag >= 0 &&
+	    !tm->observe(TM_REQUEST_IN, 1u << settings.dlg_flag, observe_transaction))
+		return false;
+	return rr->on_routed(request_routed) &&
+	       tm->observe(TM_REPLY_OUT | TM_PROVISIONAL_OUT, 0, observe_transaction);
+}
+
+static void tick(void)
+{
+	dialog_tick();
+	if (worker_index() == 0)
+		profiles_tick();
+}
+
+static const struct module_timer timers[] = {
+	{ "dialog timers", dialog_tick_period, tick, true },
+};
+
+static const struct claim claims[] = {
+	{ .name = "dialog", .order = 900, .after = message_ended },
+};
+
+static const struct dialog_api api = {
+	.observe = observers_add,
+	.of_run = dialog_of_run,
+	.get_variable = dialog_get_variable,
+	.set_variable = dialog_set_variable,
+};
+static const struct module_interface offers[] = { { "dialog", DIALOG_API_VERSION, &api } };
+static const struct module_need needs[] = {
+	{ .name = "tm", .version = TM_API_VERSION, .out_functions = &needed.tm },
+	{ .name = "rr", .version = RR_API_VERSION, .out_functions = &needed.rr },
+};
+
+static const struct function_table *const functions[] = {
+	&dialog_functions, &profile_functions, NULL
+};
+
+MODULE_EXPORT const struct module module_exports = {
+	.abi = MODULE_ABI,
+	.name = "dialog",
+	.doc = "Knows calls: counts them, limits their time, ends them.",
+	.settings = { &settings, FIELDS(setting_fields) },
+	.more_functions = functions,
+	.variables = { dialog_variables, DIALOG_VARIABLES },
+	.commands = { dialog_command_rows, DIALOG_COMMANDS },
+	.counters = ROWS(counter_rows),
+	.events = ROWS(events),
+	.timers = ROWS(timers),
+	.claims = ROWS(claims),
+	.offers = ROWS(offers),
+	.needs = ROWS(needs),
+	.prepare = prepare,
+};
