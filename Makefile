@@ -158,6 +158,13 @@ $(O)/utils/$(1): $$($(1)_OBJECTS) $(O)/libcore.a
 endef
 $(foreach tool,$(UTILS_FOLDERS),$(eval $(call folder_rules,$(tool))))
 
+# ---- libraries that tests put between server and libc ----------------------------------------------
+PRELOADS := $(patsubst %.c,$(O)/%.so,$(wildcard test/helpers/*.c))
+$(O)/test/helpers/%.so: test/helpers/%.c
+	@mkdir -p $(@D)
+	@echo "  test    $@"
+	@$(CC) -std=gnu2x -O1 -g $(WARNINGS) -Wno-missing-prototypes -D_GNU_SOURCE -fPIC -shared -o $@ $< -ldl
+
 # ---- unit tests: test/unit/ROOM/x_test.c, each a cmocka program linked with the core ----------
 UNIT_SOURCES := $(sort $(shell find test/unit -name '*_test.c'))
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
@@ -173,7 +180,7 @@ $(O)/test/db/%: $(O)/test/db/%.o $(O)/libcore.a
 	@echo "  test    $@"
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive -lcmocka $(LIBS)
 DB_TESTS := $(patsubst %.c,$(O)/%,$(wildcard test/db/*.c))
-tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS) $(O)/crash/viaduct
+tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS) $(O)/crash/viaduct $(PRELOADS)
 
 # ---- a server that dies where a test says: core/shm with its crash points (core/shm/crash.h) --------
 CRASH_OBJECTS := $(patsubst %.c,$(O)/crash/%.o,$(sort $(wildcard core/shm/*.c)))

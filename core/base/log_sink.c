@@ -18,6 +18,7 @@
 static struct {
 	int fd; /* stderr or a description of our own for the same pipe */
 	bool is_socket;
+	bool is_torn;   /* the last line lacks its end */
 	int log_fd;     /* of the system's log; -1: not connected */
 	time_t tried_s; /* when connecting was last tried */
 	const char *path, *tag;
@@ -43,14 +44,30 @@ void log_sink_use_stderr(void)
 		sink.fd = own;
 }
 
+/* How much went out. A file that takes a part takes the rest, or its disk is full. */
+static size_t write_all(const char *bytes, size_t len)
+{
+	size_t done = 0;
+	while (done < len) {
+		ssize_t written = sink.is_socket ? send(sink.fd, bytes + done, len - done,
+							MSG_DONTWAIT | MSG_NOSIGNAL)
+						 : write(sink.fd, bytes + done, len - done);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			break;
+		done += (size_t)written;
+	}
+	return done;
+}
+
 bool log_sink_write(const char *line, size_t len)
 {
-	ssize_t written;
-	do
-		written = sink.is_socket ? send(sink.fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-					 : write(sink.fd, line, len);
-	while (written < 0 && errno == EINTR);
-	return written == (ssize_t)len;
+	if (sink.is_torn && write_all("\n", 1) != 1)
+		return false;
+	size_t done = write_all(line, len);
+	sink.is_torn = done > 0 && done < len;
+	return done == len;
 }
 
 /* ---- the system's log ---------------------------------------------------------------------------------- */
@@ -120,9 +137,16 @@ bool log_sink_write_syslog(int priority, const char *text, size_t len)
 		{ (void *)(uintptr_t)"", 1 }, /* ends a record of a stream */
 	};
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
-	if (sendmsg(sink.log_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	ssize_t sent;
+	do
+		sent = sendmsg(sink.log_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent == (ssize_t)(parts[0].iov_len + len + 1))
 		return true;
-	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS && errno != EINTR) {
+	/* A part of a record: the next one begins a connection of its own. */
+	if (sent >= 0)
+		errno = EPIPE;
+	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
 		close(sink.log_fd);
 		sink.log_fd = -1;
 	}
