@@ -206,9 +206,7 @@ static bool read_long(struct prepared *prepared, unsigned index)
 	column->capacity = column->len;
 	prepared->binds[index].buffer = larger;
 	prepared->binds[index].buffer_length = column->capacity;
-	if (mysql_stmt_fetch_column(prepared->handle, &prepared->binds[index], index, 0) != 0)
-		return false;
-	return mysql_stmt_bind_result(prepared->handle, prepared->binds) == 0;
+	return mysql_stmt_fetch_column(prepared->handle, &prepared->binds[index], index, 0) == 0;
 }
 
 static struct db_value value_of(const struct prepared_column *column)
@@ -226,14 +224,21 @@ static struct db_value value_of(const struct prepared_column *column)
 	return db_null();
 }
 
+/* The rooms that grew are told to the library when the row has been read: some of its versions forget
+ * the lengths of the columns then. */
 const struct db_value *prepared_row(struct prepared *prepared)
 {
+	bool has_grown = false;
 	for (unsigned i = 0; i < prepared->column_count; i++) {
 		struct prepared_column *column = &prepared->columns[i];
-		if (column->text && !column->is_null && column->len > column->capacity &&
-		    !read_long(prepared, i))
-			return NULL;
+		if (column->text && !column->is_null && column->len > column->capacity) {
+			if (!read_long(prepared, i))
+				return NULL;
+			has_grown = true;
+		}
 		prepared->row[i] = value_of(column);
 	}
+	if (has_grown && mysql_stmt_bind_result(prepared->handle, prepared->binds) != 0)
+		return NULL;
 	return prepared->row;
 }
