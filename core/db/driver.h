@@ -4,6 +4,8 @@
  * one process; on a fiber they wait with db_wait or let db_beside do what blocks. */
 #pragma once
 
+#include <time.h>
+
 #include "core/db/db.h"
 
 #define DB_DRIVER         "database driver"
@@ -119,6 +121,8 @@ unsigned db_wait(struct db_connection *connection, int fd, unsigned events);
 /* Runs `work(data)` in a helper thread while the fiber is parked; without a fiber, just runs it. The
  * work must not touch fibers, loop or pool. */
 void db_beside(void (*work)(void *data), void *data);
+/* Seconds since 1970 of a local time, 0 for what is none; tm_isdst does not matter. */
+int64_t db_time_of(const struct tm *local);
 /* Sleeps, parked or not. */
 void db_sleep_ms(int64_t delay_ms);
 /* The words of `error` of a connection, and its status for `return`. */

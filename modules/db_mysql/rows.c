@@ -26,15 +26,13 @@ static void write_time(MYSQL_TIME *out, int64_t wall_s)
 
 static int64_t read_time(const MYSQL_TIME *time)
 {
-	struct tm parts = { .tm_year = (int)time->year - 1900,
-			    .tm_mon = (int)time->month - 1,
-			    .tm_mday = (int)time->day,
-			    .tm_hour = (int)time->hour,
-			    .tm_min = (int)time->minute,
-			    .tm_sec = (int)time->second,
-			    .tm_isdst = -1 };
-	time_t seconds = time->month ? mktime(&parts) : 0;
-	return seconds == (time_t)-1 ? 0 : (int64_t)seconds;
+	const struct tm parts = { .tm_year = (int)time->year - 1900,
+				  .tm_mon = (int)time->month - 1,
+				  .tm_mday = (int)time->day,
+				  .tm_hour = (int)time->hour,
+				  .tm_min = (int)time->minute,
+				  .tm_sec = (int)time->second };
+	return time->month ? db_time_of(&parts) : 0;
 }
 
 static void bind_value(MYSQL_BIND *bind, const struct db_value *value, MYSQL_TIME *time)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/base/check.h"
-#include "core/db/db.h"
+#include "core/db/driver.h"
 
 static void reads_values_as_other_kinds(void **state)
 {
@@ -57,6 +57,22 @@ static void times_are_local_and_read_back(void **state)
 	assert_int_equal(db_time_read(SPAN_OF("2023-11-14")), 1699916400);
 }
 
+/* Around changes of the clock, too; the second pass is answered from memory. */
+static void times_are_those_of_the_library(void **state)
+{
+	static const int64_t begins[] = { 1679788800, 1698537600, 86400, 4102444800 };
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+			for (int64_t at = begins[i]; at < begins[i] + 12 * 3600; at += 437) {
+				time_t seconds = (time_t)at;
+				struct tm local, same;
+				assert_non_null(localtime_r(&seconds, &local));
+				same = local;
+				same.tm_isdst = -1;
+				assert_int_equal(db_time_of(&local), mktime(&same));
+			}
+}
+
 static void what_is_no_time_is_zero(void **state)
 {
 	static const struct span texts[] = { SPAN(""), SPAN("now"), SPAN("0000-00-00 00:00:00"),
@@ -71,6 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_values_as_other_kinds),
 		cmocka_unit_test(times_are_local_and_read_back),
+		cmocka_unit_test(times_are_those_of_the_library),
 		cmocka_unit_test(what_is_no_time_is_zero),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
