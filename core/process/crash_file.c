@@ -173,6 +173,8 @@ const char *crash_file_write(const char *directory, unsigned most,
 	bool is_written = file && write_report(file, report);
 	if ((file && fclose(file) != 0) || !is_written) {
 		log_error("cannot write the crash file %s: %m", path);
+		if (file)
+			unlink(path);
 		return NULL;
 	}
 	remove_oldest(directory, most);

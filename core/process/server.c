@@ -349,9 +349,13 @@ static bool write_number(const char *path, long number)
 		log_critical("cannot write %s: %m", path);
 		return false;
 	}
-	if (file) {
-		fprintf(file, "%ld\n", number);
-		fclose(file);
+	if (!file)
+		return true;
+	bool is_written = fprintf(file, "%ld\n", number) > 0;
+	if (fclose(file) != 0 || !is_written) {
+		/* An empty file would say that nobody runs; whoever waits for it is told by its absence. */
+		log_error("cannot write %s: %m; make room there; goes on without it", path);
+		unlink(path);
 	}
 	return true;
 }
