@@ -543,3 +543,19 @@ bool is_myself(struct span host, uint16_t port, enum transport transport)
 			return true;
 	return false;
 }
+
+void listener_write_reachable(struct writer *w, const struct listener *listener)
+{
+	enum transport transport = listener->address.transport;
+	uint16_t port =
+		listener->advertised_port ? listener->advertised_port : listener->address.port;
+	writer_span(w, listener->host);
+	if (port != 5060 || transport_default_port(transport) != 5060) {
+		writer_char(w, ':');
+		writer_uint(w, port);
+	}
+	if (transport != TRANSPORT_UDP) {
+		writer_literal(w, ";transport=");
+		writer_string(w, transport_name_lower(transport));
+	}
+}

@@ -34,6 +34,10 @@ const struct listener *listener_for(const struct end_point *destination);
 const struct listener *listener_towards(const struct listener *received,
 					const struct end_point *destination);
 
+/* Writes how others reach it, as the end of a URI: "host[:port][;transport=tcp]". Port 5060 goes
+ * without saying, except for TLS, whose default is another. */
+void listener_write_reachable(struct writer *w, const struct listener *listener);
+
 /* Why there is no listener towards it, as an internal error: 478 nobody with such an address can be
  * reached from here, 7 not by that transport. */
 int listener_failure(const struct end_point *destination);

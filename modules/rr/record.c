@@ -72,22 +72,12 @@ static void write_transport(struct writer *w, enum transport transport)
 	writer_string(w, transport_name_lower(transport));
 }
 
-/* The address of one of our sockets, as others reach it. Port 5060 goes without saying, except for
- * TLS, whose default is another. */
+/* The address of one of our sockets, as others reach it. */
 static void write_listener(struct writer *w, const struct record *record,
 			   const struct listener *listener, bool is_double)
 {
-	enum transport transport = listener->address.transport;
-	uint16_t port =
-		listener->advertised_port ? listener->advertised_port : listener->address.port;
 	write_start(w, record);
-	writer_span(w, listener->host);
-	if (port != 5060 || transport_default_port(transport) != 5060) {
-		writer_char(w, ':');
-		writer_uint(w, port);
-	}
-	if (transport != TRANSPORT_UDP)
-		write_transport(w, transport);
+	listener_write_reachable(w, listener);
 	if (rr_settings->sockname_mode && listener->name.len) {
 		writer_literal(w, ";sn=");
 		writer_span(w, listener->name);

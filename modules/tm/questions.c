@@ -420,9 +420,9 @@ static const struct script_function functions[] = {
 	FUNCTION_PLAIN(
 		"t_check_trans", t_check_trans, NOT_ONSEND,
 		"Does the message belong to a transaction? Repetitions end before the script."),
-	FUNCTION_PLAIN("t_branch_timeout", t_branch_timeout, ON_FAILURE,
+	FUNCTION_PLAIN("t_branch_timeout", t_branch_timeout, NOT_ONSEND,
 		       "Did the failed branch time out?"),
-	FUNCTION_PLAIN("t_branch_replied", t_branch_replied, ON_FAILURE,
+	FUNCTION_PLAIN("t_branch_replied", t_branch_replied, NOT_ONSEND,
 		       "Had the failed branch replied before?"),
 	FUNCTION_PLAIN("t_any_timeout", t_any_timeout, NOT_ONSEND, "Did any branch time out?"),
 	FUNCTION_PLAIN("t_any_replied", t_any_replied, NOT_ONSEND, "Did any branch reply?"),

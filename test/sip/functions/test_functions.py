@@ -20,7 +20,7 @@ import pytest
 from settings import START
 from sipua import Agent
 
-MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable".split()
+MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = sorted(name[:-4] for name in os.listdir(HERE) if name.endswith(".txt"))
 BLESS = os.environ.get("FUNCTIONS_BLESS")
