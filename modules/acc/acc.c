@@ -3,6 +3,7 @@
  * answered, a record goes to the log, to a database, or both. The rows of the module and what the events of tm mean; the
  * records are made in record.c. */
 #include "modules/acc/acc.h"
+#include "modules/dialog/dialog_api.h"
 #include "modules/rr/rr_api.h"
 #include "modules/tm/tm_api.h"
 
@@ -51,6 +52,7 @@ const struct acc_settings *const acc_settings = &settings;
 static struct {
 	const void *tm;
 	const void *rr;
+	const void *dialog;
 	uint8_t filtered[LAST_FILTERED + 1]; /* failed_filter */
 } state;
 
@@ -379,32 +381,6 @@ static void tell_what_is_missing(struct diagnostics *diagnostics)
 			       "detect_direction needs module rr, which is not loaded");
 }
 
-/* Records of dialogs need the module that knows dialogs. */
-static bool cdrs_are_possible(struct diagnostics *diagnostics)
-{
-	struct acc_fields extra = { 0 };
-	bool is_right = fields_compile("cdr_extra", settings.cdr_extra, &extra, diagnostics);
-	if (log_facility_from_name(settings.cdr_facility) < 0) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			       module_setting_position("acc", "cdr_facility"),
-			       "\"%.*s\" is no syslog facility", SPAN_ARGS(settings.cdr_facility));
-		is_right = false;
-	}
-	if (settings.cdr_enable && !module_is_loaded("dialog")) {
-		diagnostic_add(
-			diagnostics, SEVERITY_ERROR, "missing-module",
-			module_setting_position("acc", "cdr_enable"),
-			"cdr_enable needs module dialog: loadmodule \"dialog.so\" before acc");
-		is_right = false;
-	} else if (settings.cdr_enable) {
-		diagnostic_add(
-			diagnostics, SEVERITY_WARNING, "not-yet",
-			module_setting_position("acc", "cdr_enable"),
-			"acc does not write records of dialogs yet; cdr_enable has no effect");
-	}
-	return is_right;
-}
-
 static bool prepare(struct diagnostics *diagnostics)
 {
 	const struct tm_api *tm = state.tm;
@@ -412,7 +388,7 @@ static bool prepare(struct diagnostics *diagnostics)
 	bool is_right = fields_compile_legs(diagnostics);
 	is_right &= record_prepare(diagnostics);
 	is_right &= rows_prepare(diagnostics);
-	is_right &= cdrs_are_possible(diagnostics);
+	is_right &= cdr_prepare(state.dialog, diagnostics);
 	if (!is_right)
 		return false;
 	tell_what_is_missing(diagnostics);
@@ -425,11 +401,20 @@ static bool prepare(struct diagnostics *diagnostics)
 	return !flags || tm->observe(events, flags, observe);
 }
 
+static bool start(void)
+{
+	return rows_start() && cdr_start();
+}
+
 static const struct module_need needs[] = {
 	{ .name = "tm", .version = TM_API_VERSION, .out_functions = &state.tm },
 	{ .name = "rr",
 		.version = RR_API_VERSION,
 		.out_functions = &state.rr,
+		.is_optional = true },
+	{ .name = "dialog",
+		.version = DIALOG_API_VERSION,
+		.out_functions = &state.dialog,
 		.is_optional = true },
 };
 
@@ -445,6 +430,6 @@ MODULE_EXPORT const struct module module_exports = {
 	.roles = ROWS(roles),
 	.needs = ROWS(needs),
 	.prepare = prepare,
-	.start = rows_start,
+	.start = start,
 	.finish = rows_finish,
 };

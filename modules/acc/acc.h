@@ -2,6 +2,7 @@
 /* acc: shared by the files of this module. */
 #pragma once
 
+#include "core/db/queue.h"
 #include "core/module/module.h"
 
 #define ACC_MAX_FIELDS 64
@@ -101,6 +102,8 @@ struct span fields_format_time(int64_t wall_s, char buffer[160]);
 bool record_prepare(struct diagnostics *diagnostics);
 /* Writes the record to the log. `run` is of the request, for variables. */
 void record_log(struct script_run *run, const struct acc_record *record);
+/* Writes text of a message into a line: control characters would break it. */
+void record_write_clean(struct writer *w, struct span text);
 
 /* ---- rows.c: the database -------------------------------------------------------------------- */
 enum acc_table { ACC_TABLE_ANSWERED, ACC_TABLE_MISSED };
@@ -117,5 +120,14 @@ void rows_finish(void);
  * kept. */
 bool rows_put(struct script_run *run, const struct acc_record *record, enum acc_table table);
 bool rows_put_into(struct script_run *run, const struct acc_record *record, struct span table);
+/* A row of another table; false when it cannot be kept. */
+bool rows_put_row(const struct db_row *row);
+/* Checks a table before the first fork; false after an error was logged. */
+bool rows_need_table(struct span name, int version);
 extern const struct counter_row acc_counters[];
 #define ACC_COUNTER_COUNT 4
+
+/* ---- cdr.c: records of whole calls ---- */
+/* `dialog` is the interface of the module dialog, or NULL. False after a diagnostic. */
+bool cdr_prepare(const void *dialog, struct diagnostics *diagnostics);
+bool cdr_start(void);

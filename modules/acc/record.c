@@ -32,8 +32,7 @@ bool record_prepare(struct diagnostics *diagnostics)
 
 /* ---- the line -------------------------------------------------------------------------------- */
 
-/* Control characters would break the line. */
-static void write_clean(struct writer *w, struct span text)
+void record_write_clean(struct writer *w, struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		writer_char(w, (unsigned char)text.at[i] < ' ' ? ' ' : text.at[i]);
@@ -44,7 +43,7 @@ static void write_field(struct writer *w, const char *name, struct span value)
 	writer_char(w, ';');
 	writer_string(w, name);
 	writer_char(w, '=');
-	write_clean(w, value);
+	record_write_clean(w, value);
 }
 
 static void write_named(struct writer *w, struct span name, struct span value)
@@ -52,7 +51,7 @@ static void write_named(struct writer *w, struct span name, struct span value)
 	writer_char(w, ';');
 	writer_span(w, name);
 	writer_char(w, '=');
-	write_clean(w, value);
+	record_write_clean(w, value);
 }
 
 static void write_time(struct writer *w)

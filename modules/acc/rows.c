@@ -2,7 +2,6 @@
 /* Accounting records as rows of the tables acc and missed_calls of Kamailio 5.6. Rows go through a
  * queue (core/db/queue.h), so that no answer waits for the database and none is lost while it is away.
  * All of db_insert_mode is therefore the same here. */
-#include "core/db/queue.h"
 #include "modules/acc/acc.h"
 
 #include <stdio.h>
@@ -109,6 +108,17 @@ bool rows_start(void)
 		return false;
 	state.queue = db_queue_open(&options);
 	return state.queue != NULL;
+}
+
+bool rows_need_table(struct span name, int version)
+{
+	return db_need_table(state.database, "acc", name,
+			     acc_settings->db_version_check ? version : 0);
+}
+
+bool rows_put_row(const struct db_row *row)
+{
+	return state.queue && db_queue_put(state.queue, row);
 }
 
 bool rows_serve(void)
