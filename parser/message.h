@@ -96,6 +96,14 @@ static inline size_t sip_index_size(const struct sip_message_index *index)
 	return sip_index_size_for(index->header_count);
 }
 
+/* Fills `first` of an index whose headers know their successors. */
+static inline void sip_index_note_first(struct sip_message_index *index)
+{
+	memset(index->first, 0xff, sizeof(index->first));
+	for (unsigned i = index->header_count; i-- > 0;)
+		index->first[index->headers[i].id] = (uint16_t)i;
+}
+
 /* The first header of a kind, or NULL. */
 static inline const struct sip_header *sip_header_first(const struct sip_message_index *index,
 							enum sip_header_id id)

@@ -5,9 +5,14 @@
 #include "core/message/message.h"
 
 struct frozen {
-	struct message head; /* spans and lists point into this block; caches and slots are empty */
 	struct span attributes;
+	struct sip_message_index *index; /* written up to `first`, then come the headers */
+	struct sip_header *headers;
+	/* Up to its slots. Spans and lists point into this block; caches are empty. */
+	struct message head;
 };
+#define FROZEN_SIZE (offsetof(struct frozen, head) + offsetof(struct message, slots))
+#define INDEX_HEAD  offsetof(struct sip_message_index, first)
 
 /* Fills a block from front to back; with `base` NULL it only measures. */
 struct block {
@@ -76,9 +81,10 @@ static void block_branch(struct block *block, const struct message *msg, const c
 static size_t freeze_into(char *base, const struct message *msg)
 {
 	struct block block = { .base = base };
-	struct frozen *frozen = block_take(&block, sizeof(*frozen));
-	size_t index_size = sip_index_size(msg->index);
-	struct sip_message_index *index = block_take(&block, index_size);
+	struct frozen *frozen = block_take(&block, FROZEN_SIZE);
+	size_t headers_size = msg->index->header_count * sizeof(struct sip_header);
+	void *index = block_take(&block, INDEX_HEAD);
+	void *headers = block_take(&block, headers_size);
 	const char *bytes = block_text(&block, msg->bytes).at;
 	struct branch *branches = block_take(&block, msg->branch_count * sizeof(struct branch));
 	struct branch target;
@@ -104,13 +110,15 @@ static size_t freeze_into(char *base, const struct message *msg)
 	if (!base)
 		return block.used;
 
-	memcpy(index, msg->index, index_size);
-	index->header_capacity = index->header_count;
-	frozen->head = *msg;
+	memcpy(index, msg->index, INDEX_HEAD);
+	memcpy(headers, msg->index->headers, headers_size);
+	frozen->index = index;
+	frozen->headers = headers;
 	frozen->attributes = attributes;
+	memcpy(&frozen->head, msg, offsetof(struct message, slots));
 	struct message *head = &frozen->head;
 	head->bytes = span_make(bytes, msg->bytes.len);
-	head->index = index;
+	head->index = NULL;
 	head->arena = NULL;
 	head->target = target;
 	head->branches = branches;
@@ -122,7 +130,6 @@ static size_t freeze_into(char *base, const struct message *msg)
 	head->account_realm = account_realm;
 	head->attributes = (struct attributes){ 0 };
 	message_forget_parsed(head);
-	memset(head->slots, 0, sizeof(head->slots));
 	return block.used;
 }
 
@@ -151,14 +158,30 @@ static bool thaw_edits(struct arena *arena, struct edit **list)
 	return true;
 }
 
+static struct sip_message_index *thaw_index(const struct frozen *frozen, struct arena *arena)
+{
+	unsigned count = frozen->index->header_count;
+	struct sip_message_index *index = arena_alloc(arena, sip_index_size_for(count));
+	if (!index)
+		return NULL;
+	memcpy(index, frozen->index, INDEX_HEAD);
+	memcpy(index->headers, frozen->headers, count * sizeof(struct sip_header));
+	index->header_capacity = (uint16_t)count;
+	sip_index_note_first(index);
+	return index;
+}
+
 struct message *message_thaw(const void *block, struct arena *arena)
 {
 	const struct frozen *frozen = block;
-	struct message *msg = arena_alloc(arena, sizeof(*msg));
+	struct message *msg = frozen ? arena_alloc(arena, sizeof(*msg)) : NULL;
 	if (!msg)
 		return NULL;
-	*msg = frozen->head;
+	memcpy(msg, &frozen->head, offsetof(struct message, slots));
+	memset(msg->slots, 0, sizeof(msg->slots));
 	msg->arena = arena;
+	if (!(msg->index = thaw_index(frozen, arena)))
+		return NULL;
 	if (msg->branch_count) {
 		msg->branches = ARENA_ARRAY(arena, struct branch, MESSAGE_MAX_BRANCHES);
 		if (!msg->branches)

@@ -215,6 +215,13 @@ void heap_trim(struct shard *shard)
 }
 
 /* ---- taking and giving back ---- */
+/* Units of a block with room for so many bytes behind its header. */
+static uint32_t units_for(size_t size)
+{
+	uint32_t units = (uint32_t)((size + 15) >> REF_SHIFT) + 1;
+	return units < REST_LEAST ? REST_LEAST : units;
+}
+
 static void block_cut(struct shard *shard, struct block *block, uint32_t units)
 {
 	uint32_t rest_units = block_units(block) - units;
@@ -234,11 +241,9 @@ struct block *heap_take(struct shard *shard, size_t size)
 {
 	if (size > BLOCK_MOST)
 		return NULL;
-	uint32_t units = (uint32_t)((size + 15) >> REF_SHIFT) + 1;
+	uint32_t units = units_for(size);
 	if (units > HEAP_UNITS)
 		return big_take(shard, size);
-	if (units < REST_LEAST)
-		units = REST_LEAST;
 	struct block *block = heap_find(shard, units);
 	if (!block)
 		block = heap_grow(shard);
@@ -344,6 +349,32 @@ void region_free(struct shard *shard, struct slot *slot, void *at)
 	region_unlink(shard, slot, block);
 	CRASH_POINT("block unlinked, still owned");
 	heap_give(shard, block);
+}
+
+void region_shrink(struct shard *shard, struct slot *slot, void *at, size_t size)
+{
+	struct block *block = (struct block *)at - 1;
+	uint32_t units = units_for(size);
+	if (__builtin_expect(shard->quarantined != 0, 0) && block_is_damaged(shard, block))
+		return;
+	bug_if(block_owner(block) != slot->index || !block_is_sound(shard, block),
+	       "%p is no block of slot %u", at, slot->index);
+	if (block_units(block) < units + REST_LEAST)
+		return;
+	uint32_t rest_units = block_units(block) - units;
+	shard->region_bytes -= (uint64_t)rest_units << REF_SHIFT;
+	struct block *after = block_after(block);
+	if (after && block_owner(after) == OWNER_FREE) {
+		heap_remove(shard, after);
+		rest_units += block_units(after);
+	}
+	struct block *rest = (struct block *)((char *)block + ((size_t)units << REF_SHIFT));
+	heap_make_free(shard, rest, rest_units, units);
+	CRASH_POINT("rest of a block written, not valid");
+	mark_write(shard, block, slot->index, units, block_units_before(block));
+	CRASH_POINT("rest of a block valid, not listed");
+	tell_block_after(shard, rest);
+	heap_insert(shard, rest);
 }
 
 void region_free_all(struct shard *shard, struct slot *slot)

@@ -20,6 +20,8 @@ struct slot;
 [[nodiscard]] void *region_zalloc(struct shard *shard, struct slot *slot, size_t size);
 /* Frees one block of the slot; NULL does nothing. A block that is not the slot's ends the process. */
 void region_free(struct shard *shard, struct slot *slot, void *block);
+/* Gives back what lies behind the first `size` bytes of a block, which stays where it is. */
+void region_shrink(struct shard *shard, struct slot *slot, void *block, size_t size);
 /* Copies bytes into the region. `at` is NULL only when `s` is absent or shared memory is out. */
 [[nodiscard]] struct span region_copy(struct shard *shard, struct slot *slot, struct span s);
 /* Bytes that a block can hold, at least what was asked for. */

@@ -46,6 +46,9 @@ static struct span header_line(const struct message *msg, enum sip_header_id id,
 static void copy_listed(const struct transaction *tx, struct arena *arena, struct listed *out)
 {
 	struct message *msg = message_thaw(tx->request, arena);
+	const char *reason;
+	if (!msg) /* forgotten; the reply says the same of the call */
+		msg = message_parse(arena, bytes_span(tx->reply), &(struct received){ 0 }, &reason);
 	*out = (struct listed){ .name = { tx->slot.shard, tx->slot.index, tx->slot.generation },
 				.flags = tx->flags,
 				.branch_count = tx->branch_count,

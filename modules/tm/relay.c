@@ -56,6 +56,21 @@ static struct span place(char **end, struct span text)
 	return span_make(at, text.len);
 }
 
+/* For one branch more. Nearly all transactions have one. Lock held. */
+static bool make_room(struct shard *shard, struct transaction *tx)
+{
+	if (tx->branch_count < tx->branch_room)
+		return true;
+	struct tx_branch **more =
+		region_alloc(shard, &tx->slot, BRANCHES_MOST * sizeof(struct tx_branch *));
+	if (!more)
+		return false;
+	memcpy(more, tx->branches, tx->branch_count * sizeof(struct tx_branch *));
+	tx->branches = more;
+	tx->branch_room = BRANCHES_MOST;
+	return true;
+}
+
 /* One block with everything that is remembered of it. */
 struct tx_branch *branch_add(struct transaction *tx, const struct branch_record *record)
 {
@@ -65,7 +80,8 @@ struct tx_branch *branch_add(struct transaction *tx, const struct branch_record 
 		      target->uri.len + target->dst_uri.len + target->path.len + target->ruid.len +
 		      target->instance.len;
 	struct shard *shard = tx_lock(tx);
-	struct tx_branch *branch = region_alloc(shard, &tx->slot, size);
+	struct tx_branch *branch =
+		make_room(shard, tx) ? region_alloc(shard, &tx->slot, size) : NULL;
 	if (branch) {
 		struct end_point *spare = (struct end_point *)(branch + 1);
 		char *end = (char *)spare + spare_bytes;
@@ -75,12 +91,12 @@ struct tx_branch *branch_add(struct transaction *tx, const struct branch_record 
 					      .spare_count = (uint8_t)record->spare_count };
 		if (spare_bytes)
 			memcpy(spare, record->spare, spare_bytes);
-		branch->request = place(&end, record->request);
 		branch->uri = place(&end, target->uri);
 		branch->dst_uri = place(&end, target->dst_uri);
 		branch->path = place(&end, target->path);
 		branch->ruid = place(&end, target->ruid);
 		branch->instance = place(&end, target->instance);
+		branch->request = place(&end, record->request); /* the last, see tx_forget */
 		tx->branches[tx->branch_count] = branch;
 		tx->branch_count++;
 	}

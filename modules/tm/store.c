@@ -196,6 +196,7 @@ static bool next_work(struct tx_context *context, struct queued **out_queued)
 			slot_free(shard, &tx->slot);
 			counter_inc(tm_counters->freed);
 		} else {
+			tx_forget(shard, tx);
 			tx_arm(shard, tx);
 			tx->lease_owner = 0;
 		}

@@ -174,8 +174,16 @@ static const struct counter_row counter_rows[] = {
 	{ "tm", "freed", "transactions freed", &counters.freed },
 };
 
+static bool keeps_requests;
+
+bool tm_keeps_requests(void)
+{
+	return keeps_requests;
+}
+
 static bool prepare(struct diagnostics *diagnostics)
 {
+	keeps_requests = module_is_loaded("tmx");
 	if (!names_prepare() || !store_prepare()) {
 		log_critical("no shared memory for transactions; start with a larger -m");
 		return false;

@@ -9,9 +9,10 @@
 #include "modules/tm/machine.h"
 #include "modules/tm/tm_api.h"
 
-#define BRANCHES_MOST 32
-#define ALL_BRANCHES  UINT32_MAX
-#define TIMER         0 /* the one timer of a transaction: its earliest deadline */
+#define BRANCHES_MOST   32
+#define ALL_BRANCHES    UINT32_MAX
+#define BRANCHES_INSIDE 2
+#define TIMER           0 /* the one timer of a transaction: its earliest deadline */
 #define NO_SPAN       ((struct span){ NULL, 0 })
 
 /* Bytes in the transaction's region. */
@@ -26,7 +27,7 @@ static inline struct span bytes_span(struct bytes b)
 
 /* One block of the region: the struct, then the texts that its spans point to. */
 struct tx_branch {
-	struct span request; /* as sent */
+	struct span request; /* as sent; absent: forgotten after the final reply */
 	struct span uri, dst_uri, path, ruid, instance;
 	struct bytes cancel; /* CANCEL as sent; absent: none */
 	struct end_point to;
@@ -97,9 +98,10 @@ struct transaction {
 	uint16_t code;  /* last code sent upstream, 0 none */
 	uint8_t server; /* enum server_state */
 	uint8_t branch_count;
+	uint8_t branch_room;
 	uint8_t first_leg; /* first branch of the newest serial leg */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
-	void *request;                                               /* frozen */
+	void *request;      /* frozen; NULL: forgotten after the final reply */
 	uint64_t check;     /* of top Via branch and sent-by, for matching */
 	uint32_t uri;       /* hash of the Request-URI as received */
 	uint32_t from_tag;  /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
@@ -107,8 +109,10 @@ struct transaction {
 	struct send_target upstream;
 	struct bytes
 		attributes; /* frozen attributes as the last route left them; absent: as frozen */
-	struct bytes cancel_reason;                /* Reason lines for CANCELs that we send */
-	struct tx_branch *branches[BRANCHES_MOST]; /* each a block of the region */
+	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
+	/* each a block of the region; the list is `first_branches`, later another block */
+	struct tx_branch **branches;
+	struct tx_branch *first_branches[BRANCHES_INSIDE];
 	struct queued *queue;
 	int64_t reply_retransmit_ms;
 	int64_t life_ends_ms; /* max_inv_lifetime, max_noninv_lifetime */
@@ -175,6 +179,8 @@ struct tm_settings {
 	int64_t blst_methods_add, blst_methods_lookup;
 };
 const struct tm_settings *tm_settings(void);
+/* Are requests of answered INVITEs asked for? */
+bool tm_keeps_requests(void);
 
 struct tm_counters {
 	counter_id uas, uac, by_class[7], in_use, active, rpl_received, rpl_absorbed, rpl_relayed,
@@ -222,6 +228,8 @@ bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method,
 		  struct tx_context *out_context);
 /* Ends the active life: from now on it only absorbs, until wt_timer. Lease held. */
 void tx_finish(struct transaction *tx);
+/* Gives back the memory that only an unfinished transaction needs. Lease and lock held. */
+void tx_forget(struct shard *shard, struct transaction *tx);
 /* Copies into the region. Replaces and frees `*place`. False: memory is out. Lease held. */
 bool tx_keep(struct transaction *tx, struct bytes *place, struct span text);
 void *tx_freeze(struct transaction *tx, const struct message *msg);

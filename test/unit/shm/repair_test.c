@@ -138,6 +138,17 @@ static void item_change(uint64_t key, uint32_t len)
 	shard_unlock(shard);
 }
 
+static void item_cut(uint64_t key)
+{
+	struct shard *shard = shard_lock(set, key_hash(key));
+	struct item *item = item_find(shard, key);
+	if (item && item->len) {
+		item->len /= 3;
+		region_shrink(shard, &item->slot, item->text, item->len);
+	}
+	shard_unlock(shard);
+}
+
 static void item_drop(uint64_t key)
 {
 	struct shard *shard = shard_lock(set, key_hash(key));
@@ -188,6 +199,8 @@ static void work_through_everything(void)
 	item_add(1400, 100000);
 	for (uint64_t key = 1000; key < 1100; key++)
 		item_change(key, (uint32_t)(key * 91 % TEXT_MOST));
+	for (uint64_t key = 1050; key <= 1400; key += 7)
+		item_cut(key);
 	collect(3000);
 	for (uint64_t key = 1000; key <= 1400; key++)
 		item_drop(key);
@@ -359,13 +372,14 @@ static void work_until_killed(unsigned seed)
 	srand(seed);
 	for (;;) {
 		uint64_t key = 1000 + (uint64_t)rand() % 300;
-		switch (rand() % 4) {
+		switch (rand() % 5) {
 		case 0:
 			if (count_from(key, key + 1) == 0)
 				item_add(key, (uint32_t)rand() % TEXT_MOST);
 			break;
 		case 1: item_change(key, (uint32_t)rand() % TEXT_MOST); break;
 		case 2: item_drop(key); break;
+		case 3: item_cut(key); break;
 		default: collect(rand() % 20000);
 		}
 	}

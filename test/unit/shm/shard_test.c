@@ -247,6 +247,15 @@ static void piece_set(struct shard *shard, struct item *item, unsigned n, uint32
 	item->piece_len[n] = len;
 }
 
+static void piece_cut(struct shard *shard, struct item *item, unsigned n, uint32_t len)
+{
+	if (!item->piece[n] || item->piece_len[n] < len)
+		return;
+	region_shrink(shard, &item->slot, item->piece[n], len);
+	assert_true(region_block_size(item->piece[n]) >= len);
+	item->piece_len[n] = len;
+}
+
 static void blocks_of_all_sizes_keep_their_bytes(void **state)
 {
 	uint64_t keys = 300;
@@ -261,6 +270,7 @@ static void blocks_of_all_sizes_keep_their_bytes(void **state)
 						   : turn % 10 == 0 ? 5000
 								    : 400);
 		piece_set(shard, item, (unsigned)rand() % 8, rand() % 4 ? len : 0);
+		piece_cut(shard, item, (unsigned)rand() % 8, (uint32_t)rand() % 600);
 		shard_unlock(shard);
 		if (turn % 3000 == 0)
 			assert_int_equal(shard_set_check(set), 0);
