@@ -175,7 +175,7 @@ static void run_psa(struct rpc_call *call)
 		struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
 		rpc_add_int(call, node, "index", i);
 		rpc_add_int(call, node, "pid", role_at(i)->pid);
-		rpc_add_int(call, node, "status", role_at(i)->pid ? 1 : 0);
+		rpc_add_int(call, node, "status", role_at(i)->pid && role_at(i)->is_ready);
 		rpc_add_int(call, node, "rank", process_rank(role_at(i)));
 		rpc_add_text(call, node, "description", span_from(role_at(i)->name));
 	}
