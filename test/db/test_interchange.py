@@ -11,11 +11,12 @@ from sipua.digest import answer_challenge
 from sipua.kamdbctl import KAMDBCTL, Tool, run_kamdbctl
 from sipua.server import Server, find_program, stop_all
 from subscribers import quoted
+from tables import wait_for
 
 MODULES = ("auth", "auth_db", "alias_db", "speeddial", "domain", "group", "uri_db", "avpops",
-           "sqlops", "permissions", "htable")
+           "sqlops", "permissions", "htable", "acc")
 WITH_URL = ("auth_db", "alias_db", "speeddial", "domain", "group", "uri_db", "avpops",
-            "permissions", "usrloc", "htable")
+            "permissions", "usrloc", "htable", "acc")
 DRIVERS = {"SQLITE": "db_sqlite", "MYSQL": "db_mysql", "PGSQL": "db_postgres"}
 ROUTE = """
 request_route {
@@ -25,16 +26,23 @@ request_route {
 			www_challenge("example.org", "0");
 			exit;
 		}
+		if (!check_to()) {
+			sl_send_reply("403", "Not Yours");
+			exit;
+		}
 		save("location");
 		exit;
 	}
-	$var(alias) = 0; $var(dial) = 0; $var(local) = 0; $var(group) = 0; $var(exists) = 0;
+	$var(alias) = 0; $var(trusted) = 0; $var(dial) = 0; $var(local) = 0; $var(group) = 0; $var(exists) = 0;
 	$var(address) = 0; $var(loaded) = 0; $var(contact) = 0; $var(asked) = 0;
 	if (does_uri_exist()) $var(exists) = 1;
 	if (is_uri_host_local()) $var(local) = 1;
 	if (is_user_in("Request-URI", "ld")) $var(group) = 1;
 	if (avp_db_load("$ru", "$avp(color)")) $var(loaded) = 1;
 	if (allow_address("3", "10.1.2.3", "5060")) $var(address) = 1;
+	if (allow_trusted("10.9.8.7", "udp", "sip:alice@example.org")) $var(trusted) = 1;
+	acc_db_request("200 Accounted", "acc");
+	acc_db_request("486 Missed", "missed_calls");
 	if (sql_query("own", "SELECT username FROM subscriber", "ra")) $var(asked) = $dbr(ra=>rows);
 	$var(uri) = $ru;
 	$ru = "sip:100@example.org";
@@ -44,7 +52,7 @@ request_route {
 	$ru = $var(uri);
 	if (lookup("location")) $var(contact) = 1;
 	append_to_reply("X-Found: $var(exists) $var(local) $var(group) $var(loaded) $avp(color) $var(address)\\r\\n");
-	append_to_reply("X-Also: $var(asked) $var(alias) $var(dial) $var(contact) $sht(settings=>greeting)\\r\\n");
+	append_to_reply("X-Also: $var(asked) $var(alias) $var(dial) $var(contact) $sht(settings=>greeting) $var(trusted)\\r\\n");
 	sl_send_reply("200", "Done");
 }
 """
@@ -59,6 +67,8 @@ CONTENT = [
     ("usr_preferences", dict(username="alice", domain="example.org", attribute="color", type=0,
                              value="red")),
     ("address", dict(grp=3, ip_addr="10.1.0.0", mask=16, port=0, tag="net")),
+    ("trusted", dict(src_ip="10.9.8.7", proto="any", from_pattern="^sip:alice@.*", tag="peer")),
+    ("uri", dict(username="alice", domain="example.org", uri_user="alice")),
     ("htable", dict(key_name="greeting", key_type=0, value_type=0, key_value="hello", expires=0)),
 ]
 
@@ -66,6 +76,7 @@ CONTENT = [
 def config(engine, url):
     values = {name + "__db_url": '"%s"' % url for name in WITH_URL}
     values.update(sqlops__sqlcon='"own=>%s"' % url, avpops__avp_table='"usr_preferences"',
+                  uri_db__db_table='"uri"', uri_db__use_uri_table=1,
                   auth_db__calculate_ha1=1, auth_db__password_column='"password"',
                   usrloc__db_mode=1, htable__htable='"settings=>size=4;dbtable=htable;"')
     return head(DRIVERS[engine], *MODULES, **values) + ROUTE
@@ -112,13 +123,18 @@ class Site:
             if status == 401:
                 headers = [("Authorization", answer_challenge(
                     reply["WWW-Authenticate"], "REGISTER", "sip:example.org", "alice", "secret"))]
-        request = alice.request("MESSAGE", "sip:alice@example.org",
+        # With a To tag: the peer's driver for SQLite makes NULL of an empty text, which acc does not take.
+        request = alice.request("MESSAGE", "sip:alice@example.org", to="<sip:alice@example.org>;tag=2",
                                 from_="<sip:alice@example.org>;tag=1")
         alice.send(request, server.address)
         reply = alice.expect_reply(200, request)
         assert reply["X-Found"] == "1 1 1 1 red 1"
-        assert reply["X-Also"] == "1 alice bob 1 hello"
+        assert reply["X-Also"] == "1 alice bob 1 hello 1"
         assert [list(row) for row in self.sql("SELECT username FROM location")] == [["alice"]]
+        for table, row in (("acc", ["MESSAGE", "200", "Accounted"]), ("missed_calls", ["MESSAGE", "486", "Missed"])):
+            wait_for(lambda: [list(found) for found in self.sql(
+                "SELECT method, sip_code, sip_reason FROM %s WHERE callid = '%s' AND to_tag = '2'"
+                % (table, request.call_id))] == [row], server.log)
 
 
 @pytest.fixture
