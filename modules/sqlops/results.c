@@ -3,16 +3,27 @@
 #include "modules/sqlops/sqlops.h"
 
 #define NAMES_MOST 256
+#define KEPT_CHUNK 4096
+#define KEPT_BYTES ((size_t)4 << 20) /* of one result; a larger one is for its message alone */
 
 struct results {
 	struct result *first;
 	int64_t counts[CONNECTIONS_MOST];
 };
 
+/* The last result of a name in this process. */
+struct kept {
+	struct arena arena;
+	bool has_arena;
+	struct row_set set;
+};
+
 static struct {
 	unsigned slot;
 	struct span names[NAMES_MOST];
 	unsigned name_count;
+	struct kept kept[NAMES_MOST]; /* in the order of the names */
+	int64_t counts[CONNECTIONS_MOST];
 } state;
 
 bool results_prepare(void)
@@ -64,11 +75,73 @@ static struct result *find(const struct message *msg, struct span name)
 	return one;
 }
 
+static struct kept *kept_of(struct span name)
+{
+	for (unsigned i = 0; i < state.name_count; i++)
+		if (span_equal(state.names[i], name))
+			return &state.kept[i];
+	return NULL;
+}
+
+static void kept_clear(struct kept *kept)
+{
+	if (kept->has_arena)
+		arena_free(&kept->arena);
+	*kept = (struct kept){ 0 };
+}
+
+static bool copy_texts(struct arena *arena, struct row_set *set)
+{
+	for (unsigned i = 0; i < set->columns; i++)
+		if (!(set->names[i] = arena_copy(arena, set->names[i])).at)
+			return false;
+	for (size_t i = 0; i < (size_t)set->rows * set->columns; i++) {
+		struct db_value *value = &set->values[i];
+		bool has_text = value->kind == DB_TEXT || value->kind == DB_BLOB;
+		if (has_text && !(value->text = arena_copy(arena, value->text)).at)
+			return false;
+	}
+	return true;
+}
+
+static bool copy_set(struct arena *arena, const struct row_set *from, struct row_set *out)
+{
+	size_t count = (size_t)from->rows * from->columns;
+	struct row_set set = { .rows = from->rows, .columns = from->columns };
+	set.names = ARENA_ARRAY(arena, struct span, from->columns + 1);
+	set.values = ARENA_ARRAY(arena, struct db_value, count + 1);
+	if (!set.names || !set.values)
+		return false;
+	memcpy(set.names, from->names, from->columns * sizeof(*set.names));
+	memcpy(set.values, from->values, count * sizeof(*set.values));
+	if (!copy_texts(arena, &set))
+		return false;
+	*out = set;
+	return true;
+}
+
+void result_keep(const struct result *result)
+{
+	struct kept *kept = kept_of(result->name);
+	if (!kept)
+		return;
+	kept_clear(kept);
+	if (!result->set.rows)
+		return;
+	arena_init(&kept->arena, KEPT_CHUNK, KEPT_BYTES);
+	kept->has_arena = true;
+	if (!copy_set(&kept->arena, &result->set, &kept->set))
+		kept_clear(kept);
+}
+
 void result_clear(const struct message *msg, struct span name)
 {
 	struct result *one = find(msg, name);
+	struct kept *kept = kept_of(name);
 	if (one)
 		one->set = (struct row_set){ 0 };
+	if (kept)
+		kept_clear(kept);
 }
 
 struct result *result_new(struct script_run *run, struct span name)
@@ -93,6 +166,7 @@ void result_note_count(struct script_run *run, const struct connection *connecti
 	struct results *results = results_of(run);
 	if (results)
 		results->counts[connection->number] = count;
+	state.counts[connection->number] = count;
 }
 
 /* ---- variables ------------------------------------------------------------------------------------------ */
@@ -174,9 +248,13 @@ static bool get_result(struct script_run *run, const struct variable_ref *ref, s
 	if (!place_read(variable_inner_text(run, ref), &place))
 		return true;
 	const struct row_set nothing = { 0 };
-	const struct result *result = find(run->msg, place.name);
-	*out = value_at(run, result ? &result->set : &nothing, &place);
-	return true;
+	const struct result *own = find(run->msg, place.name);
+	const struct kept *kept = kept_of(place.name);
+	*out = value_at(run, own ? &own->set : kept ? &kept->set : &nothing, &place);
+	/* What a process keeps goes with its next query. */
+	if (!own && out->kind == VALUE_TEXT)
+		out->text = arena_copy(run->arena, out->text);
+	return !own && out->kind == VALUE_TEXT ? out->text.at != NULL : true;
 }
 
 static bool get_count(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -185,7 +263,7 @@ static bool get_count(struct script_run *run, const struct variable_ref *ref, st
 	const struct results *results = run->msg->slots[state.slot];
 	*out = (struct value){ .kind = VALUE_NULL };
 	if (connection)
-		*out = VALUE_OF_INT(results ? results->counts[connection->number] : 0);
+		*out = VALUE_OF_INT((results ? results->counts : state.counts)[connection->number]);
 	return connection;
 }
 

@@ -126,7 +126,11 @@ static int sql_query(struct script_run *run, const struct sql_query_args *args)
 		return found == FOUND ? ROWS_NOT_ASKED : found;
 	}
 	struct result *result = result_new(run, args->result);
-	return result ? ask(run, args->connection, args->query, &result->set) : FAILED;
+	if (!result)
+		return FAILED;
+	int found = ask(run, args->connection, args->query, &result->set);
+	result_keep(result);
+	return found;
 }
 
 /* The newest XAVP is read first, so the last row and the last column go first. */

@@ -28,7 +28,8 @@ const struct connection *connection_find(struct span name);
 /* Is there a database in whose texts a backslash is special? */
 bool connections_read_backslash(void);
 
-/* ---- results.c: what queries of a message brought ------------------------------------------------------ */
+/* ---- results.c: what queries of a message brought; where it has not asked, the last answer of this process,
+ * so that failure and reply routes find what the request's route asked for ------------------------------- */
 
 /* In the message's arena. */
 struct result {
@@ -45,8 +46,11 @@ const char *result_note(struct span name, int64_t number);
 bool results_start(int64_t most);
 /* The result of this name, emptied; NULL when memory is exhausted. */
 struct result *result_new(struct script_run *run, struct span name);
+/* The result was filled: later messages may find it. */
+void result_keep(const struct result *result);
+/* Forgets the result of this name in the message and in the process. */
 void result_clear(const struct message *msg, struct span name);
-/* $sqlrows: rows that the last query of this message changed or brought; -1 when it failed. */
+/* $sqlrows: rows that the last query changed or brought; -1 when it failed. */
 void result_note_count(struct script_run *run, const struct connection *connection, int64_t count);
 
 #define RESULT_VARIABLES 2

@@ -198,6 +198,51 @@ def test_types(client, tables):
         assert int(first(stamp)) > 1769800000
 
 
+LATER = """
+request_route {
+""" + START + """
+	if (is_method("OPTIONS")) {
+		if ($hdr(X-Do) == "free") sql_result_free("ra");
+		append_to_reply("X-Result: $dbr(ra=>rows) $dbr(ra=>[1,0]) $dbr(ra=>colname[1])\\r\\n");
+		sl_send_reply("200", "Done");
+		exit;
+	}
+	sql_query("ca", "SELECT a, b FROM facts WHERE b < 3 ORDER BY b", "ra");
+	t_on_reply("ANSWERED");
+	t_on_failure("FAILED");
+	$du = "sip:" + $hdr(X-Target);
+	t_relay();
+}
+onreply_route[ANSWERED] {
+	append_hf("X-Reply: $dbr(ra=>rows) $dbr(ra=>[1,0])\\r\\n");
+}
+failure_route[FAILED] {
+	append_to_reply("X-Failure: $dbr(ra=>cols) $dbr(ra=>[0,0])\\r\\n");
+	sql_query("ca", "SELECT a, b FROM facts WHERE b = 9", "ra");
+	append_to_reply("X-Then: $dbr(ra=>rows)\\r\\n");
+	t_reply("404", "Not Found");
+}
+"""
+
+
+def test_results_are_there_in_later_routes_of_the_process(agent, start_server, sqlite):
+    server = start_server(config(sqlite, LATER).replace("children=2", "children=1"))
+    client, bob = Client(agent, server), agent("bob", server=server)
+    alice = client.alice
+    invite = alice.invite(server.uri("bob"), headers=[("X-Target", bob.host_port)])
+    incoming = bob.expect_request("INVITE")
+    bob.reply(incoming, 180)
+    assert alice.expect_reply(180, invite)["X-Reply"] == "2 two"
+    assert client.ask("look")["X-Result"] == "2 two b"
+    bob.reply(incoming, 486)
+    reply = alice.expect_reply(404, invite)
+    assert (reply["X-Failure"], reply["X-Then"]) == ("2 one", "0")
+    # An answer without rows replaces one that had some.
+    assert client.ask("look")["X-Result"].split()[0] == "0"
+    client.ask("free")
+    assert client.ask("look")["X-Result"].split()[0] == "0"
+
+
 @pytest.mark.viaduct_only("the peer knows them for MySQL only")
 def test_changed_rows_and_queries_beside(agent, start_server, sqlite):
     server = start_server(config(sqlite, "request_route {\n" + START + """
