@@ -74,15 +74,20 @@ def capacity(launch):
 @pytest.mark.parametrize("times", [2, 5, 10] if SOAK else [5])
 def test_nine_tenths_of_the_capacity_are_served_in_overload(start_server, agent, capacity, times):
     per_second, per_busy_second = capacity
-    for attempt in range(3):                        # what the others do changes caches, too
+    for attempt in range(3):                        # what others do changes caches, and takes time
         server = start_server(CONFIG)
         seconds = limit(3, 1)
+        alice, bob = agent("alice", server), agent("bob", server)
+        dialog = establish(alice, bob)
         before = busy_seconds(worker_of(server))
         load = Load(server, "call", rate=int(times * per_second), ring=0, patience=2000,
                     calls=int(times * per_second * seconds), window=100000)
-        alice, bob = agent("alice", server), agent("bob", server)
         alice.send(alice.request("OPTIONS", server.uri("x")))
         alice.expect_reply(200)                     # preferred, also now
+        bye = dialog.send("BYE")                    # as is what was begun
+        bob.reply(bob.expect_request("BYE"), 200)
+        alice.expect_reply(200, bye)
+        assert load.is_running()
         figures = load.result()
         share = figures["done"] / (busy_seconds(worker_of(server)) - before) / per_busy_second
         assert figures["wrong"] == 0, figures
@@ -90,13 +95,24 @@ def test_nine_tenths_of_the_capacity_are_served_in_overload(start_server, agent,
         over = time.monotonic()
         insist(bob, bob.request("MESSAGE", server.uri("x")))    # and it is over at once
         recovery = time.monotonic() - over
+        by_clock = figures["done"] / figures["seconds"] / per_second
         figure("%d times the capacity of %d calls/s: %.0f %% of it served by processor time, %.0f %% by "
                "the clock; %d refused, %d lost, over after %.0f ms", times, per_second, 100 * share,
-               100 * figures["done"] / figures["seconds"] / per_second, figures["refused"],
-               figures["lost"], 1000 * recovery)
-        if share >= limit(0.9, 0.7) and (not SOAK or (figures["lost"] == 0 and recovery < 1)):
+               100 * by_clock, figures["refused"], figures["lost"], 1000 * recovery)
+        if share >= limit(0.9, 0.7) and (not SOAK or (by_clock >= 0.9 and figures["lost"] == 0
+                                                      and recovery < 1)):
             return
     raise AssertionError("%.2f of the capacity: %s" % (share, figures))
+
+
+def establish(alice, bob):
+    invite = alice.invite("sip:bob@%s" % bob.host_port)
+    incoming = bob.expect_request("INVITE")
+    bob.reply(incoming, 200, body=bob.sdp())
+    dialog = Dialog.from_client(alice, invite, alice.expect_reply(200, invite))
+    dialog.ack()
+    bob.expect_request("ACK")
+    return dialog
 
 
 def insist(agent, request):
@@ -108,12 +124,7 @@ def insist(agent, request):
 def test_refusals_say_when_to_come_back_and_their_ack_ends_here(start_server, agent):
     server = start_server(CONFIG)
     alice, bob = agent("alice", server), agent("bob", server)
-    invite = alice.invite("sip:bob@%s" % bob.host_port)
-    incoming = bob.expect_request("INVITE")
-    bob.reply(incoming, 200, body=bob.sdp())
-    dialog = Dialog.from_client(alice, invite, alice.expect_reply(200, invite))
-    dialog.ack()
-    bob.expect_request("ACK")
+    dialog = establish(alice, bob)
     assert server.rpc("core.drain", 1, 42) == {"draining": 1, "refused": 0}
     for method in ("INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE"):
         request = alice.send(alice.request(method, server.uri("x")))
