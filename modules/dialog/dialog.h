@@ -62,10 +62,11 @@ struct dialog {
 	struct slot slot;
 	uint32_t h_entry, h_id;
 	uint32_t sflags, iflags;
-	uint8_t state;                              /* enum dialog_state */
-	uint8_t owed;                               /* enum dialog_owed */
-	uint8_t is_unacked_long;                    /* noack_timeout is over */
-	uint8_t row_state;                          /* enum row_state of rows.c */
+	uint8_t state;             /* enum dialog_state */
+	uint8_t owed;              /* enum dialog_owed */
+	uint8_t is_unacked_long;   /* noack_timeout is over */
+	uint8_t has_row;           /* in the database */
+	uint32_t changes, written; /* of what the database holds: they differ while it is old */
 	int64_t created_us, confirmed_us, ended_us; /* wall */
 	int64_t lifetime_s;
 	int64_t expires_ms; /* monotonic: end of its life once it is answered */
@@ -77,6 +78,11 @@ struct dialog {
 	struct dialog_membership *memberships;
 };
 #define TIMER 0
+/* Something changed that the database shall hold. Lock held. */
+static inline void dialog_touch(struct dialog *dialog)
+{
+	dialog->changes++;
+}
 
 /* A copy, in an arena. Absent texts are absent spans. */
 struct dialog_view {

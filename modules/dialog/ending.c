@@ -4,7 +4,7 @@
  * nothing is owed, so a worker that dies in between leaves a dialog that is told by another. */
 #include "core/shm/map.h"
 #include "modules/dialog/dialog.h"
-#include "modules/dialog/profiles.h"
+#include "modules/dialog/rows.h"
 
 #define OBSERVERS_MOST 8
 /* As long as a dialog that is over is still known, for repetitions and late ACKs. */
@@ -13,9 +13,11 @@
 #define OWED_MS 35000
 /* What noack_timeout leaves. */
 #define UNACKED_LIFE_MS 10000
-#define TICK_MS         100
-#define DUE_AT_ONCE     32
-#define CODE_EARLY_BYE  480
+/* How long a dialog that is over waits for the database each time. */
+#define ROW_MS         1000
+#define TICK_MS        100
+#define DUE_AT_ONCE    32
+#define CODE_EARLY_BYE 480
 
 static struct {
 	struct observer {
@@ -335,7 +337,12 @@ static void tick_dialog(struct dialog_name name)
 			tell_owed(name, NULL);
 			return;
 		}
-		slot_free(shard, &dialog->slot);
+		if (dialog->has_row && rows_period())
+			timer_arm(shard, &dialog->slot, TIMER, clock_ms() + ROW_MS);
+		else if (!dialog->has_row)
+			slot_free(shard, &dialog->slot);
+		else /* db_mode 3: its row goes at the stop */
+			timer_disarm(shard, &dialog->slot, TIMER);
 		break;
 	}
 	shard_unlock(shard);

@@ -264,6 +264,7 @@ static bool step_request(struct shard *shard, struct dialog *dialog, uint32_t me
 		dialog->legs[leg].cseq = cseq;
 	if (!is_answered)
 		return false;
+	dialog_touch(dialog);
 	if (method == METHOD_BYE) {
 		dialog_delete(shard, dialog, OWED_EVENT | OWED_OBSERVERS);
 		return true;
@@ -365,6 +366,7 @@ static void confirm(struct dialog_name name, const struct tm_event_info *info)
 	    dialog->iflags & (IFLAG_KEEPALIVE_CALLER | IFLAG_KEEPALIVE_CALLEE))
 		dialog->keepalive_ms = clock_ms() + dialog_settings->ka_interval * 1000;
 	dialog->state = DIALOG_UNACKED;
+	dialog_touch(dialog);
 	dialog_arm(shard, dialog);
 	shard_unlock(shard);
 	if (!is_filled)

@@ -214,6 +214,7 @@ bool membership_add(struct shard *shard, struct dialog *dialog, uint32_t profile
 		memcpy(member->value, value.at, len);
 	member->next = dialog->memberships;
 	dialog->memberships = member;
+	dialog_touch(dialog);
 	return true;
 }
 
@@ -246,6 +247,7 @@ static bool unlink_member(struct shard *shard, struct dialog *dialog, uint32_t p
 		return false;
 	*out_value = arena_copy(arena, member_value(member));
 	*link = member->next;
+	dialog_touch(dialog);
 	region_free(shard, &dialog->slot, member);
 	return true;
 }

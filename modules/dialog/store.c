@@ -87,6 +87,7 @@ bool text_set(struct shard *shard, struct dialog *dialog, const struct text **pl
 			return false;
 	}
 	*place = copy;
+	dialog_touch(dialog);
 	region_free(shard, &dialog->slot, (void *)(uintptr_t)old);
 	return true;
 }
@@ -123,6 +124,7 @@ bool variable_put(struct shard *shard, struct dialog *dialog, struct span key, s
 	} else if (old) {
 		*link = old->next;
 	}
+	dialog_touch(dialog);
 	region_free(shard, &dialog->slot, old);
 	return true;
 }
@@ -208,6 +210,7 @@ bool dialog_set_lifetime(struct dialog_name name, int64_t seconds)
 	if (!dialog)
 		return false;
 	dialog->lifetime_s = seconds;
+	dialog_touch(dialog);
 	if (dialog->state == DIALOG_UNACKED || dialog->state == DIALOG_ACTIVE)
 		dialog->expires_ms = clock_ms() + seconds * 1000;
 	dialog_arm(shard, dialog);
@@ -245,6 +248,7 @@ bool dialog_set_iflags(struct dialog_name name, uint32_t iflags, bool is_set)
 	if (!dialog)
 		return false;
 	dialog->iflags = is_set ? dialog->iflags | iflags : dialog->iflags & ~iflags;
+	dialog_touch(dialog);
 	if (dialog_keeps_alive())
 		start_keepalive(shard, dialog);
 	shard_unlock(shard);
@@ -258,6 +262,7 @@ bool dialog_set_sflags(struct dialog_name name, uint32_t sflags, bool is_set)
 	if (!dialog)
 		return false;
 	dialog->sflags = is_set ? dialog->sflags | sflags : dialog->sflags & ~sflags;
+	dialog_touch(dialog);
 	shard_unlock(shard);
 	return true;
 }
