@@ -24,49 +24,85 @@ static inline uint32_t segment_start(uint32_t segment)
 	return segment ? BUCKETS_FIRST << (segment - 1) : 0;
 }
 
-uint32_t *bucket_at(struct shard *shard, uint32_t n)
+struct bucket *bucket_at(struct shard *shard, uint32_t n)
 {
 	uint32_t segment = segment_of(n);
 	if (segment == 0)
 		return &shard->buckets[n];
 	struct block *block = ref_at(shard, shard->segments[segment]);
-	return (uint32_t *)(block + 1) + (n - segment_start(segment));
+	return (struct bucket *)(block + 1) + (n - segment_start(segment));
 }
 
-static uint32_t bucket_number(const struct shard *shard, uint64_t hash)
+/* The low bits chose the shard; users may also have few good bits to offer. */
+static uint32_t tag_of(uint64_t hash)
 {
-	/* The low bits chose the shard; users may also have few good bits to offer. */
-	uint32_t mixed = (uint32_t)(hash * 0x9e3779b97f4a7c15u >> 32);
+	return (uint32_t)(hash * 0x9e3779b97f4a7c15u >> 32) & ~BUCKET_HAS_MORE;
+}
+
+static uint32_t bucket_number(const struct shard *shard, uint32_t tag)
+{
 	uint32_t below = power_below(shard->bucket_count);
-	uint32_t n = mixed & (below * 2 - 1);
-	return n < shard->bucket_count ? n : mixed & (below - 1);
+	uint32_t n = tag & (below * 2 - 1);
+	return n < shard->bucket_count ? n : tag & (below - 1);
 }
 
-uint32_t *bucket_of(struct shard *shard, uint64_t hash)
+static struct bucket *bucket_of(struct shard *shard, uint64_t hash)
 {
-	return bucket_at(shard, bucket_number(shard, hash));
+	return bucket_at(shard, bucket_number(shard, tag_of(hash)));
+}
+
+static struct bucket bucket_from(struct shard *shard, uint32_t ref)
+{
+	const struct slot *first = ref ? ref_at(shard, ref) : NULL;
+	if (!first)
+		return (struct bucket){ 0 };
+	return (struct bucket){ ref, tag_of(first->hash) | (first->chain ? BUCKET_HAS_MORE : 0) };
+}
+
+bool bucket_is_sound(struct shard *shard, const struct bucket *bucket)
+{
+	struct bucket right = bucket_from(shard, bucket->ref);
+	return right.ref == bucket->ref && right.tag == bucket->tag;
+}
+
+uint32_t chain_begin(struct shard *shard, uint64_t hash)
+{
+	const struct bucket *bucket = bucket_of(shard, hash);
+	if (!((bucket->tag ^ tag_of(hash)) & ~BUCKET_HAS_MORE))
+		return bucket->ref;
+	if (!(bucket->tag & BUCKET_HAS_MORE))
+		return 0;
+	return ((const struct slot *)ref_at(shard, bucket->ref))->chain;
 }
 
 void chain_insert(struct shard *shard, struct slot *slot)
 {
-	uint32_t *bucket = bucket_of(shard, slot->hash);
-	slot->chain = *bucket;
-	*bucket = slot->index;
+	struct bucket *bucket = bucket_of(shard, slot->hash);
+	slot->chain = bucket->ref;
+	*bucket = (struct bucket){ slot->index,
+				   tag_of(slot->hash) | (slot->chain ? BUCKET_HAS_MORE : 0) };
 }
 
 void chain_remove(struct shard *shard, struct slot *slot)
 {
-	uint32_t *link = bucket_of(shard, slot->hash);
-	while (*link != slot->index) {
-		bug_if(*link == 0, "slot %u is in no chain", slot->index);
-		link = &((struct slot *)ref_at(shard, *link))->chain;
+	struct bucket *bucket = bucket_of(shard, slot->hash);
+	if (bucket->ref == slot->index) {
+		*bucket = bucket_from(shard, slot->chain);
+		return;
 	}
-	*link = slot->chain;
+	struct slot *before = NULL;
+	for (uint32_t ref = bucket->ref; ref != slot->index; ref = before->chain) {
+		bug_if(ref == 0, "slot %u is in no chain", slot->index);
+		before = ref_at(shard, ref);
+	}
+	before->chain = slot->chain;
+	if (before->index == bucket->ref && !before->chain)
+		bucket->tag &= ~BUCKET_HAS_MORE;
 }
 
 static bool segment_add(struct shard *shard, uint32_t segment)
 {
-	size_t size = segment_start(segment) * sizeof(uint32_t);
+	size_t size = segment_start(segment) * sizeof(struct bucket);
 	struct block *block = segment < SEGMENTS ? heap_take(shard, size) : NULL;
 	if (!block)
 		return false;
@@ -78,19 +114,13 @@ static bool segment_add(struct shard *shard, uint32_t segment)
 	return true;
 }
 
-static void bucket_split(struct shard *shard)
+/* Takes the slots of bucket `n` out of the chain that begins with `*first`. */
+static uint32_t chain_divide(struct shard *shard, uint32_t *first, uint32_t n)
 {
-	uint32_t n = shard->bucket_count;
-	uint32_t segment = segment_of(n);
-	if (!shard->segments[segment] && !segment_add(shard, segment))
-		return; /* longer chains until there is memory */
-	shard->bucket_count = n + 1;
-	*bucket_at(shard, n) = 0;
-	uint32_t *link = bucket_at(shard, n - power_below(n));
-	uint32_t *end = bucket_at(shard, n);
+	uint32_t moved = 0, *end = &moved, *link = first;
 	while (*link) {
 		struct slot *slot = ref_at(shard, *link);
-		if (bucket_number(shard, slot->hash) != n) {
+		if (bucket_number(shard, tag_of(slot->hash)) != n) {
 			link = &slot->chain;
 			continue;
 		}
@@ -100,15 +130,43 @@ static void bucket_split(struct shard *shard)
 		end = &slot->chain;
 		*end = 0;
 	}
+	return moved;
+}
+
+static void bucket_split(struct shard *shard)
+{
+	uint32_t n = shard->bucket_count;
+	uint32_t segment = segment_of(n);
+	if (!shard->segments[segment] && !segment_add(shard, segment))
+		return; /* longer chains until there is memory */
+	shard->bucket_count = n + 1;
+	struct bucket *old = bucket_at(shard, n - power_below(n)), *new = bucket_at(shard, n);
+	if (!old->ref || !(old->tag & BUCKET_HAS_MORE)) {
+		bool moves = old->ref && bucket_number(shard, old->tag) == n;
+		*new = moves ? *old : (struct bucket){ 0 };
+		if (moves)
+			*old = (struct bucket){ 0 };
+		return;
+	}
+	uint32_t first = old->ref, moved = chain_divide(shard, &first, n);
+	*old = bucket_from(shard, first);
+	*new = bucket_from(shard, moved);
 }
 
 static void bucket_join(struct shard *shard)
 {
 	uint32_t n = shard->bucket_count - 1;
-	uint32_t *link = bucket_at(shard, n - power_below(n));
-	while (*link)
-		link = &((struct slot *)ref_at(shard, *link))->chain;
-	*link = *bucket_at(shard, n);
+	struct bucket *lower = bucket_at(shard, n - power_below(n));
+	const struct bucket *upper = bucket_at(shard, n);
+	if (!lower->ref) {
+		*lower = *upper;
+	} else if (upper->ref) {
+		struct slot *last = ref_at(shard, lower->ref);
+		while (last->chain)
+			last = ref_at(shard, last->chain);
+		last->chain = upper->ref;
+		lower->tag |= BUCKET_HAS_MORE;
+	}
 	shard->bucket_count = n;
 	CRASH_POINT("bucket joined");
 	uint32_t segment = segment_of(n);
@@ -123,7 +181,7 @@ static void bucket_join(struct shard *shard)
 /* Joining is faster than leaving, so that a shard that empties has its first buckets only. */
 void chain_adjust(struct shard *shard)
 {
-	if (shard->live > shard->bucket_count)
+	if (shard->live > shard->bucket_count + shard->bucket_count / 4)
 		bucket_split(shard);
 	for (unsigned i = 0; i < JOINS_AT_ONCE; i++) {
 		if (shard->bucket_count <= BUCKETS_FIRST || shard->live >= shard->bucket_count / 4)
@@ -149,7 +207,7 @@ static bool segment_is_sound(struct shard *shard, uint32_t segment)
 	const struct block *block = ref_at(shard, ref);
 	return block_is_sound(shard, block) && block_owner(block) == OWNER_INDEX &&
 	       block_bytes(shard, block) >=
-		       sizeof(*block) + segment_start(segment) * sizeof(uint32_t);
+		       sizeof(*block) + segment_start(segment) * sizeof(struct bucket);
 }
 
 void chain_reset(struct shard *shard)
@@ -165,7 +223,7 @@ void chain_reset(struct shard *shard)
 	for (; segment < SEGMENTS; segment++)
 		shard->segments[segment] = 0;
 	for (uint32_t n = 0; n < shard->bucket_count; n++)
-		*bucket_at(shard, n) = 0;
+		*bucket_at(shard, n) = (struct bucket){ 0 };
 }
 
 bool chain_owns(const struct shard *shard, const struct block *block)

@@ -134,8 +134,16 @@ struct heap {
 };
 
 /* ---- the shard ---- */
-#define BUCKETS_FIRST 64
-#define SEGMENTS      24
+/* Says enough of the first slot of its chain that what is not there is mostly not looked for: a slot that
+ * lay in memory for seconds is in no cache. */
+struct bucket {
+	uint32_t ref; /* 0: empty */
+	uint32_t tag; /* of the first slot's hash, and BUCKET_HAS_MORE */
+};
+#define BUCKET_HAS_MORE 0x80000000u
+
+#define BUCKETS_FIRST   64
+#define SEGMENTS        24
 
 struct shard {
 	struct lock lock;
@@ -160,7 +168,7 @@ struct shard {
 	struct heap heap;
 	struct wheel wheel;
 	uint32_t segments[SEGMENTS]; /* bucket arrays: 64, 128, 256 …; the first is `buckets` */
-	uint32_t buckets[BUCKETS_FIRST];
+	struct bucket buckets[BUCKETS_FIRST];
 };
 
 struct shard_set {
@@ -222,7 +230,8 @@ void slot_page_set_partial(struct shard *shard, struct slot_page *page);
 uint64_t shard_bytes_of_all_sets(void);
 
 /* chains.c: the index by hash */
-uint32_t *bucket_of(struct shard *shard, uint64_t hash);
+/* The slot from which on to look for a hash; 0: there is none. */
+uint32_t chain_begin(struct shard *shard, uint64_t hash);
 void chain_insert(struct shard *shard, struct slot *slot);
 void chain_remove(struct shard *shard, struct slot *slot);
 /* Grows or shrinks the index by one bucket when the number of slots asks for it. */
@@ -232,7 +241,9 @@ void chain_trim(struct shard *shard);
 /* Empties the index; forgets segments that are not there any more. */
 void chain_reset(struct shard *shard);
 bool chain_owns(const struct shard *shard, const struct block *block);
-uint32_t *bucket_at(struct shard *shard, uint32_t n);
+struct bucket *bucket_at(struct shard *shard, uint32_t n);
+/* Does its tag tell the truth? */
+bool bucket_is_sound(struct shard *shard, const struct bucket *bucket);
 
 /* region.c */
 struct block *heap_take(struct shard *shard, size_t size);

@@ -362,7 +362,7 @@ static void *chain_find(struct shard *shard, uint32_t ref, uint64_t hash)
 
 void *slot_first(struct shard *shard, uint64_t hash)
 {
-	return chain_find(shard, *bucket_of(shard, hash), hash);
+	return chain_find(shard, chain_begin(shard, hash), hash);
 }
 
 void *slot_next(struct shard *shard, const struct slot *slot)

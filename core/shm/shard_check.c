@@ -38,7 +38,7 @@ struct check {
 static bool is_chained(struct shard *shard, const struct slot *slot)
 {
 	uint32_t steps = 0;
-	for (uint32_t ref = *bucket_of(shard, slot->hash); ref && steps <= shard->live; steps++) {
+	for (uint32_t ref = chain_begin(shard, slot->hash); ref && steps <= shard->live; steps++) {
 		if (ref == slot->index)
 			return true;
 		ref = ((struct slot *)ref_at(shard, ref))->chain;
@@ -213,7 +213,10 @@ static uint32_t chained_slots(struct shard *shard)
 {
 	uint32_t count = 0;
 	for (uint32_t n = 0; n < shard->bucket_count; n++) {
-		for (uint32_t ref = *bucket_at(shard, n); ref && count <= shard->live; count++)
+		const struct bucket *bucket = bucket_at(shard, n);
+		if (!bucket_is_sound(shard, bucket))
+			return UINT32_MAX;
+		for (uint32_t ref = bucket->ref; ref && count <= shard->live; count++)
 			ref = ((struct slot *)ref_at(shard, ref))->chain;
 	}
 	return count;
