@@ -207,6 +207,7 @@ request_route {
 		sl_send_reply("200", "Done");
 		exit;
 	}
+	if (is_method("ACK")) exit;
 	sql_query("ca", "SELECT a, b FROM facts WHERE b < 3 ORDER BY b", "ra");
 	t_on_reply("ANSWERED");
 	t_on_failure("FAILED");
