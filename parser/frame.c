@@ -29,8 +29,11 @@ static enum frame_result more(struct frame *out_frame, size_t wanted)
 static enum frame_result taken(struct framer *framer, struct frame *out_frame,
 			       enum frame_result result, size_t len)
 {
-	*out_frame = (struct frame){ .len = len, .is_http = framer->is_http };
+	*out_frame = (struct frame){ .len = len,
+				     .is_http = framer->is_http,
+				     .chunked_from = framer->chunked_from };
 	framer->scanned = 0;
+	framer->chunked_from = 0;
 	framer->message_len = 0;
 	framer->knows_first_line = false;
 	framer->is_http = false;
@@ -110,6 +113,7 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 {
 	struct cursor in = cursor_over(headers);
 	struct content_length told = { 0 };
+	unsigned codings = 0;
 	struct start_line start;
 	struct header_line line;
 	const char *reason = "header section is malformed";
@@ -123,8 +127,11 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 		if (line.id == HEADER_CONTENT_LENGTH) {
 			content_length_note(&told, line.value);
 		} else if (line.id == HEADER_TRANSFER_ENCODING) {
-			*out_status = NOT_IMPLEMENTED;
-			return "transfer codings are not supported";
+			if (!framer->is_http || codings++ ||
+			    !span_equal_nocase(line.value, SPAN_OF("chunked"))) {
+				*out_status = NOT_IMPLEMENTED;
+				return "transfer codings are not supported";
+			}
 		} else if (framer->is_http && span_equal_nocase(line.name, SPAN_OF("Expect"))) {
 			framer->expects_continue =
 				span_equal_nocase(line.value, SPAN_OF("100-continue"));
@@ -134,16 +141,43 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 		return reason;
 	if (told.is_bad)
 		return "Content-Length is wrong";
+	/* RFC 9112 6.1: who sends both, or chunks with HTTP/1.0, may want to be understood in two ways. */
+	if (codings && (told.is_present || span_equal(start.version, SPAN_OF("HTTP/1.0"))))
+		return "Transfer-Encoding is not wanted here";
+	if (codings) {
+		framer->chunked_from = headers.len;
+		framer->chunks = (struct chunks){ .at = headers.len };
+	}
 	if (!told.is_present && !start.is_http && !framer->accepts_no_length)
 		return "no Content-Length";
 	*out_length = told.value;
 	return NULL;
 }
 
+/* The message is as long as its last chunk and trailers say. */
+static enum frame_result chunks_next(struct framer *framer, struct span buffer,
+				     struct frame *out_frame)
+{
+	const char *reason = NULL;
+	switch (chunks_take(buffer, &framer->chunks, &reason)) {
+	case PARSE_OK: break;
+	case PARSE_BAD: return bad(framer, out_frame, BAD_REQUEST, reason);
+	case PARSE_MORE:
+		if (buffer.len >= framer->max_message)
+			return bad(framer, out_frame, TOO_LARGE, "message too large");
+		return more(out_frame, 0);
+	}
+	if (framer->chunks.at > framer->max_message)
+		return bad(framer, out_frame, TOO_LARGE, "message too large");
+	return taken(framer, out_frame, FRAME_MESSAGE, framer->chunks.at);
+}
+
 enum frame_result framer_next(struct framer *framer, struct span buffer, struct frame *out_frame)
 {
 	if (buffer.len == 0)
 		return more(out_frame, framer->message_len);
+	if (framer->chunked_from)
+		return chunks_next(framer, buffer, out_frame);
 	if (framer->message_len == 0) {
 		const char *reason = NULL;
 		uint32_t length = 0;
@@ -164,6 +198,8 @@ enum frame_result framer_next(struct framer *framer, struct span buffer, struct 
 			return bad(framer, out_frame, status, reason);
 		if (end > framer->max_message || length > framer->max_message - end)
 			return bad(framer, out_frame, TOO_LARGE, "message too large");
+		if (framer->chunked_from)
+			return chunks_next(framer, buffer, out_frame);
 		framer->message_len = end + length;
 	}
 	if (buffer.len < framer->message_len)

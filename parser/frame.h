@@ -2,6 +2,7 @@
 /* frame: where a message ends in a stream (RFC 3261 18.3, RFC 5626 3.5.1 and 4.4.1). */
 #pragma once
 
+#include "parser/chunked.h"
 #include "parser/result.h"
 
 enum frame_result {
@@ -20,8 +21,10 @@ struct framer {
 	bool knows_first_line; /* private: the first line was seen and is right */
 	bool is_http; /* the message that is coming is an HTTP request, as far as is known */
 	bool expects_continue; /* … which waits for "100 Continue" before its body; the caller clears it */
-	size_t scanned;     /* private: bytes of the current header section already searched */
-	size_t message_len; /* private: known length of the current message, 0 while unknown */
+	size_t scanned;       /* private: bytes of the current header section already searched */
+	size_t message_len;   /* private: known length of the current message, 0 while unknown */
+	size_t chunked_from;  /* private: an HTTP body in chunks begins here; 0: there is none */
+	struct chunks chunks; /* private: those that were found */
 };
 
 struct frame {
@@ -30,6 +33,8 @@ struct frame {
 	const char *reason; /* BAD: static text */
 	unsigned status;    /* BAD: the answer when the peer speaks HTTP */
 	bool is_http;       /* MESSAGE, BAD: an HTTP request */
+	/* MESSAGE: its body comes in chunks from here on, and chunks_join makes a message of it; 0: it does not */
+	size_t chunked_from;
 };
 
 void framer_init(struct framer *framer, size_t max_headers, size_t max_message);

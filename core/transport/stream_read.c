@@ -50,7 +50,11 @@ static bool hand_out(struct connection *connection, size_t offset, const struct 
 	struct datagram *datagram = datagram_take();
 	if (!datagram)
 		return false;
-	memcpy(datagram->buffer, connection->buffer + offset, len);
+	if (frame->chunked_from)
+		len = chunks_join(span_make(connection->buffer + offset, len), frame->chunked_from,
+				  datagram->buffer);
+	else
+		memcpy(datagram->buffer, connection->buffer + offset, len);
 	datagram->buffer[len] = '\0';
 	datagram->bytes = span_make(datagram->buffer, len);
 	datagram->source = connection->entry.peer;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Framing: the answer does not depend on how the bytes arrive, and a framed message is indexed to
  * exactly its length. */
+#include <stdlib.h>
+
 #include "parser/frame.h"
 #include "parser/message.h"
 #include "test/fuzz/fuzz.h"
@@ -18,6 +20,17 @@ static void check_message(struct span bytes)
 		must(index && index->len == bytes.len &&
 		     !(index->defects & ~SIP_DEFECT_START_LINE));
 	arena_free(&arena);
+}
+
+/* What came in chunks is a message of its own, and no longer than it was. */
+static void check_chunks(struct span bytes, size_t headers_len)
+{
+	char *joined = malloc(bytes.len);
+	must(joined != NULL);
+	size_t len = chunks_join(bytes, headers_len, joined);
+	must(len <= bytes.len);
+	check_message(span_make(joined, len));
+	free(joined);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,7 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		must(frame.len == other.len && frame.len > 0 && frame.len <= rest.len &&
 		     have <= rest.len);
-		if (result == FRAME_MESSAGE)
+		must(frame.chunked_from == other.chunked_from);
+		if (result == FRAME_MESSAGE && frame.chunked_from)
+			check_chunks(span_slice(rest, 0, frame.len), frame.chunked_from);
+		else if (result == FRAME_MESSAGE)
 			check_message(span_slice(rest, 0, frame.len));
 		rest = span_slice(rest, frame.len, rest.len);
 	}

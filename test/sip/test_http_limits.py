@@ -85,7 +85,11 @@ def get(path="/x"):
 # ---- wrong requests are told why ----
 
 @pytest.mark.parametrize("request_text, status", [
-    (b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 501),
+    (b"POST /x HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 501),
+    (b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n", 400),
+    (b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+     400),
+    (b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1000\r\n%s\r\n" % (b"x" * 4096) * 100, 413),
     (b"POST /x HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" + b"x" * 300000, 413),
     (b"POST /x HTTP/1.1\r\nContent-Length: 4294967295\r\n\r\n", 413),
     (b"GET /x HTTP/1.1\r\nX: " + b"x" * 100000 + b"\r\n\r\n", 431),
@@ -94,13 +98,29 @@ def get(path="/x"):
     (b"POST /x HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
     (b"GET /x HTTP/1.1\r\nno colon in it\r\n\r\n", 400),
     (b"GET /x HTTP/1.1\r\nX: a\r\r\n\r\n", 400),
-], ids=["chunked", "large", "larger", "header", "negative", "twice", "wraps", "colon", "return"])
+], ids=["codings", "chunk", "both", "chunks", "large", "larger", "header", "negative", "twice", "wraps", "colon", "return"])
 def test_wrong_requests_are_told_why(connect, request_text, status):
     connection = connect()
     send_what_goes(connection, request_text)
     answer, body = read_answer(connection)
     assert answer == status and body.strip()
     wait_closed(connection)
+
+
+def test_chunks(connect):
+    connection = connect()
+    body = b'{"jsonrpc":"2.0","method":"core.echo","params":["in chunks"],"id":1}'
+    text = b"POST /RPC HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
+        b"%x;x=y\r\n%s\r\n" % (len(body[i:i + 10]), body[i:i + 10]) for i in range(0, len(body), 10))
+    text += b"0\r\nX-Trailer: y\r\n\r\n"
+    for step in (len(text), 7, 1):
+        for i in range(0, len(text), step):
+            connection.sendall(text[i:i + step])
+        status, answer = read_answer(connection)
+        assert status == 200 and b"in chunks" in answer
+    connection.sendall(text + get("/after"))
+    assert read_answer(connection)[0] == 200
+    assert read_answer(connection) == (200, b"GET /after 0")
 
 
 def test_what_came_before_is_answered_first(connect):

@@ -3,7 +3,9 @@
 
 #include "parser/frame.h"
 
-#define OPTIONS "OPTIONS sip:a@b SIP/2.0\r\n"
+#define CHUNKED     "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n"
+#define CHUNKED_LEN (sizeof(CHUNKED) - 1)
+#define OPTIONS     "OPTIONS sip:a@b SIP/2.0\r\n"
 
 static void frames_what_arrives(void **state)
 {
@@ -39,6 +41,26 @@ static void frames_what_arrives(void **state)
 		{ SPAN(OPTIONS "Transfer-Encoding: chunked\r\nl: 4\r\n\r\n"), FRAME_BAD, 0,
 		  "transfer codings are not supported" },
 		{ SPAN("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), FRAME_MESSAGE, 27, NULL },
+		{ SPAN(CHUNKED "0\r\n\r\n"), FRAME_MESSAGE, CHUNKED_LEN + 5, NULL },
+		{ SPAN(CHUNKED "5;x=\"y\"\r\nhello\r\n00A \r\n0123456789\r\n0\r\nX: y\r\n\r\nGET"),
+		  FRAME_MESSAGE, CHUNKED_LEN + 45, NULL },
+		{ SPAN(CHUNKED "5\r\nhell"), FRAME_MORE, 0, NULL },
+		{ SPAN(CHUNKED "5\r\nhello\r\n0\r\n"), FRAME_MORE, 0, NULL },
+		{ SPAN(CHUNKED "5\r\nhello0\r\n\r\n"), FRAME_BAD, 0,
+		  "a chunk is longer than it says" },
+		{ SPAN(CHUNKED "5\nhello\r\n0\r\n\r\n"), FRAME_BAD, 0,
+		  "the size of a chunk is wrong" },
+		{ SPAN(CHUNKED "-1\r\n"), FRAME_BAD, 0, "the size of a chunk is wrong" },
+		{ SPAN(CHUNKED "0x5\r\n"), FRAME_BAD, 0, "the size of a chunk is wrong" },
+		{ SPAN(CHUNKED "fffffffff\r\n"), FRAME_BAD, 0, "the size of a chunk is wrong" },
+		{ SPAN(CHUNKED "0\r\nno colon\r\n\r\n"), FRAME_BAD, 0,
+		  "header line without a name and colon" },
+		{ SPAN("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"), FRAME_BAD, 0,
+		  "transfer codings are not supported" },
+		{ SPAN("POST / HTTP/1.1\r\nl: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), FRAME_BAD,
+		  0, "Transfer-Encoding is not wanted here" },
+		{ SPAN("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), FRAME_BAD, 0,
+		  "Transfer-Encoding is not wanted here" },
 		{ SPAN("\x16\x03\x01 TLS on the wrong port\n"), FRAME_BAD, 0,
 		  "no method at the start" },
 		{ SPAN("SSH-2.0-OpenSSH_9.2\r\n"), FRAME_BAD, 0, "no method at the start" },
@@ -117,6 +139,41 @@ static void may_do_without_content_length(void **state)
 	assert_int_equal(frame.len, strlen(OPTIONS) + 2);
 }
 
+static void chunks_become_a_body(void **state)
+{
+	static const char text[] =
+		"POST / HTTP/1.1\r\nHost: x\r\ntransfer-encoding:\r\n chunked\r\nX: y\r\n\r\n"
+		"3\r\nabc\r\n1;more\r\nd\r\n2\r\n\r\n\r\n000\r\nX: z\r\n\r\n";
+	static const char joined[] =
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nX: y\r\n\r\nabcd\r\n";
+	struct span whole = exact_copy(span_make(text, sizeof(text) - 1));
+	char out[sizeof(text)];
+	struct framer framer;
+	struct frame frame;
+	framer_init(&framer, 1000, 2000);
+	for (size_t have = 1; have < whole.len; have++)
+		assert_int_equal(framer_next(&framer, span_slice(whole, 0, have), &frame),
+				 FRAME_MORE);
+	assert_int_equal(framer_next(&framer, whole, &frame), FRAME_MESSAGE);
+	assert_int_equal(frame.len, whole.len);
+	size_t len = chunks_join(whole, frame.chunked_from, out);
+	check_span(span_make(out, len), joined, "joined", 0);
+	exact_free(whole);
+}
+
+static void chunks_have_an_end(void **state)
+{
+	struct framer framer;
+	struct frame frame;
+	char text[600];
+	framer_init(&framer, 500, 500);
+	memset(text, 'x', sizeof(text));
+	memcpy(text, CHUNKED "fffffff\r\n", CHUNKED_LEN + 9);
+	assert_int_equal(framer_next(&framer, span_make(text, 499), &frame), FRAME_MORE);
+	assert_int_equal(framer_next(&framer, span_make(text, 500), &frame), FRAME_BAD);
+	assert_int_equal(frame.status, 413);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +181,8 @@ int main(void)
 		cmocka_unit_test(gives_the_same_byte_by_byte),
 		cmocka_unit_test(tells_how_much_room_is_wanted),
 		cmocka_unit_test(stops_headers_without_an_end),
+		cmocka_unit_test(chunks_become_a_body),
+		cmocka_unit_test(chunks_have_an_end),
 		cmocka_unit_test(may_do_without_content_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
