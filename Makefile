@@ -10,7 +10,7 @@
 #   make fuzz         libFuzzer targets below build-fuzz/, each run FUZZ_SECONDS (default 60)
 #   make bench        cost per call beside Debian's kamailio, as ratios
 #   make manual       regenerates the manual pages in doc/man/
-#   make soak         what knocks servers over, with figures (doc/reliability.md); some minutes
+#   make soak         what knocks servers over, with figures (doc/reliability.md); under 20 minutes
 #   make reference    regenerates doc/reference/ from the tables of the modules
 #   make schema       rewrites etc/schema/ from etc/schema/tables.txt
 #   make bless        rewrites the expected output of the golden tests
@@ -229,7 +229,7 @@ bench: all $(O)/test/bench/generator/load
 # ---- manual pages ------------------------------------------------------------------------------
 manual: all
 	@utils/make-manual $(O)
-soak: all $(O)/test/bench/generator/load
+soak: all $(O)/test/bench/generator/load $(O)/crash/viaduct $(PRELOADS)
 	@VIADUCT_BUILD=$(O) test/soak/run
 reference: all
 	@utils/make-reference $(O)

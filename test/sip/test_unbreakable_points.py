@@ -175,9 +175,12 @@ def wait_until(condition, what):
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    if not os.path.exists(os.path.join(build_dir(), BINARY)):
-        subprocess.run(["make", "-C", ROOT, "O=" + build_dir(), os.path.join(build_dir(), BINARY)], check=True,
-                       stdout=subprocess.DEVNULL)
+    binary, usual = os.path.join(build_dir(), BINARY), os.path.join(build_dir(), "viaduct")
+    if not os.path.exists(binary) or os.path.getmtime(binary) < os.path.getmtime(usual):
+        folder = os.path.relpath(build_dir(), ROOT)
+        subprocess.run(["make", "-C", ROOT, "O=" + folder, "BUILD=" + (folder.partition("-")[2] or "release"),
+                        folder + "/" + BINARY], check=True, stdout=subprocess.DEVNULL)
+        os.utime(binary)
     monkeypatch.setenv("VIADUCT_CRASH_PLAN", str(tmp_path / "plan"))
     return Plan(tmp_path / "plan")
 

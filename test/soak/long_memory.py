@@ -11,9 +11,10 @@ from soak import figure
 from sipua.load import Load
 
 # Nothing is refused, also when others have the processor. What has ended is kept for 300 ms only, and a
-# registration lives for three seconds.
-CONFIG = "overload_delay=0\n" + head("ctl", "jsonrpcs", tm__wt_timer=300, usrloc__timer_interval=1,
-                                     registrar__max_expires=3, registrar__min_expires=1) + """
+# registration lives for three seconds. An INVITE that the generator repeats after it was forgotten is a new
+# one, which nobody answers: it ends after fr_timer.
+CONFIG = "overload_delay=0\n" + head("ctl", "jsonrpcs", tm__wt_timer=300, tm__fr_timer=5000,
+                                     tm__fr_inv_timer=20000, usrloc__timer_interval=1, registrar__max_expires=3, registrar__min_expires=1) + """
 request_route {
 	if (has_totag()) {
 		if (loose_route()) t_relay();
@@ -65,8 +66,8 @@ def when_idle(server):
     """(shared, private) bytes in use once nothing is left to do."""
     deadline = time.monotonic() + 60
     while any(unfinished(server)):
-        assert time.monotonic() < deadline, "do not end: %d transactions, %d waiting, %d bindings" % tuple(
-            unfinished(server))
+        assert time.monotonic() < deadline, "do not end: %d transactions, %d waiting, %d bindings: %s" % (
+            *unfinished(server), server.rpc("tm.list")[:5])
         time.sleep(0.1)
     return int(server.rpc("core.shmmem")["used"]), private_bytes(server)
 
@@ -92,6 +93,7 @@ def warm(server):
             for pid in workers:
                 os.kill(pid, signal.SIGCONT)
             load.result(timeout=300)
+        when_idle(server)
     return server
 
 
