@@ -40,20 +40,20 @@ static const struct field append_branch_fields[] = {
 SCRIPT_HANDLER(append_branch)
 static int append_branch(struct script_run *run, const struct append_branch_args *args)
 {
-	struct branch branch = { .q = Q_UNSPECIFIED };
-	if (args->uri.len) {
-		branch.uri = args->uri;
-		branch.flags = run->msg->target.flags;
-		branch.socket = run->msg->target.socket;
-	} else {
-		branch = run->msg->target;
-		branch.uri = message_uri(run->msg);
-	}
+	struct message *msg = run->msg;
+	struct branch branch = msg->target;
+	branch.uri = args->uri.len ? args->uri : message_uri(msg);
+	branch.q = Q_UNSPECIFIED;
 	if (args->q.len && !q_parse(args->q, &branch.q)) {
 		log_error("append_branch: \"%.*s\" is no q value", SPAN_ARGS(args->q));
 		return SCRIPT_FALSE;
 	}
-	return message_add_branch(run->msg, &branch) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	if (!message_add_branch(msg, &branch))
+		return SCRIPT_FALSE;
+	/* The current destination went into the branch: its way is forgotten, the URI stays. */
+	if (!args->uri.len)
+		msg->target = (struct branch){ .uri = msg->target.uri, .q = msg->target.q };
+	return SCRIPT_TRUE;
 }
 
 /* ---- raw sending ----------------------------------------------------------------------------------------- */

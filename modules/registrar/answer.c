@@ -154,8 +154,11 @@ bool answer_prepare(struct script_run *run, const struct registration *registrat
 	if (registration->error == REGISTER_TOO_BRIEF)
 		writer_printf(&w, "Min-Expires: %lld\r\n",
 			      (long long)registrar_settings->min_expires);
+	const char *text = span_equal_nocase(registration->unsupported, SPAN_OF("outbound"))
+				   ? "No support for Outbound on server"
+				   : row->text;
 	if (row->text)
-		writer_printf(&w, "P-Registrar-Error: %s\r\n", row->text);
+		writer_printf(&w, "P-Registrar-Error: %s\r\n", text);
 	if (row->code >= 500 && registrar_settings->retry_after > 0)
 		writer_printf(&w, "Retry-After: %lld\r\n",
 			      (long long)registrar_settings->retry_after);

@@ -52,7 +52,7 @@ static enum transport uri_transport(const struct sip_uri *uri)
 
 static bool uri_is_ours(const struct sip_uri *uri)
 {
-	return uri_is_sip(uri) && is_myself(uri->host, uri_port(uri), uri_transport(uri));
+	return uri_is_sip(uri) && is_myself(uri->host, uri_port(uri), TRANSPORT_NONE);
 }
 
 /* Room for one more route; NULL when there are too many. Most messages have one or two. */
@@ -208,6 +208,8 @@ static bool undo_strict_router(struct message *msg, struct route_set *set, struc
 		routing->has_own_route = true;
 	}
 	last->is_removed = true;
+	if (last->uri.lr.at && !message_set_dst_uri(msg, last->uri.whole))
+		return false;
 	return message_set_uri(msg, last->uri.whole);
 }
 

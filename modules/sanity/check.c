@@ -163,8 +163,8 @@ static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 
 /* ---- credentials ----------------------------------------------------------------------------- */
 
-/* Is the value digest credentials with all that RFC 7616 3.4 asks for? */
-static bool credentials_are_valid(struct span value, bool allow_other_schemes)
+/* What is wrong with digest credentials, which must have all that RFC 7616 3.4 asks for; NULL: nothing. */
+static const char *credentials_fault(struct span value, bool allow_other_schemes)
 {
 	struct auth_params params;
 	struct span rest = span_trim(value);
@@ -172,38 +172,39 @@ static bool credentials_are_valid(struct span value, bool allow_other_schemes)
 	while (end < rest.len && !ascii_is_space(rest.at[end]))
 		end++;
 	if (!span_equal_nocase(span_slice(rest, 0, end), SPAN_OF("Digest")))
-		return allow_other_schemes;
-	if (!auth_parse(value, &params) || !params.username.len || !params.realm.len ||
-	    !params.nonce.len || !params.uri.len || !params.response.len)
-		return false;
-	return !params.qop || (params.cnonce.len && params.nc_text.len);
+		return allow_other_schemes ? NULL : "Bad Auth Credentials";
+	if (!auth_parse(value, &params) || (params.username.at && !params.username.len))
+		return "Bad Auth Header";
+	bool has_all = params.username.len && params.realm.len && params.nonce.len &&
+		       params.uri.len && params.response.len &&
+		       (!params.qop || (params.cnonce.len && params.nc_text.len));
+	return has_all ? NULL : "Bad Auth Credentials";
 }
 
-static bool all_credentials_are_valid(const struct message *msg, enum sip_header_id id,
-				      bool allow_other_schemes)
+static struct sanity_fault check_credentials(const struct message *msg, enum sip_header_id id,
+					     bool allow_other_schemes)
 {
 	for (const struct sip_header *h = message_header(msg, id); h;
-	     h = message_next_header(msg, h))
-		if (!credentials_are_valid(message_header_value(msg, h), allow_other_schemes))
-			return false;
-	return true;
+	     h = message_next_header(msg, h)) {
+		const char *reason =
+			credentials_fault(message_header_value(msg, h), allow_other_schemes);
+		if (reason)
+			return fault(400, reason);
+	}
+	return fine;
 }
 
 static struct sanity_fault check_digest(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return all_credentials_are_valid(msg, HEADER_PROXY_AUTHORIZATION, false) &&
-			       all_credentials_are_valid(msg, HEADER_AUTHORIZATION, false)
-		       ? fine
-		       : fault(400, "Bad Auth Credentials");
+	struct sanity_fault found = check_credentials(msg, HEADER_PROXY_AUTHORIZATION, false);
+	return found.code ? found : check_credentials(msg, HEADER_AUTHORIZATION, false);
 }
 
 static struct sanity_fault check_authorization(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	return all_credentials_are_valid(msg, HEADER_AUTHORIZATION, true)
-		       ? fine
-		       : fault(400, "Bad Auth Credentials");
+	return check_credentials(msg, HEADER_AUTHORIZATION, true);
 }
 
 /* ---- tags ------------------------------------------------------------------------------------ */

@@ -14,7 +14,7 @@ bool all_done(const struct transaction *tx)
 
 /* Lower is better: 6xx decide for all, then redirections, then what the caller can do something
  * about, then the rest by their numbers. */
-static int reply_rank(const struct transaction *tx, const struct tx_branch *branch)
+static int reply_rank(const struct tx_branch *branch)
 {
 	static const uint16_t helpful[] = { 401, 407, 415, 420, 484 };
 	static const uint16_t by_class[] = { 9000, 9000, 9000, 2000, 4000, 5000, 1000 };
@@ -23,8 +23,6 @@ static int reply_rank(const struct transaction *tx, const struct tx_branch *bran
 	for (size_t i = 0; i < ARRAY_SIZE(helpful); i++)
 		if (helpful[i] == code)
 			rank = 3000 + (int)(code % 100);
-	if (code >= 600 && (tx->flags & TX_DISABLE_6XX || tm_settings()->disable_6xx_block))
-		rank = 6000 + (int)(code % 100);
 	return branch->is_local ? rank + (int)tm_settings()->faked_reply_prio : rank;
 }
 
@@ -34,7 +32,7 @@ static int pick_winner(const struct transaction *tx)
 	int best_rank = INT_MAX;
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		const struct tx_branch *branch = tx->branches[i];
-		int rank = reply_rank(tx, branch);
+		int rank = reply_rank(branch);
 		if (branch->code >= 300 && !branch->is_dropped && branch_is_done(branch) &&
 		    rank < best_rank) {
 			best_rank = rank;

@@ -369,6 +369,7 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 	context->main_is_used = true;
 	context->seen_uri = msg->target.uri.at;
 	context->seen_dst = msg->target.dst_uri.at;
+	tx->on_branch = 0; /* whoever relays again arms it again */
 	if (any_sent && run->kind == ROUTE_FAILURE) {
 		unsigned count = tx->branch_count;
 		tx->branch_count = (uint8_t)old_count;

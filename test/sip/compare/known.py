@@ -36,3 +36,12 @@ KNOWN = {
     # messages
     "compact-headers-pass": "a changed Content-Length is written with its long name",
 }
+
+# Of scripted.py.
+KNOWN_SCRIPTED = {
+    "parallel-failures-401-407": "the best reply is passed on, not made anew (RFC 3261 16.7, 6. and 7.)",
+    "loose-double-one-left": "only our own Routes are removed (RFC 3261 16.4)",
+    "sanity-version": "an unknown SIP version is answered 505 (RFC 3261 21.5.6)",
+    "sanity-proxy-require": "Unsupported lists all extensions that are unknown (RFC 3261 8.2.2.3)",
+    "sanity-digest-empty": "credentials without parameters are answered 400 (RFC 3261 16.3, 1.)",
+}

@@ -105,6 +105,7 @@ class Names:
                       lambda m: "branch=" + self.number("BRANCH", m.group(1)), text)
         text = re.sub(r"tag=([^;>,\s]+)", lambda m: "tag=" + self.number("TAG", m.group(1)), text)
         text = re.sub(r"(?m)^(Server|User-Agent): .*(kamailio|[vV]iaduct).*$", r"\1: PRODUCT", text)
+        text = re.sub(r'temp-gruu="[^"]*"', 'temp-gruu="TEMPORARY"', text)
         # A second or two may have passed since the binding was stored.
         text = re.sub(r"expires=(\d*[89])\b", lambda m: "expires=%d" % (-int(m.group(1)) // 10 * -10),
                       text)
