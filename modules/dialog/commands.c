@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* dlg.*: what administrators see and do. */
-#include "modules/dialog/profiles.h"
+#include "modules/dialog/bridge.h"
 
+#include "core/rpc/json.h"
+
+#include <errno.h>
 #include <stdio.h>
 
 /* ---- one dialog as a struct ---- */
@@ -243,13 +246,15 @@ static void run_stats(struct rpc_call *call)
 					     [DIALOG_EARLY] = "connecting",
 					     [DIALOG_UNACKED] = "answering",
 					     [DIALOG_ACTIVE] = "ongoing" };
-	int64_t counts[DIALOG_DELETED + 1] = { 0 }, all = 0;
+	int64_t counts[DIALOG_DELETED + 1] = { 0 }, all = 0, only_local = 0;
+	(void)!rpc_arg_int(call, 0, &only_local);
 	for (unsigned i = 0; i < shard_count(store_set()); i++) {
 		uint32_t position = 0;
 		const struct dialog *dialog;
 		struct shard *shard = shard_lock_number(store_set(), i);
 		while ((dialog = slot_each(shard, &position)))
-			if (dialog->state <= DIALOG_DELETED)
+			if (dialog->state <= DIALOG_DELETED &&
+			    (!only_local || dialog->legs[CALLER].socket))
 				counts[dialog->state]++;
 		shard_unlock(shard);
 	}
@@ -388,6 +393,99 @@ static void run_profile_list(struct rpc_call *call)
 		list(call, &selection, 0);
 }
 
+/* ---- more ---- */
+
+/* "." and nothing: not given; "_" and the empty text: none. */
+static struct span optional_argument(struct rpc_call *call, unsigned index)
+{
+	struct span text;
+	if (!rpc_arg_text(call, index, &text) || span_equal(text, SPAN_OF(".")))
+		return (struct span){ NULL, 0 };
+	return span_equal(text, SPAN_OF("_")) ? SPAN_OF("") : text;
+}
+
+static void run_bridge(struct rpc_call *call)
+{
+	struct span from, to;
+	if (!rpc_need_text(call, 0, "from", &from) || !rpc_need_text(call, 1, "to", &to))
+		return;
+	if (!bridge_start(from, to, optional_argument(call, 2), optional_argument(call, 3)))
+		rpc_fault(call, 500, "The call cannot be made");
+}
+
+static void write_member(struct writer *w, const char *name, struct span text)
+{
+	writer_printf(w, ",\"%s\":", name);
+	json_write_text(w, text.at ? text : SPAN_OF(""));
+}
+
+static void write_dialog(struct writer *w, const struct dialog_view *view)
+{
+	static const char *const legs[LEGS] = { "caller", "callee" };
+	writer_printf(w, "{\"h_entry\":%u,\"h_id\":%u,\"state\":%d", view->h_entry, view->h_id,
+		      (int)view->state);
+	write_member(w, "call-id", view->call_id);
+	write_member(w, "from_uri", view->from_uri);
+	write_member(w, "to_uri", view->to_uri);
+	writer_printf(w, ",\"init_ts\":%lld,\"start_ts\":%lld,\"end_ts\":%lld,\"timeout\":%lld",
+		      (long long)seconds(view->created_us), (long long)seconds(view->confirmed_us),
+		      (long long)seconds(view->ended_us), (long long)view->expires_wall_s);
+	for (unsigned i = 0; i < LEGS; i++) {
+		const struct leg_view *leg = &view->legs[i];
+		writer_printf(w, ",\"%s\":{\"cseq\":\"%u\"", legs[i], leg->cseq);
+		write_member(w, "tag", leg->tag);
+		write_member(w, "contact", leg->contact);
+		write_member(w, "route_set", leg->route_set);
+		write_member(w, "socket", leg->socket ? leg->socket->text : SPAN_OF(""));
+		writer_char(w, '}');
+	}
+	writer_literal(w, ",\"variables\":{");
+	for (unsigned i = 0; i < view->variable_count; i++) {
+		if (i)
+			writer_char(w, ',');
+		json_write_text(w, view->variables[i].name);
+		writer_char(w, ':');
+		json_write_text(w, view->variables[i].value);
+	}
+	writer_literal(w, "}}");
+}
+
+static bool dump(FILE *file)
+{
+	struct dialog_cursor cursor = { 0 };
+	struct dialog_view view;
+	struct arena arena;
+	bool is_written = fputs("[", file) >= 0, is_first = true;
+	arena_init(&arena, 1 << 14, 1 << 24);
+	while (is_written && dialog_next(&cursor, &arena, &view)) {
+		struct writer w = writer_in_arena(&arena, 2048);
+		writer_string(&w, is_first ? "\n" : ",\n");
+		write_dialog(&w, &view);
+		is_first = false;
+		is_written = !w.failed && fwrite(w.data, 1, w.len, file) == w.len;
+		arena_clear(&arena);
+	}
+	arena_free(&arena);
+	return is_written && fputs("\n]\n", file) >= 0;
+}
+
+static void run_dump(struct rpc_call *call)
+{
+	struct span path;
+	if (!rpc_need_text(call, 0, "file name", &path))
+		return;
+	const char *name = arena_string(rpc_arena(call), path);
+	FILE *file = name ? fopen(name, "we") : NULL;
+	if (!file) {
+		rpc_fault(call, 500, "%.*s cannot be written: %s", SPAN_ARGS(path),
+			  strerror(errno));
+		return;
+	}
+	bool is_written = dump(file);
+	if (fclose(file) || !is_written)
+		rpc_fault(call, 500, "%.*s was not written to its end", SPAN_ARGS(path));
+}
+
 #define IDS "callid from_tag to_tag"
 
 const struct rpc_command dialog_command_rows[DIALOG_COMMANDS] = {
@@ -401,7 +499,8 @@ const struct rpc_command dialog_command_rows[DIALOG_COMMANDS] = {
 	{ "dlg.dlg_list_ctx", run_dialog, "One dialog.", "callid [from_tag]", false },
 	{ "dlg.briefing", run_briefing, "All dialogs, the members that letters name.",
 		"[ftcFTISEs]", true },
-	{ "dlg.stats_active", run_stats, "How many dialogs are in which state.", NULL, false },
+	{ "dlg.stats_active", run_stats, "How many dialogs are in which state; 1: of this server's sockets only.",
+		"[local_only]", false },
 	{ "dlg.is_alive", run_is_alive, "Was the call answered, and is it not over?", IDS, false },
 	{ "dlg.terminate_dlg", run_terminate, "Ends a call with BYE to both.", IDS, false },
 	{ "dlg.end_dlg", run_end, "Ends a call with BYE to both.", "h_entry h_id [headers]",
@@ -411,4 +510,7 @@ const struct rpc_command dialog_command_rows[DIALOG_COMMANDS] = {
 		"profile [value]", false },
 	{ "dlg.profile_list", run_profile_list, "The dialogs of a profile.", "profile [value]",
 		true },
+	{ "dlg.bridge_dlg", run_bridge, "Calls an address and refers it to another.",
+		"from to [proxy] [body]", false },
+	{ "dlg.dump_file", run_dump, "Writes all dialogs to a file, as JSON.", "path", false },
 };

@@ -233,7 +233,8 @@ static bool prepare(struct diagnostics *diagnostics)
 	    !tm->observe(TM_REQUEST_IN, 1u << settings.dialog.dlg_flag, observe_transaction))
 		return false;
 	return rr->on_routed(request_routed) &&
-	       tm->observe(TM_REPLY_OUT | TM_PROVISIONAL_OUT, 0, observe_transaction);
+	       tm->observe_methods(TM_REPLY_OUT | TM_PROVISIONAL_OUT, 0,
+				   METHOD_INVITE | METHOD_BYE | METHOD_UPDATE, observe_transaction);
 }
 
 static void tick(void)
@@ -265,7 +266,7 @@ static const struct module_need needs[] = {
 };
 
 static const struct function_table *const functions[] = {
-	&dialog_functions, &profile_functions, NULL
+	&dialog_functions, &profile_functions, &bridge_functions, NULL
 };
 
 MODULE_EXPORT const struct module module_exports = {

@@ -193,6 +193,8 @@ bool dialog_find(const struct dialog_query *query, struct dialog_name *out_name,
 		 enum leg_kind *out_leg);
 /* By the numbers of the cookie. */
 bool dialog_find_numbers(uint32_t h_entry, uint32_t h_id, struct dialog_name *out_name);
+/* The newest of a call that is not over. */
+bool dialog_find_call(struct span call_id, struct dialog_name *out_name);
 /* Names of all dialogs, shard after shard: start with a zeroed cursor. No lock is held between two. */
 struct dialog_cursor {
 	unsigned shard;
@@ -250,6 +252,8 @@ void message_ended(struct message *msg);
  * arena. For a reply: those behind ours, the other way round. */
 struct span routes_of_request(struct message *request);
 struct span routes_of_reply(struct message *reply, struct message *request);
+/* Route values for requests to whoever answered a request of ours. */
+struct span routes_of_answer(struct message *reply);
 /* URI of the first Contact; absent when there is none. */
 struct span contact_of(struct message *msg);
 /* Sends a request to a leg; false after it was logged. */
@@ -283,6 +287,6 @@ int64_t dialog_tick_period(void);
 /* ---- variables.c, script.c, commands.c: rows ---- */
 #define DIALOG_VARIABLES 6
 extern const struct variable_row dialog_variables[DIALOG_VARIABLES];
-extern const struct function_table dialog_functions, profile_functions;
-#define DIALOG_COMMANDS 14
+extern const struct function_table dialog_functions, profile_functions, bridge_functions;
+#define DIALOG_COMMANDS 16
 extern const struct rpc_command dialog_command_rows[DIALOG_COMMANDS];

@@ -63,6 +63,16 @@ struct span routes_of_reply(struct message *reply, struct message *request)
 	return w.failed ? (struct span){ NULL, 0 } : writer_result(&w);
 }
 
+struct span routes_of_answer(struct message *reply)
+{
+	struct name_addr routes[ROUTES_MOST];
+	unsigned count = collect(reply, routes);
+	struct writer w = writer_in_arena(reply->arena, 256);
+	for (unsigned i = count; i > 0; i--)
+		write_route(&w, &routes[i - 1]);
+	return w.failed ? (struct span){ NULL, 0 } : writer_result(&w);
+}
+
 struct span contact_of(struct message *msg)
 {
 	struct name_addr contact;

@@ -311,6 +311,12 @@ bool follow_request(struct message *msg)
 	struct dialog *dialog = dialog_lock(context->name, &shard);
 	if (!dialog)
 		return false;
+	/* Of another server that writes into the same database. */
+	if (dialog_settings->dlg_filter_mode && !dialog->legs[CALLER].socket) {
+		shard_unlock(shard);
+		context->name.generation = 0;
+		return false;
+	}
 	context->is_sequential = true;
 	bool ends = step_request(shard, dialog, message_method(msg), context->leg,
 				 message_cseq(msg, &cseq) ? cseq : 0, lifetime_s);

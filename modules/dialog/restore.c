@@ -112,6 +112,9 @@ static bool fill_dialog(struct shard *shard, struct dialog *dialog, const struct
 	dialog->sflags = number_of(&row[COLUMN_SFLAGS]);
 	dialog->iflags = number_of(&row[COLUMN_IFLAGS]);
 	dialog->has_row = true;
+	if (dialog_keeps_alive() &&
+	    dialog->iflags & (IFLAG_KEEPALIVE_CALLER | IFLAG_KEEPALIVE_CALLEE))
+		dialog->keepalive_ms = clock_ms() + dialog_settings->ka_interval * 1000;
 	return fill_leg(shard, dialog, CALLER, row) && fill_leg(shard, dialog, CALLEE, row) &&
 	       (!route.len || text_set(shard, dialog, &dialog->timeout_route, route));
 }

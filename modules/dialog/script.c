@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions of the script about dialogs; those about profiles are in profile_script.c. */
-#include "modules/dialog/profiles.h"
+#include "modules/dialog/bridge.h"
 
 #define FLAGS 32
 
@@ -231,17 +231,23 @@ static int within(struct script_run *run, const struct within_args *args)
 		      send_to_legs(name, legs, &request));
 }
 
+int refer_dialog(struct script_run *run, struct dialog_name name, struct span side,
+		 struct span address)
+{
+	unsigned legs = legs_of(side, "dlg_refer");
+	struct span lines = arena_printf(
+		run->arena, "Referred-By: <%.*s>\r\nRefer-To: <%.*s>\r\nContact: <%.*s>\r\n",
+		SPAN_ARGS(dialog_settings->bridge_controller), SPAN_ARGS(address),
+		SPAN_ARGS(dialog_settings->bridge_contact));
+	const struct leg_request request = { .method = SPAN("REFER"), .headers = lines };
+	return result(lines.at && legs && send_to_legs(name, legs, &request));
+}
+
 static int refer(struct script_run *run, const struct refer_args *args)
 {
 	struct dialog_name name;
-	unsigned legs = legs_of(args->side, "dlg_refer");
-	struct span lines = arena_printf(
-		run->arena, "Referred-By: <%.*s>\r\nRefer-To: <%.*s>\r\nContact: <%.*s>\r\n",
-		SPAN_ARGS(dialog_settings->bridge_controller), SPAN_ARGS(args->address),
-		SPAN_ARGS(dialog_settings->bridge_contact));
-	const struct leg_request request = { .method = SPAN("REFER"), .headers = lines };
-	return result(lines.at && legs && need_dialog(run, &name) &&
-		      send_to_legs(name, legs, &request));
+	return need_dialog(run, &name) ? refer_dialog(run, name, args->side, args->address)
+				       : SCRIPT_FALSE;
 }
 
 /* ---- flags and properties ---- */

@@ -378,6 +378,20 @@ bool dialog_find(const struct dialog_query *query, struct dialog_name *out_name,
 	return best != NO_MATCH;
 }
 
+bool dialog_find_call(struct span call_id, struct dialog_name *out_name)
+{
+	uint64_t hash;
+	struct shard *shard = store_lock_call(call_id, &hash);
+	const struct dialog *dialog = slot_first(shard, hash);
+	while (dialog && (dialog->state == DIALOG_DELETED ||
+			  !span_equal(text_span(dialog->call_id), call_id)))
+		dialog = slot_next(shard, &dialog->slot);
+	if (dialog)
+		*out_name = name_of(dialog);
+	shard_unlock(shard);
+	return dialog != NULL;
+}
+
 bool dialog_find_numbers(uint32_t h_entry, uint32_t h_id, struct dialog_name *out_name)
 {
 	for (unsigned i = 0; i < shard_count(store.set); i++) {

@@ -314,6 +314,7 @@ static bool api_is_cancelled(struct script_run *run)
 
 const struct tm_api tm_api = {
 	.observe = observe,
+	.observe_methods = observe_methods,
 	.has_transaction = api_has_transaction,
 	.create = create_current,
 	.reply = reply_current,

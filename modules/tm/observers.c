@@ -8,22 +8,29 @@ static struct {
 	struct observer {
 		unsigned events;
 		uint32_t flag_mask;
+		uint32_t methods;
 		tm_observer call;
 	} list[OBSERVERS_MOST];
 	unsigned count;
 } observers;
 
-bool observe(unsigned events, uint32_t flag_mask, tm_observer observer)
+bool observe_methods(unsigned events, uint32_t flag_mask, uint32_t methods, tm_observer observer)
 {
 	if (observers.count == OBSERVERS_MOST)
 		return false;
-	observers.list[observers.count++] = (struct observer){ events, flag_mask, observer };
+	observers.list[observers.count++] =
+		(struct observer){ events, flag_mask, methods, observer };
 	return true;
+}
+
+bool observe(unsigned events, uint32_t flag_mask, tm_observer observer)
+{
+	return observe_methods(events, flag_mask, UINT32_MAX, observer);
 }
 
 static bool wants(const struct observer *observer, const struct transaction *tx, unsigned event)
 {
-	return (observer->events & event) &&
+	return (observer->events & event) && (observer->methods & tx->method) &&
 	       (!observer->flag_mask || (observer->flag_mask & tx->message_flags));
 }
 

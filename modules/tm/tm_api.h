@@ -126,6 +126,9 @@ struct tm_api {
 	int (*reuse_branch)(struct script_run *run);
 	/* Has another process made a transaction for this very request meanwhile? */
 	bool (*is_known)(struct script_run *run);
+	/* The same as `observe` for some methods only (mask of METHOD_*), so that others cost nothing. */
+	bool (*observe_methods)(unsigned events, uint32_t flag_mask, uint32_t methods,
+				tm_observer observer);
 	bool (*ack_local)(struct span call_id, uint32_t cseq, struct span headers,
 			  struct span body);
 };

@@ -356,6 +356,7 @@ void tx_resume(struct tx_context *context, struct span route, struct arena *aren
 
 /* ---- observers.c ------------------------------------------------------------------------------------------ */
 bool observe(unsigned events, uint32_t flag_mask, tm_observer observer);
+bool observe_methods(unsigned events, uint32_t flag_mask, uint32_t methods, tm_observer observer);
 bool is_observed(const struct transaction *tx, unsigned event);
 void tell_observers(struct transaction *tx, enum tm_event event, struct message *request,
 		    struct message *reply, unsigned code, struct span reason,
