@@ -58,6 +58,26 @@ struct edit *edit_insert_first(struct message *msg, enum sip_header_id id, struc
 	return edit;
 }
 
+struct span edited_header_value(const struct message *msg, const struct sip_header *h, uint16_t tag)
+{
+	struct span value = message_header_value(msg, h);
+	uint32_t start = h->value_at, end = h->value_at + h->value_len, done = start;
+	struct writer w = writer_in_arena(msg->arena, value.len + 64);
+	bool is_edited = false;
+	for (const struct edit *edit = msg->edits; edit; edit = edit->next) {
+		if (edit->tag != tag || edit->at < done || edit->at + edit->removed > end)
+			continue;
+		writer_span(&w, span_slice(value, done - start, edit->at - start));
+		writer_span(&w, edit->text);
+		done = edit->at + edit->removed;
+		is_edited = true;
+	}
+	if (!is_edited)
+		return value;
+	writer_span(&w, span_slice(value, done - start, value.len));
+	return w.failed ? (struct span){ NULL, 0 } : writer_result(&w);
+}
+
 bool edit_removes(const struct message *msg, const struct sip_header *h)
 {
 	for (const struct edit *e = msg->edits; e && e->at <= h->name_at; e = e->next)

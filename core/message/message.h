@@ -49,6 +49,7 @@ enum edit_tag {
 	EDIT_TAG_MODULE,
 	EDIT_TAG_REPLY_BODY, /* in reply_lines: the body of our replies … */
 	EDIT_TAG_REPLY_TYPE, /* … and its Content-Type value */
+	EDIT_TAG_CONTACT, /* a Contact that NAT traversal made right: registrars look at it too */
 };
 
 /* A destination of the request. Branch 0 is the Request-URI itself; further ones come from
@@ -215,6 +216,10 @@ struct edit *edit_insert_first(struct message *msg, enum sip_header_id id, struc
 struct edit *edit_set_body(struct message *msg, struct span body, struct span content_type);
 /* True when an edit removes this header (so that the script's second remove_hf is no error). */
 bool edit_removes(const struct message *msg, const struct sip_header *h);
+/* The value of a header as edits with that tag leave it; the value itself when there are none, absent
+ * when memory is exhausted. */
+struct span edited_header_value(const struct message *msg, const struct sip_header *h,
+				uint16_t tag);
 /* Drops all edits with that tag; returns how many. */
 unsigned edit_undo(struct message *msg, uint16_t tag);
 /* A header line, or a part of one, for the replies that this server makes to the request

@@ -248,3 +248,21 @@ void end_point_from_sockaddr(const struct sockaddr_storage *address, enum transp
 	}
 	*out_end = end;
 }
+
+bool end_point_is_private(const struct end_point *a)
+{
+	static const struct {
+		uint8_t ip[4];
+		unsigned bits;
+	} networks[] = {
+		{ { 10 }, 8 },       { { 172, 16 }, 12 },   { { 192, 168 }, 16 },
+		{ { 100, 64 }, 10 }, { { 192, 0, 0 }, 29 },
+	};
+	for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
+		struct end_point net = { .family = AF_INET };
+		memcpy(net.ip, networks[i].ip, sizeof(networks[i].ip));
+		if (end_point_in_network(a, &net, networks[i].bits))
+			return true;
+	}
+	return false;
+}

@@ -42,6 +42,9 @@ uint64_t end_point_hash(const struct end_point *a);
 /* Is `a` inside the network `net`/`prefix_bits`? */
 bool end_point_in_network(const struct end_point *a, const struct end_point *net,
 			  unsigned prefix_bits);
+/* An IPv4 address for private use (RFC 1918), shared by a carrier's customers (RFC 6598) or for the
+ * continuity of service (RFC 7335)? */
+bool end_point_is_private(const struct end_point *a);
 bool end_point_is_any(const struct end_point *a);
 
 /* "1.2.3.4" or "2001:db8::1" (no brackets). */

@@ -341,7 +341,8 @@ static enum register_error read_contacts(struct script_run *run,
 	enum register_error error = REGISTER_OK;
 	for (const struct sip_header *h = message_header(run->msg, HEADER_CONTACT); h;
 	     h = message_next_header(run->msg, h)) {
-		struct span rest = sip_unfold(run->arena, message_header_value(run->msg, h));
+		struct span rest =
+			sip_unfold(run->arena, edited_header_value(run->msg, h, EDIT_TAG_CONTACT));
 		struct name_addr address;
 		enum list_result result = rest.at ? LIST_END : LIST_BAD;
 		unsigned before = changes->count;

@@ -145,6 +145,21 @@ unsigned location_get_hash(unsigned domain, uint64_t hash, struct arena *arena,
 	return count;
 }
 
+bool location_is_alive(unsigned domain, uint64_t hash, struct span ruid)
+{
+	if (domain >= location_domain_count())
+		return false;
+	struct shard *shard = shard_lock(store.set, hash);
+	struct binding *binding = slot_first(shard, hash);
+	while (binding && (binding->domain != domain || binding->state == BINDING_GONE ||
+			   !span_equal(binding_text(binding, TEXT_RUID), ruid)))
+		binding = slot_next(shard, &binding->slot);
+	if (binding)
+		binding->keepalive_s = (uint32_t)clock_wall_s();
+	shard_unlock(shard);
+	return binding != NULL;
+}
+
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid)
 {
 	struct binding *found[USRLOC_CONTACTS_MOST];

@@ -55,6 +55,9 @@ void location_refresh_begin(unsigned domain, struct span aor);
 void location_refresh_row(unsigned domain, const struct usrloc_contact *row);
 void location_refresh_end(unsigned domain, struct span aor);
 
+/* A contact answered a keepalive: its binding by hash and ruid. */
+bool location_is_alive(unsigned domain, uint64_t hash, struct span ruid);
+
 /* ---- report.c ---- */
 unsigned location_shard_count(void);
 /* Copies one shard's bindings of a domain, ordered by address-of-record; 0 when it has none. */

@@ -339,6 +339,10 @@ static const struct usrloc_api api = {
 	.xavp_contact = xavp_contact,
 	.hash_id = location_hash_id,
 	.nat_flag = nat_flag,
+	.domain_count = location_domain_count,
+	.part_count = location_shard_count,
+	.copy_part = location_copy_shard,
+	.is_alive = location_is_alive,
 };
 static const struct module_interface offers[] = { { "usrloc", USRLOC_API_VERSION, &api } };
 static const struct module_role roles[] = { { "usrloc keeper", keeper_wanted, keeper_start } };

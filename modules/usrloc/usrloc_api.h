@@ -92,5 +92,12 @@ struct usrloc_api {
 	struct span (*xavp_contact)(void); /* name of the XAVP stored with bindings; absent: none */
 	uint32_t (*hash_id)(unsigned domain, struct span aor); /* what ul.dump shows */
 	int (*nat_flag)(void); /* the branch flag nat_bflag, -1: none */
+	/* All bindings, a part of the store at a time, for those who ping contacts. */
+	unsigned (*domain_count)(void);
+	unsigned (*part_count)(void);
+	unsigned (*copy_part)(unsigned domain, unsigned part, struct arena *arena,
+			      struct usrloc_contact **out_contacts);
+	/* The contact with this hash and ruid answered a keepalive; false: there is none. */
+	bool (*is_alive)(unsigned domain, uint64_t hash, struct span ruid);
 };
 #define USRLOC_NO_DOMAIN UINT32_MAX

@@ -20,19 +20,26 @@ import pytest
 from settings import START
 from sipua import Agent
 
-MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path".split()
+MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path nathelper".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = sorted(name[:-4] for name in os.listdir(HERE) if name.endswith(".txt"))
 BLESS = os.environ.get("FUNCTIONS_BLESS")
 SETTINGS = [("htable", "htable", "%s=>size=%s" % table) for table in (
     ("t", "4"), ("u", "2;initval=7"), ("e", "3;autoexpire=100"),
-    ("keep", "3;autoexpire=100;updateexpire=0;"))]
+    ("keep", "3;autoexpire=100;updateexpire=0;"))] + [
+        ("nathelper", "received_avp", "$avp(received)")]
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.4\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\n" \
     "m=audio 4000 RTP/AVP 0\r\na=foo\r\na=bar\r\n"
 BODIES = {
     "sdp": ("application/sdp", SDP),
     "hold-address": ("application/sdp", SDP.replace("192.0.2.4", "0.0.0.0")),
     "hold-direction": ("application/sdp", SDP + "a=sendonly\r\n"),
+    "sdp-private": ("application/sdp", SDP.replace("192.0.2.4", "10.1.2.3")),
+    "sdp-two": ("application/sdp", SDP.replace("a=bar", "a=bar\r\na=rtcp:4001 IN IP4 192.0.2.4\r\n"
+                                               "m=video 4002 RTP/AVP 31\r\nc=IN IP4 192.168.3.4")),
+    "sdp-marked": ("application/sdp", SDP + "a=nortpproxy:yes\r\n"),
+    "sdp-v6": ("application/sdp", SDP.replace("IP4 192.0.2.4", "IP6 2001:db8::4")),
+    "sdp-null": ("application/sdp", SDP.replace("c=IN IP4 192.0.2.4", "c=IN IP4 0.0.0.0")),
     "text": ("text/plain", "abc"),
     "multipart": ('multipart/mixed;boundary="bnd"',
                   "--bnd\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--bnd\r\n"
@@ -127,6 +134,7 @@ def exchange(server, row, number):
         bob.close()
     for agent, name in ((alice, "ALICE"), (bob, "BOB")):
         text = text.replace(agent.host_port, name)
+    text = text.replace("%s~%d" % alice.address, "ALICE")
     text = text.replace(server.host_port, "SERVER").replace(server.address[0], "SERVER")
     text = re.sub(r"(?m)^(Via|Row|X-Target): .*\n", "", text)
     text = re.sub(r"(?m)^Date: .*", "Date: NOW", text)
@@ -138,6 +146,7 @@ def exchange(server, row, number):
     decoded = bytes.fromhex(value.group(1)).decode("utf-8", "replace") if value else ""
     decoded = re.sub(r"icid-value=[0-9A-F]{32}|(?<![0-9A-F])[0-9A-F]{32}(?![0-9A-F])", "DRAWN",
                      decoded)
+    decoded = decoded.replace(alice.host_port, "ALICE")
     decoded = decoded.replace(server.host_port, "SERVER").replace(server.address[0], "SERVER")
     return code.group(1) if code else "?", decoded, text.rstrip("\n").replace("\r", "\\r").split("\n")
 
