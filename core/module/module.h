@@ -40,6 +40,9 @@ struct claim {
 	enum claim_result (*reply)(struct message *msg);
 	/* HTTP requests, which come over the same streams as SIP. */
 	enum claim_result (*http)(struct message *msg);
+	/* As soon as a message with a Via is parsed, some messages before it is worked on: what will be needed
+	 * can be fetched into the cache. Nothing may come of it. NULL: not interested. */
+	void (*foresee)(struct message *msg);
 	/* After the script of a request that nobody claimed; NULL: not interested. */
 	void (*after)(struct message *msg);
 };

@@ -262,10 +262,13 @@ static struct message *parse(struct datagram *datagram)
 			  reason ? reason : "no memory");
 		return NULL;
 	}
-	message_top_via(msg);
+	bool has_via = message_top_via(msg);
 	message_parsed_cseq(msg);
 	if (msg->index->is_request)
 		message_to(msg);
+	for (unsigned i = 0; i < claim_count && has_via; i++)
+		if (claims[i]->foresee)
+			claims[i]->foresee(msg);
 	return msg;
 }
 

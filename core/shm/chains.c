@@ -39,11 +39,16 @@ static uint32_t tag_of(uint64_t hash)
 	return (uint32_t)(hash * 0x9e3779b97f4a7c15u >> 32) & ~BUCKET_HAS_MORE;
 }
 
+static uint32_t number_among(uint32_t bucket_count, uint32_t tag)
+{
+	uint32_t below = power_below(bucket_count);
+	uint32_t n = tag & (below * 2 - 1);
+	return n < bucket_count ? n : tag & (below - 1);
+}
+
 static uint32_t bucket_number(const struct shard *shard, uint32_t tag)
 {
-	uint32_t below = power_below(shard->bucket_count);
-	uint32_t n = tag & (below * 2 - 1);
-	return n < shard->bucket_count ? n : tag & (below - 1);
+	return number_among(shard->bucket_count, tag);
 }
 
 static struct bucket *bucket_of(struct shard *shard, uint64_t hash)
@@ -63,6 +68,18 @@ bool bucket_is_sound(struct shard *shard, const struct bucket *bucket)
 {
 	struct bucket right = bucket_from(shard, bucket->ref);
 	return right.ref == bucket->ref && right.tag == bucket->tag;
+}
+
+void chain_foresee(struct shard *shard, uint64_t hash)
+{
+	uint32_t count = __atomic_load_n(&shard->bucket_count, __ATOMIC_RELAXED);
+	uint32_t n = number_among(count, tag_of(hash)), segment = segment_of(n);
+	uint32_t ref = __atomic_load_n(&shard->segments[segment], __ATOMIC_RELAXED);
+	if (segment == 0)
+		fetch_to_write(&shard->buckets[n]);
+	else /* the index may change meanwhile: nothing is read here */
+		fetch_to_write((const char *)ref_at(shard, ref) + sizeof(struct block) +
+			       (n - segment_start(segment)) * sizeof(struct bucket));
 }
 
 uint32_t chain_begin(struct shard *shard, uint64_t hash)
@@ -181,7 +198,7 @@ static void bucket_join(struct shard *shard)
 /* Joining is faster than leaving, so that a shard that empties has its first buckets only. */
 void chain_adjust(struct shard *shard)
 {
-	if (shard->live > shard->bucket_count + shard->bucket_count / 4)
+	if (shard->live > shard->bucket_count)
 		bucket_split(shard);
 	for (unsigned i = 0; i < JOINS_AT_ONCE; i++) {
 		if (shard->bucket_count <= BUCKETS_FIRST || shard->live >= shard->bucket_count / 4)

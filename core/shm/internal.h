@@ -185,6 +185,18 @@ struct shard_set {
 	char *shards;
 };
 
+/* Asks for a line of memory that will be written; other processes may have it. */
+static inline void fetch_to_write(const void *at)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw %0"
+			 :
+			 : "m"(*(const char *)at)); /* does nothing where unknown */
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
 static inline struct shard *set_shard(const struct shard_set *set, unsigned number)
 {
 	return (struct shard *)(set->shards + number * set->shard_size);
@@ -230,6 +242,8 @@ void slot_page_set_partial(struct shard *shard, struct slot_page *page);
 uint64_t shard_bytes_of_all_sets(void);
 
 /* chains.c: the index by hash */
+/* Without lock: asks for the memory of the bucket. */
+void chain_foresee(struct shard *shard, uint64_t hash);
 /* The slot from which on to look for a hash; 0: there is none. */
 uint32_t chain_begin(struct shard *shard, uint64_t hash);
 void chain_insert(struct shard *shard, struct slot *slot);

@@ -86,10 +86,37 @@ const char *shard_set_name(const struct shard_set *set)
 }
 
 /* ---- locks ---- */
+static void fetch_shard(const struct shard *shard)
+{
+	fetch_to_write(&shard->lock);
+	fetch_to_write(&shard->live);
+	fetch_to_write(&shard->heap);
+	fetch_to_write(&shard->wheel);
+}
+
+void shard_foresee(struct shard_set *set, uint64_t hash)
+{
+	struct shard *shard = set_shard(set, shard_number(set, hash));
+	fetch_shard(shard);
+	chain_foresee(shard, hash);
+}
+
+#define SLOT_LINES_MOST 6
+
+void slot_foresee(struct shard_set *set, unsigned number, uint32_t index)
+{
+	const struct shard *shard = set_shard(set, number & (set->count - 1));
+	const char *slot = map_base() + ((size_t)index << REF_SHIFT);
+	fetch_shard(shard);
+	for (unsigned line = 0; line < SLOT_LINES_MOST && line * 64 < set->stride; line++)
+		fetch_to_write(slot + line * 64);
+}
+
 struct shard *shard_lock_number(struct shard_set *set, unsigned number)
 {
 	bug_if(number >= set->count, "%s has no shard %u", set->type->name, number);
 	struct shard *shard = set_shard(set, number);
+	fetch_shard(shard);
 	if (__builtin_expect(lock_take(&shard->lock) == LOCK_OWNER_DIED, 0)) {
 		shard_repair(shard);
 		lock_mark_consistent(&shard->lock);

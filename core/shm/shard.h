@@ -90,6 +90,11 @@ struct shard *shard_lock(struct shard_set *set, uint64_t hash);
 struct shard *shard_lock_number(struct shard_set *set, unsigned number);
 void shard_unlock(struct shard *shard);
 
+/* Without lock: asks for the memory that a lookup by hash, or a slot's user, will touch soon. Any numbers
+ * are safe, also ones from the network. */
+void shard_foresee(struct shard_set *set, uint64_t hash);
+void slot_foresee(struct shard_set *set, unsigned number, uint32_t index);
+
 /* ---- with the shard's lock held ---- */
 /* A zeroed slot (after its header) in state building; NULL when shared memory is out. `hash` must
  * belong to this shard (its shard_number), unless the slot is only ever found by slot_at. */

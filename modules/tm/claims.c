@@ -265,6 +265,37 @@ static bool fits_call(const struct transaction *tx, struct message *reply)
 		call_hash(message_value(reply, HEADER_CALL_ID), cseq) == tx->slot.hash);
 }
 
+void claim_foresee(struct message *msg)
+{
+	struct tx_context *context = tx_context(msg), found = { 0 };
+	unsigned number;
+	if (!context)
+		return;
+	if (message_is_request(msg)) {
+		shard_foresee(store_set(), request_key(msg).hash);
+		return;
+	}
+	const struct span branch = message_top_via(msg)->branch;
+	if (!tx_from_via(branch, &found, &number))
+		return;
+	context->via_at = branch.at;
+	context->via = context_name(&found);
+	context->via_number = (uint8_t)number;
+	slot_foresee(store_set(), found.shard, found.index);
+}
+
+/* The transaction and branch that our Via names. */
+static bool take_via(const struct sip_via *via, struct tx_context *context, unsigned *out_number)
+{
+	if (!context->via_at || context->via_at != via->branch.at)
+		return tx_from_via(via->branch, context, out_number);
+	context->shard = context->via.shard;
+	context->index = context->via.slot;
+	context->generation = context->via.generation;
+	*out_number = context->via_number;
+	return true;
+}
+
 enum claim_result claim_reply(struct message *reply)
 {
 	struct tx_context *context = tx_context(reply);
@@ -272,7 +303,7 @@ enum claim_result claim_reply(struct message *reply)
 	unsigned number;
 	if (!context)
 		return CLAIM_CONSUMED; /* no memory: as if it had been lost on its way */
-	if (!tx_from_via(via->branch, context, &number))
+	if (!take_via(via, context, &number))
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);

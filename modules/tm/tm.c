@@ -194,6 +194,7 @@ static bool prepare(struct diagnostics *diagnostics)
 static const struct claim claims[] = {
 	{ .name = "tm",
 	  .order = 10,
+	  .foresee = claim_foresee,
 	  .request = claim_request,
 	  .reply = claim_reply,
 	  .after = request_ended },

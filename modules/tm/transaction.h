@@ -140,6 +140,9 @@ struct tx_context {
 	bool is_creator;
 	bool has_key;
 	struct tx_key key;
+	const char *via_at; /* of a reply: where the branch of our Via stood, and what it says */
+	struct tm_name via;
+	uint8_t via_number;
 	int branch;    /* of the reply or branch route being run, -1 none */
 	unsigned code; /* of the reply being looked at */
 	bool reply_is_local;
@@ -244,6 +247,7 @@ bool tx_keep_state(struct transaction *tx, const struct message *msg);
 struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
 			  char out[HOP_BRANCH_MAX]);
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number);
+void claim_foresee(struct message *msg);
 enum claim_result claim_request(struct message *msg);
 enum claim_result claim_reply(struct message *reply);
 /* The script of a request ended. */

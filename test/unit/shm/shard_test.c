@@ -149,6 +149,18 @@ static void a_name_finds_its_slot_and_never_its_successor(void **state)
 	shard_unlock(shard);
 }
 
+static void what_is_foreseen_need_not_be_there(void **state)
+{
+	for (uint64_t key = 0; key < 1000; key++) {
+		if (key % 10 == 0)
+			assert_true(add(key));
+		shard_foresee(set, key_hash(key));
+		slot_foresee(set, (unsigned)key, (uint32_t)(key * 0x9e3779b1u));
+	}
+	slot_foresee(set, UINT32_MAX, UINT32_MAX);
+	assert_int_equal(shard_check_all_sets(), 0);
+}
+
 static void a_slot_that_is_building_is_not_found(void **state)
 {
 	struct shard *shard = shard_lock(set, 0);
@@ -385,6 +397,7 @@ int main(void)
 		TEST(finds_what_was_published_and_nothing_else),
 		TEST(equal_hashes_are_told_apart_by_the_caller),
 		TEST(a_name_finds_its_slot_and_never_its_successor),
+		TEST(what_is_foreseen_need_not_be_there),
 		TEST(a_slot_that_is_building_is_not_found),
 		TEST(visits_every_live_slot_once_while_others_come_and_go),
 		TEST(memory_returns_to_its_start_value),
