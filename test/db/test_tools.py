@@ -121,6 +121,68 @@ def test_other_tables(tool):
     tool.ctl("mtree", "rm", "mtree", "49")
 
 
+# A row comes, is shown with the texts as they were given, is not taken twice where that would be a mistake,
+# and goes: N is a name, T a text. Command that adds, that shows, columns that hold N and T, that removes.
+FAMILIES = [
+    ("alias_db add N@example.org alice", "alias_db show N", {"alias_username": "N"}, "alias_db rm N"),
+    ("alias_db add N@other.net N", "alias_db list N", {"alias_username": "N", "username": "N"},
+     "alias_db rm N@other.net"),
+    ("speeddial add N 7 T T", "speeddial list N", {"username": "N", "new_uri": "T", "description": "T"},
+     "speeddial rm N 7"),
+    ("acl grant N ld", "acl show N", {"username": "N", "grp": "ld"}, "acl revoke N ld"),
+    ("address add 4 192.0.2.9 32 5060 T", "address show", {"tag": "T"}, "address rm 4 192.0.2.9"),
+    ("trusted add 192.0.2.8 any T T", "trusted show", {"from_pattern": "T", "tag": "T"}, "trusted rm 192.0.2.8"),
+    ("domain add N T", "domain showdb", {"domain": "N", "did": "T"}, "domain rm N"),
+    ("dispatcher add 9 sip:192.0.2.7 0 0 T T", "dispatcher show", {"attrs": "T", "description": "T"},
+     "dispatcher rmset 9"),
+    ("dialplan addrule 9 1 0 T 0 T T T", "dialplan show 9",
+     {"match_exp": "T", "subst_exp": "T", "repl_exp": "T", "attrs": "T"}, "dialplan rmrule 9 1"),
+    ("mtree add mtree 49 T", "mtree show mtree", {"tprefix": "49", "tvalue": "T"}, "mtree rm mtree 49"),
+    ("avp add N@example.org T 0 T", "avp list -a T", {"username": "N", "attribute": "T", "value": "T"},
+     "avp rm -a T -v T"),
+    ("avp add N T 0 T", "avp list -u N", {"uuid": "N", "value": "T"}, "avp rm -u N"),
+    ("cr addcn 77 T", "db smatch carrier_name carrier T", {"carrier": "T"}, "cr rmcn 77"),
+    ("cr adddn 78 T", "db smatch domain_name domain T", {"domain": "T"}, "cr rmdn 78"),
+]
+
+
+@pytest.mark.parametrize("name", ["o'br\"ien; DROP TABLE version", "--drop`$(touch ran)`", "ünïcode-日本 50%_\\"])
+def test_nasty_names_everywhere(tool, name):
+    tool.ctl("add", name, "x")
+    for adds, shows, columns, removes in FAMILIES:
+        def words(command):
+            return [name + word[1:] if word[0] == "N" and (word == "N" or word[1] == "@") else
+                    name if word == "T" else word for word in command.split()]
+
+        tool.ctl(*words(adds))
+        rows = [row for row in tool.rows(*words(shows))
+                if all(str(row[column]) == (name if value in "NT" else value) for column, value in columns.items())]
+        assert len(rows) == 1, (adds, tool.rows(*words(shows)))
+        assert name in tool.ctl(*words(shows)) or "\\" in name, shows  # as a table for people, too
+        tool.ctl(*words(removes))
+        # The second time there is nothing to remove; acl and avp show what is left and are content.
+        tool.ctl(*words(removes), code=0 if removes.startswith(("avp", "acl")) else 1)
+        assert not [row for row in tool.rows(*words(shows)) if row in rows], removes
+    tool.ctl("sets", name, "password", name)
+    assert tool.rows("show", name)[0]["password"] == name
+    tool.ctl("rm", name)
+    assert not os.path.exists("ran") and len(tool.rows("db", "show", "version")) > 20
+
+
+def test_routes_of_carriers(tool):
+    tool.ctl("cr", "addcn", "7", "it's one")
+    tool.ctl("cr", "addcarrier", "7", "49", "2", "gw.example", "0.25", "2", "pre", "suf", "0", "0", "it's")
+    shown = json.loads(tool.ctl("--json", "cr", "show"))
+    assert shown["carrier_name"][0]["carrier"] == "it's one" and shown["domain_name"] == []
+    (route,) = shown["carrierroute"]
+    assert float(route["prob"]) == 0.25 and route["description"] == "it's"
+    assert "is not a number" in tool.ctl("cr", "addcarrier", "7", "49", "2", "gw.example", "0.2.5", code=3)
+    tool.ctl("cr", "rmcarrier", "7", "49", "2")
+    tool.ctl("cr", "rmcn", "7")
+    weights = tool.rows("lcr", "eval_weights", "1", "2")
+    assert [row["weight"] for row in weights] == [1, 2] and sum(row["probability"] for row in weights) == 1
+
+
 def test_short_numbers_and_aliases(tool):
     tool.ctl("speeddial", "add", "alice", "11", "sip:bob@example.org", "bob's")
     (row,) = tool.rows("speeddial", "list", "alice")
@@ -140,6 +202,8 @@ def test_attributes(tool):
     assert [row["uuid"] for row in tool.rows("avp", "list", "-a", "limit")] == ["some-uuid"]
     assert "1 AVP" in tool.ctl("avp", "rm", "-a", "limit", "-u", "some-uuid")
     tool.ctl("avp", "rm", "-v", "it's me")
+    for words in (["--all"], ["all"], ["-x", "1"], ["-a"]):  # nobody asked to remove everything
+        assert "is wrong" in tool.ctl("avp", "rm", *words, code=3)
     assert tool.rows("avp", "list") == []
 
 
@@ -176,6 +240,16 @@ def test_migration_keeps_rows(tool):
     tool.ctl("address", "rm", "7", "10.7.0.1")
     tool.ctl("address", "rm", "7", "10.7.0.2")
     tool.db("version")
+
+
+def test_users_of_a_copy_stay(tool):
+    if tool.settings["DBENGINE"] != "PGSQL":
+        pytest.skip("only there users belong to all databases and have something in each")
+    tool.db("copy", "second one")
+    assert "stays" in tool.db("revoke")
+    tool.db("drop", "second one")
+    tool.db("grant")
+    assert tool.rows("db", "roexec", "SELECT 1 AS one") == [{"one": 1}]
 
 
 def test_backup_copy_and_groups(tool, tmp_path):

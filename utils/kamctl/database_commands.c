@@ -166,6 +166,12 @@ struct avp_choice {
 	unsigned count;
 };
 
+static bool is_wrong_avp_option(const char *option)
+{
+	say_error("avp: %s is wrong; -T TABLE -u UUID -a ATTRIBUTE -v VALUE -t TYPE", option);
+	return true;
+}
+
 /* Options -T TABLE -u UUID -a ATTRIBUTE -v VALUE -t TYPE; false after a message. */
 static bool read_avp_options(struct words *words, struct avp_choice *choice)
 {
@@ -174,15 +180,19 @@ static bool read_avp_options(struct words *words, struct avp_choice *choice)
 		const char *column;
 	} columns[] = { { 'u', "uuid" }, { 'a', "attribute" }, { 'v', "value" }, { 't', "type" } };
 	*choice = (struct avp_choice){ .table = "usr_preferences" };
-	while (words->count && words->at[0][0] == '-') {
+	/* Names may begin with a minus sign, too: an option has one letter, and "--" ends them. */
+	while (words->count && words->at[0][0] == '-' && strlen(words->at[0]) == 2) {
+		if (words->at[0][1] == '-') {
+			words->at++;
+			words->count--;
+			break;
+		}
 		const char *option = words->at[0], *value = word_or(*words, 1, NULL);
 		size_t i = 0;
 		while (i < ARRAY_SIZE(columns) && columns[i].letter != option[1])
 			i++;
 		if (!value || (i == ARRAY_SIZE(columns) && option[1] != 'T') || choice->count > 4) {
-			say_error(
-				"avp: %s is wrong; -T TABLE -u UUID -a ATTRIBUTE -v VALUE -t TYPE",
-				option);
+			(void)is_wrong_avp_option(option);
 			return false;
 		}
 		if (option[1] == 'T') {
@@ -206,7 +216,7 @@ static int run_avp_list(const struct command *command, struct words words)
 		{ .name = SPAN("type") },   { .name = SPAN("value") }
 	};
 	struct avp_choice choice;
-	if (!read_avp_options(&words, &choice))
+	if (!read_avp_options(&words, &choice) || (words.count && is_wrong_avp_option(words.at[0])))
 		return EXIT_USAGE;
 	say("Dumping AVPs");
 	struct db *db = database_open(ACCESS_READ);
@@ -227,7 +237,7 @@ static int run_avp_rm(const struct command *command, struct words words)
 {
 	struct avp_choice choice;
 	int64_t affected = 0;
-	if (!read_avp_options(&words, &choice))
+	if (!read_avp_options(&words, &choice) || (words.count && is_wrong_avp_option(words.at[0])))
 		return EXIT_USAGE;
 	if (choice.count == 0 && !ask_yes_no("This removes all AVPs. Proceed?"))
 		return EXIT_REFUSED;

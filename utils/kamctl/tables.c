@@ -19,7 +19,8 @@ enum word_kind {
 	WORD_PORT,
 	WORD_PROTOCOL,
 	WORD_SIP_URI,
-	WORD_DIGITS
+	WORD_DIGITS,
+	WORD_DECIMAL,
 };
 
 struct table_column {
@@ -54,6 +55,14 @@ static bool is_one_of(const char *word, const char *const *names, size_t count)
 	return false;
 }
 
+static bool is_decimal(const char *word)
+{
+	size_t digits = strspn(word, "0123456789");
+	const char *rest = word + digits;
+	size_t more = *rest == '.' ? strspn(rest + 1, "0123456789") : 0;
+	return digits + more > 0 && !rest[*rest == '.' ? 1 + more : 0];
+}
+
 /* NULL, or what the word should be. */
 static const char *wrong_with(enum word_kind kind, const char *word)
 {
@@ -79,6 +88,7 @@ static const char *wrong_with(enum word_kind kind, const char *word)
 		return strncasecmp(word, "sip:", 4) == 0 || strncasecmp(word, "sips:", 5) == 0
 			       ? NULL
 			       : "a SIP URI";
+	case WORD_DECIMAL: return is_decimal(word) ? NULL : "a number";
 	case WORD_DIGITS:
 		return *word && strspn(word, "0123456789*#+") == strlen(word) ? NULL : "digits";
 	}
@@ -97,6 +107,7 @@ static struct db_value value_of(enum word_kind kind, const char *word)
 	case WORD_PROTOCOL:
 	case WORD_SIP_URI:
 	case WORD_DIGITS: break;
+	case WORD_DECIMAL: return db_double(strtod(word, NULL));
 	}
 	return db_text(span_from(word));
 }
@@ -264,7 +275,10 @@ static int run_carrier_show(const struct command *command, struct words words)
 {
 	struct db *db = database_open(ACCESS_READ);
 	for (size_t i = 0; i < ARRAY_SIZE(carrier_tables); i++) {
-		say("%s:", carrier_tables[i]);
+		if (output_is_json())
+			printf("%c \"%s\": ", i ? ',' : '{', carrier_tables[i]);
+		else
+			say("%s:", carrier_tables[i]);
 		if (!database_print(
 			    db,
 			    database_prepare(
@@ -273,6 +287,8 @@ static int run_carrier_show(const struct command *command, struct words words)
 			    NULL, false))
 			return EXIT_REFUSED;
 	}
+	if (output_is_json())
+		puts("}");
 	return EXIT_DONE;
 }
 
@@ -294,6 +310,8 @@ static double probability_of(const int64_t *weights, unsigned count, unsigned on
 
 static int run_weights(const struct command *command, struct words words)
 {
+	static const struct span columns[] = { SPAN("weight"), SPAN("probability") };
+	static const bool are_numbers[] = { true, true };
 	int64_t weights[WORDS_MOST];
 	for (unsigned i = 0; i < words.count; i++)
 		if (!span_to_int64(span_from(words.at[i]), &weights[i]) || weights[i] < 1 ||
@@ -301,9 +319,19 @@ static int run_weights(const struct command *command, struct words words)
 			say_error("\"%s\" is no weight (1-254)", words.at[i]);
 			return EXIT_USAGE;
 		}
-	for (unsigned i = 0; i < words.count; i++)
-		printf("weight %ld probability %.4f\n", (long)weights[i],
-		       probability_of(weights, words.count, i));
+	if (output_is_json())
+		rows_begin(columns, ARRAY_SIZE(columns), false);
+	for (unsigned i = 0; i < words.count; i++) {
+		char number[16];
+		snprintf(number, sizeof(number), "%.4f", probability_of(weights, words.count, i));
+		const struct span values[] = { span_from(words.at[i]), span_from(number) };
+		if (output_is_json())
+			rows_add(values, are_numbers);
+		else
+			printf("weight %s probability %s\n", words.at[i], number);
+	}
+	if (output_is_json())
+		rows_end();
 	return EXIT_DONE;
 }
 
@@ -395,7 +423,7 @@ static const struct table carrierroute = { .name = "carrierroute",
 						   { "scan_prefix", WORD_TEXT, NULL },
 						   { "domain", WORD_NUMBER, NULL },
 						   { "rewrite_host", WORD_TEXT, NULL },
-						   { "prob", WORD_NUMBER, "1" },
+						   { "prob", WORD_DECIMAL, "1" },
 						   { "strip", WORD_NUMBER, "0" },
 						   { "rewrite_prefix", WORD_TEXT, "" },
 						   { "rewrite_suffix", WORD_TEXT, "" },

@@ -80,6 +80,21 @@ static bool pgsql_grant(const char *name)
 	return true;
 }
 
+/* A copy of the database may have the same users: then they stay. */
+static bool drop_role(struct db *db, struct db_value name)
+{
+	bool is_used;
+	if (!find_row(db,
+		      "SELECT 1 FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND "
+		      "refobjid = (SELECT oid FROM pg_roles WHERE rolname = ?)",
+		      name, &is_used))
+		return false;
+	if (!is_used)
+		return run_quoted(db, "SELECT format('DROP ROLE %I', ?::text)", 1, &name);
+	say("** INFO: user %.*s has rights in other databases and stays", SPAN_ARGS(name.text));
+	return true;
+}
+
 static bool pgsql_revoke(const char *name)
 {
 	struct db *db = database_open_named(ACCESS_ROOT, name);
@@ -90,7 +105,7 @@ static bool pgsql_revoke(const char *name)
 			return false;
 		if (is_there &&
 		    (!run_quoted(db, "SELECT format('DROP OWNED BY %I', ?::text)", 1, &value) ||
-		     !run_quoted(db, "SELECT format('DROP ROLE %I', ?::text)", 1, &value)))
+		     !drop_role(db, value)))
 			return false;
 	}
 	return true;
