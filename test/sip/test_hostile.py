@@ -222,6 +222,7 @@ def test_costs_less_than_a_millisecond(server, agent, kind):
     assert best < SLOW, "%s: %.3f ms" % (kind, best)
 
 
+@pytest.mark.skipif(SLOW > 1, reason="AddressSanitizer keeps what was freed")
 def test_memory_stays(server, agent):
     """Several rounds of everything leave no more than the pools that one worker keeps."""
     for data in KINDS.values():
@@ -231,6 +232,6 @@ def test_memory_stays(server, agent):
         for data in KINDS.values():
             send_all(server, agent, data, 8)
     deadline = time.monotonic() + 5
-    while private_memory(server) - before > 4096 * SLOW and time.monotonic() < deadline:
+    while private_memory(server) - before > 4096 and time.monotonic() < deadline:
         settle(server, agent)
-    assert private_memory(server) - before <= 4096 * SLOW
+    assert private_memory(server) - before <= 4096
