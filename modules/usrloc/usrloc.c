@@ -5,7 +5,7 @@
 #include "modules/usrloc/commands.h"
 #include "modules/usrloc/journal.h"
 #include "modules/usrloc/keeper.h"
-#include "modules/usrloc/modes.h"
+#include "modules/usrloc/streams.h"
 
 #define EXPIRE_PERIOD_MS 1000
 #define EXPIRE_BATCH     256
@@ -15,7 +15,7 @@ static struct {
 		nat_bflag;
 	struct span db_url, preload, xavp_contact;
 	int64_t db_load, expires_type, skip_remote_socket, db_timer_clean, rm_expired_delay,
-		server_id_filter, version_table, db_clean_tcp;
+		server_id_filter, version_table, db_clean_tcp, handle_lost_tcp, close_expired_tcp;
 	struct span columns[COLUMN_COUNT];
 	int64_t journal, journal_size;
 	struct span journal_dir;
@@ -121,9 +121,10 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("db_raw_fetch_type", "for a database that has no driver here"),
 	FIELD_IGNORED("fetch_rows", "rows are read as they come"),
 	FIELD_IGNORED("load_rank", "the table is read before the first process begins"),
-	FIELD_IGNORED("handle_lost_tcp", "for stream transports, which come with a later release"),
-	FIELD_IGNORED("close_expired_tcp",
-		      "for stream transports, which come with a later release"),
+	FIELD(settings, handle_lost_tcp, "1: bindings end with the connection that made them",
+	      .max = 1),
+	FIELD(settings, close_expired_tcp, "1: the connection is closed when its binding expires",
+	      .max = 1),
 	KEEPALIVE("ka_mode"),
 	KEEPALIVE("ka_method"),
 	KEEPALIVE("ka_from"),
@@ -210,7 +211,9 @@ static void expire(void)
 		struct usrloc_contact *contacts =
 			ARENA_ARRAY(&event->arena, struct usrloc_contact, EXPIRE_BATCH);
 		count = contacts ? location_expire(&event->arena, contacts, EXPIRE_BATCH) : 0;
+		streams_expired(contacts, count);
 		run_expired_routes(contacts, count);
+		streams_remove_lost(&event->arena);
 		datagram_release(event);
 	} while (count == EXPIRE_BATCH);
 }
@@ -250,6 +253,7 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	modes_prepare((enum db_mode)settings.db_mode);
 	commands_prepare(settings.use_domain);
+	streams_prepare(settings.handle_lost_tcp, settings.close_expired_tcp);
 	const struct location_options options = {
 		.matching = (enum matching_mode)settings.matching_mode,
 		.cseq_delay_s = settings.cseq_delay,
@@ -328,7 +332,7 @@ static void finish(void)
 static const struct usrloc_api api = {
 	.domain = location_domain,
 	.get = modes_get,
-	.apply = modes_apply,
+	.apply = streams_apply,
 	.remove = modes_remove,
 	.uses_domain = uses_domain,
 	.by_time = by_time,
