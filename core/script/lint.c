@@ -2,6 +2,7 @@
 /* What is allowed but probably not meant: routes that nobody runs, statements that are never
  * reached, requests that are never answered, patterns that match something else. */
 #include "core/script/build.h"
+#include "core/script/registry.h"
 
 /* ---- walking -------------------------------------------------------------------------------- */
 
@@ -253,7 +254,8 @@ void lint_flow(struct build *build)
 {
 	for (struct route *route = build->source->routes; route; route = route->next) {
 		walk(build, route->body, &(struct walker){ .statement = visit_dead });
-		if (route->is_used || route->name.len == 0 || route->class == CLASS_EVENT)
+		if (route->is_used || route->name.len == 0 || route->class == CLASS_EVENT ||
+		    (route->class == CLASS_REQUEST && script_route_is_registered(route->name)))
 			continue;
 		struct diagnostic *d = build_warning(
 			build, "unused-route", route->name_at, "%s[%.*s] is never used",

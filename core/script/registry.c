@@ -15,7 +15,7 @@ struct event_row {
 	enum route_kind kind;
 };
 
-enum { TABLES_MAX = 256, EVENTS_MAX = 512 };
+enum { TABLES_MAX = 256, EVENTS_MAX = 512, ROUTES_MAX = 128 };
 
 struct tables {
 	struct table at[TABLES_MAX];
@@ -26,6 +26,8 @@ static struct {
 	struct tables functions, variables, transforms;
 	struct event_row events[EVENTS_MAX];
 	unsigned event_count;
+	struct span routes[ROUTES_MAX]; /* run by modules */
+	unsigned route_count;
 } registry;
 
 static void add(struct tables *tables, const char *module, const void *rows, uint32_t count)
@@ -51,6 +53,21 @@ void script_register_transforms(const char *module, const struct transform_row *
 				uint32_t count)
 {
 	add(&registry.transforms, module, rows, count);
+}
+
+void script_register_route(struct span name)
+{
+	/* One that is not kept is only warned of. */
+	if (registry.route_count < ROUTES_MAX)
+		registry.routes[registry.route_count++] = name;
+}
+
+bool script_route_is_registered(struct span name)
+{
+	for (unsigned i = 0; i < registry.route_count; i++)
+		if (span_equal(registry.routes[i], name))
+			return true;
+	return false;
 }
 
 void script_register_event(const char *module, const char *name, enum route_kind kind)

@@ -18,6 +18,9 @@ void script_register_transforms(const char *module, const struct transform_row *
 				uint32_t count);
 /* An event route that the module runs; a name that ends in ':' is a prefix. */
 void script_register_event(const char *module, const char *name, enum route_kind kind);
+/* A module's setting runs route[name]: it counts as used. Borrowed for the life of the process. */
+void script_register_route(struct span name);
+bool script_route_is_registered(struct span name);
 /* Forgets everything: tests. */
 void script_registry_clear(void);
 

@@ -5,6 +5,7 @@
 #include <libxml/parser.h>
 
 #include "core/message/http.h"
+#include "core/script/registry.h"
 
 /* After xhttp, which works on all HTTP requests that its url_match does not leave out. */
 #define CLAIM_ORDER 20
@@ -39,8 +40,16 @@ static const char *accept_skip(struct span text, int64_t number)
 	return accept_pattern(text, &settings.skip);
 }
 
+static const char *note_route(struct span text, int64_t number)
+{
+	(void)number;
+	script_register_route(text);
+	return NULL;
+}
+
 static const struct field setting_fields[] = {
-	FIELD(settings, route, "route that works on HTTP requests; empty: the main route"),
+	FIELD(settings, route, "route that works on HTTP requests; empty: the main route",
+		.accept = note_route),
 	FIELD(settings, escape_cr, "write a carriage return as &#xD;"),
 	FIELD(settings, double_lf_to_crlf, "two line feeds in a parameter are a CR LF"),
 	FIELD(settings, mode, "1: HTTP requests go to others, the functions work", .max = 1),
