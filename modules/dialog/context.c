@@ -38,8 +38,11 @@ bool context_find(struct message *msg, struct dialog_name *out_name)
 		struct dialog_query query = { .call_id = message_value(msg, HEADER_CALL_ID),
 					      .from_tag = message_from_tag(msg),
 					      .to_tag = message_to_tag(msg) };
-		if (message_is_request(msg) && !query.to_tag.len)
+		if (message_is_request(msg) && !query.to_tag.len) {
 			query.via_check = via_check_of(msg);
+			/* An INVITE that comes again with credentials begins anew. */
+			query.only_living = true;
+		}
 		if (!query.call_id.len || !query.from_tag.len ||
 		    !dialog_find(&query, &context->name, &context->leg))
 			return false;

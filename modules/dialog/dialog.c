@@ -26,6 +26,7 @@ static struct {
 	.wait_ack = true,
 	.h_id_step = 1,
 	.ka_failed_limit = 1,
+	.bye_early_code = 480,
 	.bridge_controller = SPAN("sip:controller@kamailio.org"),
 	.bridge_contact = SPAN("sip:controller@kamailio.org:5060"),
 },
@@ -167,6 +168,13 @@ static const struct field setting_fields[] = {
 	FIELD_NAMED(settings, rows.vars[VAR_H_ENTRY], "vars_h_entry_column", "column of the variables: hash_entry"),
 	FIELD_NAMED(settings, rows.vars[VAR_KEY], "vars_key_column", "column of the variables: name"),
 	FIELD_NAMED(settings, rows.vars[VAR_VALUE], "vars_value_column", "column of the variables: value"),
+	FIELD(settings.dialog, bye_early_code, "answer to the caller when a ringing call is ended here",
+		.min = 300, .max = 699),
+	FIELD_IGNORED("bye_early_reason", "the reason is the usual one of bye_early_code"),
+	FIELD_IGNORED("dlg_ctxiuid_mode", "a message always finds its dialog"),
+	FIELD_IGNORED("debug_variables", "dlg.list shows variables"),
+	FIELD_IGNORED("dmq_peer_id", "there is no replication"),
+	FIELD_IGNORED("enable_dmq_ka_iflags_sync", "there is no replication"),
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
 };
 

@@ -114,7 +114,7 @@ struct dialog_settings {
 	bool detect_spirals, send_bye, timeout_noreset, initial_cbs_inscript, wait_ack,
 		track_cseq_updates;
 	int64_t dlg_filter_mode, h_id_start, h_id_step, keep_proxy_rr;
-	int64_t ka_timer, ka_interval, ka_failed_limit;
+	int64_t ka_timer, ka_interval, ka_failed_limit, bye_early_code;
 	struct span bridge_controller, bridge_contact;
 	bool enable_dmq;
 	int64_t timer_procs;

@@ -14,10 +14,9 @@
 /* What noack_timeout leaves. */
 #define UNACKED_LIFE_MS 10000
 /* How long a dialog that is over waits for the database each time. */
-#define ROW_MS         1000
-#define TICK_MS        100
-#define DUE_AT_ONCE    32
-#define CODE_EARLY_BYE 480
+#define ROW_MS      1000
+#define TICK_MS     100
+#define DUE_AT_ONCE 32
 
 static struct {
 	struct observer {
@@ -156,7 +155,9 @@ static bool cancel_early(struct shard *shard, const struct dialog *dialog)
 	struct span call_id = arena_copy(&arena, text_span(dialog->call_id));
 	uint32_t cseq = dialog->legs[CALLER].cseq;
 	shard_unlock(shard);
-	bool is_cancelled = call_id.at && dialog_tm()->cancel_call(call_id, cseq, CODE_EARLY_BYE);
+	bool is_cancelled =
+		call_id.at &&
+		dialog_tm()->cancel_call(call_id, cseq, (unsigned)dialog_settings->bye_early_code);
 	arena_free(&arena);
 	return is_cancelled;
 }

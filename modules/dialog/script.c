@@ -82,6 +82,7 @@ SCRIPT_HANDLER_PLAIN(dlg_manage)
 SCRIPT_HANDLER_PLAIN(is_known)
 SCRIPT_HANDLER_PLAIN(set_ruri)
 SCRIPT_HANDLER_PLAIN(update_contact)
+SCRIPT_HANDLER_PLAIN(update_socket)
 SCRIPT_HANDLER_OF(bye, side)
 SCRIPT_HANDLER_OF(set_flag, flag)
 SCRIPT_HANDLER_OF(reset_flag, flag)
@@ -103,6 +104,8 @@ static const struct script_function functions[] = {
 		"The Request-URI becomes the Contact of the party that the request goes to."),
 	FUNCTION_PLAIN("dlg_update_contact", update_contact, IN_ANY,
 		"Takes over the Contact of the message for the party that sent it."),
+	FUNCTION_PLAIN("dlg_update_socket", update_socket, IN_ANY,
+		"Requests to the party that sent the message leave by the socket that it came by."),
 	FUNCTION_OF("dlg_bye", bye, side, IN_ANY, "Ends the dialog with BYE to caller, callee or all."),
 	FUNCTION_OF("dlg_setflag", set_flag, flag, IN_ANY, "Sets a flag of the dialog."),
 	FUNCTION_OF("dlg_resetflag", reset_flag, flag, IN_ANY, "Resets a flag of the dialog."),
@@ -177,6 +180,15 @@ static int set_ruri(struct script_run *run)
 	return result(contact.len && message_set_uri(run->msg, contact));
 }
 
+/* The party that sent the message: of a reply the other one than of its request. */
+static enum leg_kind sender_of(struct message *msg)
+{
+	enum leg_kind leg = context_of(msg)->leg;
+	if (message_is_request(msg))
+		return leg;
+	return leg == CALLER ? CALLEE : CALLER;
+}
+
 static int update_contact(struct script_run *run)
 {
 	struct dialog_name name;
@@ -184,15 +196,27 @@ static int update_contact(struct script_run *run)
 	struct span contact = contact_of(run->msg);
 	if (!contact.len || !need_dialog(run, &name))
 		return SCRIPT_FALSE;
-	enum leg_kind leg = context_of(run->msg)->leg;
-	if (!message_is_request(run->msg))
-		leg = leg == CALLER ? CALLEE : CALLER;
 	struct dialog *dialog = dialog_lock(name, &shard);
 	if (!dialog)
 		return SCRIPT_FALSE;
-	bool is_set = text_set(shard, dialog, &dialog->legs[leg].contact, contact);
+	bool is_set = text_set(shard, dialog, &dialog->legs[sender_of(run->msg)].contact, contact);
 	shard_unlock(shard);
 	return result(is_set);
+}
+
+static int update_socket(struct script_run *run)
+{
+	struct dialog_name name;
+	struct shard *shard;
+	if (!run->msg->from.listener || !need_dialog(run, &name))
+		return SCRIPT_FALSE;
+	struct dialog *dialog = dialog_lock(name, &shard);
+	if (!dialog)
+		return SCRIPT_FALSE;
+	dialog->legs[sender_of(run->msg)].socket = run->msg->from.listener;
+	dialog_touch(dialog);
+	shard_unlock(shard);
+	return SCRIPT_TRUE;
 }
 
 /* ---- requests of ours ---- */

@@ -233,6 +233,32 @@ def test_a_cancelled_call_fails(pair, server):
     server.wait_log("event failed of %s" % re.escape(request.call_id))
 
 
+@pytest.mark.viaduct_only("the peer's variable goes to the dialog that is over")
+def test_an_invite_that_comes_again_begins_anew(pair, server):
+    """The callee's side wants credentials: Call-ID and tag of the second INVITE are the same."""
+    alice, bob = pair
+    first = invite(server, alice, bob)
+    bob.reply(bob.expect_request("INVITE"), 407, headers=[
+        ("Proxy-Authenticate", 'Digest realm="x", nonce="y"')])
+    alice.expect_reply(407, first)
+    bob.expect_request("ACK")
+    server.wait_log("event failed of %s x=one 407" % re.escape(first.call_id))
+    second = alice.request("INVITE", server.uri("plain"), from_=first["From"],
+                           call_id=first.call_id, cseq=2, body=alice.sdp(),
+                           headers=[("X-Target", bob.host_port)])
+    alice.send(second, server.address)
+    incoming = bob.expect_request("INVITE")
+    bob.reply(incoming, 200, body=bob.sdp())
+    dialog = Dialog.from_client(alice, second, alice.expect_reply(200, second))
+    dialog.ack()
+    bob.expect_request("ACK")
+    found = [d for d in server.rpc("dlg.list") if d["call-id"] == first.call_id and d["state"] == 4]
+    assert len(found) == 1 and {"x": "one"} in found[0]["variables"]
+    assert sorted(map(str, found[0]["profiles"])) == ["inbound", "{'caller': 'alice'}"]
+    inside(dialog, alice, bob, "BYE")
+    server.wait_log("event end of %s x=one last=200 BYE" % re.escape(first.call_id))
+
+
 def test_statistics_count_calls(pair, start_server, agent):
     server = start_server(config())
     alice, bob = agent("alice", server=server), agent("bob", server=server)

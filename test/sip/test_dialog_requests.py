@@ -163,6 +163,21 @@ def test_a_party_that_moved_is_found(pair, server, agent):
         party.reply(party.expect_request("BYE"), 200)
 
 
+def test_the_early_answer_is_a_setting(start_server, agent):
+    server = start_server(config(bye_early_code=486))
+    alice, bob = agent("alice", server=server), agent("bob", server=server)
+    request = invite(server, alice, bob)
+    incoming = bob.expect_request("INVITE")
+    bob.reply(incoming, 180)
+    alice.expect_reply(180, request)
+    found = shown(server, request.call_id)
+    server.rpc("dlg.end_dlg", found["h_entry"], found["h_id"])
+    alice.expect_reply(486, request)
+    bob.reply(bob.expect_request("CANCEL"), 200)
+    bob.reply(incoming, 487)
+    bob.expect_request("ACK")
+
+
 # ---- keepalive ----
 def test_keepalive_finds_that_a_party_has_gone(start_server, agent):
     server = start_server(config(ka_timer=1, ka_interval=1, ka_failed_limit=2))
