@@ -63,7 +63,8 @@ unsigned location_shard_count(void);
 /* Copies one shard's bindings of a domain, ordered by address-of-record; 0 when it has none. */
 unsigned location_copy_shard(unsigned domain, unsigned shard, struct arena *arena,
 			     struct usrloc_contact **out_contacts);
-/* Removes what expired in the shards of this worker, at most `most`, and copies it. */
+/* Removes what expired in the shards of this worker, at most `most`, and copies it. Fewer than `most`:
+ * no more is due. */
 unsigned location_expire(struct arena *arena, struct usrloc_contact *out_contacts, unsigned most);
 
 /* ---- for the files of the store ---- */

@@ -76,7 +76,7 @@ unsigned location_expire(struct arena *arena, struct usrloc_contact *out_contact
 	unsigned count = 0, workers = worker_count();
 	unsigned number = (unsigned)worker_index();
 	for (; number < location_shard_count() && count < most; number += workers)
-		if (shard_next_deadline(location_set(), number) <= clock_ms())
+		while (count < most && shard_next_deadline(location_set(), number) <= clock_ms())
 			count += expire_shard(number, arena, &out_contacts[count], most - count);
 	return count;
 }
