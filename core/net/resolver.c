@@ -121,6 +121,56 @@ static const struct entry *cache_find(enum record_kind kind, struct span name)
 	return is_it ? entry : NULL;
 }
 
+static void write_record(struct writer *w, const struct entry *entry, unsigned i)
+{
+	const struct dns_service *service = &entry->records.services[i];
+	const struct dns_pointer *pointer = &entry->records.pointers[i];
+	switch (entry->kind) {
+	case RECORD_ADDRESS: end_point_write_ip(w, &entry->records.addresses[i]); return;
+	case RECORD_SERVICE:
+		writer_printf(w, "%u %u %u %.*s", service->priority, service->weight, service->port,
+			      (int)service->target_len, service->target);
+		return;
+	case RECORD_POINTER:
+		writer_printf(w, "%u %u %.*s %.*s", pointer->order, pointer->preference,
+			      (int)pointer->service_len, pointer->service,
+			      (int)pointer->replacement_len, pointer->replacement);
+		return;
+	}
+}
+
+static const char *type_name(const struct entry *entry)
+{
+	switch (entry->kind) {
+	case RECORD_ADDRESS:
+		return entry->count && entry->records.addresses[0].family == AF_INET6 ? "AAAA"
+										      : "A";
+	case RECORD_SERVICE: return "SRV";
+	case RECORD_POINTER: return "NAPTR";
+	}
+	return "";
+}
+
+void resolver_list(struct writer *out)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES && !out->failed; i++) {
+		const struct entry *entry = state.cache[i];
+		if (!entry || entry->expires_ms <= clock_ms())
+			continue;
+		size_t before = out->len;
+		writer_printf(out, "%s\t%.*s\t%lld\t%zu", type_name(entry), (int)entry->name_len,
+			      entry->name, (long long)(entry->expires_ms - clock_ms() + 999) / 1000,
+			      entry->bytes);
+		for (unsigned j = 0; j < entry->count; j++) {
+			writer_char(out, '\t');
+			write_record(out, entry, j);
+		}
+		writer_char(out, '\n');
+		if (out->failed) /* no half lines */
+			out->len = before;
+	}
+}
+
 static void cache_sweep(void)
 {
 	for (unsigned i = 0; i < CACHE_ENTRIES; i++)

@@ -52,5 +52,9 @@ struct resolver_figures {
 	size_t bytes;
 };
 struct resolver_figures resolver_figures(void);
+/* Writes what this process remembers and what still holds, a name a line, until the writer is full:
+ *
+ *   line = type TAB name TAB seconds-left TAB bytes *( TAB record ) LF ; no record: it does not exist */
+void resolver_list(struct writer *out);
 /* Forgets everything that is cached. */
 void resolver_flush(void);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The dns.* and dst_blocklist.* commands. Every process has a cache of names of its own, which only
- * grows by what it asked itself; commands that would show or change one cache of all processes say
- * so. */
+ * grows by what it asked itself; commands that show gather those of all processes, commands that would
+ * change one cache of all processes say so. */
+#include <stdlib.h>
+
 #include "core/net/blocklist.h"
 #include "core/net/resolver.h"
 #include "core/process/process.h"
+#include "core/shm/mailbox.h"
 
 static void run_lookup(struct rpc_call *call)
 {
@@ -55,6 +58,146 @@ static void run_not_shared(struct rpc_call *call)
 	rpc_fault(
 		call, 500,
 		"not available: each process has a DNS cache of its own; dns.delete_all empties them");
+}
+
+/* ---- what all processes remember ------------------------------------------------------------------- */
+
+#define VIEW_MOST_MS   1000
+#define VIEW_LOOK_MS   2
+#define PROCESSES_MOST 256 /* processes that are looked at */
+#define ANSWER_BYTES   ((size_t)256 << 10)
+
+/* One at a time: what the processes answer is collected here. */
+static struct {
+	uint32_t number; /* of the question; answers to earlier ones come too late */
+	bool is_asked;
+	unsigned answers;
+	struct answer {
+		struct resolver_figures figures;
+		char *text;
+		size_t len;
+	} of[PROCESSES_MOST];
+} view;
+
+struct question {
+	uint32_t number;
+	uint32_t asker;
+};
+struct answer_head {
+	uint32_t number;
+	uint32_t process;
+	struct resolver_figures figures;
+};
+
+static void take_answer(const void *data, size_t len)
+{
+	struct answer_head head;
+	memcpy(&head, data, sizeof(head));
+	if (!view.is_asked || head.number != view.number || head.process >= PROCESSES_MOST)
+		return;
+	struct answer *answer = &view.of[head.process];
+	view.answers++;
+	answer->figures = head.figures;
+	answer->text = malloc(len);
+	if (!answer->text)
+		return;
+	answer->len = len - sizeof(head);
+	memcpy(answer->text, (const char *)data + sizeof(head), answer->len);
+}
+
+static void answer_question(const void *data, size_t len)
+{
+	struct question question;
+	memcpy(&question, data, sizeof(question));
+	char *bytes = malloc(ANSWER_BYTES);
+	if (!bytes)
+		return;
+	const struct answer_head head = { question.number, role_self(), resolver_figures() };
+	memcpy(bytes, &head, sizeof(head));
+	struct writer w = writer_fixed(bytes + sizeof(head), ANSWER_BYTES - sizeof(head));
+	resolver_list(&w);
+	size_t total = sizeof(head) + w.len;
+	if (question.asker == role_self())
+		take_answer(bytes, total);
+	else if (!process_post_block(question.asker, take_answer, bytes, total))
+		log_warning("dns.view: the answer of process %u does not get through", role_self());
+	free(bytes);
+}
+
+/* Asks all processes; false after a fault. */
+static bool view_ask(struct rpc_call *call)
+{
+	if (view.is_asked) {
+		rpc_fault(call, 500, "another command asks the processes right now");
+		return false;
+	}
+	view.is_asked = true;
+	view.answers = 0;
+	const struct question question = { ++view.number, role_self() };
+	unsigned asked = 1;
+	for (unsigned i = 1; i < role_count() && i < PROCESSES_MOST; i++)
+		if (i != role_self())
+			asked += process_post(i, answer_question, &question, sizeof(question));
+	answer_question(&question, sizeof(question));
+	for (int64_t until_us = clock_us_now() + VIEW_MOST_MS * 1000;
+	     view.answers < asked && clock_us_now() < until_us;)
+		fiber_sleep_ms(VIEW_LOOK_MS);
+	return true;
+}
+
+static void view_end(void)
+{
+	for (unsigned i = 0; i < PROCESSES_MOST; i++)
+		free(view.of[i].text);
+	memset(view.of, 0, sizeof(view.of));
+	view.is_asked = false;
+}
+
+static void add_line(struct rpc_call *call, unsigned process, struct span line)
+{
+	static const char *const names[] = { "type", "name", "expires_in_s", "size_bytes" };
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	struct span field;
+	int64_t number;
+	rpc_add_int(call, node, "process", process);
+	for (unsigned i = 0; i < ARRAY_SIZE(names) && span_split(&line, '\t', &field); i++)
+		if (i >= 2 && span_to_int64(field, &number))
+			rpc_add_int(call, node, names[i], number);
+		else
+			rpc_add_text(call, node, names[i], field);
+	bool has_record = false;
+	for (; span_split(&line, '\t', &field); has_record = true)
+		rpc_add_text(call, node, "record", field);
+	rpc_add_text(call, node, "negative", has_record ? SPAN_OF("no") : SPAN_OF("yes"));
+}
+
+static void run_view(struct rpc_call *call)
+{
+	if (!view_ask(call))
+		return;
+	for (unsigned i = 0; i < PROCESSES_MOST; i++) {
+		struct span text = span_make(view.of[i].text, view.of[i].len), line;
+		while (text.len && span_split(&text, '\n', &line))
+			if (line.len)
+				add_line(call, i, line);
+	}
+	view_end();
+}
+
+static void run_mem_info(struct rpc_call *call)
+{
+	struct resolver_figures all = { 0 };
+	if (!view_ask(call))
+		return;
+	for (unsigned i = 0; i < PROCESSES_MOST; i++) {
+		all.bytes += view.of[i].figures.bytes;
+		all.entries += view.of[i].figures.entries;
+	}
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_int(call, node, "used", (int64_t)all.bytes);
+	rpc_add_int(call, node, "entries", all.entries);
+	rpc_add_int(call, node, "most_of_a_process", (int64_t)resolver_options()->bytes_most);
+	view_end();
 }
 
 /* ---- the blocklist ---------------------------------------------------------------------------------- */
@@ -124,10 +267,10 @@ static const struct rpc_command commands[] = {
 	{ "dns.lookup", run_lookup, "Looks a name up.", "A|AAAA name", true },
 	{ "dns.delete_all", run_delete_all, "Empties the DNS caches of all processes." },
 	{ "dns.delete_all_force", run_delete_all, "Empties the DNS caches of all processes." },
-	{ "dns.view", run_not_shared, "Not offered: caches belong to processes." },
-	{ "dns.debug", run_not_shared, "Not offered: caches belong to processes." },
-	{ "dns.debug_all", run_not_shared, "Not offered: caches belong to processes." },
-	{ "dns.mem_info", run_not_shared, "Not offered: caches belong to processes." },
+	{ "dns.view", run_view, "Shows what the processes remember of names.", NULL, true },
+	{ "dns.debug", run_view, "Shows what the processes remember of names.", NULL, true },
+	{ "dns.debug_all", run_view, "Shows what the processes remember of names.", NULL, true },
+	{ "dns.mem_info", run_mem_info, "Memory of the caches of all processes." },
 	{ "dns.add_a", run_not_shared, "Not offered: caches belong to processes.", "name ttl address flags" },
 	{ "dns.add_aaaa", run_not_shared, "Not offered: caches belong to processes.", "name ttl address flags" },
 	{ "dns.add_srv", run_not_shared, "Not offered: caches belong to processes.",

@@ -32,6 +32,9 @@ unsigned role_count(void);
 struct role *role_at(unsigned index);
 /* The role of this process; 0 is the supervisor. */
 unsigned role_self(void);
+/* Like process_post, for up to MAILBOX_BLOCK_MOST bytes; `work` must not wait while it uses them. */
+bool process_post_block(unsigned process, void (*work)(const void *data, size_t len),
+			const void *block, size_t len);
 
 /* No process runs an image of a lower generation. */
 uint32_t roles_oldest_image(void);

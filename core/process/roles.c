@@ -148,6 +148,15 @@ bool process_post(unsigned process, void (*work)(const void *data, size_t len), 
 			    offsetof(struct posted_work, data) + len);
 }
 
+bool process_post_block(unsigned process, void (*work)(const void *data, size_t len),
+			const void *block, size_t len)
+{
+	const struct posted_work posted = { .run = work };
+	return process < state.count &&
+	       mailbox_send_block(mailbox_at(process), MAIL_WORK, (uint16_t)state.self, &posted,
+				  offsetof(struct posted_work, data), block, len);
+}
+
 bool worker_post(unsigned index, void (*work)(const void *data, size_t len), const void *data,
 		 size_t len)
 {
@@ -170,7 +179,10 @@ static void work_on_fiber(void *arg)
 	struct posted_work posted;
 	size_t len = mail->inline_len - offsetof(struct posted_work, data);
 	memcpy(&posted, mail->bytes, mail->inline_len);
-	posted.run(posted.data, len);
+	if (mail->block)
+		posted.run(mail->block, mail->block_len);
+	else
+		posted.run(posted.data, len);
 }
 
 static void on_mail(int fd, unsigned events, void *owner)

@@ -25,12 +25,13 @@ def run(start_server, agent):
     def start(records, parameters="", routes=ROUTES, **options):
         dns = DnsServer(records, **options)
         opened.append(dns)
-        server = start_server(head() + 'workers=1\ndns_servers="%s"\n%s\n' % (dns.address, parameters) + routes)
+        server = start_server(head("ctl", "jsonrpcs") + 'workers=1\ndns_servers="%s"\n%s\n' % (dns.address, parameters) + routes)
         server.allow("cannot resolve")
         alice = agent("alice", server=server)
 
         def ask(uri):
             return alice.send(alice.request("OPTIONS", uri))
+        ask.rpc = server.rpc
         return ask, dns, alice
     yield start
     for dns in opened:
@@ -167,6 +168,26 @@ def test_missing_names_are_remembered(run, parameters, questions):
     for _ in range(3):
         alice.expect_reply(478, ask("sip:bob@none.test:5070"))
     assert dns.asked("none.test", "A") == questions
+
+
+def test_commands_show_what_all_processes_remember(run, phone):
+    bob = phone("bob")
+    ask, _, alice = run({("one.test", "A"): ["127.0.0.1"], ("_sip._udp.two.test", "SRV"): [(5, 7, at(bob), "one.test")]},
+                        "dns_try_naptr=no")
+    for uri in ("sip:bob@one.test:%d" % at(bob), "sip:bob@two.test"):
+        ask(uri)
+        bob.expect_request("OPTIONS")
+    alice.expect_reply(478, ask("sip:bob@none.test:5070"))
+    rows = ask.rpc("dns.view")
+    found = {(row["type"], row["name"]): (row.get("record"), row["negative"]) for row in rows}
+    assert found[("A", "one.test")] == ("127.0.0.1", "no")
+    assert found[("SRV", "_sip._udp.two.test")] == ("5 7 %d one.test" % at(bob), "no")
+    assert found[("A", "none.test")] == (None, "yes")
+    assert all(0 < row["expires_in_s"] <= 60 and row["process"] for row in rows)
+    info = ask.rpc("dns.mem_info")
+    assert info["entries"] == len(rows) and info["used"] == sum(row["size_bytes"] for row in rows)
+    ask.rpc("dns.delete_all")
+    assert ask.rpc("dns.view") == [] and ask.rpc("dns.mem_info")["used"] == 0
 
 
 def test_time_to_live_ends(run, phone):
