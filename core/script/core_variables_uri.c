@@ -167,19 +167,22 @@ static bool give_reply_hop(struct script_run *run, enum part part, struct value 
 	struct span host = via->received.len ? via->received : via->host;
 	uint16_t port = via->rport == RPORT_VALUE ? via->rport_port : via_port(via);
 	struct writer w = writer_in_arena(run->arena, host.len + 48);
+	struct span transport =
+		via->transport == SIP_TRANSPORT_OTHER
+			? via->transport_text
+			: span_from(transport_name_lower((enum transport)via->transport));
 	switch (part) {
 	case PART_HOST: return give_text(out, host);
 	case PART_PORT: return give_printed(run, out, port);
-	case PART_TRANSPORT: return give_text(out, via->transport_text);
+	case PART_TRANSPORT: return give_text(out, transport);
 	case PART_WHOLE:
 	case PART_USER:
 	case PART_SCHEME:
 	case PART_LENGTH:
 	case PART_USER_LENGTH: break;
 	}
-	writer_printf(&w, "sip:%.*s:%u", SPAN_ARGS(host), port);
-	if (via->transport != SIP_TRANSPORT_UDP)
-		writer_printf(&w, ";transport=%.*s", SPAN_ARGS(via->transport_text));
+	writer_printf(&w, "sip:%.*s:%u;transport=%.*s", SPAN_ARGS(host), port,
+		      SPAN_ARGS(transport));
 	return give_written(out, &w);
 }
 

@@ -136,8 +136,13 @@ static bool walk_uri(struct walk *walk, struct span text, struct value *out)
 		return give_text(out, uri.host);
 	if (next_is(walk, "port"))
 		return give_text(out, uri.port_text);
-	if (next_is(walk, "hostport"))
+	if (next_is(walk, "hostport") && uri.port_text.len)
 		return give_text(out, uri.hostport);
+	if (next_is(walk, "hostport")) {
+		struct writer w = writer_in_arena(walk->run->arena, uri.host.len + 8);
+		writer_printf(&w, "%.*s:%u", SPAN_ARGS(uri.host), uri_port(&uri));
+		return give_written(out, &w);
+	}
 	if (next_is(walk, "transport"))
 		return give_text(out, uri.transport_text);
 	return true;
@@ -487,14 +492,42 @@ static const struct sip_header *numbered_header(const struct message *msg,
 	return NULL;
 }
 
-/* msg.header["X-Name"], msg.header.x_name[2]; other paths below msg exist for no header. */
+/* type, len, id[.hex], flags, first_line, body[.sdp] of msg. */
+static bool walk_message(struct walk *walk, struct value *out)
+{
+	struct message *msg = walk->run->msg;
+	struct writer w = writer_in_arena(walk->run->arena, 24);
+	if (next_is(walk, "type"))
+		return give_printed(walk->run, out, msg->index->is_request ? 1 : 2);
+	if (next_is(walk, "len"))
+		return give_printed(walk->run, out, (int64_t)msg->bytes.len);
+	if (next_is(walk, "flags"))
+		return give_printed(walk->run, out, msg->flags);
+	if (next_is(walk, "first_line"))
+		return give_text(out, span_trim(span_slice(msg->bytes, 0, msg->index->headers_at)));
+	if (next_is(walk, "id")) {
+		advance(walk);
+		writer_printf(&w, next_is(walk, "hex") ? "%08llx" : "%llu",
+			      (unsigned long long)msg->id);
+		return give_written(out, &w);
+	}
+	if (!next_is(walk, "body"))
+		return true;
+	advance(walk);
+	bool is_wanted = !next_is(walk, "sdp") ||
+			 span_starts_with_nocase(message_value(msg, HEADER_CONTENT_TYPE),
+						 SPAN_OF("application/sdp"));
+	return !is_wanted || give_text(out, message_body(msg));
+}
+
+/* msg.header["X-Name"], msg.header.x_name[2], and what the message is. */
 static bool root_msg(struct walk *walk, const struct select_step *root, intptr_t unused,
 		     struct value *out)
 {
 	const struct message *msg = walk->run->msg;
 	int number = 0;
 	if (!(next_is(walk, "header") || next_is(walk, "hdr")))
-		return true;
+		return walk_message(walk, out);
 	if (!walk->step->key.at)
 		advance(walk);
 	const struct sip_header *h = walk->left ? named_header(walk, &number) : NULL;
@@ -549,6 +582,37 @@ static bool root_method(struct walk *walk, const struct select_step *root, intpt
 			struct value *out)
 {
 	return give_text(out, message_method_name(walk->run->msg));
+}
+
+/* A header by the name of the root: call_id, user_agent. */
+static bool root_header(struct walk *walk, const struct select_step *root, intptr_t unused,
+			struct value *out)
+{
+	struct message *msg = walk->run->msg;
+	char *name = arena_string(walk->run->arena, root->name);
+	for (size_t i = 0; name && i < root->name.len; i++)
+		if (name[i] == '_')
+			name[i] = '-';
+	const struct sip_header *h =
+		name ? message_header_named(msg, span_make(name, root->name.len)) : NULL;
+	return !h || give_text(out, message_header_value(msg, h));
+}
+
+static bool root_status(struct walk *walk, const struct select_step *root, intptr_t is_reason,
+			struct value *out)
+{
+	const struct message *msg = walk->run->msg;
+	if (msg->index->is_request)
+		return true;
+	return is_reason ? give_text(out, sip_range_span(msg->bytes, msg->index->reason))
+			 : give_printed(walk->run, out, msg->index->status);
+}
+
+static bool root_version(struct walk *walk, const struct select_step *root, intptr_t unused,
+			 struct value *out)
+{
+	const struct message *msg = walk->run->msg;
+	return give_text(out, sip_range_span(msg->bytes, msg->index->version));
 }
 
 static bool root_event(struct walk *walk, const struct select_step *root, intptr_t unused,
@@ -635,6 +699,27 @@ static const struct root {
 	  "algorithm cnonce nc nonce opaque qop realm response uri username" },
 	{ "proxy_authorization", root_credentials, HEADER_PROXY_AUTHORIZATION, NULL,
 	  "algorithm cnonce nc nonce opaque qop realm response uri username" },
+	{ "refer_to", root_address, HEADER_REFER_TO, NULL, "name params p tag uri nameaddr" },
+	{ "rpid", root_address, HEADER_REMOTE_PARTY_ID, NULL, "name params p tag uri nameaddr" },
+	{ "remote_party_id", root_address, HEADER_REMOTE_PARTY_ID, NULL,
+	  "name params p tag uri nameaddr" },
+	{ "call_id", root_header, 0, NULL, "" },
+	{ "expires", root_header, 0, NULL, "" },
+	{ "date", root_header, 0, NULL, "" },
+	{ "identity", root_header, 0, NULL, "" },
+	{ "identity_info", root_header, 0, NULL, "" },
+	{ "content_type", root_header, 0, NULL, "" },
+	{ "content_length", root_header, 0, NULL, "" },
+	{ "subject", root_header, 0, NULL, "" },
+	{ "user_agent", root_header, 0, NULL, "" },
+	{ "max_forwards", root_header, 0, NULL, "" },
+	{ "organization", root_header, 0, NULL, "" },
+	{ "priority", root_header, 0, NULL, "" },
+	{ "session_expires", root_header, 0, NULL, "" },
+	{ "sip_if_match", root_header, 0, NULL, "" },
+	{ "status", root_status, false, NULL, "" },
+	{ "reason", root_status, true, NULL, "" },
+	{ "version", root_version, 0, NULL, "" },
 	{ "msg", root_msg, 0, NULL, NULL },
 	{ "hf_value", root_value, 0, NULL, NULL },
 	{ "hf_value2", root_value2, 0, NULL, NULL },

@@ -203,6 +203,11 @@ static bool change_status_to(struct message *msg, int64_t code, struct span reas
 
 static int change_status(struct script_run *run, const struct status_args *args)
 {
+	if (!args->reason.len) {
+		log_error(
+			"change_reply_status: the reason is empty; see change_reply_status_code()");
+		return SCRIPT_FALSE;
+	}
 	return truth(change_status_to(run->msg, args->code, args->reason));
 }
 
