@@ -23,7 +23,7 @@ SERVER = {"transports": ("udp", "tcp")}
 
 def config(**settings):
     lines = "".join("%s=%s\n" % item for item in settings.items())
-    return head("jsonrpcs", "xhttp").replace("disable_tcp=yes\n", "tcp_accept_no_cl=yes\n") \
+    return head("jsonrpcs", "xhttp", "nathelper").replace("disable_tcp=yes\n", "tcp_accept_no_cl=yes\n") \
         + lines + PROXY + RELAY + EVENTS
 
 
