@@ -241,7 +241,7 @@ static bool prepare(struct diagnostics *diagnostics)
 	    !tm->observe(TM_REQUEST_IN, 1u << settings.dialog.dlg_flag, observe_transaction))
 		return false;
 	return rr->on_routed(request_routed) &&
-	       tm->observe_methods(TM_REPLY_OUT | TM_PROVISIONAL_OUT, 0,
+	       tm->observe_methods(TM_ANSWERED | TM_PROVISIONAL_OUT, 0,
 				   METHOD_INVITE | METHOD_BYE | METHOD_UPDATE, observe_transaction);
 }
 

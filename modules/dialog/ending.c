@@ -7,8 +7,10 @@
 #include "modules/dialog/rows.h"
 
 #define OBSERVERS_MOST 8
-/* As long as a dialog that is over is still known, for repetitions and late ACKs. */
-#define LINGER_MS 5000
+/* As long as a dialog that is over is still known, for repetitions and late ACKs; and when shared
+ * memory is wanted for calls. */
+#define LINGER_MS       5000
+#define LINGER_SHORT_MS 200
 /* A BYE is answered, or timed out, before; else somebody died. */
 #define OWED_MS 35000
 /* What noack_timeout leaves. */
@@ -111,7 +113,8 @@ void tell_owed(struct dialog_name name, struct message *msg)
 	if (!dialog)
 		return;
 	dialog->owed = 0;
-	timer_arm(shard, &dialog->slot, TIMER, clock_ms() + LINGER_MS);
+	int64_t linger_ms = shm_percent_used() < 50 ? LINGER_MS : LINGER_SHORT_MS;
+	timer_arm(shard, &dialog->slot, TIMER, clock_ms() + linger_ms);
 	shard_unlock(shard);
 }
 

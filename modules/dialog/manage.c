@@ -449,7 +449,7 @@ void observe_transaction(const struct tm_event_info *info)
 		return;
 	}
 	if (message_to_tag(info->request).len) {
-		if (info->event == TM_REPLY_OUT)
+		if (info->event == TM_ANSWERED)
 			sequential_answered(info, method);
 		return;
 	}

@@ -92,7 +92,7 @@ static bool is_kept_silent(const struct transaction *tx, const struct tx_branch 
 		return branch->code == 408 && !tm_settings()->reply_408_noninvite;
 	return !tm_settings()->noisy_ctimer && branch->timed_out && tx->branch_count == 1 &&
 	       !branch->was_replied && !(tx->flags & TX_CANCELLED) &&
-	       !is_observed(tx, TM_REPLY_OUT | TM_FAILED | TM_BRANCH_FAILED);
+	       !is_observed(tx, TM_REPLY_OUT | TM_ANSWERED | TM_FAILED | TM_BRANCH_FAILED);
 }
 
 void forward_winner(struct transaction *tx, unsigned winner, struct message *reply,

@@ -17,6 +17,8 @@ enum tm_event {
 	TM_REQUEST_IN = 1 << 4, /* made for a received request */
 	TM_CANCEL_IN = 1 << 5,  /* the caller cancelled */
 	TM_FAILED = 1 << 6, /* all branches failed; the best reply, before failure_route sees it */
+	TM_ANSWERED =
+		1 << 7, /* the first final reply went upstream; REPLY_OUT comes for each 2xx */
 };
 
 /* What an observer gets; everything is borrowed for the call. */

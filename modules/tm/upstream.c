@@ -94,12 +94,15 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 			refuse_upstream(tx);
 		return; /* a 2xx to INVITE comes again */
 	}
+	bool is_first = tx->code < 200;
 	if (!send_upstream(tx, writer_result(&w), code, false))
 		return;
 	counter_inc(tm_counters->rpl_relayed);
 	enum tm_event event = code >= 200 ? TM_REPLY_OUT : TM_PROVISIONAL_OUT;
 	if (is_observed(tx, event))
 		tell_about(tx, event, reply, code, reply_reason(reply), reply->arena, NULL);
+	if (code >= 200 && is_first)
+		tell_about(tx, TM_ANSWERED, reply, code, reply_reason(reply), reply->arena, NULL);
 }
 
 struct span render_reply_to(struct message *request, unsigned code, struct span reason,
@@ -137,6 +140,7 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 		return false;
 	}
 	struct span text = render_reply_to(request, code, reason, NO_SPAN);
+	bool is_first = tx->code < 200;
 	if (!text.at || !send_upstream(tx, text, code, true))
 		return false;
 	counter_inc(tm_counters->rpl_generated);
@@ -144,6 +148,8 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 		/* Whoever was asked meanwhile need not go on. */
 		cancel_branches(tx, ALL_BRANCHES, request->arena);
 		tell_observers(tx, TM_REPLY_OUT, request, NULL, code, reason, NULL);
+		if (is_first)
+			tell_observers(tx, TM_ANSWERED, request, NULL, code, reason, NULL);
 	}
 	run_local_response(request);
 	return true;

@@ -7,6 +7,7 @@ import signal
 import pytest
 from settings import START, head
 from sipua import Dialog
+from sipua.load import Load
 from sipua.server import RpcError
 from tables import wait_for
 
@@ -568,3 +569,16 @@ def test_dialogs_survive_their_workers(start_server, agent):
     inside(caller, alice, bob, "BYE")
     server.wait_log("event end of %s x=one last=200 BYE" % re.escape(caller.call_id))
     wait_for(lambda: server.rpc("dlg.profile_get_size", "caller") == 0, server.log)
+
+
+@pytest.mark.viaduct_only("memory of ours")
+def test_answered_calls_take_little_memory(start_server):
+    """Their transactions forget the request although dialogs watch them."""
+    text = config().replace("$hdr(X-Target)", "$rd + \":\" + $rp")
+    server = start_server(text.replace('loadmodule "tmx.so"\n', ""))
+    figures = Load(server, "call", calls=200, window=16).result()
+    assert (figures["done"], figures["wrong"]) == (200, 0)
+    used = {row["name"]: row for row in server.rpc("corex.shm.report")}
+    assert used["tm"]["live"] >= 200 and used["dialog"]["live"] >= 200
+    assert used["tm"]["region_bytes"] / used["tm"]["live"] < 1500
+    assert used["dialog"]["region_bytes"] / used["dialog"]["live"] < 2500
