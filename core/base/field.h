@@ -34,7 +34,8 @@ struct field {
 	bool literal;  /* TEXT arguments: `$` has no meaning here */
 	bool is_live;  /* settings: may change while the server runs (cfg.set_now_*) */
 	uint8_t route_kind; /* TEXT arguments that name a route: enum route_kind of core/script/script.h */
-	uint8_t flag_kind; /* INT arguments that name a flag: declared names are understood */
+	bool is_optional_route; /* with route_kind: a route that does not exist is fine */
+	uint8_t flag_kind;      /* INT arguments that name a flag: declared names are understood */
 	/* ACCEPT settings, and extra checks of others: called for each value, in the order of the file.
 	 * Returns NULL, or a sentence that says what is wrong. `text` lives until exit. For a numeric
 	 * value `text` is absent. */

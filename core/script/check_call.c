@@ -282,6 +282,8 @@ static void check_named_route(struct build *build, const struct argument *argume
 			route->is_used = true;
 			return;
 		}
+		if (argument->field->is_optional_route)
+			return;
 		const char *names[256];
 		unsigned count = 0;
 		for (struct route *other = build->source->routes; other && count < 256;

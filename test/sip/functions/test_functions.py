@@ -20,14 +20,15 @@ import pytest
 from settings import START
 from sipua import Agent
 
-MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path nathelper".split()
+MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path nathelper cfgutils".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = sorted(name[:-4] for name in os.listdir(HERE) if name.endswith(".txt"))
 BLESS = os.environ.get("FUNCTIONS_BLESS")
 SETTINGS = [("htable", "htable", "%s=>size=%s" % table) for table in (
     ("t", "4"), ("u", "2;initval=7"), ("e", "3;autoexpire=100"),
     ("keep", "3;autoexpire=100;updateexpire=0;"))] + [
-        ("nathelper", "received_avp", "$avp(received)")]
+        ("nathelper", "received_avp", "$avp(received)"), ("cfgutils", "lock_set_size", 6),
+        ("cfgutils", "initial_gflags", 5)]
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.4\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\n" \
     "m=audio 4000 RTP/AVP 0\r\na=foo\r\na=bar\r\n"
 BODIES = {
@@ -81,7 +82,9 @@ def configuration(rows):
                    for i, row in enumerate(rows))
     lines = ["#!KAMAILIO", "debug=2", "log_stderror=yes", "children=2", "auto_aliases=no",
              "disable_tcp=yes"] + ['loadmodule "%s.so"' % name for name in MODULES]
-    lines += ['modparam("%s", "%s", "%s")' % setting for setting in SETTINGS]
+    lines += ['modparam("%s", "%s", %s)' % (
+        module, name, value if isinstance(value, int) else '"%s"' % value)
+        for module, name, value in SETTINGS]
     return "\n".join(lines) + "\nrequest_route {" + START + """
 	$var(target) = $hdr(X-Target);
 	$var(x) = "";
@@ -92,6 +95,8 @@ def configuration(rows):
 	$du = "sip:" + $var(target);
 	forward();
 }
+route[SEVEN] { return 7; }
+route[FOUR] { $var(x) = $var(x) + "four"; return -4; }
 """
 
 
