@@ -73,7 +73,7 @@ event_route[dialog:end] {
 
 def config(**settings):
     values = {"dialog__" + name: value for name, value in settings.items()}
-    return head("dialog", "jsonrpcs", timers=True, **values) + SCRIPT
+    return head("dialog", "jsonrpcs", **values) + SCRIPT
 
 
 CONFIG = config(dlg_extra_hdrs='"X-Reason: time is up\\r\\n"', lreq_callee_headers='"X-Callee: yes\\r\\n"',
