@@ -11,12 +11,69 @@ static char separator_of(const struct span *args, unsigned count, unsigned index
 	return count > index && args[index].len ? args[index].at[0] : ';';
 }
 
+static size_t skip_blanks(struct span text, size_t i)
+{
+	while (i < text.len && ascii_is_space(text.at[i]))
+		i++;
+	return i;
+}
+
+/* The value at `i`, without its quotes; returns what is behind it, or SIZE_MAX for an open quote. */
+static size_t take_value(struct span text, size_t i, char separator, struct span *out)
+{
+	char quote = i < text.len ? text.at[i] : '\0';
+	size_t start = i;
+	if (quote != '"' && quote != '\'') {
+		while (i < text.len && text.at[i] != separator && !ascii_is_space(text.at[i]))
+			i++;
+		*out = span_slice(text, start, i - start);
+		return i;
+	}
+	for (i++; i < text.len && text.at[i] != quote; i++)
+		i += text.at[i] == '\\';
+	if (i >= text.len)
+		return SIZE_MAX;
+	*out = span_slice(text, start + 1, i - start - 1);
+	return i + 1;
+}
+
+/* The next entry of a list that scripts take apart. Unlike parameters of SIP, names are any text up to
+ * "=", the separator or a blank: $(ru{param.value,x}) works.
+ *   list  = entry *( separator entry )
+ *   entry = name [ "=" [ value / DQUOTE value DQUOTE / "'" value "'" ] ]
+ * False at its end, or behind something that is no entry. */
+static bool entry_next(struct span *rest, char separator, struct param *out)
+{
+	struct span text = *rest;
+	size_t i = skip_blanks(text, 0), start;
+	while (i < text.len && text.at[i] == separator)
+		i = skip_blanks(text, i + 1);
+	for (start = i; i < text.len && text.at[i] != separator && text.at[i] != '=' &&
+			!ascii_is_space(text.at[i]);)
+		i++;
+	*out = (struct param){ .name = span_slice(text, start, i - start) };
+	*rest = (struct span){ NULL, 0 };
+	if (!out->name.len)
+		return false;
+	i = skip_blanks(text, i);
+	if (i < text.len && text.at[i] == '=') {
+		i = take_value(text, skip_blanks(text, i + 1), separator, &out->value);
+		if (i == SIZE_MAX)
+			return false;
+		out->has_value = true;
+		i = skip_blanks(text, i);
+	}
+	if (i < text.len && text.at[i] != separator)
+		return false;
+	*rest = span_slice(text, i, text.len);
+	return true;
+}
+
 static unsigned count_params(struct span text, char separator)
 {
-	struct param_list list = params_over(text, separator);
 	struct param param;
 	unsigned count = 0;
-	while (params_next(&list, &param) == LIST_ITEM)
+	while (entry_next(&text, separator, &param))
 		count++;
 	return count;
 }
@@ -24,10 +81,9 @@ static unsigned count_params(struct span text, char separator)
 /* The last one of a name wins, as in the peer. */
 static bool find_last(struct span text, char separator, struct span name, struct param *out_param)
 {
-	struct param_list list = params_over(text, separator);
 	struct param param;
 	bool found = false;
-	while (params_next(&list, &param) == LIST_ITEM) {
+	while (entry_next(&text, separator, &param)) {
 		if (!span_equal_nocase(param.name, name))
 			continue;
 		*out_param = param;
@@ -40,8 +96,7 @@ static bool find_at(struct span text, char separator, int64_t index, struct para
 {
 	if (index < 0)
 		index += count_params(text, separator);
-	struct param_list list = params_over(text, separator);
-	while (index >= 0 && params_next(&list, out_param) == LIST_ITEM)
+	while (index >= 0 && entry_next(&text, separator, out_param))
 		if (index-- == 0)
 			return true;
 	return false;
