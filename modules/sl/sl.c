@@ -93,7 +93,7 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 
 static bool send_reply(struct script_run *run, unsigned code, struct span reason)
 {
-	if (tm && settings.bind_tm && tm->has_transaction(run))
+	if (message_is_request(run->msg) && tm && settings.bind_tm && tm->has_transaction(run))
 		return tm->reply(run, code, reason);
 	return send_stateless(run, code, reason);
 }
@@ -146,9 +146,9 @@ SCRIPT_HANDLER_PLAIN(any_reply_error)
 static const struct script_function functions[] = {
 	FUNCTION("sl_send_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT,
 		 "Answers without state; 3xx carries the destinations as Contact."),
-	FUNCTION("send_reply", any_reply, WHERE_REQUEST,
+	FUNCTION("send_reply", any_reply, WHERE_REQUEST | IN_ANY_REPLY,
 		 "Answers by the transaction when there is one, else without state."),
-	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST,
+	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST | IN_ANY_REPLY,
 		 "The same, and says what happens to the connection."),
 	FUNCTION_PLAIN("sl_reply_error", sl_reply_error, IN_REQUEST,
 		       "Answers with the last internal error, without state."),

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Functions in routes where they can do nothing: accepted there, as by the peer; without effect."""
+import pytest
+from settings import START, head
+
+CONFIG = head("auth") + """
+request_route {
+""" + START + """
+	$du = "sip:" + $hdr(X-Next);
+	t_on_reply("ANSWER");
+	$var(early) = t_branch_timeout() || t_branch_replied();
+	t_relay();
+}
+onreply_route[ANSWER] {
+	$var(sent) = send_reply("480", "Not From Here");
+	$var(mode) = send_reply_mode("480", "Not From Here", "1");
+	$var(challenged) = auth_challenge("example.com", "0");
+	append_hf("X-Results: $var(sent) $var(mode) $var(challenged)\\r\\n");
+}
+reply_route {
+	send_reply("480", "Not From Here");
+	www_challenge("example.com", "0");
+	proxy_challenge("example.com", "0");
+}
+"""
+ALLOWED = [".*"]
+
+
+@pytest.mark.viaduct_only("the peer accepts them too, and loses the reply")
+def test_a_reply_is_not_answered(agent, server):
+    alice, bob = agent("alice"), agent("bob")
+    request = alice.request("MESSAGE", bob.aor, headers=[("X-Next", bob.host_port)])
+    alice.send(request)
+    bob.reply(bob.expect_request("MESSAGE"), 200)
+    assert alice.expect_reply(200, request)["X-Results"] == "-1 -1 -1"
