@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 from settings import START, head
@@ -572,6 +573,28 @@ def test_dialogs_survive_their_workers(start_server, agent):
     inside(caller, alice, bob, "BYE")
     server.wait_log("event end of %s x=one last=200 BYE" % re.escape(caller.call_id))
     wait_for(lambda: server.rpc("dlg.profile_get_size", "caller") == 0, server.log)
+
+
+@pytest.mark.viaduct_only("the peer ends when a worker dies")
+def test_every_call_ends_although_workers_are_killed(start_server):
+    text = config(acc__cdr_enable=1).replace("$hdr(X-Target)", "$rd + \":\" + $rp")
+    server = start_server(text.replace('modparam("dialog"', 'loadmodule "acc.so"\nmodparam("dialog"', 1))
+    server.allow("worker", "killed")
+    load = Load(server, "call", calls=2000, window=16, patience=20000)
+    killed = 0
+    while load.is_running():
+        workers = [int(p["PID"]) for p in server.rpc("core.psx") if "worker" in p["DSC"]]
+        if killed < 5 and workers:
+            os.kill(workers[killed % len(workers)], signal.SIGKILL)
+            killed += 1
+        time.sleep(0.1)
+    figures = load.result()
+    assert killed and (figures["done"], figures["lost"], figures["wrong"]) == (2000, 0, 0)
+    wait_for(lambda: server.rpc("dlg.stats_active")["all"] == 0, server.log)
+    wait_for(lambda: server.rpc("dlg.profile_get_size", "inbound") == 0, server.log)
+    # The record that a worker was about to write when it died comes from another, half a minute later.
+    wait_for(lambda: len(re.findall("start_time=.* end_time=", server.log())) > 1990,
+             lambda: str(len(re.findall("start_time=", server.log()))), 60)
 
 
 @pytest.mark.viaduct_only("memory of ours")
