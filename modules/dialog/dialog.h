@@ -62,10 +62,11 @@ struct dialog {
 	struct slot slot;
 	uint32_t h_entry, h_id;
 	uint32_t sflags, iflags;
-	uint8_t state;             /* enum dialog_state */
-	uint8_t owed;              /* enum dialog_owed */
-	uint8_t is_unacked_long;   /* noack_timeout is over */
-	uint8_t has_row;           /* in the database */
+	uint8_t state;                       /* enum dialog_state */
+	uint8_t owed;                        /* enum dialog_owed */
+	uint32_t teller, teller_incarnation; /* the process that ended it, and tells it */
+	uint8_t is_unacked_long;             /* noack_timeout is over */
+	uint8_t has_row;                     /* in the database */
 	uint32_t changes, written; /* of what the database holds: they differ while it is old */
 	int64_t created_us, confirmed_us, ended_us; /* wall */
 	int64_t lifetime_s;

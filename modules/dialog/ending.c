@@ -15,6 +15,8 @@
 #define OWED_MS 35000
 /* What noack_timeout leaves. */
 #define UNACKED_LIFE_MS 10000
+/* How often those that are owed something are looked at. */
+#define OWED_LOOK_MS 1000
 /* How long a dialog that is over waits for the database each time. */
 #define ROW_MS      1000
 #define TICK_MS     100
@@ -137,9 +139,11 @@ void dialog_delete(struct shard *shard, struct dialog *dialog, uint8_t owed)
 	if (owed & OWED_FAILED)
 		counter_inc(dialog_counters->failed);
 	dialog->ended_us = clock_wall_us_now();
+	dialog->teller = process_index();
+	dialog->teller_incarnation = process_incarnation(dialog->teller);
 	dialog->owed = owed;
 	dialog->state = DIALOG_DELETED;
-	timer_arm(shard, &dialog->slot, TIMER, clock_ms() + OWED_MS);
+	timer_arm(shard, &dialog->slot, TIMER, clock_ms() + OWED_LOOK_MS);
 }
 
 static void send_byes(struct dialog_name name, unsigned legs, struct span headers)
@@ -316,6 +320,14 @@ static void tick_active(struct shard *shard, struct dialog *dialog)
 		keepalive_ask(name, iflags);
 }
 
+/* Nobody will tell what is owed: its teller died over the event, or no answer to the BYE came. */
+static bool is_left_alone(const struct dialog *dialog)
+{
+	bool has_died = dialog->teller_incarnation != process_incarnation(dialog->teller);
+	int64_t since_us = clock_wall_us() - dialog->ended_us;
+	return (has_died && dialog->owed & OWED_EVENT) || since_us >= OWED_MS * INT64_C(1000);
+}
+
 static void tick_dialog(struct dialog_name name)
 {
 	struct shard *shard;
@@ -336,9 +348,12 @@ static void tick_dialog(struct dialog_name name)
 	case DIALOG_ACTIVE: tick_active(shard, dialog); return;
 	case DIALOG_DELETED:
 		if (dialog->owed) {
-			timer_arm(shard, &dialog->slot, TIMER, clock_ms() + OWED_MS);
+			bool is_left = is_left_alone(dialog);
+			timer_arm(shard, &dialog->slot, TIMER,
+				  clock_ms() + (is_left ? OWED_MS : OWED_LOOK_MS));
 			shard_unlock(shard);
-			tell_owed(name, NULL);
+			if (is_left)
+				tell_owed(name, NULL);
 			return;
 		}
 		if (dialog->has_row && rows_period())
