@@ -198,7 +198,7 @@ static void bucket_join(struct shard *shard)
 /* Joining is faster than leaving, so that a shard that empties has its first buckets only. */
 void chain_adjust(struct shard *shard)
 {
-	if (shard->live > shard->bucket_count)
+	if (shard->live > shard->bucket_count + shard->bucket_count / 4)
 		bucket_split(shard);
 	for (unsigned i = 0; i < JOINS_AT_ONCE; i++) {
 		if (shard->bucket_count <= BUCKETS_FIRST || shard->live >= shard->bucket_count / 4)
