@@ -237,7 +237,8 @@ static void replies_have_status_and_no_request_uri(void **state)
 		   "183 Session Progress INVITE 2 <null> <null> 2 1");
 	fixture_is("$rpl(duri) $rpl(dhost) $rpl(dport) $rpl(cntvia)",
 		   "sip:10.0.0.2:5099;transport=udp 10.0.0.2 5099 2");
-	fixture_is("$nh(u) $nh(d) $nh(p) $nh(U)", "sip:10.0.0.2:5099 10.0.0.2 5099 <null>");
+	fixture_is("$nh(u) $nh(d) $nh(p) $nh(U)",
+		   "sip:10.0.0.2:5099;transport=udp 10.0.0.2 5099 <null>");
 }
 
 static const struct {
