@@ -79,7 +79,7 @@ KNOWN = {
 }
 
 
-def exchange(server, kind, number, seconds=1):
+def exchange(server, kind, number, seconds=5):
     """What row `number` makes of the message; None when nothing comes."""
     alice = Agent("alice", server=server.address, prefix="edit", domain="example.org")
     bob = Agent("bob", server=server.address, prefix="edit", domain="example.net")
@@ -97,10 +97,10 @@ def exchange(server, kind, number, seconds=1):
             if kind == "requests":
                 seen = incoming
                 bob.reply(incoming, 200)
-                alice.expect_any(1)
+                alice.expect_any(5)
             else:
                 bob.reply(incoming, 200, "Fine", body=BODY, headers=EXTRA[:-1])
-                seen = alice.expect_any(1)
+                seen = alice.expect_any(5)
         return normalise(seen, server, alice, bob, number)
     except AssertionError:
         return None
@@ -139,7 +139,7 @@ def results(server, kind, expected):
     """One difference per expected one; the row behind the last is the empty statement."""
     base = exchange(server, kind, len(expected)) or exchange(server, kind, len(expected))
     assert base is not None, "nothing came for the empty statement"
-    found = [difference(base, exchange(server, kind, i, 0.2 if wanted == NOTHING else 1))
+    found = [difference(base, exchange(server, kind, i, 0.2 if wanted == NOTHING else 5))
              for i, wanted in enumerate(expected)]
     # On a busy machine the second try tells "late" from "nothing".
     return [difference(base, exchange(server, kind, i))
