@@ -338,6 +338,25 @@ static bool open_current(void)
 	return state.fd >= 0;
 }
 
+/* Others append to the same file, so a record that was written in part begins again: whoever reads
+ * skips the part. */
+static bool append_whole(const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t written = write(state.fd, bytes, len);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		size_t done = (size_t)written == len
+				      ? len
+				      : journal_whole(span_make(bytes, (size_t)written));
+		bytes += done;
+		len -= done;
+	}
+	return true;
+}
+
 void journal_flush(void)
 {
 	struct buffer *buffer = own_buffer();
@@ -345,7 +364,7 @@ void journal_flush(void)
 	if (!len)
 		return;
 	if (!state.shared->is_dropping && open_current()) {
-		if (journal_write(state.fd, buffer->bytes, len)) {
+		if (append_whole(buffer->bytes, len)) {
 			state.shared->bytes += len;
 		} else {
 			char path[PATH_MAX];

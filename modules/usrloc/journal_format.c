@@ -146,6 +146,14 @@ static size_t record_size(struct span bytes)
 	return size == head.size && is_known && body.q >= -1 && body.q <= 1000 ? size : 0;
 }
 
+size_t journal_whole(struct span bytes)
+{
+	size_t at = 0, size;
+	while ((size = record_size(span_slice(bytes, at, bytes.len))))
+		at += size;
+	return at;
+}
+
 static struct span take_text(const char **from, uint16_t length)
 {
 	struct span text = { length ? *from : NULL, length };

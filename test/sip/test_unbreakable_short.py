@@ -135,7 +135,6 @@ def test_the_fifo(server):
         os.unlink("/tmp/" + name)
 
 
-@pytest.mark.skipif(not SOAK, reason="make soak runs it; under study: a restart may not say what it restored")
 def test_the_journal(start_server, short, monkeypatch):
     server = start_server(config(usrloc__journal=1))
     figures = Load(server, "register", calls=500, window=32).result()
