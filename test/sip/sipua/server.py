@@ -258,7 +258,9 @@ class Server:
         """Lines of the log that nobody expected; the report of a sanitizer from its start to its end."""
         found, in_report = [], False
         for line in self.log().splitlines():
-            in_report = (in_report or "ERROR: " in line and "Sanitizer" in line) and "SUMMARY" not in line
-            if in_report or TROUBLE.search(line) and not any(re.search(a, line) for a in self.allowed):
+            is_strange = TROUBLE.search(line) and not any(re.search(a, line) for a in self.allowed)
+            in_report = (in_report or is_strange and "ERROR: " in line and "Sanitizer" in line) \
+                and "SUMMARY" not in line
+            if in_report or is_strange:
                 found.append(line)
         return found
