@@ -26,11 +26,6 @@ void loop_unwatch(int fd);
  * closed, and when a new one is opened, if a library may have closed one of the same number. */
 [[nodiscard]] bool loop_watch_kept(int fd, unsigned events, loop_handler handler, void *owner);
 void loop_pause(int fd);
-/* For a descriptor that is waited for again and again: after loop_pause it stays known to the kernel, and
- * the next loop_watch_kept for the same events costs nothing. loop_unwatch has to come before it is
- * closed, and after another one was opened that may have the number of one that closed itself. */
-[[nodiscard]] bool loop_watch_kept(int fd, unsigned events, loop_handler handler, void *owner);
-void loop_pause(int fd);
 
 /* Timers of this process (not of transactions: those are on shard wheels). */
 struct loop_timer {

@@ -100,6 +100,9 @@ struct span fields_format_time(int64_t wall_s, char buffer[160]);
 /* ---- record.c: the log ----------------------------------------------------------------------- */
 /* Compiles log_extra; false after a diagnostic. */
 bool record_prepare(struct diagnostics *diagnostics);
+/* The number of the syslog facility that a setting names; false after a diagnostic. */
+bool record_facility(const char *setting, struct span name, int *out,
+		     struct diagnostics *diagnostics);
 /* Writes the record to the log. `run` is of the request, for variables. */
 void record_log(struct script_run *run, const struct acc_record *record);
 /* Writes text of a message into a line: control characters would break it. */

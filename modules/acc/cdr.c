@@ -49,17 +49,11 @@ static void observe(const struct dialog_event_info *info);
 
 bool cdr_prepare(const void *dialog, struct diagnostics *diagnostics)
 {
-	bool is_right =
+	bool has_fields =
 		fields_compile("cdr_extra", acc_settings->cdr_extra, &state.extra, diagnostics);
-	state.facility = log_facility_from_name(acc_settings->cdr_facility);
-	if (state.facility < 0) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			       module_setting_position("acc", "cdr_facility"),
-			       "\"%.*s\" is no syslog facility",
-			       SPAN_ARGS(acc_settings->cdr_facility));
-		is_right = false;
-	}
-	if (!needs_are_met(dialog, diagnostics) || !is_right)
+	bool has_facility = record_facility("cdr_facility", acc_settings->cdr_facility,
+					    &state.facility, diagnostics);
+	if (!needs_are_met(dialog, diagnostics) || !has_fields || !has_facility)
 		return false;
 	if (acc_settings->cdrs_table.len && !rows_wanted())
 		diagnostic_add(diagnostics, SEVERITY_WARNING, "no-effect",
@@ -146,12 +140,10 @@ static bool is_of_dialog(const struct acc_field *field)
 /* Without a message only what the dialog has is known. */
 static void read_record(const struct dialog_event_info *info, struct cdr *out)
 {
-	const struct span names[FIXED] = { acc_settings->cdr_start_id, acc_settings->cdr_end_id,
-					   acc_settings->cdr_duration_id };
 	for (unsigned i = 0; i < FIXED; i++) {
 		out->fixed[i] = SPAN_OF("");
-		(void)state.dialog->get_variable(info->name, names[i], info->run->arena,
-						 &out->fixed[i]);
+		(void)state.dialog->get_variable(info->name, state.columns[i].name,
+						 info->run->arena, &out->fixed[i]);
 	}
 	for (unsigned i = 0; i < state.extra.count; i++) {
 		const struct acc_field *field = &state.extra.list[i];

@@ -15,19 +15,24 @@ static struct {
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
+bool record_facility(const char *setting, struct span name, int *out,
+		     struct diagnostics *diagnostics)
+{
+	*out = log_facility_from_name(name);
+	if (*out < 0)
+		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
+			       module_setting_position("acc", setting),
+			       "\"%.*s\" is no syslog facility", SPAN_ARGS(name));
+	return *out >= 0;
+}
+
 bool record_prepare(struct diagnostics *diagnostics)
 {
-	bool is_right =
+	bool has_fields =
 		fields_compile("log_extra", acc_settings->log_extra, &state.extra, diagnostics);
-	state.facility = log_facility_from_name(acc_settings->log_facility);
-	if (state.facility < 0) {
-		diagnostic_add(diagnostics, SEVERITY_ERROR, "bad-setting",
-			       module_setting_position("acc", "log_facility"),
-			       "\"%.*s\" is no syslog facility",
-			       SPAN_ARGS(acc_settings->log_facility));
-		return false;
-	}
-	return is_right;
+	bool has_facility = record_facility("log_facility", acc_settings->log_facility,
+					    &state.facility, diagnostics);
+	return has_fields && has_facility;
 }
 
 /* ---- the line -------------------------------------------------------------------------------- */
