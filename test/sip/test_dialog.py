@@ -474,19 +474,24 @@ def test_an_operator_ends_a_call(pair, server, command):
     wait_for(lambda: state(server, caller.call_id) in (None, 5), server.log)
 
 
-@pytest.mark.viaduct_only("the peer waits for the final reply")
-def test_an_operator_ends_a_call_that_rings(pair, server):
-    alice, bob = pair
+def end_while_it_rings(server, alice, bob, code):
+    """An operator ends the call that alice has begun; she gets `code`. Returns the INVITE."""
     request = invite(server, alice, bob)
     incoming = bob.expect_request("INVITE")
     bob.reply(incoming, 180)
     alice.expect_reply(180, request)
     found = shown(server, request.call_id)
     server.rpc("dlg.end_dlg", found["h_entry"], found["h_id"])
-    alice.expect_reply(480, request)
+    alice.expect_reply(code, request)
     bob.reply(bob.expect_request("CANCEL"), 200)
     bob.reply(incoming, 487)
     bob.expect_request("ACK")
+    return request
+
+
+@pytest.mark.viaduct_only("the peer waits for the final reply")
+def test_an_operator_ends_a_call_that_rings(pair, server):
+    request = end_while_it_rings(server, *pair, 480)
     server.wait_log("event failed of %s" % re.escape(request.call_id))
 
 

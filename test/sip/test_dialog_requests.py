@@ -8,7 +8,7 @@ from settings import START, head
 from sipua import Dialog
 from sipua.server import RpcError
 from tables import Sqlite, wait_for
-from test_dialog import answered, inside, invite, shown, state
+from test_dialog import answered, end_while_it_rings, inside, invite, shown, state
 
 SCRIPT = """
 request_route {
@@ -165,17 +165,7 @@ def test_a_party_that_moved_is_found(pair, server, agent):
 
 def test_the_early_answer_is_a_setting(start_server, agent):
     server = start_server(config(bye_early_code=486))
-    alice, bob = agent("alice", server=server), agent("bob", server=server)
-    request = invite(server, alice, bob)
-    incoming = bob.expect_request("INVITE")
-    bob.reply(incoming, 180)
-    alice.expect_reply(180, request)
-    found = shown(server, request.call_id)
-    server.rpc("dlg.end_dlg", found["h_entry"], found["h_id"])
-    alice.expect_reply(486, request)
-    bob.reply(bob.expect_request("CANCEL"), 200)
-    bob.reply(incoming, 487)
-    bob.expect_request("ACK")
+    end_while_it_rings(server, agent("alice", server=server), agent("bob", server=server), 486)
 
 
 # ---- keepalive ----
