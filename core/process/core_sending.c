@@ -12,8 +12,6 @@ static const struct field destination_fields[] = {
 	FIELD(struct destination_args, host, "host or address", .optional = true),
 	FIELD(struct destination_args, port, "port", .optional = true, .max = 65535),
 };
-#define forward_args   destination_args
-#define forward_fields destination_fields
 struct text_args {
 	struct span text;
 };
@@ -24,32 +22,16 @@ struct port_args {
 };
 static const struct field port_fields[] = { FIELD(struct port_args, number, "port", .min = 1,
 						  .max = 65535) };
-#define force_send_socket_args        text_args
-#define force_send_socket_fields      text_fields
-#define set_advertised_address_args   text_args
-#define set_advertised_address_fields text_fields
-#define set_advertised_port_args      port_args
-#define set_advertised_port_fields    port_fields
-#define forward_udp_args              destination_args
-#define forward_udp_fields            destination_fields
-#define forward_tcp_args              destination_args
-#define forward_tcp_fields            destination_fields
-#define forward_tls_args              destination_args
-#define forward_tls_fields            destination_fields
-#define forward_sctp_args             destination_args
-#define forward_sctp_fields           destination_fields
-#define send_raw_args                 text_args
-#define send_raw_fields               text_fields
-SCRIPT_HANDLER(forward)
-SCRIPT_HANDLER(forward_udp)
-SCRIPT_HANDLER(forward_tcp)
-SCRIPT_HANDLER(forward_tls)
-SCRIPT_HANDLER(forward_sctp)
-SCRIPT_HANDLER(force_send_socket)
+SCRIPT_HANDLER_OF(forward, destination)
+SCRIPT_HANDLER_OF(forward_udp, destination)
+SCRIPT_HANDLER_OF(forward_tcp, destination)
+SCRIPT_HANDLER_OF(forward_tls, destination)
+SCRIPT_HANDLER_OF(forward_sctp, destination)
+SCRIPT_HANDLER_OF(force_send_socket, text)
 SCRIPT_HANDLER_PLAIN(clear_branches)
-SCRIPT_HANDLER(set_advertised_address)
-SCRIPT_HANDLER(set_advertised_port)
-SCRIPT_HANDLER(send_raw)
+SCRIPT_HANDLER_OF(set_advertised_address, text)
+SCRIPT_HANDLER_OF(set_advertised_port, port)
+SCRIPT_HANDLER_OF(send_raw, text)
 
 static int forward_by(struct script_run *run, struct span hop)
 {
@@ -61,7 +43,7 @@ static int forward_by(struct script_run *run, struct span hop)
 	return is_sent ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int forward(struct script_run *run, const struct forward_args *args)
+static int forward(struct script_run *run, const struct destination_args *args)
 {
 	if (!message_is_request(run->msg))
 		return forward_reply(run->msg) ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -121,7 +103,7 @@ static int clear_branches(struct script_run *run)
 	return SCRIPT_TRUE;
 }
 
-static int force_send_socket(struct script_run *run, const struct force_send_socket_args *args)
+static int force_send_socket(struct script_run *run, const struct text_args *args)
 {
 	struct end_point address;
 	const struct listener *listener =
@@ -135,21 +117,20 @@ static int force_send_socket(struct script_run *run, const struct force_send_soc
 	return SCRIPT_TRUE;
 }
 
-static int set_advertised_address(struct script_run *run,
-				  const struct set_advertised_address_args *args)
+static int set_advertised_address(struct script_run *run, const struct text_args *args)
 {
 	run->msg->advertised_host = arena_copy(run->msg->arena, args->text);
 	return run->msg->advertised_host.at ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int set_advertised_port(struct script_run *run, const struct set_advertised_port_args *args)
+static int set_advertised_port(struct script_run *run, const struct port_args *args)
 {
 	run->msg->advertised_port = (uint16_t)args->number;
 	return SCRIPT_TRUE;
 }
 
 /* send("ip:port"): the message as received, without a Via of ours. */
-static int send_raw(struct script_run *run, const struct send_raw_args *args)
+static int send_raw(struct script_run *run, const struct text_args *args)
 {
 	struct span host, port;
 	uint32_t number = 5060;
@@ -191,16 +172,16 @@ static int udp_mtu_try_proto(struct script_run *run, const struct text_args *arg
 }
 
 static const struct script_function functions[] = {
-	FUNCTION("forward", forward, IN_ANY, "Forwards statelessly to the Request-URI, $du, or host and port."),
-	FUNCTION("forward_udp", forward_udp, IN_ANY, "The same as forward(), over UDP."),
-	FUNCTION("forward_tcp", forward_tcp, IN_ANY, "The same as forward(), over TCP."),
-	FUNCTION("forward_tls", forward_tls, IN_ANY, "The same as forward(), over TLS."),
-	FUNCTION("forward_sctp", forward_sctp, IN_ANY, "The same as forward(), over SCTP."),
+	FUNCTION_OF("forward", forward, destination, IN_ANY, "Forwards statelessly to the Request-URI, $du, or host and port."),
+	FUNCTION_OF("forward_udp", forward_udp, destination, IN_ANY, "The same as forward(), over UDP."),
+	FUNCTION_OF("forward_tcp", forward_tcp, destination, IN_ANY, "The same as forward(), over TCP."),
+	FUNCTION_OF("forward_tls", forward_tls, destination, IN_ANY, "The same as forward(), over TLS."),
+	FUNCTION_OF("forward_sctp", forward_sctp, destination, IN_ANY, "The same as forward(), over SCTP."),
 	FUNCTION_PLAIN("clear_branches", clear_branches, IN_ALL_BUT_ONSEND, "Forgets the destinations that append_branch() added."),
-	FUNCTION("force_send_socket", force_send_socket, IN_ANY, "Sends from this listen address."),
-	FUNCTION("set_advertised_address", set_advertised_address, IN_ANY, "Host for our Via of this message."),
-	FUNCTION("set_advertised_port", set_advertised_port, IN_ANY, "Port for our Via of this message."),
-	FUNCTION("send", send_raw, IN_ANY, "Sends the message as received to ip:port."),
+	FUNCTION_OF("force_send_socket", force_send_socket, text, IN_ANY, "Sends from this listen address."),
+	FUNCTION_OF("set_advertised_address", set_advertised_address, text, IN_ANY, "Host for our Via of this message."),
+	FUNCTION_OF("set_advertised_port", set_advertised_port, port, IN_ANY, "Port for our Via of this message."),
+	FUNCTION_OF("send", send_raw, text, IN_ANY, "Sends the message as received to ip:port."),
 	FUNCTION_OF("add_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "Aliases a stream connection; false over UDP."),
 	FUNCTION_OF("force_tcp_alias", add_tcp_alias, optional_number, IN_ANY, "The same as add_tcp_alias()."),
 	FUNCTION_OF("udp_mtu_try_proto", udp_mtu_try_proto, text, IN_ANY, "Protocol for this request when it is larger than udp_mtu."),
