@@ -156,47 +156,27 @@ static const struct field text_fields[] = { FIELD(struct text_args, text,
 						  "text, may contain variables") };
 static const struct field number_fields[] = { FIELD(
 	struct number_args, number, "number of characters", .min = 0, .max = 65535) };
-#define rewriteuri_args             text_args
-#define rewriteuri_fields           text_fields
-#define rewriteuser_args            text_args
-#define rewriteuser_fields          text_fields
-#define rewriteuserpass_args        text_args
-#define rewriteuserpass_fields      text_fields
-#define rewritehost_args            text_args
-#define rewritehost_fields          text_fields
-#define rewritehostport_args        text_args
-#define rewritehostport_fields      text_fields
-#define rewritehostporttrans_args   text_args
-#define rewritehostporttrans_fields text_fields
-#define rewriteport_args            text_args
-#define rewriteport_fields          text_fields
-#define prefix_args                 text_args
-#define prefix_fields               text_fields
-#define strip_args                  number_args
-#define strip_fields                number_fields
-#define strip_tail_args             number_args
-#define strip_tail_fields           number_fields
-SCRIPT_HANDLER(rewriteuri)
-SCRIPT_HANDLER(rewriteuser)
-SCRIPT_HANDLER(rewriteuserpass)
-SCRIPT_HANDLER(rewritehost)
-SCRIPT_HANDLER(rewritehostport)
-SCRIPT_HANDLER(rewritehostporttrans)
-SCRIPT_HANDLER(rewriteport)
-SCRIPT_HANDLER(prefix)
-SCRIPT_HANDLER(strip)
-SCRIPT_HANDLER(strip_tail)
+SCRIPT_HANDLER_OF(rewriteuri, text)
+SCRIPT_HANDLER_OF(rewriteuser, text)
+SCRIPT_HANDLER_OF(rewriteuserpass, text)
+SCRIPT_HANDLER_OF(rewritehost, text)
+SCRIPT_HANDLER_OF(rewritehostport, text)
+SCRIPT_HANDLER_OF(rewritehostporttrans, text)
+SCRIPT_HANDLER_OF(rewriteport, text)
+SCRIPT_HANDLER_OF(prefix, text)
+SCRIPT_HANDLER_OF(strip, number)
+SCRIPT_HANDLER_OF(strip_tail, number)
 SCRIPT_HANDLER_PLAIN(revert_uri)
 SCRIPT_HANDLER_PLAIN(userphone)
 SCRIPT_HANDLER_PLAIN(isdsturiset)
 SCRIPT_HANDLER_PLAIN(resetdsturi)
 
-static int rewriteuri(struct script_run *run, const struct rewriteuri_args *args)
+static int rewriteuri(struct script_run *run, const struct text_args *args)
 {
 	return message_set_uri(run->msg, args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int rewriteuser(struct script_run *run, const struct rewriteuser_args *args)
+static int rewriteuser(struct script_run *run, const struct text_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -205,7 +185,7 @@ static int rewriteuser(struct script_run *run, const struct rewriteuser_args *ar
 	return uri_put_together(run, &parts);
 }
 
-static int rewriteuserpass(struct script_run *run, const struct rewriteuserpass_args *args)
+static int rewriteuserpass(struct script_run *run, const struct text_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -254,18 +234,17 @@ static int rewrite_place(struct script_run *run, struct span host_port, bool wit
 	return uri_put_together(run, &parts);
 }
 
-static int rewritehost(struct script_run *run, const struct rewritehost_args *args)
+static int rewritehost(struct script_run *run, const struct text_args *args)
 {
 	return rewrite_place(run, args->text, false, (struct span){ NULL, 0 });
 }
 
-static int rewritehostport(struct script_run *run, const struct rewritehostport_args *args)
+static int rewritehostport(struct script_run *run, const struct text_args *args)
 {
 	return rewrite_place(run, args->text, true, (struct span){ NULL, 0 });
 }
 
-static int rewritehostporttrans(struct script_run *run,
-				const struct rewritehostporttrans_args *args)
+static int rewritehostporttrans(struct script_run *run, const struct text_args *args)
 {
 	/* host:port:transport */
 	struct span text = args->text, transport = { NULL, 0 };
@@ -280,7 +259,7 @@ static int rewritehostporttrans(struct script_run *run,
 	return rewrite_place(run, text, true, transport);
 }
 
-static int rewriteport(struct script_run *run, const struct rewriteport_args *args)
+static int rewriteport(struct script_run *run, const struct text_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -289,7 +268,7 @@ static int rewriteport(struct script_run *run, const struct rewriteport_args *ar
 	return uri_put_together(run, &parts);
 }
 
-static int prefix(struct script_run *run, const struct prefix_args *args)
+static int prefix(struct script_run *run, const struct text_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -299,7 +278,7 @@ static int prefix(struct script_run *run, const struct prefix_args *args)
 	return uri_put_together(run, &parts);
 }
 
-static int strip(struct script_run *run, const struct strip_args *args)
+static int strip(struct script_run *run, const struct number_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -308,7 +287,7 @@ static int strip(struct script_run *run, const struct strip_args *args)
 	return uri_put_together(run, &parts);
 }
 
-static int strip_tail(struct script_run *run, const struct strip_tail_args *args)
+static int strip_tail(struct script_run *run, const struct number_args *args)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
@@ -371,18 +350,14 @@ static const struct field log_fields[] = {
 	FIELD(struct log_args, level, "-5 … 3 or a name like L_INFO"),
 	FIELD(struct log_args, text, "constant text", .literal = true),
 };
-#define log_level_args   log_args
-#define log_level_fields log_fields
-#define log_plain_args   text_args
+#define log_plain_args text_args
 static const struct field log_plain_fields[] = { FIELD(struct text_args, text, "constant text",
 						       .literal = true) };
-#define exec_args   text_args
-#define exec_fields text_fields
-SCRIPT_HANDLER(log_level)
+SCRIPT_HANDLER_OF(log_level, log)
 SCRIPT_HANDLER(log_plain)
-SCRIPT_HANDLER(exec)
+SCRIPT_HANDLER_OF(exec, text)
 
-static int log_level(struct script_run *run, const struct log_level_args *args)
+static int log_level(struct script_run *run, const struct log_args *args)
 {
 	int level;
 	if (!log_level_from_name(args->level, &level))
@@ -399,7 +374,7 @@ static int log_plain(struct script_run *run, const struct log_plain_args *args)
 	return SCRIPT_TRUE;
 }
 
-static int exec(struct script_run *run, const struct exec_args *args)
+static int exec(struct script_run *run, const struct text_args *args)
 {
 	const char *command = arena_string(run->arena, args->text);
 	return command && system(command) == 0 ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -422,37 +397,37 @@ static const struct script_function functions[] = {
 	FUNCTION_PLAIN("set_reply_close", set_reply_close, IN_ANY, "The connection is closed after the reply."),
 	FUNCTION_PLAIN("set_forward_no_connect", set_forward_no_connect, IN_ANY, "Forwarding opens no new connection."),
 	FUNCTION_PLAIN("set_forward_close", set_forward_close, IN_ANY, "The connection is closed after forwarding."),
-	FUNCTION("rewriteuri", rewriteuri, ON_URI, "Replaces the Request-URI."),
-	FUNCTION("seturi", rewriteuri, ON_URI, "The same as rewriteuri()."),
-	FUNCTION("rewriteuser", rewriteuser, ON_URI, "Replaces the user of the Request-URI."),
-	FUNCTION("setuser", rewriteuser, ON_URI, "The same as rewriteuser()."),
-	FUNCTION("setu", rewriteuser, ON_URI, "The same as rewriteuser()."),
-	FUNCTION("rewriteuserpass", rewriteuserpass, ON_URI, "Replaces user and password (user:password)."),
-	FUNCTION("setuserpass", rewriteuserpass, ON_URI, "The same as rewriteuserpass()."),
-	FUNCTION("setup", rewriteuserpass, ON_URI, "The same as rewriteuserpass()."),
-	FUNCTION("rewritehost", rewritehost, ON_URI, "Replaces the host of the Request-URI."),
-	FUNCTION("sethost", rewritehost, ON_URI, "The same as rewritehost()."),
-	FUNCTION("seth", rewritehost, ON_URI, "The same as rewritehost()."),
-	FUNCTION("rewritehostport", rewritehostport, ON_URI, "Replaces host and port (host:port)."),
-	FUNCTION("sethostport", rewritehostport, ON_URI, "The same as rewritehostport()."),
-	FUNCTION("sethp", rewritehostport, ON_URI, "The same as rewritehostport()."),
-	FUNCTION("rewritehostporttrans", rewritehostporttrans, ON_URI, "Replaces host, port and transport (host:port:transport)."),
-	FUNCTION("sethostporttrans", rewritehostporttrans, ON_URI, "The same as rewritehostporttrans()."),
-	FUNCTION("sethpt", rewritehostporttrans, ON_URI, "The same as rewritehostporttrans()."),
-	FUNCTION("rewriteport", rewriteport, ON_URI, "Replaces the port of the Request-URI."),
-	FUNCTION("setport", rewriteport, ON_URI, "The same as rewriteport()."),
-	FUNCTION("setp", rewriteport, ON_URI, "The same as rewriteport()."),
-	FUNCTION("prefix", prefix, ON_URI, "Puts text before the user of the Request-URI."),
-	FUNCTION("strip", strip, ON_URI, "Removes characters from the front of the user."),
-	FUNCTION("strip_tail", strip_tail, ON_URI, "Removes characters from the end of the user."),
+	FUNCTION_OF("rewriteuri", rewriteuri, text, ON_URI, "Replaces the Request-URI."),
+	FUNCTION_OF("seturi", rewriteuri, text, ON_URI, "The same as rewriteuri()."),
+	FUNCTION_OF("rewriteuser", rewriteuser, text, ON_URI, "Replaces the user of the Request-URI."),
+	FUNCTION_OF("setuser", rewriteuser, text, ON_URI, "The same as rewriteuser()."),
+	FUNCTION_OF("setu", rewriteuser, text, ON_URI, "The same as rewriteuser()."),
+	FUNCTION_OF("rewriteuserpass", rewriteuserpass, text, ON_URI, "Replaces user and password (user:password)."),
+	FUNCTION_OF("setuserpass", rewriteuserpass, text, ON_URI, "The same as rewriteuserpass()."),
+	FUNCTION_OF("setup", rewriteuserpass, text, ON_URI, "The same as rewriteuserpass()."),
+	FUNCTION_OF("rewritehost", rewritehost, text, ON_URI, "Replaces the host of the Request-URI."),
+	FUNCTION_OF("sethost", rewritehost, text, ON_URI, "The same as rewritehost()."),
+	FUNCTION_OF("seth", rewritehost, text, ON_URI, "The same as rewritehost()."),
+	FUNCTION_OF("rewritehostport", rewritehostport, text, ON_URI, "Replaces host and port (host:port)."),
+	FUNCTION_OF("sethostport", rewritehostport, text, ON_URI, "The same as rewritehostport()."),
+	FUNCTION_OF("sethp", rewritehostport, text, ON_URI, "The same as rewritehostport()."),
+	FUNCTION_OF("rewritehostporttrans", rewritehostporttrans, text, ON_URI, "Replaces host, port and transport (host:port:transport)."),
+	FUNCTION_OF("sethostporttrans", rewritehostporttrans, text, ON_URI, "The same as rewritehostporttrans()."),
+	FUNCTION_OF("sethpt", rewritehostporttrans, text, ON_URI, "The same as rewritehostporttrans()."),
+	FUNCTION_OF("rewriteport", rewriteport, text, ON_URI, "Replaces the port of the Request-URI."),
+	FUNCTION_OF("setport", rewriteport, text, ON_URI, "The same as rewriteport()."),
+	FUNCTION_OF("setp", rewriteport, text, ON_URI, "The same as rewriteport()."),
+	FUNCTION_OF("prefix", prefix, text, ON_URI, "Puts text before the user of the Request-URI."),
+	FUNCTION_OF("strip", strip, number, ON_URI, "Removes characters from the front of the user."),
+	FUNCTION_OF("strip_tail", strip_tail, number, ON_URI, "Removes characters from the end of the user."),
 	FUNCTION_PLAIN("revert_uri", revert_uri, ON_URI, "Goes back to the Request-URI as received."),
 	FUNCTION_PLAIN("userphone", userphone, ON_URI, "Adds ;user=phone to the Request-URI."),
 	FUNCTION_PLAIN("isdsturiset", isdsturiset, IN_ANY, "True when the next hop ($du) is set."),
 	FUNCTION_PLAIN("resetdsturi", resetdsturi, IN_ANY, "Clears the next hop ($du)."),
 	FUNCTION("log", log_plain, IN_ANY, "Logs a constant text as an error."),
-	FUNCTION("log", log_level, IN_ANY, "Logs a constant text with a level."),
+	FUNCTION_OF("log", log_level, log, IN_ANY, "Logs a constant text with a level."),
 	FUNCTION("error", error, IN_ANY, "Logs an error of the script."),
-	FUNCTION("exec", exec, IN_ANY, "Runs a shell command and waits for it."),
+	FUNCTION_OF("exec", exec, text, IN_ANY, "Runs a shell command and waits for it."),
 };
 
 static const struct function_table *const more_functions[] = { &core_sending_functions, NULL };

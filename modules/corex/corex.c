@@ -158,24 +158,12 @@ static int sendx(struct script_run *run, const struct sendx_args *args)
 
 static const struct field text_fields[] = { FIELD(struct text_args, text,
 						  "text, may contain variables") };
-#define set_send_socket_args        text_args
-#define set_send_socket_fields      text_fields
-#define set_send_socket_name_args   text_args
-#define set_send_socket_name_fields text_fields
-#define set_recv_socket_args        text_args
-#define set_recv_socket_fields      text_fields
-#define set_recv_socket_name_args   text_args
-#define set_recv_socket_name_fields text_fields
-#define set_source_address_args     text_args
-#define set_source_address_fields   text_fields
-#define is_socket_name_args         text_args
-#define is_socket_name_fields       text_fields
-SCRIPT_HANDLER(set_send_socket)
-SCRIPT_HANDLER(set_send_socket_name)
-SCRIPT_HANDLER(set_recv_socket)
-SCRIPT_HANDLER(set_recv_socket_name)
-SCRIPT_HANDLER(set_source_address)
-SCRIPT_HANDLER(is_socket_name)
+SCRIPT_HANDLER_OF(set_send_socket, text)
+SCRIPT_HANDLER_OF(set_send_socket_name, text)
+SCRIPT_HANDLER_OF(set_recv_socket, text)
+SCRIPT_HANDLER_OF(set_recv_socket_name, text)
+SCRIPT_HANDLER_OF(set_source_address, text)
+SCRIPT_HANDLER_OF(is_socket_name, text)
 SCRIPT_HANDLER_PLAIN(is_faked_msg)
 
 static int use_send_socket(struct script_run *run, const struct listener *listener)
@@ -194,29 +182,27 @@ static int use_recv_socket(struct script_run *run, const struct listener *listen
 	return SCRIPT_TRUE;
 }
 
-static int set_send_socket(struct script_run *run, const struct set_send_socket_args *args)
+static int set_send_socket(struct script_run *run, const struct text_args *args)
 {
 	return use_send_socket(run, find_socket(args->text));
 }
 
-static int set_send_socket_name(struct script_run *run,
-				const struct set_send_socket_name_args *args)
+static int set_send_socket_name(struct script_run *run, const struct text_args *args)
 {
 	return use_send_socket(run, listener_by_name(args->text));
 }
 
-static int set_recv_socket(struct script_run *run, const struct set_recv_socket_args *args)
+static int set_recv_socket(struct script_run *run, const struct text_args *args)
 {
 	return use_recv_socket(run, find_socket(args->text));
 }
 
-static int set_recv_socket_name(struct script_run *run,
-				const struct set_recv_socket_name_args *args)
+static int set_recv_socket_name(struct script_run *run, const struct text_args *args)
 {
 	return use_recv_socket(run, listener_by_name(args->text));
 }
 
-static int set_source_address(struct script_run *run, const struct set_source_address_args *args)
+static int set_source_address(struct script_run *run, const struct text_args *args)
 {
 	struct end_point source;
 	if (!end_point_parse(args->text, &source))
@@ -229,7 +215,7 @@ static int set_source_address(struct script_run *run, const struct set_source_ad
 	return SCRIPT_TRUE;
 }
 
-static int is_socket_name(struct script_run *run, const struct is_socket_name_args *args)
+static int is_socket_name(struct script_run *run, const struct text_args *args)
 {
 	return listener_by_name(args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -272,15 +258,9 @@ static int isxflagset(struct script_run *run, const struct isxflagset_args *args
 
 /* ---- internal flags: other modules' notes on a message ---------------------------------------------------------- */
 
-#define msg_iflag_set_args      text_args
-#define msg_iflag_set_fields    text_fields
-#define msg_iflag_reset_args    text_args
-#define msg_iflag_reset_fields  text_fields
-#define msg_iflag_is_set_args   text_args
-#define msg_iflag_is_set_fields text_fields
-SCRIPT_HANDLER(msg_iflag_set)
-SCRIPT_HANDLER(msg_iflag_reset)
-SCRIPT_HANDLER(msg_iflag_is_set)
+SCRIPT_HANDLER_OF(msg_iflag_set, text)
+SCRIPT_HANDLER_OF(msg_iflag_reset, text)
+SCRIPT_HANDLER_OF(msg_iflag_is_set, text)
 
 /* A name's bit, or the number of a bit; 0 with a log line when it is neither. */
 static uint32_t internal_flag(struct span name)
@@ -297,21 +277,21 @@ static uint32_t internal_flag(struct span name)
 	return 0;
 }
 
-static int msg_iflag_set(struct script_run *run, const struct msg_iflag_set_args *args)
+static int msg_iflag_set(struct script_run *run, const struct text_args *args)
 {
 	uint32_t flag = internal_flag(args->text);
 	run->msg->internal_flags |= flag;
 	return flag ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int msg_iflag_reset(struct script_run *run, const struct msg_iflag_reset_args *args)
+static int msg_iflag_reset(struct script_run *run, const struct text_args *args)
 {
 	uint32_t flag = internal_flag(args->text);
 	run->msg->internal_flags &= ~flag;
 	return flag ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int msg_iflag_is_set(struct script_run *run, const struct msg_iflag_is_set_args *args)
+static int msg_iflag_is_set(struct script_run *run, const struct text_args *args)
 {
 	return run->msg->internal_flags & internal_flag(args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -366,12 +346,8 @@ static const struct field uac_uri_fields[] = {
 	FIELD(struct uac_uri_args, branch, "number of the branch, default 0", .optional = true,
 	      .max = 31),
 };
-#define forward_uac_args       uac_args
-#define forward_uac_fields     uac_fields
-#define forward_uac_uri_args   uac_uri_args
-#define forward_uac_uri_fields uac_uri_fields
-SCRIPT_HANDLER(forward_uac)
-SCRIPT_HANDLER(forward_uac_uri)
+SCRIPT_HANDLER_OF(forward_uac, uac)
+SCRIPT_HANDLER_OF(forward_uac_uri, uac_uri)
 
 #define EDIT_TAG_NO_VIA 0xc0e0 /* undone before the handler returns */
 
@@ -399,13 +375,13 @@ static bool forward_alone(struct script_run *run, struct span uri, int64_t branc
 	return is_sent;
 }
 
-static int forward_uac(struct script_run *run, const struct forward_uac_args *args)
+static int forward_uac(struct script_run *run, const struct uac_args *args)
 {
 	return forward_alone(run, (struct span){ NULL, 0 }, args->branch) ? SCRIPT_TRUE
 									  : SCRIPT_FALSE;
 }
 
-static int forward_uac_uri(struct script_run *run, const struct forward_uac_uri_args *args)
+static int forward_uac_uri(struct script_run *run, const struct uac_uri_args *args)
 {
 	return forward_alone(run, args->uri, args->branch) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -596,33 +572,33 @@ static const struct script_function functions[] = {
 	FUNCTION("send_tcp", send_tcp, IN_ANY, "Sends the message as received, by TCP."),
 	FUNCTION("send_data", send_data, IN_ANY, "Sends any data to the address of a SIP URI."),
 	FUNCTION("sendx", sendx, IN_ANY, "Sends any data from a listen address."),
-	FUNCTION("set_send_socket", set_send_socket, IN_ANY, "Sends from this listen address."),
-	FUNCTION("set_send_socket_name", set_send_socket_name, IN_ANY,
+	FUNCTION_OF("set_send_socket", set_send_socket, text, IN_ANY, "Sends from this listen address."),
+	FUNCTION_OF("set_send_socket_name", set_send_socket_name, text, IN_ANY,
 		 "Sends from the listen address with this name."),
-	FUNCTION("set_recv_socket", set_recv_socket, IN_ANY,
+	FUNCTION_OF("set_recv_socket", set_recv_socket, text, IN_ANY,
 		 "Treats the message as received on this address."),
-	FUNCTION("set_recv_socket_name", set_recv_socket_name, IN_ANY,
+	FUNCTION_OF("set_recv_socket_name", set_recv_socket_name, text, IN_ANY,
 		 "Treats the message as received on this socket."),
-	FUNCTION("set_source_address", set_source_address, IN_ANY,
+	FUNCTION_OF("set_source_address", set_source_address, text, IN_ANY,
 		 "Treats the message as sent from this address."),
-	FUNCTION("is_socket_name", is_socket_name, IN_ANY,
+	FUNCTION_OF("is_socket_name", is_socket_name, text, IN_ANY,
 		 "Is there a listen address with this name?"),
 	FUNCTION_PLAIN("is_faked_msg", is_faked_msg, IN_ANY,
 		       "Was the message made by the server itself?"),
 	FUNCTION("setxflag", setxflag, IN_ANY, "Sets an extended flag."),
 	FUNCTION("resetxflag", resetxflag, IN_ANY, "Clears an extended flag."),
 	FUNCTION("isxflagset", isxflagset, IN_ANY, "Is the extended flag set?"),
-	FUNCTION("msg_iflag_set", msg_iflag_set, IN_ANY, "Sets an internal flag."),
-	FUNCTION("msg_iflag_reset", msg_iflag_reset, IN_ANY, "Clears an internal flag."),
-	FUNCTION("msg_iflag_is_set", msg_iflag_is_set, IN_ANY, "Is the internal flag set?"),
+	FUNCTION_OF("msg_iflag_set", msg_iflag_set, text, IN_ANY, "Sets an internal flag."),
+	FUNCTION_OF("msg_iflag_reset", msg_iflag_reset, text, IN_ANY, "Clears an internal flag."),
+	FUNCTION_OF("msg_iflag_is_set", msg_iflag_is_set, text, IN_ANY, "Is the internal flag set?"),
 	FUNCTION("via_add_srvid", via_add_srvid, IN_ANY, "Puts server_id into our Via, or not."),
 	FUNCTION("via_add_xavp_params", via_add_xavp_params, IN_ANY,
 		 "Puts members of an XAVP into our Via, or not."),
 	FUNCTION("via_use_xavp_fields", via_use_xavp_fields, IN_ANY,
 		 "Takes the address of our Via from an XAVP, or not."),
-	FUNCTION("forward_uac", forward_uac, IN_REQUEST,
+	FUNCTION_OF("forward_uac", forward_uac, uac, IN_REQUEST,
 		 "Forwards the request with our Via alone."),
-	FUNCTION("forward_uac_uri", forward_uac_uri, IN_REQUEST,
+	FUNCTION_OF("forward_uac_uri", forward_uac_uri, uac_uri, IN_REQUEST,
 		 "Forwards the request with our Via alone to a URI."),
 	FUNCTION("file_read", file_read, IN_ANY, "Reads a file into a variable."),
 	FUNCTION("file_write", file_write, IN_ANY, "Writes text into a file."),

@@ -72,15 +72,9 @@ struct add_args {
 static const struct field name_fields[] = { FIELD(struct name_args, name, "[group.]name") };
 static const struct field add_fields[] = { FIELD(struct add_args, name, "[group.]name"),
 					   FIELD(struct add_args, number, "number to add") };
-#define cnt_inc_args     name_args
-#define cnt_inc_fields   name_fields
-#define cnt_reset_args   name_args
-#define cnt_reset_fields name_fields
-#define cnt_add_args     add_args
-#define cnt_add_fields   add_fields
-SCRIPT_HANDLER(cnt_inc)
-SCRIPT_HANDLER(cnt_reset)
-SCRIPT_HANDLER(cnt_add)
+SCRIPT_HANDLER_OF(cnt_inc, name)
+SCRIPT_HANDLER_OF(cnt_reset, name)
+SCRIPT_HANDLER_OF(cnt_add, add)
 
 static counter_id find(struct span name)
 {
@@ -94,21 +88,21 @@ static counter_id find(struct span name)
 	return id;
 }
 
-static int cnt_inc(struct script_run *run, const struct cnt_inc_args *args)
+static int cnt_inc(struct script_run *run, const struct name_args *args)
 {
 	counter_id id = find(args->name);
 	counter_inc(id);
 	return id == COUNTER_NONE ? SCRIPT_FALSE : SCRIPT_TRUE;
 }
 
-static int cnt_add(struct script_run *run, const struct cnt_add_args *args)
+static int cnt_add(struct script_run *run, const struct add_args *args)
 {
 	counter_id id = find(args->name);
 	counter_add(id, args->number);
 	return id == COUNTER_NONE ? SCRIPT_FALSE : SCRIPT_TRUE;
 }
 
-static int cnt_reset(struct script_run *run, const struct cnt_reset_args *args)
+static int cnt_reset(struct script_run *run, const struct name_args *args)
 {
 	counter_id id = find(args->name);
 	return id != COUNTER_NONE && counter_reset(id) ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -222,9 +216,9 @@ static const struct rpc_command commands[] = {
 };
 
 static const struct script_function functions[] = {
-	FUNCTION("cnt_inc", cnt_inc, IN_ANY, "Adds 1 to a counter."),
-	FUNCTION("cnt_add", cnt_add, IN_ANY, "Adds a number to a counter."),
-	FUNCTION("cnt_reset", cnt_reset, IN_ANY, "Sets a counter to 0."),
+	FUNCTION_OF("cnt_inc", cnt_inc, name, IN_ANY, "Adds 1 to a counter."),
+	FUNCTION_OF("cnt_add", cnt_add, add, IN_ANY, "Adds a number to a counter."),
+	FUNCTION_OF("cnt_reset", cnt_reset, name, IN_ANY, "Sets a counter to 0."),
 };
 
 MODULE_EXPORT const struct module module_exports = {

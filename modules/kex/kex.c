@@ -27,29 +27,23 @@ struct print_args {
 
 static const struct field flag_fields[] = { FIELD(struct flag_args, flag, "flag 0-31 or its name",
 						  .max = 31, .flag_kind = FLAG_KIND_MESSAGE) };
-#define setsflag_args     flag_args
-#define setsflag_fields   flag_fields
-#define resetsflag_args   flag_args
-#define resetsflag_fields flag_fields
-#define issflagset_args   flag_args
-#define issflagset_fields flag_fields
-SCRIPT_HANDLER(setsflag)
-SCRIPT_HANDLER(resetsflag)
-SCRIPT_HANDLER(issflagset)
+SCRIPT_HANDLER_OF(setsflag, flag)
+SCRIPT_HANDLER_OF(resetsflag, flag)
+SCRIPT_HANDLER_OF(issflagset, flag)
 
-static int setsflag(struct script_run *run, const struct setsflag_args *args)
+static int setsflag(struct script_run *run, const struct flag_args *args)
 {
 	run->msg->script_flags |= 1u << args->flag;
 	return SCRIPT_TRUE;
 }
 
-static int resetsflag(struct script_run *run, const struct resetsflag_args *args)
+static int resetsflag(struct script_run *run, const struct flag_args *args)
 {
 	run->msg->script_flags &= ~(1u << args->flag);
 	return SCRIPT_TRUE;
 }
 
-static int issflagset(struct script_run *run, const struct issflagset_args *args)
+static int issflagset(struct script_run *run, const struct flag_args *args)
 {
 	return run->msg->script_flags & (1u << args->flag) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -62,15 +56,9 @@ static const struct field branch_flag_fields[] = {
 	FIELD(struct branch_flag_args, branch, "number of the branch, default 0", .optional = true,
 	      .max = 31),
 };
-#define setbflag_args     branch_flag_args
-#define setbflag_fields   branch_flag_fields
-#define resetbflag_args   branch_flag_args
-#define resetbflag_fields branch_flag_fields
-#define isbflagset_args   branch_flag_args
-#define isbflagset_fields branch_flag_fields
-SCRIPT_HANDLER(setbflag)
-SCRIPT_HANDLER(resetbflag)
-SCRIPT_HANDLER(isbflagset)
+SCRIPT_HANDLER_OF(setbflag, branch_flag)
+SCRIPT_HANDLER_OF(resetbflag, branch_flag)
+SCRIPT_HANDLER_OF(isbflagset, branch_flag)
 
 /* Branch 0 is the Request-URI, the others are appended ones; NULL when there is no such branch. */
 static uint32_t *branch_flags(struct message *msg, int64_t number)
@@ -80,7 +68,7 @@ static uint32_t *branch_flags(struct message *msg, int64_t number)
 	return number <= (int64_t)msg->branch_count ? &msg->branches[number - 1].flags : NULL;
 }
 
-static int setbflag(struct script_run *run, const struct setbflag_args *args)
+static int setbflag(struct script_run *run, const struct branch_flag_args *args)
 {
 	uint32_t *flags = branch_flags(run->msg, args->branch);
 	if (flags)
@@ -88,7 +76,7 @@ static int setbflag(struct script_run *run, const struct setbflag_args *args)
 	return flags ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int resetbflag(struct script_run *run, const struct resetbflag_args *args)
+static int resetbflag(struct script_run *run, const struct branch_flag_args *args)
 {
 	uint32_t *flags = branch_flags(run->msg, args->branch);
 	if (flags)
@@ -96,7 +84,7 @@ static int resetbflag(struct script_run *run, const struct resetbflag_args *args
 	return flags ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int isbflagset(struct script_run *run, const struct isbflagset_args *args)
+static int isbflagset(struct script_run *run, const struct branch_flag_args *args)
 {
 	const uint32_t *flags = branch_flags(run->msg, args->branch);
 	return flags && (*flags & (1u << args->flag)) ? SCRIPT_TRUE : SCRIPT_FALSE;
@@ -108,20 +96,14 @@ static const struct field text_fields[] = { FIELD(struct text_args, text,
 						  "URI, may contain variables") };
 static const struct field optional_text_fields[] = { FIELD(
 	struct text_args, text, "URI; without it the Request-URI", .optional = true) };
-#define setdsturi_args          text_args
-#define setdsturi_fields        text_fields
-#define uri_is_myself_args      text_args
-#define uri_is_myself_fields    text_fields
-#define is_myhost_args          text_args
-#define is_myhost_fields        text_fields
 #define km_append_branch_args   text_args
 #define km_append_branch_fields optional_text_fields
-SCRIPT_HANDLER(setdsturi)
-SCRIPT_HANDLER(uri_is_myself)
-SCRIPT_HANDLER(is_myhost)
+SCRIPT_HANDLER_OF(setdsturi, text)
+SCRIPT_HANDLER_OF(uri_is_myself, text)
+SCRIPT_HANDLER_OF(is_myhost, text)
 SCRIPT_HANDLER(km_append_branch)
 
-static int setdsturi(struct script_run *run, const struct setdsturi_args *args)
+static int setdsturi(struct script_run *run, const struct text_args *args)
 {
 	return message_set_dst_uri(run->msg, args->text) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
@@ -136,7 +118,7 @@ static bool uri_is_local(struct span text, bool with_port)
 }
 
 /* A URI, or "host[:port]" alone. */
-static int uri_is_myself(struct script_run *run, const struct uri_is_myself_args *args)
+static int uri_is_myself(struct script_run *run, const struct text_args *args)
 {
 	struct span text = args->text;
 	if (!span_starts_with_nocase(text, SPAN_OF("sip:")) &&
@@ -145,7 +127,7 @@ static int uri_is_myself(struct script_run *run, const struct uri_is_myself_args
 	return uri_is_local(text, true) ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
-static int is_myhost(struct script_run *run, const struct is_myhost_args *args)
+static int is_myhost(struct script_run *run, const struct text_args *args)
 {
 	struct sip_uri uri;
 	if (uri_parse(args->text, &uri))
@@ -176,12 +158,10 @@ static int pv_printf(struct script_run *run, const struct pv_printf_args *args)
 }
 
 static const struct field level_fields[] = { FIELD(struct level_args, level, "-5 … 3 or a name") };
-#define setdebug_args   level_args
-#define setdebug_fields level_fields
-SCRIPT_HANDLER(setdebug)
+SCRIPT_HANDLER_OF(setdebug, level)
 SCRIPT_HANDLER_PLAIN(resetdebug)
 
-static int setdebug(struct script_run *run, const struct setdebug_args *args)
+static int setdebug(struct script_run *run, const struct level_args *args)
 {
 	int level;
 	if (!log_level_from_name(args->level, &level))
@@ -197,20 +177,20 @@ static int resetdebug(struct script_run *run)
 }
 
 static const struct script_function functions[] = {
-	FUNCTION("setsflag", setsflag, IN_ANY, "Sets a script flag."),
-	FUNCTION("resetsflag", resetsflag, IN_ANY, "Clears a script flag."),
-	FUNCTION("issflagset", issflagset, IN_ANY, "Is the script flag set?"),
-	FUNCTION("setbflag", setbflag, IN_ANY, "Sets a branch flag."),
-	FUNCTION("resetbflag", resetbflag, IN_ANY, "Clears a branch flag."),
-	FUNCTION("isbflagset", isbflagset, IN_ANY, "Is the branch flag set?"),
-	FUNCTION("setdsturi", setdsturi, IN_ANY, "Sets the next hop ($du)."),
-	FUNCTION("is_myself", uri_is_myself, IN_ANY, "Is the URI local?"),
-	FUNCTION("is_myhost", is_myhost, IN_ANY, "Is the host local, whatever the port?"),
+	FUNCTION_OF("setsflag", setsflag, flag, IN_ANY, "Sets a script flag."),
+	FUNCTION_OF("resetsflag", resetsflag, flag, IN_ANY, "Clears a script flag."),
+	FUNCTION_OF("issflagset", issflagset, flag, IN_ANY, "Is the script flag set?"),
+	FUNCTION_OF("setbflag", setbflag, branch_flag, IN_ANY, "Sets a branch flag."),
+	FUNCTION_OF("resetbflag", resetbflag, branch_flag, IN_ANY, "Clears a branch flag."),
+	FUNCTION_OF("isbflagset", isbflagset, branch_flag, IN_ANY, "Is the branch flag set?"),
+	FUNCTION_OF("setdsturi", setdsturi, text, IN_ANY, "Sets the next hop ($du)."),
+	FUNCTION_OF("is_myself", uri_is_myself, text, IN_ANY, "Is the URI local?"),
+	FUNCTION_OF("is_myhost", is_myhost, text, IN_ANY, "Is the host local, whatever the port?"),
 	FUNCTION("km_append_branch", km_append_branch, ROUTE_REQUEST | ROUTE_FAILURE,
 		 "Adds a destination; use append_branch()."),
 	FUNCTION("pv_printf", pv_printf, IN_ANY, "Writes text with variables into a variable."),
 	FUNCTION("avp_printf", pv_printf, IN_ANY, "The same as pv_printf()."),
-	FUNCTION("setdebug", setdebug, IN_ANY, "Sets the log level of this worker."),
+	FUNCTION_OF("setdebug", setdebug, level, IN_ANY, "Sets the log level of this worker."),
 	FUNCTION_PLAIN("resetdebug", resetdebug, IN_ANY, "Goes back to the log level of all."),
 };
 

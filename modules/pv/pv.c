@@ -114,24 +114,12 @@ static const struct field evalx_fields[] = {
 	FIELD(struct evalx_args, text, "text whose expansion is expanded again"),
 };
 
-#define pv_isset_args    variable_args
-#define pv_isset_fields  variable_fields
-#define pv_unset_args    variable_args
-#define pv_unset_fields  variable_fields
-#define is_int_args      variable_args
-#define is_int_fields    variable_fields
-#define not_empty_args   variable_args
-#define not_empty_fields variable_fields
-SCRIPT_HANDLER(pv_isset)
-SCRIPT_HANDLER(pv_unset)
-SCRIPT_HANDLER(is_int)
-SCRIPT_HANDLER(not_empty)
-#define has_type_args   typeof_args
-#define has_type_fields typeof_fields
-SCRIPT_HANDLER(has_type)
-#define evaluate_args   evalx_args
-#define evaluate_fields evalx_fields
-SCRIPT_HANDLER(evaluate)
+SCRIPT_HANDLER_OF(pv_isset, variable)
+SCRIPT_HANDLER_OF(pv_unset, variable)
+SCRIPT_HANDLER_OF(is_int, variable)
+SCRIPT_HANDLER_OF(not_empty, variable)
+SCRIPT_HANDLER_OF(has_type, typeof)
+SCRIPT_HANDLER_OF(evaluate, evalx)
 
 static enum value_kind kind_of(struct script_run *run, const struct variable_ref *variable,
 			       struct value *out)
@@ -189,12 +177,12 @@ static int evaluate(struct script_run *run, const struct evalx_args *args)
 }
 
 static const struct script_function functions[] = {
-	FUNCTION("pv_isset", pv_isset, IN_ANY, "True when the variable is not null."),
-	FUNCTION("pv_unset", pv_unset, IN_ANY, "Sets the variable to null."),
-	FUNCTION("is_int", is_int, IN_ANY, "True when the value is a number."),
-	FUNCTION("typeof", has_type, IN_ANY, "True when the value is of the type int, str or null."),
-	FUNCTION("not_empty", not_empty, IN_ANY, "True when the value is a text that is not empty."),
-	FUNCTION("pv_evalx", evaluate, IN_ANY, "Expands a text twice and assigns the result."),
+	FUNCTION_OF("pv_isset", pv_isset, variable, IN_ANY, "True when the variable is not null."),
+	FUNCTION_OF("pv_unset", pv_unset, variable, IN_ANY, "Sets the variable to null."),
+	FUNCTION_OF("is_int", is_int, variable, IN_ANY, "True when the value is a number."),
+	FUNCTION_OF("typeof", has_type, typeof, IN_ANY, "True when the value is of the type int, str or null."),
+	FUNCTION_OF("not_empty", not_empty, variable, IN_ANY, "True when the value is a text that is not empty."),
+	FUNCTION_OF("pv_evalx", evaluate, evalx, IN_ANY, "Expands a text twice and assigns the result."),
 };
 static const struct function_table *const more_functions[] = {
 	&xavp_functions, &xavp_list_functions, &branch_functions, NULL,

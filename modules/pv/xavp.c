@@ -228,9 +228,7 @@ static const struct field shift_fields[] = {
 	FIELD(struct shift_args, index, "element that becomes the first"),
 };
 SCRIPT_HANDLER(shift)
-#define push_destination_args   name_args
-#define push_destination_fields name_fields
-SCRIPT_HANDLER(push_destination)
+SCRIPT_HANDLER_OF(push_destination, name)
 
 /* Rotates the values of one name; other names keep their places. */
 static int shift(struct script_run *run, const struct shift_args *args)
@@ -306,6 +304,6 @@ static const struct script_function functions[] = {
 	FUNCTION("xavp_rm_all", xavp_remove_all, IN_ANY, "Removes all $xavp elements of a name."),
 	FUNCTION("xavi_rm_all", xavi_remove_all, IN_ANY, "Removes all $xavi elements of a name."),
 	FUNCTION("xavp_lshift", shift, IN_ANY, "Rotates a $xavp list so that an element is the first."),
-	FUNCTION("xavp_push_dst", push_destination, IN_ANY, "Takes uri, dst, path and sock of a $xavp as the destination."),
+	FUNCTION_OF("xavp_push_dst", push_destination, name, IN_ANY, "Takes uri, dst, path and sock of a $xavp as the destination."),
 };
 const struct function_table xavp_functions = ROWS(functions);

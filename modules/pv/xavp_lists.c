@@ -31,10 +31,8 @@ static const struct field slist_fields[] = {
 	FIELD(struct slist_args, mode, "t: without white space around the values"),
 	FIELD(struct slist_args, name, "name of the root that takes them, as v[0], v[1] ..."),
 };
-#define explode_unique_args   explode_args
-#define explode_unique_fields explode_fields
 SCRIPT_HANDLER(explode)
-SCRIPT_HANDLER(explode_unique)
+SCRIPT_HANDLER_OF(explode_unique, explode)
 SCRIPT_HANDLER(xexplode)
 SCRIPT_HANDLER(slist)
 
@@ -139,13 +137,9 @@ static const struct field implode_fields[] = {
 	FIELD(struct implode_args, name, "name of the root"),
 	FIELD(struct implode_args, variable, "variable that takes the text"),
 };
-#define implode_quoted_args   implode_args
-#define implode_quoted_fields implode_fields
-#define implode_unique_args   implode_args
-#define implode_unique_fields implode_fields
 SCRIPT_HANDLER(implode)
-SCRIPT_HANDLER(implode_quoted)
-SCRIPT_HANDLER(implode_unique)
+SCRIPT_HANDLER_OF(implode_quoted, implode)
+SCRIPT_HANDLER_OF(implode_unique, implode)
 
 static int implode_list(struct script_run *run, struct xavp *roots, const struct implode_args *args,
 			bool is_quoted)
@@ -199,12 +193,8 @@ struct root_args {
 static const struct field root_fields[] = {
 	FIELD(struct root_args, name, "name of the root"),
 };
-#define var_to_xavp_args   var_args
-#define var_to_xavp_fields var_fields
-#define xavp_to_var_args   root_args
-#define xavp_to_var_fields root_fields
-SCRIPT_HANDLER(var_to_xavp)
-SCRIPT_HANDLER(xavp_to_var)
+SCRIPT_HANDLER_OF(var_to_xavp, var)
+SCRIPT_HANDLER_OF(xavp_to_var, root)
 
 static int var_to_xavp(struct script_run *run, const struct var_args *args)
 {
@@ -280,13 +270,13 @@ static int print_xavis(struct script_run *run)
 static const struct script_function functions[] = {
 	FUNCTION("xavp_params_explode", explode, IN_ANY, "Parameters as children of a new $xavp."),
 	FUNCTION("xavp_xparams_explode", xexplode, IN_ANY, "Parameters with their own separator as children of a new $xavp."),
-	FUNCTION("xavu_params_explode", explode_unique, IN_ANY, "Parameters as children of a $xavu."),
+	FUNCTION_OF("xavu_params_explode", explode_unique, explode, IN_ANY, "Parameters as children of a $xavu."),
 	FUNCTION("xavp_slist_explode", slist, IN_ANY, "A list of values as children v of a new $xavp."),
 	FUNCTION("xavp_params_implode", implode, IN_ANY, "The children of a $xavp as parameters."),
-	FUNCTION("xavp_params_implode_qval", implode_quoted, IN_ANY, "The children of a $xavp as parameters with quoted values."),
-	FUNCTION("xavu_params_implode", implode_unique, IN_ANY, "The children of a $xavu as parameters."),
-	FUNCTION("pv_var_to_xavp", var_to_xavp, IN_ANY, "Script variables as children of a new $xavp."),
-	FUNCTION("pv_xavp_to_var", xavp_to_var, IN_ANY, "The children of a $xavp as script variables."),
+	FUNCTION_OF("xavp_params_implode_qval", implode_quoted, implode, IN_ANY, "The children of a $xavp as parameters with quoted values."),
+	FUNCTION_OF("xavu_params_implode", implode_unique, implode, IN_ANY, "The children of a $xavu as parameters."),
+	FUNCTION_OF("pv_var_to_xavp", var_to_xavp, var, IN_ANY, "Script variables as children of a new $xavp."),
+	FUNCTION_OF("pv_xavp_to_var", xavp_to_var, root, IN_ANY, "The children of a $xavp as script variables."),
 	FUNCTION_PLAIN("pv_xavp_print", print_xavps, IN_ANY, "All $xavp in the log."),
 	FUNCTION_PLAIN("pv_xavu_print", print_xavus, IN_ANY, "All $xavu in the log."),
 	FUNCTION_PLAIN("pv_xavi_print", print_xavis, IN_ANY, "All $xavi in the log."),

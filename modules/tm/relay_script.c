@@ -223,21 +223,11 @@ static int t_newtran(struct script_run *run)
 	      "host or address instead of the request's own destination", .optional = true), \
 		FIELD(struct destination_args, port, "its port", .optional = true, .max = 65535)
 static const struct field destination_fields[] = { DESTINATION_FIELDS };
-#define t_relay_args           destination_args
-#define t_relay_fields         destination_fields
-#define t_relay_to_udp_args    destination_args
-#define t_relay_to_udp_fields  destination_fields
-#define t_relay_to_tcp_args    destination_args
-#define t_relay_to_tcp_fields  destination_fields
-#define t_relay_to_tls_args    destination_args
-#define t_relay_to_tls_fields  destination_fields
-#define t_relay_to_sctp_args   destination_args
-#define t_relay_to_sctp_fields destination_fields
-SCRIPT_HANDLER(t_relay)
-SCRIPT_HANDLER(t_relay_to_udp)
-SCRIPT_HANDLER(t_relay_to_tcp)
-SCRIPT_HANDLER(t_relay_to_tls)
-SCRIPT_HANDLER(t_relay_to_sctp)
+SCRIPT_HANDLER_OF(t_relay, destination)
+SCRIPT_HANDLER_OF(t_relay_to_udp, destination)
+SCRIPT_HANDLER_OF(t_relay_to_tcp, destination)
+SCRIPT_HANDLER_OF(t_relay_to_tls, destination)
+SCRIPT_HANDLER_OF(t_relay_to_sctp, destination)
 
 static int relay_to(struct script_run *run, const struct destination_args *args,
 		    enum transport transport)
@@ -290,9 +280,7 @@ static const struct field proxy_fields[] = {
 	FIELD(struct proxy_args, flags, "1: no 100, 2: no error reply, 4: no DNS failover",
 	      .optional = true),
 };
-#define t_relay_to_args   proxy_args
-#define t_relay_to_fields proxy_fields
-SCRIPT_HANDLER(t_relay_to)
+SCRIPT_HANDLER_OF(t_relay_to, proxy)
 
 static bool parse_proxy(struct span text, enum transport *out_transport,
 			struct destination_args *out)
@@ -355,21 +343,13 @@ static const struct field t_replicate_to_fields[] = {
 	FIELD(struct replicate_to_args, transport, "udp, tcp, tls or sctp"),
 	FIELD(struct replicate_to_args, proxy, "host:port"),
 };
-#define t_replicate_args        replicate_args
-#define t_replicate_to_args     replicate_to_args
-#define t_replicate_udp_args    destination_args
-#define t_replicate_udp_fields  destination_fields
-#define t_replicate_tcp_args    destination_args
-#define t_replicate_tcp_fields  destination_fields
-#define t_replicate_tls_args    destination_args
-#define t_replicate_tls_fields  destination_fields
-#define t_replicate_sctp_args   destination_args
-#define t_replicate_sctp_fields destination_fields
+#define t_replicate_args    replicate_args
+#define t_replicate_to_args replicate_to_args
 SCRIPT_HANDLER(t_replicate)
-SCRIPT_HANDLER(t_replicate_udp)
-SCRIPT_HANDLER(t_replicate_tcp)
-SCRIPT_HANDLER(t_replicate_tls)
-SCRIPT_HANDLER(t_replicate_sctp)
+SCRIPT_HANDLER_OF(t_replicate_udp, destination)
+SCRIPT_HANDLER_OF(t_replicate_tcp, destination)
+SCRIPT_HANDLER_OF(t_replicate_tls, destination)
+SCRIPT_HANDLER_OF(t_replicate_sctp, destination)
 SCRIPT_HANDLER(t_replicate_to)
 
 /* A copy of which nobody hears: relays with its answers ending here. */
@@ -432,27 +412,27 @@ static int t_replicate_to(struct script_run *run, const struct replicate_to_args
 #define ON_RELAY (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_BRANCH_FAILURE | ROUTE_EVENT)
 
 static const struct script_function functions[] = {
-	FUNCTION("t_relay", t_relay, ON_RELAY,
+	FUNCTION_OF("t_relay", t_relay, destination, ON_RELAY,
 		 "Forwards the request by a transaction; false when nothing could be sent."),
-	FUNCTION("t_relay_to_udp", t_relay_to_udp, ON_RELAY, "The same over UDP."),
-	FUNCTION("t_relay_to_tcp", t_relay_to_tcp, ON_RELAY, "The same over TCP."),
-	FUNCTION("t_relay_to_tls", t_relay_to_tls, ON_RELAY, "The same over TLS."),
-	FUNCTION("t_relay_to_sctp", t_relay_to_sctp, ON_RELAY, "The same over SCTP."),
-	FUNCTION("t_relay_to", t_relay_to, ON_RELAY, "Forwards to a proxy, with flags."),
-	FUNCTION("t_relay_to_proxy", t_relay_to, ON_RELAY,
+	FUNCTION_OF("t_relay_to_udp", t_relay_to_udp, destination, ON_RELAY, "The same over UDP."),
+	FUNCTION_OF("t_relay_to_tcp", t_relay_to_tcp, destination, ON_RELAY, "The same over TCP."),
+	FUNCTION_OF("t_relay_to_tls", t_relay_to_tls, destination, ON_RELAY, "The same over TLS."),
+	FUNCTION_OF("t_relay_to_sctp", t_relay_to_sctp, destination, ON_RELAY, "The same over SCTP."),
+	FUNCTION_OF("t_relay_to", t_relay_to, proxy, ON_RELAY, "Forwards to a proxy, with flags."),
+	FUNCTION_OF("t_relay_to_proxy", t_relay_to, proxy, ON_RELAY,
 		 "The same; the proxy may contain variables."),
-	FUNCTION("t_forward_nonack", t_relay, ON_RELAY, "The same as t_relay()."),
-	FUNCTION("t_forward_nonack_udp", t_relay_to_udp, ON_RELAY, "The same as t_relay_to_udp()."),
-	FUNCTION("t_forward_nonack_tcp", t_relay_to_tcp, ON_RELAY, "The same as t_relay_to_tcp()."),
-	FUNCTION("t_forward_nonack_tls", t_relay_to_tls, ON_RELAY, "The same as t_relay_to_tls()."),
-	FUNCTION("t_forward_nonack_sctp", t_relay_to_sctp, ON_RELAY,
+	FUNCTION_OF("t_forward_nonack", t_relay, destination, ON_RELAY, "The same as t_relay()."),
+	FUNCTION_OF("t_forward_nonack_udp", t_relay_to_udp, destination, ON_RELAY, "The same as t_relay_to_udp()."),
+	FUNCTION_OF("t_forward_nonack_tcp", t_relay_to_tcp, destination, ON_RELAY, "The same as t_relay_to_tcp()."),
+	FUNCTION_OF("t_forward_nonack_tls", t_relay_to_tls, destination, ON_RELAY, "The same as t_relay_to_tls()."),
+	FUNCTION_OF("t_forward_nonack_sctp", t_relay_to_sctp, destination, ON_RELAY,
 		 "The same as t_relay_to_sctp()."),
 	FUNCTION("t_replicate", t_replicate, ON_RELAY,
 		 "Sends a copy elsewhere; replies to it go nowhere."),
-	FUNCTION("t_replicate_udp", t_replicate_udp, ON_RELAY, "The same over UDP."),
-	FUNCTION("t_replicate_tcp", t_replicate_tcp, ON_RELAY, "The same over TCP."),
-	FUNCTION("t_replicate_tls", t_replicate_tls, ON_RELAY, "The same over TLS."),
-	FUNCTION("t_replicate_sctp", t_replicate_sctp, ON_RELAY, "The same over SCTP."),
+	FUNCTION_OF("t_replicate_udp", t_replicate_udp, destination, ON_RELAY, "The same over UDP."),
+	FUNCTION_OF("t_replicate_tcp", t_replicate_tcp, destination, ON_RELAY, "The same over TCP."),
+	FUNCTION_OF("t_replicate_tls", t_replicate_tls, destination, ON_RELAY, "The same over TLS."),
+	FUNCTION_OF("t_replicate_sctp", t_replicate_sctp, destination, ON_RELAY, "The same over SCTP."),
 	FUNCTION("t_replicate_to", t_replicate_to, ON_RELAY,
 		 "The same to a transport and \"host:port\"."),
 	FUNCTION_PLAIN("t_newtran", t_newtran, ON_RELAY, "Makes a transaction without forwarding."),

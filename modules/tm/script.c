@@ -42,12 +42,8 @@ static const struct field reply_fields[] = {
 	FIELD(struct reply_args, code, "status code"),
 	FIELD(struct reply_args, reason, "reason phrase"),
 };
-#define t_reply_args        reply_args
-#define t_reply_fields      reply_fields
-#define t_send_reply_args   reply_args
-#define t_send_reply_fields reply_fields
-SCRIPT_HANDLER(t_reply)
-SCRIPT_HANDLER(t_send_reply)
+SCRIPT_HANDLER_OF(t_reply, reply)
+SCRIPT_HANDLER_OF(t_send_reply, reply)
 SCRIPT_HANDLER_PLAIN(t_reply_error)
 SCRIPT_HANDLER_PLAIN(t_retransmit_reply)
 
@@ -286,9 +282,9 @@ static int t_msg_apply_changes(struct script_run *run)
 #define NOT_ONSEND IN_ALL_BUT_ONSEND
 
 static const struct script_function functions[] = {
-	FUNCTION("t_reply", t_reply, NOT_ONSEND,
+	FUNCTION_OF("t_reply", t_reply, reply, NOT_ONSEND,
 		 "Answers by the transaction; 3xx carries the destinations as Contact."),
-	FUNCTION("t_send_reply", t_send_reply, NOT_ONSEND,
+	FUNCTION_OF("t_send_reply", t_send_reply, reply, NOT_ONSEND,
 		 "Makes a transaction when there is none, and answers."),
 	FUNCTION_PLAIN("t_reply_error", t_reply_error, NOT_ONSEND,
 		       "Answers with the last internal error."),
