@@ -26,7 +26,9 @@ def pytest_generate_tests(metafunc):
     if "program" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("server")
         names = ("viaduct", "kamailio") if chosen == "both" else (chosen,)
-        metafunc.parametrize("program", names, scope="module")
+        # Indirect: else pytest numbers the rows of every test and orders by that number, so that
+        # fixtures with parameters are made anew for each row.
+        metafunc.parametrize("program", names, scope="module", indirect=True)
 
 
 def pytest_collection_modifyitems(items):
@@ -35,6 +37,12 @@ def pytest_collection_modifyitems(items):
         program = getattr(item, "callspec", None) and item.callspec.params.get("program")
         if marker and program == "kamailio":
             item.add_marker(pytest.mark.skip(reason=marker.args[0]))
+
+
+@pytest.fixture(scope="module")
+def program(request):
+    """The name of the server that is tested: "viaduct", or with --server "kamailio"."""
+    return request.param
 
 
 @pytest.fixture(scope="module")
