@@ -147,7 +147,7 @@ static void fill_numbers(struct binding *binding, const struct usrloc_contact *c
 	binding->server_id = contact->server_id ? contact->server_id : state.server_id;
 	binding->connection = contact->connection;
 	binding->memory_only = contact->memory_only;
-	binding->keepalive_s = binding->modified_s;
+	binding->keepalive_s = (uint32_t)clock_wall_s();
 }
 
 static void arm_expiry(struct shard *shard, struct binding *binding)
@@ -209,6 +209,20 @@ bool binding_update(struct shard *shard, struct binding *binding,
 	slot_change_end(shard, &binding->slot);
 	region_free(shard, &binding->slot, old);
 	return true;
+}
+
+void binding_end_soon(struct shard *shard, struct binding *binding, int64_t seconds)
+{
+	int64_t end_ms = clock_ms() + seconds * 1000;
+	if (binding->expires_ms <= end_ms)
+		return;
+	slot_change_begin(shard, &binding->slot);
+	binding->version++;
+	if (binding->state == BINDING_SYNC)
+		binding->state = BINDING_DIRTY;
+	binding->expires_ms = end_ms;
+	arm_expiry(shard, binding);
+	slot_change_end(shard, &binding->slot);
 }
 
 bool binding_set_attributes(struct shard *shard, struct binding *binding, struct span attributes)

@@ -81,6 +81,8 @@ struct binding *binding_insert(struct shard *shard, unsigned domain, struct span
 /* False when memory is out; nothing changed then. */
 bool binding_update(struct shard *shard, struct binding *binding,
 		    const struct usrloc_contact *contact);
+/* It has so many seconds left at most. */
+void binding_end_soon(struct shard *shard, struct binding *binding, int64_t seconds);
 /* Replaces the attributes alone. */
 bool binding_set_attributes(struct shard *shard, struct binding *binding, struct span attributes);
 /* Copies it into the arena; false when that is full. */

@@ -11,10 +11,12 @@
 #define RPC_USER_AGENT "kamailio SIP Router - RPC Server"
 
 static bool domain_counts;
+static uint32_t nat_mask;
 
-void commands_prepare(bool uses_domain)
+void commands_prepare(bool uses_domain, int nat_flag)
 {
 	domain_counts = uses_domain;
+	nat_mask = nat_flag < 0 ? 0 : 1u << nat_flag;
 }
 
 static struct span or_not_set(struct span text)
@@ -63,7 +65,7 @@ static void add_contact(struct rpc_call *call, struct rpc_node *list,
 	rpc_add_int(call, node, "Reg-Id", c->reg_id);
 	rpc_add_int(call, node, "Server-Id", c->server_id);
 	rpc_add_int(call, node, "Tcpconn-Id", c->connection ? (int64_t)c->connection : -1);
-	rpc_add_int(call, node, "Keepalive", 0);
+	rpc_add_int(call, node, "Keepalive", (c->cflags & nat_mask) != 0);
 	rpc_add_int(call, node, "Last-Keepalive", c->keepalive_wall_s);
 	rpc_add_int(call, node, "KA-Roundtrip", c->roundtrip_us);
 	rpc_add_int(call, node, "Last-Modified", c->modified_wall_s);

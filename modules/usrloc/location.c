@@ -145,19 +145,55 @@ unsigned location_get_hash(unsigned domain, uint64_t hash, struct arena *arena,
 	return count;
 }
 
+struct binding *location_find_ruid(struct shard *shard, uint64_t hash, struct span ruid)
+{
+	struct binding *binding = slot_first(shard, hash);
+	while (binding && !span_equal(binding_text(binding, TEXT_RUID), ruid))
+		binding = slot_next(shard, &binding->slot);
+	return binding;
+}
+
+/* NULL when it is gone. */
+static struct binding *find_live_ruid(struct shard *shard, uint64_t hash, struct span ruid)
+{
+	struct binding *binding = location_find_ruid(shard, hash, ruid);
+	return binding && binding->state != BINDING_GONE ? binding : NULL;
+}
+
 bool location_is_alive(unsigned domain, uint64_t hash, struct span ruid)
 {
-	if (domain >= location_domain_count())
-		return false;
 	struct shard *shard = shard_lock(store.set, hash);
-	struct binding *binding = slot_first(shard, hash);
-	while (binding && (binding->domain != domain || binding->state == BINDING_GONE ||
-			   !span_equal(binding_text(binding, TEXT_RUID), ruid)))
-		binding = slot_next(shard, &binding->slot);
-	if (binding)
+	struct binding *binding = find_live_ruid(shard, hash, ruid);
+	bool is_found = binding && binding->domain == domain;
+	if (is_found)
 		binding->keepalive_s = (uint32_t)clock_wall_s();
 	shard_unlock(shard);
+	return is_found;
+}
+
+bool location_answered(uint64_t hash, struct span ruid, uint32_t roundtrip_us)
+{
+	struct shard *shard = shard_lock(store.set, hash);
+	struct binding *binding = find_live_ruid(shard, hash, ruid);
+	if (binding) {
+		binding->keepalive_s = (uint32_t)clock_wall_s();
+		binding->roundtrip_us = roundtrip_us;
+	}
+	shard_unlock(shard);
 	return binding != NULL;
+}
+
+void location_end_soon(uint64_t hash, struct span ruid, int64_t seconds)
+{
+	journal_make_room();
+	struct shard *shard = shard_lock(store.set, hash);
+	struct binding *binding = find_live_ruid(shard, hash, ruid);
+	if (binding) {
+		binding_end_soon(shard, binding, seconds);
+		journal_keep(binding);
+	}
+	shard_unlock(shard);
+	journal_changed();
 }
 
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid)

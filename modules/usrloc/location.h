@@ -57,6 +57,10 @@ void location_refresh_end(unsigned domain, struct span aor);
 
 /* A contact answered a keepalive: its binding by hash and ruid. */
 bool location_is_alive(unsigned domain, uint64_t hash, struct span ruid);
+/* The same with how long that took. */
+bool location_answered(uint64_t hash, struct span ruid, uint32_t roundtrip_us);
+/* It has so many seconds left at most. */
+void location_end_soon(uint64_t hash, struct span ruid, int64_t seconds);
 
 /* ---- report.c ---- */
 unsigned location_shard_count(void);
@@ -73,6 +77,8 @@ uint32_t location_next_order(struct binding *const *found, unsigned count);
 /* Live bindings of an address-of-record, at most USRLOC_CONTACTS_MOST; lock held. */
 unsigned location_collect(struct shard *shard, unsigned domain, struct span aor,
 			  struct binding **out_bindings);
+/* The binding with this hash and ruid, also when it is BINDING_GONE; lock held. */
+struct binding *location_find_ruid(struct shard *shard, uint64_t hash, struct span ruid);
 /* Takes a binding out of service: frees it, or keeps it as BINDING_GONE while its row must be
  * deleted; lock held. */
 void location_drop(struct shard *shard, struct binding *binding);

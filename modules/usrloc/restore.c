@@ -3,14 +3,6 @@
 #include "modules/usrloc/domain.h"
 #include "modules/usrloc/location.h"
 
-static struct binding *find_ruid(struct shard *shard, uint64_t hash, struct span ruid)
-{
-	struct binding *binding = slot_first(shard, hash);
-	while (binding && !span_equal(binding_text(binding, TEXT_RUID), ruid))
-		binding = slot_next(shard, &binding->slot);
-	return binding;
-}
-
 static struct binding *add(struct shard *shard, unsigned domain,
 			   const struct usrloc_contact *contact, enum binding_state state)
 {
@@ -35,8 +27,8 @@ bool location_restore(unsigned domain, const struct usrloc_contact *contact,
 {
 	uint64_t hash = binding_hash(domain, contact->aor);
 	struct shard *shard = shard_lock(location_set(), hash);
-	bool is_restored =
-		find_ruid(shard, hash, contact->ruid) || add(shard, domain, contact, state);
+	bool is_restored = location_find_ruid(shard, hash, contact->ruid) ||
+			   add(shard, domain, contact, state);
 	shard_unlock(shard);
 	return is_restored;
 }
@@ -62,7 +54,7 @@ bool location_restore_row(unsigned domain, const struct usrloc_contact *row)
 {
 	uint64_t hash = binding_hash(domain, row->aor);
 	struct shard *shard = shard_lock(location_set(), hash);
-	struct binding *known = find_ruid(shard, hash, row->ruid);
+	struct binding *known = location_find_ruid(shard, hash, row->ruid);
 	bool is_done = true;
 	if (!known)
 		is_done = add(shard, domain, row, BINDING_SYNC) != NULL;
@@ -79,7 +71,7 @@ void location_restore_attributes(unsigned domain, struct span aor, struct span r
 {
 	uint64_t hash = binding_hash(domain, aor);
 	struct shard *shard = shard_lock(location_set(), hash);
-	struct binding *binding = find_ruid(shard, hash, ruid);
+	struct binding *binding = location_find_ruid(shard, hash, ruid);
 	if (binding && binding->state == BINDING_SYNC && !binding->lengths[TEXT_ATTRIBUTES])
 		(void)binding_set_attributes(shard, binding, attributes);
 	shard_unlock(shard);
@@ -101,7 +93,7 @@ void location_refresh_row(unsigned domain, const struct usrloc_contact *row)
 {
 	uint64_t hash = binding_hash(domain, row->aor);
 	struct shard *shard = shard_lock(location_set(), hash);
-	struct binding *known = find_ruid(shard, hash, row->ruid);
+	struct binding *known = location_find_ruid(shard, hash, row->ruid);
 	if (!known) {
 		add(shard, domain, row, BINDING_SYNC);
 	} else if (known->state == BINDING_SYNC) {

@@ -4,6 +4,7 @@
 #include "core/transport/udp.h"
 #include "modules/usrloc/commands.h"
 #include "modules/usrloc/journal.h"
+#include "modules/usrloc/keepalive.h"
 #include "modules/usrloc/keeper.h"
 #include "modules/usrloc/streams.h"
 
@@ -19,6 +20,8 @@ static struct {
 	struct span db_url, preload, xavp_contact;
 	int64_t db_load, expires_type, skip_remote_socket, db_timer_clean, rm_expired_delay,
 		server_id_filter, version_table, db_clean_tcp, handle_lost_tcp, close_expired_tcp;
+	int64_t ka_mode, ka_filter, ka_timeout, ka_loglevel;
+	struct span ka_method, ka_from, ka_domain, ka_logmsg;
 	struct span columns[COLUMN_COUNT];
 	int64_t journal, journal_size;
 	struct span journal_dir;
@@ -31,6 +34,11 @@ static struct {
 	.version_table = 1,
 	.journal = -1,
 	.journal_size = 16,
+	.ka_loglevel = KEEPALIVE_NO_LOG,
+	.ka_method = SPAN("OPTIONS"),
+	.ka_from = SPAN("sip:server@kamailio.org"),
+	.ka_domain = SPAN("kamailio.org"),
+	.ka_logmsg = SPAN(" to-uri: [$tu] remote-addr: [$sas]"),
 	.columns = {
 		[COLUMN_RUID] = SPAN("ruid"),
 		[COLUMN_USER] = SPAN("username"),
@@ -60,7 +68,6 @@ static struct db *database;
 
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
 #define COLUMN(which, name)    FIELD_NAMED(settings, columns[which], name, "name of a column")
-#define KEEPALIVE(name)        FIELD_IGNORED(name, "keepalive of bindings comes with a later release")
 static const struct field setting_fields[] = {
 	SET(use_domain, "1: the key is user@domain", .max = 1),
 	SET(desc_time_order, "1: newest binding first instead of the highest q", .max = 1),
@@ -128,17 +135,18 @@ static const struct field setting_fields[] = {
 	      .max = 1),
 	FIELD(settings, close_expired_tcp, "1: the connection is closed when its binding expires",
 	      .max = 1),
-	KEEPALIVE("ka_mode"),
-	KEEPALIVE("ka_method"),
-	KEEPALIVE("ka_from"),
-	KEEPALIVE("ka_domain"),
-	KEEPALIVE("ka_filter"),
-	KEEPALIVE("ka_timeout"),
-	KEEPALIVE("ka_interval"),
-	KEEPALIVE("ka_randomize"),
-	KEEPALIVE("ka_loglevel"),
-	KEEPALIVE("ka_logmsg"),
-	KEEPALIVE("ka_reply_codes"),
+	SET(ka_mode, "requests to contacts each timer_interval: 1 all, 2 behind a NAT, 4 by UDP",
+	    .max = KEEPALIVE_ALL | KEEPALIVE_NAT | KEEPALIVE_UDP),
+	SET(ka_method, "method of these requests"),
+	SET(ka_from, "URI in their From"),
+	SET(ka_domain, "domain in their To when use_domain is 0"),
+	SET(ka_filter, "1: only contacts that this server (server_id) registered",
+	    .max = KEEPALIVE_OWN),
+	SET(ka_timeout, "seconds without an answer after which a contact goes; 0: it stays",
+	    .max = 86400),
+	SET(ka_loglevel, "level of a line for each answer; 255: none", .min = LOG_LEVEL_ALERT,
+	    .max = KEEPALIVE_NO_LOG),
+	SET(ka_logmsg, "end of that line, with variables of the answer"),
 };
 
 static bool uses_domain(void)
@@ -252,10 +260,32 @@ static void prepare_domains(void)
 			location_count_domain(location_domain(span_trim(name)));
 }
 
+static bool prepare_keepalive(struct diagnostics *diagnostics)
+{
+	const struct keepalive_options options = {
+		.mode = settings.db_mode == MODE_ONLY ? 0 : settings.ka_mode,
+		.filter = settings.ka_filter,
+		.timeout_s = settings.ka_timeout,
+		.log_level = settings.ka_loglevel,
+		.round_s = settings.timer_interval,
+		.nat_flag = nat_flag(),
+		.uses_domain = settings.use_domain,
+		.method = settings.ka_method,
+		.from = settings.ka_from,
+		.domain = settings.ka_domain,
+		.log_text = settings.ka_logmsg,
+	};
+	if (options.mode != settings.ka_mode)
+		diagnostic_add(diagnostics, SEVERITY_WARNING, "no-effect",
+			       module_setting_position("usrloc", "ka_mode"),
+			       "ka_mode has no effect with db_mode 3: contacts are not in memory");
+	return keepalive_prepare(&options, diagnostics);
+}
+
 static bool prepare(struct diagnostics *diagnostics)
 {
 	modes_prepare((enum db_mode)settings.db_mode);
-	commands_prepare(settings.use_domain);
+	commands_prepare(settings.use_domain, nat_flag());
 	streams_prepare(settings.handle_lost_tcp, settings.close_expired_tcp);
 	const struct location_options options = {
 		.matching = (enum matching_mode)settings.matching_mode,
@@ -279,7 +309,7 @@ static bool prepare(struct diagnostics *diagnostics)
 		return false;
 	}
 	prepare_domains();
-	return true;
+	return prepare_keepalive(diagnostics);
 }
 
 /* Write-back without a journal would lose what the database does not have yet. */
@@ -353,7 +383,13 @@ static const struct usrloc_api api = {
 };
 static const struct module_interface offers[] = { { "usrloc", USRLOC_API_VERSION, &api } };
 static const struct module_role roles[] = { { "usrloc keeper", keeper_wanted, keeper_start } };
-static const struct module_timer timers[] = { { "expire bindings", expire_period, expire, true } };
+static const struct module_timer timers[] = {
+	{ "expire bindings", expire_period, expire, true },
+	{ "keepalive of bindings", keepalive_period_ms, keepalive_run, true },
+};
+static const struct claim claims[] = {
+	{ .name = "usrloc keepalive", .order = 5, .reply = keepalive_answered },
+};
 static const struct module_event events[] = {
 	{ "usrloc:contact-expired", ROUTE_EVENT, "a binding expired; $ulc(exp=>…) shows it" },
 };
@@ -365,6 +401,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.settings = { &settings, FIELDS(setting_fields) },
 	.events = ROWS(events),
 	.timers = ROWS(timers),
+	.claims = ROWS(claims),
 	.offers = ROWS(offers),
 	.commands = { usrloc_commands, USRLOC_COMMAND_COUNT },
 	.roles = ROWS(roles),

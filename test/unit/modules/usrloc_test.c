@@ -353,6 +353,46 @@ static int open_large_store(void **unused)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
+/* ---- keepalive ---- */
+
+static void an_answer_says_when_and_how_fast(void **unused)
+{
+	struct usrloc_contact *found;
+	struct usrloc_change one = change("sip:a@10.0.0.1", "call", 1, 60);
+	one.contact.modified_wall_s =
+		clock_wall_s() - 3000; /* restored: nobody was asked meanwhile */
+	assert_int_equal(apply("a", &one), USRLOC_OK);
+	assert_int_equal(get("a", &found), 1);
+	assert_int_equal(found[0].keepalive_wall_s, clock_wall_s());
+	clock_advance(5000);
+	clock_refresh();
+	assert_true(location_answered(found[0].hash, found[0].ruid, 1234));
+	assert_false(location_answered(found[0].hash + 1, found[0].ruid, 1));
+	assert_false(location_answered(found[0].hash, SPAN_OF("other"), 1));
+	assert_int_equal(get("a", &found), 1);
+	assert_int_equal(found[0].keepalive_wall_s, clock_wall_s());
+	assert_int_equal(found[0].roundtrip_us, 1234);
+}
+
+static void a_silent_contact_ends_soon_but_never_later(void **unused)
+{
+	struct usrloc_contact *found;
+	struct usrloc_change one = change("sip:a@10.0.0.1", "call", 1, 60);
+	assert_int_equal(apply("a", &one), USRLOC_OK);
+	assert_int_equal(get("a", &found), 1);
+	uint32_t version = found[0].version;
+	location_end_soon(found[0].hash, found[0].ruid, 100);
+	assert_int_equal(get("a", &found), 1);
+	assert_int_equal(found[0].expires_s, 60);
+	location_end_soon(found[0].hash, found[0].ruid, 10);
+	assert_int_equal(get("a", &found), 1);
+	assert_int_equal(found[0].expires_s, 10);
+	assert_int_equal(found[0].version, version + 1);
+	clock_advance(10000);
+	clock_refresh();
+	assert_int_equal(get("a", &found), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +408,8 @@ int main(void)
 		CASE(no_expiry_is_too_far_away),
 		CASE(a_copy_has_everything_that_was_stored),
 		CASE(more_user_agents_than_are_shared_stay_with_their_bindings),
+		CASE(an_answer_says_when_and_how_fast),
+		CASE(a_silent_contact_ends_soon_but_never_later),
 		CASE(what_has_a_row_stays_until_the_row_is_deleted),
 		cmocka_unit_test_setup_teardown(a_million_bindings_cost_no_more_each_than_few,
 						open_large_store, close_store),
