@@ -20,6 +20,7 @@ static struct {
 		bool is_off;
 	} * shared;      /* what enable_ping says, for all processes */
 	unsigned second; /* of the round */
+	bool is_running; /* the last second's work waits for the database */
 	struct arena arena;
 } state;
 
@@ -152,7 +153,7 @@ static void ping_part(unsigned domain, unsigned part)
 	arena_clear(&state.arena);
 }
 
-void ping_contacts(void)
+static void ping_this_second(void)
 {
 	unsigned seconds = (unsigned)nathelper_settings->natping_interval;
 	unsigned parts = state.usrloc->part_count();
@@ -164,6 +165,15 @@ void ping_contacts(void)
 	for (unsigned part = first; part < end; part++)
 		for (unsigned domain = 0; domain < state.usrloc->domain_count(); domain++)
 			ping_part(domain, part);
+}
+
+void ping_contacts(void)
+{
+	if (state.is_running)
+		return;
+	state.is_running = true;
+	ping_this_second();
+	state.is_running = false;
 }
 
 int64_t ping_period_ms(void)
