@@ -332,7 +332,6 @@ static void run_end(struct rpc_call *call)
 static void run_set_state(struct rpc_call *call)
 {
 	struct dialog_name name;
-	struct shard *shard;
 	int64_t wanted;
 	if (!need_ids(call, 500, "Dialog not found", &name))
 		return;
@@ -341,19 +340,7 @@ static void run_set_state(struct rpc_call *call)
 		rpc_fault(call, 500, "Invalid state value");
 		return;
 	}
-	struct dialog *dialog = dialog_lock(name, &shard);
-	if (!dialog)
-		return;
-	if (wanted == DIALOG_DELETED && dialog->state != DIALOG_DELETED) {
-		dialog_delete(shard, dialog, 0);
-	} else if (dialog->state != DIALOG_DELETED) {
-		dialog_count_change((enum dialog_state)dialog->state, (enum dialog_state)wanted);
-		dialog->state = (uint8_t)wanted;
-		dialog_arm(shard, dialog);
-	}
-	shard_unlock(shard);
-	if (wanted == DIALOG_DELETED)
-		tell_owed(name, NULL);
+	(void)dialog_set_state(name, (enum dialog_state)wanted);
 }
 
 /* ---- profiles ---- */

@@ -116,7 +116,7 @@ struct dialog_settings {
 		track_cseq_updates;
 	int64_t dlg_filter_mode, h_id_start, h_id_step, keep_proxy_rr;
 	int64_t ka_timer, ka_interval, ka_failed_limit, bye_early_code;
-	struct span bridge_controller, bridge_contact;
+	struct span bridge_controller, bridge_contact, bye_early_reason;
 	bool enable_dmq;
 	int64_t timer_procs;
 };
@@ -277,6 +277,8 @@ void tell_owed(struct dialog_name name, struct message *msg);
 void tell(struct dialog_name name, enum dialog_event event, struct message *msg,
 	  struct message *reply);
 bool observers_add(unsigned events, dialog_observer observer);
+/* What dlg_set_state and dlg.set_state do: nobody is told. False: the dialog is gone. */
+bool dialog_set_state(struct dialog_name name, enum dialog_state wanted);
 /* BYE to the legs (bits of 1 << leg) and the end; an early one is cancelled. False: it is over. */
 bool dialog_bye(struct dialog_name name, unsigned legs, struct span headers);
 /* The same, done by a worker: for the process of RPC. */

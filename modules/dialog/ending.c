@@ -146,6 +146,25 @@ void dialog_delete(struct shard *shard, struct dialog *dialog, uint8_t owed)
 	timer_arm(shard, &dialog->slot, TIMER, clock_ms() + OWED_LOOK_MS);
 }
 
+bool dialog_set_state(struct dialog_name name, enum dialog_state wanted)
+{
+	struct shard *shard;
+	struct dialog *dialog = dialog_lock(name, &shard);
+	if (!dialog)
+		return false;
+	if (wanted == DIALOG_DELETED && dialog->state != DIALOG_DELETED) {
+		dialog_delete(shard, dialog, 0);
+	} else if (dialog->state != DIALOG_DELETED) {
+		dialog_count_change((enum dialog_state)dialog->state, wanted);
+		dialog->state = (uint8_t)wanted;
+		dialog_arm(shard, dialog);
+	}
+	shard_unlock(shard);
+	if (wanted == DIALOG_DELETED)
+		tell_owed(name, NULL);
+	return true;
+}
+
 static void send_byes(struct dialog_name name, unsigned legs, struct span headers)
 {
 	const struct leg_request bye = { .method = SPAN("BYE"), .headers = headers };
@@ -164,7 +183,8 @@ static bool cancel_early(struct shard *shard, const struct dialog *dialog)
 	shard_unlock(shard);
 	bool is_cancelled =
 		call_id.at &&
-		dialog_tm()->cancel_call(call_id, cseq, (unsigned)dialog_settings->bye_early_code);
+		dialog_tm()->cancel_call(call_id, cseq, (unsigned)dialog_settings->bye_early_code,
+					 dialog_settings->bye_early_reason);
 	arena_free(&arena);
 	return is_cancelled;
 }

@@ -22,6 +22,13 @@ struct name_args {
 static const struct field name_fields[] = {
 	FIELD(struct name_args, name, "ka-src, ka-dst or timeout-noreset"),
 };
+struct state_args {
+	struct span state;
+};
+static const struct field state_fields[] = {
+	FIELD(struct state_args, state,
+		"unconfirmed, early, answered (without ACK), confirmed or terminated"),
+};
 struct timeout_args {
 	int64_t timeout, h_entry, h_id;
 };
@@ -91,6 +98,7 @@ SCRIPT_HANDLER_OF(set_property, name)
 SCRIPT_HANDLER_OF(reset_property, name)
 SCRIPT_HANDLER_OF(set_timeout, timeout)
 SCRIPT_HANDLER_OF(get_dialog, ids)
+SCRIPT_HANDLER_OF(set_state, state)
 SCRIPT_HANDLER(set_var)
 SCRIPT_HANDLER(get_var)
 SCRIPT_HANDLER(within)
@@ -115,6 +123,8 @@ static const struct script_function functions[] = {
 	FUNCTION_OF("dlg_reset_property", reset_property, name, IN_ANY, "Undoes dlg_set_property."),
 	FUNCTION_OF("dlg_set_timeout", set_timeout, timeout, IN_ANY,
 		"The dialog ends after so many seconds."),
+	FUNCTION_OF("dlg_set_state", set_state, state, IN_ANY,
+		"Sets the state of the dialog; nobody is told."),
 	FUNCTION_OF("dlg_get", get_dialog, ids, IN_ANY, "Makes another dialog that of the message."),
 	FUNCTION("dlg_set_var", set_var, IN_ANY, "Sets a variable of another dialog."),
 	FUNCTION("dlg_get_var", get_var, IN_ANY, "Reads a variable of another dialog."),
@@ -380,6 +390,28 @@ static int set_timeout(struct script_run *run, const struct timeout_args *args)
 		     : !need_dialog(run, &name))
 		return SCRIPT_FALSE;
 	return result(dialog_set_lifetime(name, args->timeout));
+}
+
+static const struct {
+	const char *name;
+	enum dialog_state state;
+} state_names[] = {
+	{ "unconfirmed", DIALOG_UNCONFIRMED }, { "early", DIALOG_EARLY },
+	{ "answered", DIALOG_UNACKED },        { "confirmed", DIALOG_ACTIVE },
+	{ "terminated", DIALOG_DELETED },
+};
+
+static int set_state(struct script_run *run, const struct state_args *args)
+{
+	struct dialog_name name;
+	for (size_t i = 0; i < ARRAY_SIZE(state_names); i++)
+		if (span_equal_nocase(args->state, span_from(state_names[i].name)))
+			return result(need_dialog(run, &name) &&
+				      dialog_set_state(name, state_names[i].state));
+	log_error("dlg_set_state: \"%.*s\" is none of unconfirmed, early, answered, confirmed, "
+		  "terminated",
+		  SPAN_ARGS(args->state));
+	return SCRIPT_FALSE;
 }
 
 /* ---- other dialogs ---- */

@@ -176,14 +176,15 @@ static bool work_reply(struct work *work, unsigned code, struct span reason)
 	       reply_locally(&run, work->context.tx, request, code, reason);
 }
 
-static bool api_cancel_call(struct span call_id, uint32_t cseq, unsigned reply_code)
+static bool api_cancel_call(struct span call_id, uint32_t cseq, unsigned reply_code,
+			    struct span reason)
 {
 	struct work work = { .context.branch = -1 };
 	if (!tx_find_call(call_id, cseq, false, &work.context) || !work_begin(&work))
 		return false;
 	cancel_branches(work.context.tx, ALL_BRANCHES, &work.arena);
 	if (reply_code >= 300 && work.context.tx->code < 200)
-		work_reply(&work, reply_code, SPAN_OF("Canceled"));
+		work_reply(&work, reply_code, reason.len ? reason : SPAN_OF("Canceled"));
 	work_end(&work);
 	return true;
 }

@@ -145,7 +145,7 @@ static void run_cancel(struct rpc_call *call)
 	uint32_t cseq;
 	if (!read_call(call, 0, &call_id, &cseq))
 		return;
-	if (!tm_api.cancel_call(call_id, cseq, 0))
+	if (!tm_api.cancel_call(call_id, cseq, 0, NO_SPAN))
 		rpc_fault(call, 400, "Transaction not found");
 }
 

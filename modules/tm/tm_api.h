@@ -120,7 +120,9 @@ struct tm_api {
 	struct message *(*invite)(struct script_run *run); /* of a CANCEL */
 	/* Functions of tmx; results as in the script. */
 	int (*cancel_branches)(struct script_run *run, enum tm_cancel_which which);
-	bool (*cancel_call)(struct span call_id, uint32_t cseq, unsigned reply_code);
+	/* CANCEL to all branches; from 300 on the caller gets this answer, with an empty reason "Canceled". */
+	bool (*cancel_call)(struct span call_id, uint32_t cseq, unsigned reply_code,
+			    struct span reason);
 	bool (*cancel_branch)(struct tm_name name, unsigned branch);
 	bool (*reply_call)(struct span call_id, uint32_t cseq, unsigned code, struct span reason);
 	int (*flush_flags)(struct script_run *run);

@@ -59,7 +59,7 @@ static int t_cancel_callid(struct script_run *run, const struct call_args *args)
 {
 	uint32_t cseq;
 	if (!read_cseq(args->cseq, &cseq) ||
-	    !tm->cancel_call(args->call_id, cseq, (unsigned)args->code))
+	    !tm->cancel_call(args->call_id, cseq, (unsigned)args->code, (struct span){ NULL, 0 }))
 		return -1;
 	run->msg->flags |= 1u << args->flag;
 	return 1;

@@ -474,7 +474,7 @@ def test_an_operator_ends_a_call(pair, server, command):
     wait_for(lambda: state(server, caller.call_id) in (None, 5), server.log)
 
 
-def end_while_it_rings(server, alice, bob, code):
+def end_while_it_rings(server, alice, bob, code, reason="Temporarily Unavailable"):
     """An operator ends the call that alice has begun; she gets `code`. Returns the INVITE."""
     request = invite(server, alice, bob)
     incoming = bob.expect_request("INVITE")
@@ -482,7 +482,7 @@ def end_while_it_rings(server, alice, bob, code):
     alice.expect_reply(180, request)
     found = shown(server, request.call_id)
     server.rpc("dlg.end_dlg", found["h_entry"], found["h_id"])
-    alice.expect_reply(code, request)
+    assert alice.expect_reply(code, request).reason == reason
     bob.reply(bob.expect_request("CANCEL"), 200)
     bob.reply(incoming, 487)
     bob.expect_request("ACK")

@@ -58,6 +58,10 @@ route[ORDERS] {
 	case "info":
 		dlg_req_within("callee", "INFO", "X-Hint: yes\\r\\n", "text/plain", "hello");
 		break;
+	case "state":
+		$var(done) = dlg_set_state("$hdr(X-Value)");
+		xlog("L_NOTICE", "state $hdr(X-Value) set: $var(done)\\n");
+		break;
 	case "ruri":
 		$ru = "sip:elsewhere@example.org";
 		dlg_set_ruri();
@@ -79,7 +83,7 @@ def config(**settings):
 CONFIG = config(dlg_extra_hdrs='"X-Reason: time is up\\r\\n"', lreq_callee_headers='"X-Callee: yes\\r\\n"',
                 bridge_controller='"sip:bridge@example.org"',
                 bridge_contact='"sip:bridge@example.org:5070"')
-ALLOWED = ["no keepalive is sent"]
+ALLOWED = ["no keepalive is sent", "is none of unconfirmed, early"]
 pytestmark = pytest.mark.viaduct_only("settings and functions that the peer of this version lacks")
 
 
@@ -164,8 +168,22 @@ def test_a_party_that_moved_is_found(pair, server, agent):
 
 
 def test_the_early_answer_is_a_setting(start_server, agent):
-    server = start_server(config(bye_early_code=486))
-    end_while_it_rings(server, agent("alice", server=server), agent("bob", server=server), 486)
+    server = start_server(config(bye_early_code=486, bye_early_reason='"Not Now"'))
+    end_while_it_rings(server, agent("alice", server=server), agent("bob", server=server), 486,
+                       "Not Now")
+
+
+@pytest.mark.parametrize("name, number, done", [
+    ("early", 2, 1), ("Answered", 3, 1), ("confirmed", 4, 1), ("unconfirmed", 1, 1),
+    ("busy", 4, -1), ("terminated", 5, 1)])
+def test_a_script_sets_the_state(pair, server, name, number, done):
+    alice, bob = pair
+    caller, _callee = answered(server, alice, bob)
+    wait_for(lambda: state(server, caller.call_id) == 4, server.log)
+    inside(caller, alice, bob, "MESSAGE", headers=[("X-Order", "state"), ("X-Value", name)])
+    server.wait_log("state %s set: %d" % (name, done))
+    assert state(server, caller.call_id) == number
+    inside(caller, alice, bob, "BYE")
 
 
 # ---- keepalive ----
