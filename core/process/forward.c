@@ -75,6 +75,10 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 bool forward_request(struct script_run *run, struct message *msg)
 {
 	struct located located;
+	if (!message_top_via(msg)) {
+		log_error("forward: a request without a Via, as of HTTP, cannot be forwarded");
+		return false;
+	}
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (!locate_uri(next_hop, &located)) {
 		msg->last_error = msg->target.dst_uri.at ? 478 : locate_failure(next_hop);

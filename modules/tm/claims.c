@@ -123,9 +123,9 @@ bool tx_glance(struct message *msg, struct tx_glance *out)
 		return false;
 	if (!context->generation) {
 		unsigned number;
-		if (message_is_request(msg)
-			    ? !tx_find(msg, message_method(msg), context)
-			    : !tx_from_via(message_top_via(msg)->branch, context, &number))
+		const struct sip_via *via = message_top_via(msg);
+		if (message_is_request(msg) ? !tx_find(msg, message_method(msg), context)
+					    : !via || !tx_from_via(via->branch, context, &number))
 			return false;
 	}
 	struct shard *shard = shard_lock_number(store_set(), context->shard);

@@ -18,6 +18,12 @@ onreply_route[ANSWER] {
 	append_hf("X-Results: $var(sent) $var(mode) $var(challenged)\\r\\n");
 }
 reply_route {
+	if (is_present_hf("X-Strip")) {
+		remove_hf("Via");
+		msg_apply_changes();
+		xlog("L_INFO", "without Via: $T_reply_code $T_branch_idx $T(id_index)\n");
+		if (t_is_set("failure_route") || !t_check_status("200") || t_any_replied()) forward();
+	}
 	send_reply("480", "Not From Here");
 	www_challenge("example.com", "0");
 	proxy_challenge("example.com", "0");
@@ -33,3 +39,17 @@ def test_a_reply_is_not_answered(agent, server):
     alice.send(request)
     bob.reply(bob.expect_request("MESSAGE"), 200)
     assert alice.expect_reply(200, request)["X-Results"] == "-1 -1 -1"
+
+
+def test_a_reply_that_lost_its_via_hurts_nobody(agent, server):
+    alice, bob = agent("alice"), agent("bob")
+    for strip in True, False:
+        request = alice.request("MESSAGE", bob.aor, headers=[("X-Next", bob.host_port)])
+        alice.send(request)
+        incoming = bob.expect_request("MESSAGE")
+        if strip:
+            bob.reply(incoming, 200, headers=[("X-Strip", "yes")])
+            server.wait_log("without Via:")
+        else:
+            bob.reply(incoming, 200)
+            alice.expect_reply(200, request)

@@ -17,6 +17,9 @@ event_route[xhttp:request] {
 	} else if ($hu =~ "^/cors") {
 		append_to_reply("Access-Control-Allow-Origin: *\\r\\n");
 		xhttp_reply("204", "No Content", "", "");
+	} else if ($hu =~ "^/forward") {
+		if (!forward("127.0.0.1", "9"))
+			xhttp_reply("500", "No", "text/plain", "not forwarded");
 	} else if ($hu =~ "^/silent") {
 		exit;
 	} else {
@@ -54,6 +57,11 @@ def test_connection_is_kept(web):
         answer, body = ask(web, "GET", path)
         assert answer.status == 404 and path.encode() in body
     assert web.sock
+
+
+def test_a_request_of_http_is_not_forwarded(web, server):
+    server.expect_log("cannot be forwarded")
+    assert ask(web, "GET", "/forward")[1] == b"not forwarded"
 
 
 def test_reply_lines_become_headers(web):
