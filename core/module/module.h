@@ -43,6 +43,9 @@ struct claim {
 	/* As soon as a message with a Via is parsed, some messages before it is worked on: what will be needed
 	 * can be fetched into the cache. Nothing may come of it. NULL: not interested. */
 	void (*foresee)(struct message *msg);
+	/* A request that left here could not be delivered to its next hop: the system refused the datagram, or
+	 * the connection ended. It is as it was sent, with our Via on top. NULL: not interested. */
+	void (*undelivered)(struct message *request);
 	/* After the script of a request that nobody claimed; NULL: not interested. */
 	void (*after)(struct message *msg);
 };

@@ -140,7 +140,9 @@ static int send_raw(struct script_run *run, const struct text_args *args)
 		return SCRIPT_FALSE;
 	if (!locate_host(host, (uint16_t)number, TRANSPORT_UDP, &located))
 		return SCRIPT_FALSE;
-	struct send_target target = { .to = located.targets[0], .from = run->msg->target.socket };
+	struct send_target target = { .to = located.targets[0],
+				      .from = run->msg->target.socket,
+				      .wants_result = true };
 	return send_bytes(&target, run->msg->bytes, false) == SEND_OK ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 

@@ -68,7 +68,8 @@ static bool forward_to(struct message *msg, const struct end_point *to)
 	struct send_target target = { .to = out.to,
 				      .from = out.from,
 				      .no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT,
-				      .close_after = msg->notes & NOTE_FORWARD_CLOSE };
+				      .close_after = msg->notes & NOTE_FORWARD_CLOSE,
+				      .wants_result = true };
 	return send_bytes(&target, writer_result(&w), false) == SEND_OK;
 }
 

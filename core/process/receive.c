@@ -320,35 +320,22 @@ static void receive(struct datagram *datagram)
 		receive_then(datagram);
 }
 
-/* ---- what a stream could not deliver ---------------------------------------------------------- */
+/* ---- what could not be delivered --------------------------------------------------------------- */
 
-/* RFC 3261 16.9: a branch whose transport failed is as good as one that answered 503. */
-static void fail_on_fiber(void *arg)
+static void tell_of_failure(void *arg)
 {
 	struct datagram *datagram = arg;
 	struct received from = { .source = datagram->source,
 				 .listener = datagram->listener,
 				 .local = datagram->listener->address };
 	const char *reason = NULL;
-	char tag[64];
 	struct message *request = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
-	if (request && message_is_request(request) && message_method(request) != METHOD_ACK &&
-	    message_top_via(request)) {
-		struct local_reply reply = { .request = request,
-					     .code = 503,
-					     .reason = SPAN_OF("Service Unavailable"),
-					     .to_tag = stateless_to_tag(request, tag) };
-		struct writer w = writer_in_arena(&datagram->arena, 1024);
-		render_local_reply(&w, &reply);
-		struct message *failure =
-			w.failed ? NULL
-				 : message_parse(&datagram->arena, writer_result(&w), &from,
-						 &reason);
-		if (failure) {
-			failure->notes |= NOTE_LOCAL | NOTE_FAKED;
-			fiber_set_local(failure);
-			is_claimed(failure);
-		}
+	if (request && message_is_request(request) && message_top_via(request)) {
+		request->notes |= NOTE_LOCAL;
+		fiber_set_local(request);
+		for (unsigned i = 0; i < claim_count; i++)
+			if (claims[i]->undelivered)
+				claims[i]->undelivered(request);
 	}
 	datagram_release(datagram);
 }
@@ -363,11 +350,12 @@ static void undelivered(struct span bytes)
 	datagram->bytes = span_make(datagram->buffer, bytes.len);
 	datagram->source = listener_at(0)->address;
 	datagram->listener = listener_at(0);
-	if (!fiber_start(fail_on_fiber, datagram))
+	if (!fiber_start(tell_of_failure, datagram))
 		datagram_release(datagram);
 }
 
 bool receive_start(void)
 {
-	return udp_start(receive_first, receive_then) && stream_start(receive, undelivered);
+	send_set_undelivered(undelivered);
+	return udp_start(receive_first, receive_then) && stream_start(receive);
 }

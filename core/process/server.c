@@ -25,6 +25,7 @@
 #include "core/script/core_rows.h"
 #include "core/shm/map.h"
 #include "core/shm/repair.h"
+#include "core/transport/refusal.h"
 
 #define EXIT_WRONG 255
 
@@ -258,6 +259,7 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	rpc_register(&core_commands_dns);
 	rpc_register(&core_commands_tcp);
 	stream_counters_prepare();
+	refusal_counters_prepare();
 	counters_prepare();
 	forward_prepare();
 	resolver_prepare();

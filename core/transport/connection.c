@@ -232,7 +232,6 @@ void connection_on_closed(void (*closed)(const struct connection_entry *entry))
 
 static void drop_queue(struct connection *connection)
 {
-	const struct stream_process *process = stream_process();
 	struct queued *queue = connection->queue;
 	connection->queue = NULL;
 	connection->queue_end = &connection->queue;
@@ -240,8 +239,7 @@ static void drop_queue(struct connection *connection)
 	connection->queued_bytes = 0;
 	while (queue) {
 		struct queued *next = queue->next;
-		if (process->undelivered)
-			process->undelivered(span_make(queue->bytes, queue->len));
+		send_tell_undelivered(span_make(queue->bytes, queue->len));
 		free(queue);
 		queue = next;
 	}

@@ -75,7 +75,6 @@ struct stream_process {
 	unsigned self, workers;
 	const struct stream_layer *layers[TRANSPORT_COUNT];
 	void (*receive)(struct datagram *datagram);
-	void (*undelivered)(struct span bytes);
 	struct stream_counters counters;
 };
 const struct stream_process *stream_process(void);

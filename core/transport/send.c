@@ -5,6 +5,7 @@
 #include "core/transport/stream.h"
 
 static void (*before)(void);
+static void (*undelivered)(struct span bytes);
 
 void send_set_before(void (*work)(void))
 {
@@ -15,6 +16,22 @@ void send_run_before(void)
 {
 	if (before)
 		before();
+}
+
+void send_set_undelivered(void (*heard)(struct span bytes))
+{
+	undelivered = heard;
+}
+
+bool send_is_heard(void)
+{
+	return undelivered != NULL;
+}
+
+void send_tell_undelivered(struct span bytes)
+{
+	if (undelivered)
+		undelivered(bytes);
 }
 
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)

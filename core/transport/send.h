@@ -9,7 +9,7 @@ enum send_result {
 	SEND_OK = 0,
 	SEND_NO_SOCKET, /* no listener for that transport and family */
 	SEND_TOO_LARGE,
-	SEND_FAILED,        /* the system refused; logged once per destination and cause */
+	SEND_FAILED,        /* the system refused; it was logged */
 	SEND_NO_CONNECTION, /* streams: there is none, and none may be made */
 };
 
@@ -20,6 +20,9 @@ struct send_target {
 	uint16_t lost_port; /* streams: the peer's port when that connection is gone; 0: to.port */
 	bool no_connect;    /* streams: do not open a new connection */
 	bool close_after;
+	/* UDP: the result tells what the system did with these bytes. That takes a system call of its own
+	 * when it took nothing for this destination lately; without it refusals are told later. */
+	bool wants_result;
 };
 
 /* Queues `bytes`. They are borrowed until the current event ends (send_flush), unless `copy` is
@@ -32,5 +35,11 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 void send_set_before(void (*work)(void));
 /* Does it; transports call it before they hand bytes to the kernel. */
 void send_run_before(void);
+/* Who hears of requests that were taken and could not be sent after all: the system refused the datagram,
+ * the connection ended. `bytes` are borrowed. Set in the process that sends; NULL: nobody. */
+void send_set_undelivered(void (*heard)(struct span bytes));
+bool send_is_heard(void);
+/* Transports tell it, on the stack of whoever finds out. */
+void send_tell_undelivered(struct span bytes);
 /* Sends what is queued; the worker's loop calls it after each batch. */
 void send_flush(void);

@@ -98,11 +98,9 @@ void stream_select(unsigned self)
 	directory_adopt(self);
 }
 
-bool stream_start(void (*receive)(struct datagram *datagram),
-		  void (*undelivered)(struct span bytes))
+bool stream_start(void (*receive)(struct datagram *datagram))
 {
 	process.receive = receive;
-	process.undelivered = undelivered;
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
 		if (listener->fd >= 0 && listener->address.transport != TRANSPORT_UDP &&
@@ -162,8 +160,8 @@ void stream_mail(const struct mail *mail)
 		.no_connect = letter.no_connect,
 		.close_after = letter.close_after,
 	};
-	if (stream_send(&target, bytes) != SEND_OK && process.undelivered)
-		process.undelivered(bytes);
+	if (stream_send(&target, bytes) != SEND_OK)
+		send_tell_undelivered(bytes);
 }
 
 /* ---- sending ---- */

@@ -67,10 +67,8 @@ void stream_on_closed(void (*closed)(const struct connection_entry *entry));
 /* ---- in each process ---- */
 /* What this process may own and send; every process calls it first. */
 void stream_select(unsigned process);
-/* Workers: accepts connections. `receive` as for udp_start; `undelivered` hears of every message that
- * was queued and could not be sent (it is borrowed). */
-[[nodiscard]] bool stream_start(void (*receive)(struct datagram *datagram),
-				void (*undelivered)(struct span bytes));
+/* Workers: accepts connections. `receive` as for udp_start. */
+[[nodiscard]] bool stream_start(void (*receive)(struct datagram *datagram));
 /* The mail type of bytes for another's connection, and its receiver. */
 #define MAIL_STREAM 2
 struct mail;

@@ -12,6 +12,7 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "core/transport/refusal.h"
 #include "core/transport/send.h"
 
 #define RECEIVE_BATCH  16
@@ -31,6 +32,7 @@ static struct {
 	unsigned most;
 	size_t arena_limit;
 	bool is_dense; /* the last batch was full: how long do datagrams wait? */
+	bool is_alone; /* the last batch was one datagram: what it sends can leave at once */
 } pool = { .most = 16384, .arena_limit = 4u << 20 };
 
 static struct {
@@ -210,6 +212,7 @@ static int receive_batch(int fd, const struct listener *listener)
 	if (count < 0)
 		count = 0;
 	pool.is_dense = count == RECEIVE_BATCH;
+	pool.is_alone = count == 1;
 	if (__builtin_expect(batch.wants_stamps, 0))
 		note_waiting(fd, count);
 	/* All at once, because what a message does may wait for another socket and come here again. */
@@ -268,43 +271,54 @@ void udp_stop(void)
 
 /* ---- sending ------------------------------------------------------------------------------------ */
 
-static void log_refused(const struct mmsghdr *header, int error)
+/* Hands the queue to the kernel. `asked`: its last datagram is one whose sender waits for the result; the
+ * senders of others hear of refusals after the batch. */
+static enum send_result queue_drain(bool asked)
 {
-	struct end_point to;
-	char text[END_POINT_TEXT_MAX];
-	struct writer w = writer_fixed(text, sizeof(text));
-	end_point_from_sockaddr(header->msg_hdr.msg_name, TRANSPORT_UDP, &to);
-	end_point_write(&w, &to);
-	errno = error;
-	log_error("sending %zu bytes to %.*s failed: %m", header->msg_hdr.msg_iov->iov_len,
-		  (int)w.len, w.data);
-}
-
-/* Hands the queue to the kernel. A datagram that the kernel refuses is skipped: UDP may lose, and
- * retransmissions are somebody else's business. */
-static void queue_drain(void)
-{
+	enum send_result result = SEND_OK;
 	unsigned done = 0;
 	send_run_before();
 	while (done < queue.count) {
 		int sent = sendmmsg(queue.fd, queue.headers + done, queue.count - done, 0);
 		if (sent > 0) {
 			done += (unsigned)sent;
-		} else if (errno == EINTR || errno == ECONNREFUSED) {
-			/* ECONNREFUSED tells of an earlier datagram; the next try reports the next error. */
 			continue;
-		} else {
-			log_refused(&queue.headers[done], errno);
-			done++;
 		}
+		/* ECONNREFUSED tells of an earlier datagram; the next try reports the next error. */
+		if (errno == EINTR || errno == ECONNREFUSED)
+			continue;
+		if (refusal_note(&queue.headers[done], errno, queue.fd)) {
+			if (asked && done + 1 == queue.count)
+				result = SEND_FAILED;
+			else
+				refusal_keep(span_make(queue.vectors[done].iov_base,
+						       queue.vectors[done].iov_len));
+		}
+		done++;
 	}
 	queue.count = 0;
 	queue.copied = 0;
+	return result;
+}
+
+/* The last of the queue is for somebody who wants to know. A datagram that came alone would be answered
+ * now anyway; in dense traffic a destination that works is believed to go on working. */
+static enum send_result drain_for_result(const struct end_point *to)
+{
+	uint64_t way = way_hash(to, queue.fd);
+	if (!pool.is_alone && way_is_open(way))
+		return SEND_OK;
+	enum send_result result = queue_drain(true);
+	if (result == SEND_OK)
+		way_note_open(way);
+	return result;
 }
 
 void send_flush(void)
 {
-	queue_drain();
+	queue_drain(false);
+	while (__builtin_expect(refusal_tell(), 0))
+		queue_drain(false);
 	struct datagram *datagram = pool.released;
 	pool.released = NULL;
 	while (datagram) {
@@ -320,7 +334,7 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 		return SEND_TOO_LARGE;
 	if (queue.count == SEND_BATCH || queue.fd != target->from->fd ||
 	    (copy && queue.copied + bytes.len > COPY_BYTES)) {
-		queue_drain();
+		queue_drain(false);
 		queue.fd = target->from->fd;
 	}
 	if (copy) {
@@ -336,5 +350,5 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 		.msg_iov = &queue.vectors[i],
 		.msg_iovlen = 1,
 	};
-	return SEND_OK;
+	return target->wants_result ? drain_for_result(&target->to) : SEND_OK;
 }

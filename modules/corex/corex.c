@@ -71,7 +71,9 @@ static bool send_by(struct script_run *run, struct span place, const struct list
 		log_error("cannot resolve \"%.*s\"", SPAN_ARGS(place));
 		return false;
 	}
-	struct send_target target = { .to = located.targets[0], .from = from };
+	struct send_target target = { .to = located.targets[0],
+				      .from = from,
+				      .wants_result = true };
 	if (transport != TRANSPORT_NONE)
 		target.to.transport = transport;
 	/* Without a wish it leaves by the socket that the message came to, when that can reach the place. */

@@ -79,6 +79,7 @@ static bool send_stateless(struct script_run *run, unsigned code, struct span re
 	render_local_reply(&w, &reply);
 	struct send_target target;
 	reply_target(msg, &target);
+	target.wants_result = true;
 	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK) {
 		log_error("a reply %u could not be sent", code);
 		count_failure();

@@ -48,9 +48,8 @@ bool tx_view(struct script_run *run, struct tm_view *out_view)
 	if (context->reply)
 		out_view->reason =
 			sip_range_span(context->reply->bytes, context->reply->index->reason);
-	else if (context->reply_is_local &&
-		 context->code == (unsigned)tm_settings()->reply_408_code)
-		out_view->reason = tm_settings()->reply_408_reason;
+	else if (context->reply_is_local)
+		out_view->reason = local_reason(context->code);
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	const struct transaction *tx = slot_at(shard, context->index, context->generation);
 	if (tx) {

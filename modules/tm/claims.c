@@ -210,7 +210,7 @@ static enum claim_result claim_ack(struct message *msg, struct tx_key key)
 /* Did the process die in which the script of this request ran, before anything came of it? */
 static bool is_orphan(const struct transaction *tx)
 {
-	return (tx->flags & TX_IN_SCRIPT) && tx->branch_count == 0 && tx->code < 200 &&
+	return (tx->flags & TX_IN_SCRIPT) && !tx_was_sent(tx) && tx->code < 200 &&
 	       tx->maker_incarnation != process_incarnation(tx->maker);
 }
 

@@ -353,7 +353,7 @@ static int t_cell_append_branches(struct script_run *run, const struct append_ar
 		for (unsigned i = 0; i < msg->branch_count; i++)
 			any_sent = relay_one(&other, tx, &msg->branches[i], NULL) || any_sent;
 		if (any_sent)
-			tx->flags &= ~(uint32_t)TX_SUSPENDED;
+			tx->flags = (tx->flags & ~(uint32_t)TX_SUSPENDED) | TX_RELAYED;
 	}
 	tx_leave(&context);
 	return any_sent ? 1 : -1;

@@ -299,7 +299,7 @@ void request_ended(struct message *msg)
 	struct transaction *tx = context->tx;
 	tx_keep_state(tx, msg);
 	tx->flags &= ~(uint32_t)TX_IN_SCRIPT;
-	if (tx->branch_count == 0 && tx->code < 200 && !(tx->flags & TX_SUSPENDED)) {
+	if (!tx_was_sent(tx) && tx->code < 200 && !(tx->flags & TX_SUSPENDED)) {
 		struct script_run run;
 		bool wants_reply = (context->relay_failed || msg->arena->is_short) &&
 				   !(tx->flags & TX_NO_INTERNAL_REPLY);

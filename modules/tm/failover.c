@@ -89,7 +89,7 @@ static void note_failure(const struct transaction *tx, const struct tx_branch *b
 	if (!blocklist_is_on())
 		return;
 	if (!reply) {
-		if (tm_settings()->blst_methods_add & tx->method)
+		if (!branch->timed_out || (tm_settings()->blst_methods_add & tx->method))
 			blocklist_add(&branch->to, 0);
 		return;
 	}
@@ -172,10 +172,9 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	branch->from = from;
 	branch->on_reply = failed->on_reply;
 	branch->breadth = failed->breadth;
-	const struct send_target way = { .to = *to, .from = from };
+	const struct send_target way = { .to = *to, .from = from, .wants_result = true };
 	if (send_bytes(&way, branch->request, true) != SEND_OK) {
-		branch->code = 477;
-		branch->is_local = branch->is_dropped = true;
+		branch_refused(branch);
 		return false;
 	}
 	branch_arm(tx, branch);
@@ -202,4 +201,45 @@ bool branch_fails_over(struct transaction *tx, unsigned number, struct message *
 		}
 	}
 	return false;
+}
+
+/* ---- what cannot be sent -------------------------------------------------------------------------------- */
+
+void branch_refused(struct tx_branch *branch)
+{
+	branch->code = 477;
+	branch->is_local = branch->is_dropped = true;
+	if (blocklist_is_on())
+		blocklist_add(&branch->to, 0);
+}
+
+/* RFC 3261 16.9, 17.1.4: as if 503 had come. */
+static void branch_is_lost(struct transaction *tx, unsigned number, struct arena *arena)
+{
+	struct tx_branch *branch = tx->branches[number];
+	branch->state =
+		client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_GIVES_UP).next;
+	branch->retransmit_ms = branch->expires_ms = branch->cancel_ms = 0;
+	branch->is_local = true;
+	branch->code = tx->flags & TX_CANCELLED ? 487 : 503;
+	if (branch_fails_over(tx, number, NULL))
+		return;
+	branch_failed(tx, number, NULL, arena);
+	if (all_done(tx) && tx->server == SERVER_PROCEEDING)
+		finish_branches(tx, arena);
+}
+
+void claim_undelivered(struct message *request)
+{
+	struct tx_context context = { .branch = -1 };
+	unsigned number;
+	if (!tx_from_via(message_top_via(request)->branch, &context, &number) ||
+	    !tx_enter(&context))
+		return;
+	struct transaction *tx = context.tx;
+	/* Of a CANCEL or ACK that is lost nothing follows: the other side repeats what they answer. */
+	if (message_method(request) == tx->method && number < tx->branch_count &&
+	    !branch_is_done(tx->branches[number]))
+		branch_is_lost(tx, number, request->arena);
+	tx_leave(&context);
 }

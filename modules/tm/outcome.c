@@ -54,6 +54,7 @@ struct span local_reason(unsigned code)
 		{ 479, SPAN("Regretfully, we were not able to process the URI (479/TM)") },
 		{ 440, SPAN("Max-Breadth Exceeded") },
 		{ 487, SPAN("Request Terminated") },
+		{ 503, SPAN("Service Unavailable") },
 	};
 	if (code == (unsigned)tm_settings()->reply_408_code)
 		return tm_settings()->reply_408_reason;

@@ -170,11 +170,11 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 		.from = out.from,
 		.no_connect = msg->notes & NOTE_FORWARD_NO_CONNECT,
 		.close_after = msg->notes & NOTE_FORWARD_CLOSE,
+		/* Whoever orders a local request hears of it as of any other failure. */
+		.wants_result = !(tx->flags & TX_LOCAL),
 	};
 	if (send_bytes(&target, writer_result(&w), false) != SEND_OK) {
-		branch->code = 477;
-		branch->is_local = true;
-		branch->is_dropped = count > 1;
+		branch_refused(branch);
 		note_failure(msg, 477);
 		return false;
 	}
@@ -317,6 +317,18 @@ static void drop_replies_of_old_legs(struct transaction *tx)
 		tx->branches[i]->is_dropped = true;
 }
 
+/* A failure_route made the branches from `first` on. When none of them could be sent, that is what became
+ * of the leg. */
+static void begin_leg(struct transaction *tx, unsigned first, bool any_sent)
+{
+	unsigned count = tx->branch_count;
+	tx->branch_count = (uint8_t)first;
+	drop_replies_of_old_legs(tx);
+	tx->branch_count = (uint8_t)count;
+	tx->first_leg = (uint8_t)first;
+	tx->branches[first]->is_dropped = tx->branches[first]->is_dropped && any_sent;
+}
+
 static unsigned count_branches(const struct message *msg)
 {
 	unsigned count = 0;
@@ -370,13 +382,8 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 	context->seen_uri = msg->target.uri.at;
 	context->seen_dst = msg->target.dst_uri.at;
 	tx->on_branch = 0; /* whoever relays again arms it again */
-	if (any_sent && run->kind == ROUTE_FAILURE) {
-		unsigned count = tx->branch_count;
-		tx->branch_count = (uint8_t)old_count;
-		drop_replies_of_old_legs(tx);
-		tx->branch_count = (uint8_t)count;
-		tx->first_leg = (uint8_t)old_count;
-	}
+	if (run->kind == ROUTE_FAILURE && tx->branch_count > old_count)
+		begin_leg(tx, old_count, any_sent);
 	if (any_sent && !(tx->flags & TX_RELAYED)) {
 		tx->flags |= TX_RELAYED;
 		counter_inc(tm_counters->active);

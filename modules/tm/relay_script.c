@@ -156,13 +156,14 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	take_timer_avp(msg, tm_settings()->fr_timer_avp, &tx->fr_ms);
 	take_timer_avp(msg, tm_settings()->fr_inv_timer_avp, &tx->fr_inv_ms);
 	/* A t_newtran() before froze the request as it was then. */
-	if (!is_frozen_now && context->is_creator && tx->branch_count == 0)
+	if (!is_frozen_now && context->is_creator && !tx_was_sent(tx))
 		is_kept = tx_refreeze(tx, msg) && is_kept;
 	if (!is_kept)
 		log_error(
 			"no shared memory for what failure routes need; the request is not forwarded");
 	bool is_sent = is_kept && relay_branches(run, tx, forced);
-	if (!is_sent && tm_settings()->failure_exec_mode && tx->on_failure && all_done(tx))
+	if (!is_sent && tm_settings()->failure_exec_mode && all_done(tx) &&
+	    (tx->on_failure || msg->last_error == 477))
 		is_sent = relay_nowhere(tx, msg);
 	context->relayed = context->relayed || is_sent;
 	context->relay_failed = !is_sent;
@@ -178,6 +179,7 @@ static int failed_result(const struct message *msg)
 	switch (msg->last_error) {
 	case 416:
 	case 479: return -400;
+	case 477:
 	case 500: return -1;
 	default: return -msg->last_error;
 	}

@@ -263,9 +263,9 @@ void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *are
 	if (!was_cancelled && is_observed(tx, TM_CANCEL_IN))
 		tell_about(tx, TM_CANCEL_IN, cancel, 0, NO_SPAN, arena, NULL);
 	cancel_branches(tx, ALL_BRANCHES, arena);
-	if (tx->branch_count && !all_done(tx))
+	if (tx_was_sent(tx) && !all_done(tx))
 		return;
-	if (tx->branch_count) {
+	if (tx_was_sent(tx)) {
 		finish_branches(tx, arena);
 		return;
 	}

@@ -246,7 +246,7 @@ static int t_release(struct script_run *run)
 	bool was_held = context->tx;
 	if (!tx_enter(context))
 		return -1;
-	if (context->tx->branch_count == 0)
+	if (!tx_was_sent(context->tx))
 		tx_finish(context->tx);
 	if (!was_held)
 		tx_leave(context);

@@ -197,6 +197,7 @@ static const struct claim claims[] = {
 	  .foresee = claim_foresee,
 	  .request = claim_request,
 	  .reply = claim_reply,
+	  .undelivered = claim_undelivered,
 	  .after = request_ended },
 };
 static const struct module_interface offers[] = { { "tm", TM_API_VERSION, &tm_api } };

@@ -71,7 +71,7 @@ enum tx_flag {
 	TX_DISABLE_6XX = 1 << 4,
 	TX_SUSPENDED = 1 << 5,
 	TX_NO_INTERNAL_REPLY = 1 << 6,
-	TX_RELAYED = 1 << 7,      /* has or had branches */
+	TX_RELAYED = 1 << 7,      /* some branch was sent */
 	TX_WAITING = 1 << 8,      /* only absorbs what comes late */
 	TX_TICK_PENDING = 1 << 9, /* a timer fired while somebody held the lease */
 	TX_NO_CANCEL_REASON = 1 << 10,
@@ -247,6 +247,11 @@ bool tx_keep_state(struct transaction *tx, const struct message *msg);
 struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
 			  char out[HOP_BRANCH_MAX]);
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number);
+/* Was it sent to anybody? Branches that could not be sent do not count. */
+static inline bool tx_was_sent(const struct transaction *tx)
+{
+	return tx->flags & TX_RELAYED;
+}
 void claim_foresee(struct message *msg);
 enum claim_result claim_request(struct message *msg);
 enum claim_result claim_reply(struct message *reply);
@@ -312,6 +317,10 @@ void failover_choose(const struct transaction *tx, struct located *located);
 /* A branch got this failure, or nothing at all (`reply` NULL): sends what it carried to its next target
  * as a new branch and takes its place. False: there is none, or the failure is an answer. */
 bool branch_fails_over(struct transaction *tx, unsigned number, struct message *reply);
+/* The branch could not be sent: it ends, and counts only when no other was sent. */
+void branch_refused(struct tx_branch *branch);
+/* What left by a branch could not be delivered, as was found out later. */
+void claim_undelivered(struct message *request);
 
 /* ---- upstream.c: what goes to the caller ------------------------------------------------------------------ */
 struct span reply_reason(const struct message *reply);

@@ -320,8 +320,8 @@ void uac_finished(struct transaction *tx, unsigned number, struct message *reply
 		tx->branches[number]->reply = tx_freeze(tx, reply);
 	if (!tx->done || (!is_first && !(tx->flags & TX_INVITE)))
 		return;
-	struct span reason = reply ? sip_range_span(reply->bytes, reply->index->reason)
-				   : tm_settings()->reply_408_reason;
+	struct span reason =
+		reply ? sip_range_span(reply->bytes, reply->index->reason) : local_reason(code);
 	const struct tm_uac_result result = { .name = { tx->slot.shard, tx->slot.index,
 							tx->slot.generation },
 					      .code = code,

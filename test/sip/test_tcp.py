@@ -204,7 +204,7 @@ def test_refused_connection_is_a_503(agent, stream_agent):
     bob.register()
     bob.close()
     invite = alice.invite(bob.aor)
-    alice.expect_reply(500, invite, timeout=3)    # tm writes 500 for a 503
+    alice.expect_reply(503, invite, timeout=3)
 
 
 @pytest.mark.viaduct_only("names of the fields")
