@@ -337,4 +337,5 @@ const struct tm_api tm_api = {
 	.reuse_branch = api_reuse_branch,
 	.is_known = api_is_known,
 	.ack_local = api_ack_local,
+	.replicate = replicate_current,
 };

@@ -365,6 +365,11 @@ static int replicate_to_host(struct script_run *run, const struct destination_ar
 	return relay_to(run, args, transport);
 }
 
+int replicate_current(struct script_run *run)
+{
+	return replicate_to_host(run, &(struct destination_args){ 0 }, TRANSPORT_NONE);
+}
+
 static int t_replicate(struct script_run *run, const struct replicate_args *args)
 {
 	struct message *msg = run->msg;
@@ -376,7 +381,7 @@ static int t_replicate(struct script_run *run, const struct replicate_args *args
 		uri = arena_printf(msg->arena, "sip:%.*s", SPAN_ARGS(uri));
 	if (args->destination.len && (!uri.at || !message_set_dst_uri(msg, uri)))
 		return -1;
-	return replicate_to_host(run, &(struct destination_args){ 0 }, TRANSPORT_NONE);
+	return replicate_current(run);
 }
 
 static int t_replicate_udp(struct script_run *run, const struct destination_args *args)

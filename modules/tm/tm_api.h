@@ -60,8 +60,9 @@ struct tm_uac {
 	struct span from, to; /* values of the headers without tag */
 	struct span from_tag, to_tag;
 	struct span call_id;
-	uint32_t cseq;       /* 0: 10 */
-	struct span headers; /* complete lines */
+	uint32_t cseq;         /* 0: 10 */
+	uint32_t max_forwards; /* 0: 70 */
+	struct span headers;   /* complete lines */
 	struct span body;
 	const struct listener *socket;
 	bool no_ack;               /* somebody else makes the ACK to a 2xx */
@@ -135,4 +136,6 @@ struct tm_api {
 				tm_observer observer);
 	bool (*ack_local)(struct span call_id, uint32_t cseq, struct span headers,
 			  struct span body);
+	/* The same as relay, but nobody hears of the answers (t_replicate). */
+	int (*replicate)(struct script_run *run);
 };

@@ -405,6 +405,8 @@ extern const struct rpc_command tm_commands[];
 extern const struct function_table tm_function_table, tm_relay_table, tm_question_table,
 	tm_contact_table, tm_uac_table;
 int relay_current(struct script_run *run, const struct send_target *forced);
+/* The same, and its answers end here. */
+int replicate_current(struct script_run *run);
 int create_current(struct script_run *run);
 /* The transaction of the run's request, made when there is none, with its lease: as tx_create. */
 int enter_or_create(struct script_run *run, struct tx_context *context, bool with_100);

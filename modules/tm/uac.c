@@ -36,7 +36,7 @@ static void write_request(struct writer *w, const struct tm_uac *uac)
 	writer_printf(w, "CSeq: %u %.*s\r\n", uac->cseq ? uac->cseq : 10, SPAN_ARGS(uac->method));
 	writer_printf(w, "Call-ID: %.*s\r\n",
 		      SPAN_ARGS(uac->call_id.len ? uac->call_id : writer_result(&drawn_id)));
-	writer_literal(w, "Max-Forwards: 70\r\n");
+	writer_printf(w, "Max-Forwards: %u\r\n", uac->max_forwards ? uac->max_forwards : 70);
 	writer_printf(w, "Content-Length: %zu\r\n", uac->body.len);
 	writer_span(w, render_options()->user_agent_line);
 	writer_span(w, uac->headers);

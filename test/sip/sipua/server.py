@@ -93,8 +93,9 @@ class Server:
 
     def __init__(self, config, program="viaduct", ping=True, arguments=(), ipv6=False,
                  transports=("udp",), without=(), binary=None):
-        """`binary` is another build of the server, below the build directory. `config` is the text of a configuration, or the path of a file. With `ping` the start
-        waits until an OPTIONS gets an answer (any), else until the socket is bound."""
+        """`binary` is another build of the server, below the build directory. `config` is the text of a
+        configuration, in which @ADDRESS@ is the server's host:port, or the path of a file. With `ping` the
+        start waits until an OPTIONS gets an answer (any), else until the socket is bound."""
         found = find_program(program)
         assert found, program + " is not there"
         self.program, (self.binary, self.modules) = program, found
@@ -112,7 +113,7 @@ class Server:
         if "\n" in config:
             self.config = os.path.join(self.directory, "test.cfg")
             with open(self.config, "w") as out:
-                out.write(config)
+                out.write(config.replace("@ADDRESS@", text_address(self.address)))
         else:
             self.config = config
         self.arguments = [self.binary, "-f", self.config, "-L", self.modules, "-DD", "-E",

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dmq_api: messages between the servers of a cluster, for other modules. Interface "dmq", version 1.
+ *
+ * A channel is the part of a module that speaks with its like on other nodes. Messages are KDMQ
+ * requests; they may get lost, come twice after a restart, or overtake each other. */
+#pragma once
+
+#include "core/module/module.h"
+
+#define DMQ_API_VERSION 1
+/* Larger bodies are not sent: they have to fit into a datagram. */
+#define DMQ_BODY_MOST 60000
+
+/* Names a node in every process and for ever; leads nowhere once the node is gone. */
+struct dmq_node {
+	uint32_t slot;
+	uint32_t generation; /* 0: none */
+};
+
+/* A message that came; borrowed for the call. */
+struct dmq_message {
+	struct span channel, body, content_type;
+	struct dmq_node from; /* none: nobody whom we know (possible without known_nodes_only) */
+	struct end_point source;
+	struct span from_uri;
+	int64_t max_forwards;
+};
+
+/* What is said to its sender; preset to 200 OK without body. Texts live in the arena of the call, or for ever. */
+struct dmq_answer {
+	unsigned code;
+	struct span reason, body, content_type;
+};
+
+struct dmq_channel {
+	struct span name; /* user part of To and Request-URI */
+	struct span content_type;
+	/* On a fiber of the worker that got the message. NULL: messages are accepted, nobody reads them. */
+	void (*receive)(const struct dmq_message *message, struct arena *arena,
+			struct dmq_answer *answer);
+	/* Body that is sent to one node, the first that is met after the start, until one takes it: how a
+	 * server that starts asks for what the others have. Absent: none. */
+	struct span greeting;
+};
+
+struct dmq_api {
+	/* In `prepare`; `channel` is borrowed for ever. False after an error was logged. */
+	bool (*join)(const struct dmq_channel *channel);
+	/* No other active node is known: there is nobody to send to. Cheap. */
+	bool (*is_alone)(void);
+	/* Sends to all active nodes. From any process; never waits when names are resolved already. What a node
+	 * with too many unanswered messages does not get is counted and logged. */
+	void (*broadcast)(const struct dmq_channel *channel, struct span body);
+	/* Sends to one node, whatever its status; false: it is gone, or it was not possible. */
+	bool (*send)(const struct dmq_channel *channel, struct dmq_node node, struct span body);
+	/* Before many messages to one node: waits until it has answered most of what it was sent. False: it is
+	 * gone, disabled, or does not answer. On a fiber, without locks. */
+	bool (*wait_for_room)(struct dmq_node node);
+};

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Clusters of real servers: ours with ours, and ours with Debian's kamailio in both directions."""
+import pytest
+from settings import head
+from sipua.server import Server, find_program
+from test_dmq import ROUTES, order, statuses, wait_for
+
+KINDS = ["viaduct-viaduct", "viaduct-kamailio", "kamailio-viaduct"]
+
+
+class Cluster:
+    """Servers that were started one after the other; each later one was told of the first."""
+
+    def __init__(self, programs, modules, lines, **settings):
+        self.servers = []
+        try:
+            for program in programs:
+                self.start(program, modules, lines, settings)
+        except BaseException:
+            self.discard()
+            raise
+
+    def start(self, program, modules, lines, settings):
+        first = ['modparam("dmq", "notification_address", "sip:%s")' % self.servers[0].host_port] \
+            if self.servers else []
+        text = head("jsonrpcs", "statistics", "dmq", *modules, timers=True,
+                    dmq__server_address='"sip:@ADDRESS@"', **settings)
+        server = Server(text + "\n".join([*first, *lines]) + ROUTES, program)
+        server.allow("unknown transport protocol")
+        self.servers.append(server)
+        names = {s.host_port: "active" for s in self.servers}
+        for server in self.servers:
+            wait_for(lambda s=server: statuses(s), names)
+        return self.servers[-1]
+
+    def discard(self):
+        for server in self.servers:
+            server.discard()
+
+    def stop(self):
+        for server in self.servers:
+            if server.program == "viaduct":
+                server.stop()
+            else:
+                server.discard()  # it may hang at its end
+
+
+def programs_of(kind):
+    programs = kind.split("-")
+    for program in programs:
+        if not find_program(program):
+            pytest.skip("%s is not there" % program)
+    return programs
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def pair(request):
+    """Two servers that know each other."""
+    cluster = Cluster(programs_of(request.param), [], [])
+    yield cluster.servers
+    cluster.stop()
+
+
+def test_messages_go_both_ways(pair):
+    for sender, receiver in (pair, pair[::-1]):
+        assert order(sender, "everyone", "from-" + sender.program) == "1"
+        receiver.wait_log("KDMQ chat: hello from-%s" % sender.program)
+        assert order(sender, "one", "sip:" + receiver.host_port) == "1"
+        receiver.wait_log("KDMQ chat: you")
+
+
+def test_a_third_server_is_known_to_all():
+    cluster = Cluster(programs_of("viaduct-kamailio-viaduct"), [], [])
+    for sender in cluster.servers:
+        order(sender, "everyone", "word-of-" + sender.host_port)
+        for receiver in cluster.servers:
+            if receiver is not sender:
+                receiver.wait_log("KDMQ chat: hello word-of-" + sender.host_port)
+    cluster.stop()
