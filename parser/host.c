@@ -13,13 +13,15 @@ static const char *ipv4_end(const struct cursor *in)
 {
 	const char *at = in->at, *end = in->end;
 	for (int part = 0; part < 4; part++) {
-		unsigned number = 0;
-		const char *start = at;
-		for (; at < end && ascii_is_digit(*at); at++)
-			number = number * 10 + (unsigned)(*at - '0');
-		if (at == start || at - start > 3 || number > 255)
+		if (at == end || !ascii_is_digit(*at))
 			return NULL;
-		if (part < 3 && (at == end || *at++ != '.'))
+		unsigned number = (unsigned)(*at++ - '0');
+		if (at < end && ascii_is_digit(*at)) {
+			number = number * 10 + (unsigned)(*at++ - '0');
+			if (at < end && ascii_is_digit(*at))
+				number = number * 10 + (unsigned)(*at++ - '0');
+		}
+		if (number > 255 || (part < 3 && (at == end || *at++ != '.')))
 			return NULL;
 	}
 	return at < end && char_is((unsigned char)*at, CHAR_HOST) ? NULL : at;

@@ -74,5 +74,5 @@ enum sip_header_id header_id_of_block(const char *name, unsigned len);
 	value += *value == ' ';
 	*out_name_len = len;
 	*out_value = value;
-	return !ascii_is_space(*value) && !ascii_is_space(stop[-1]);
+	return (unsigned char)*value > ' ' && (unsigned char)stop[-1] > ' ';
 }

@@ -37,6 +37,31 @@ static bool take_value(struct cursor *in, char separator, char terminator, struc
 	return true;
 }
 
+/* "name=value" and "name" as nearly all are written, without white space and quotes, up to the next
+ * parameter or the end; `name` was taken. False for other ones. */
+static inline bool take_plain(struct cursor *in, char separator, char terminator, struct span name,
+			      struct param *out_param)
+{
+	const char *at = in->at;
+	out_param->value = (struct span){ NULL, 0 };
+	out_param->has_value = false;
+	if (at < in->end && *at == '=') {
+		const char *start = at + 1;
+		at = scan_value_stop(start, in->end, separator, terminator);
+		if (at == start)
+			return false;
+		out_param->value = span_make(start, (size_t)(at - start));
+		out_param->has_value = true;
+	}
+	if (at < in->end && *at != separator && *at != terminator)
+		return false;
+	out_param->whole = span_make(name.at, (size_t)(at - name.at));
+	out_param->name = name;
+	out_param->is_quoted = false;
+	in->at = at;
+	return true;
+}
+
 bool param_take(struct cursor *in, char separator, char terminator, struct param *out_param)
 {
 	const char *start = in->at, *end;
@@ -45,6 +70,8 @@ bool param_take(struct cursor *in, char separator, char terminator, struct param
 
 	if (name.len == 0)
 		return false;
+	if (take_plain(in, separator, terminator, name, out_param))
+		return true;
 	end = in->at;
 	cursor_skip_space(in);
 	if (cursor_take(in, '=')) {

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/base/hex.h"
+
 struct writer writer_in_arena(struct arena *arena, size_t first_cap)
 {
 	struct writer w = { .arena = arena };
@@ -59,22 +61,11 @@ void writer_int(struct writer *w, int64_t number)
 	writer_uint(w, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-/* The eight hexadecimal digits of a number, the highest first, as the bytes of the result in memory. */
-static uint64_t hex_digits(uint32_t number)
-{
-	/* One nibble into each byte, the highest into the lowest. */
-	uint64_t spread = __builtin_bswap32(number);
-	spread = (spread | spread << 16) & 0x0000ffff0000ffff;
-	spread = (spread | spread << 8) & 0x00ff00ff00ff00ff;
-	spread = ((spread & 0x00f000f000f000f0) >> 4) | ((spread & 0x000f000f000f000f) << 8);
-	/* '0' to each, and what lies between '9' and 'a' to those above 9. */
-	uint64_t is_letter = ((spread + 0x0606060606060606) >> 4) & 0x0101010101010101;
-	return spread + 0x3030303030303030 + is_letter * ('a' - '0' - 10);
-}
-
 void writer_hex(struct writer *w, uint64_t number, unsigned min_digits)
 {
-	uint64_t halves[2] = { hex_digits((uint32_t)(number >> 32)), hex_digits((uint32_t)number) };
+	uint32_t high = (uint32_t)(number >> 32);
+	uint64_t halves[2] = { high ? hex_digits(high) : hex_digits(0),
+			       hex_digits((uint32_t)number) };
 	unsigned count = number ? (67 - (unsigned)__builtin_clzll(number)) / 4 : 1;
 	if (count < min_digits)
 		count = min_digits < sizeof(halves) ? min_digits : sizeof(halves);

@@ -3,6 +3,7 @@
 #include "core/message/hop.h"
 
 #include "core/base/hash.h"
+#include "core/base/hex.h"
 #include "core/transport/listener.h"
 #include "parser/scan.h"
 
@@ -37,20 +38,6 @@ static uint64_t check_of(struct span token, uint32_t loop)
 	return hash_keyed(text, sizeof(loop) + token.len);
 }
 
-struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
-{
-	struct writer w = writer_fixed(out, HOP_BRANCH_MAX);
-	writer_literal(&w, COOKIE);
-	writer_span(&w, hop->token);
-	writer_char(&w, '.');
-	writer_hex(&w, hop->loop, LOOP_LEN);
-	writer_char(&w, '.');
-	writer_hex(&w, check_of(hop->token, hop->loop), CHECK_LEN);
-	writer_char(&w, '.');
-	writer_hex(&w, hop->number, 1);
-	return writer_result(&w);
-}
-
 static bool read_hex(struct span digits, uint64_t *out)
 {
 	uint64_t number = 0;
@@ -61,6 +48,44 @@ static bool read_hex(struct span digits, uint64_t *out)
 		number = number << 4 | (unsigned)value;
 	}
 	*out = number;
+	return true;
+}
+
+struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
+{
+	uint64_t check = check_of(hop->token, hop->loop);
+	char *at = out + COOKIE_LEN;
+	memcpy(out, COOKIE, COOKIE_LEN);
+	memcpy(at, hop->token.at, hop->token.len);
+	at += hop->token.len;
+	*at++ = '.';
+	at = hex_put(at, hop->loop, LOOP_LEN);
+	*at++ = '.';
+	at = hex_put(at, (uint32_t)(check >> 32), CHECK_LEN / 2);
+	at = hex_put(at, (uint32_t)check, CHECK_LEN / 2);
+	*at++ = '.';
+	at = hex_put(at, hop->number, 1);
+	return span_make(out, (size_t)(at - out));
+}
+
+/* Are these the digits of the check? Who writes to us may have made capitals of them. */
+static bool is_check(struct span digits, uint64_t check)
+{
+	const uint64_t lower[] = { hex_digits((uint32_t)(check >> 32)),
+				   hex_digits((uint32_t)check) };
+	uint64_t number;
+	return memcmp(digits.at, lower, sizeof(lower)) == 0 ||
+	       (read_hex(digits, &number) && number == check);
+}
+
+static bool read_loop(struct span digits, uint32_t *out)
+{
+	uint64_t number;
+	if (hex_take_eight(digits.at, out))
+		return true;
+	if (!read_hex(digits, &number))
+		return false;
+	*out = (uint32_t)number;
 	return true;
 }
 
@@ -81,7 +106,7 @@ static bool take_number(struct span *branch, unsigned *out)
 
 bool hop_branch_read(struct span branch, struct hop *out)
 {
-	uint64_t loop, check;
+	uint32_t loop;
 	unsigned number;
 	if (!span_starts_with_nocase(branch, SPAN_OF(COOKIE)) || !take_number(&branch, &number) ||
 	    branch.len <= COOKIE_LEN + TAIL_LEN ||
@@ -90,11 +115,10 @@ bool hop_branch_read(struct span branch, struct hop *out)
 	size_t tail = branch.len - TAIL_LEN;
 	struct span token = span_slice(branch, COOKIE_LEN, tail - COOKIE_LEN);
 	if (branch.at[tail] != '.' || branch.at[tail + 1 + LOOP_LEN] != '.' ||
-	    !read_hex(span_slice(branch, tail + 1, LOOP_LEN), &loop) ||
-	    !read_hex(span_slice(branch, tail + 2 + LOOP_LEN, CHECK_LEN), &check) ||
-	    check != check_of(token, (uint32_t)loop))
+	    !read_loop(span_slice(branch, tail + 1, LOOP_LEN), &loop) ||
+	    !is_check(span_slice(branch, tail + 2 + LOOP_LEN, CHECK_LEN), check_of(token, loop)))
 		return false;
-	*out = (struct hop){ token, (uint32_t)loop, number };
+	*out = (struct hop){ token, loop, number };
 	return true;
 }
 

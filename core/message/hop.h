@@ -10,7 +10,7 @@
 
 #include "core/message/message.h"
 
-#define HOP_BRANCH_MAX 96
+#define HOP_BRANCH_MAX 104
 #define HOP_TOKEN_MAX  56
 
 struct hop {

@@ -120,41 +120,47 @@ bool message_cseq(const struct message *msg, uint32_t *out_number)
 	return true;
 }
 
-/* Parses the first two Vias, which may share a line. */
-static void parse_vias(struct message *msg)
+/* The first Via from `rest`, a part of the value of `h`, on; NULL: none, malformed or no memory. */
+static struct sip_via *parse_via(struct message *msg, const struct sip_header *h, struct span rest)
 {
-	const struct sip_header *h = message_header(msg, HEADER_VIA);
-	struct sip_via *found[2] = { NULL, NULL };
-	unsigned count = 0;
-	struct span rest = message_header_value(msg, h);
-	struct sip_via *vias = arena_alloc(msg->arena, 2 * sizeof(*vias));
-	while (vias && h && count < 2) {
-		enum list_result result = via_next(&rest, &vias[count]);
-		if (result == LIST_BAD)
-			break;
-		if (result == LIST_ITEM) {
-			found[count] = &vias[count];
-			count++;
-			continue;
-		}
+	struct sip_via *via = h ? arena_alloc(msg->arena, sizeof(*via)) : NULL;
+	while (via && h) {
+		enum list_result result = via_next(&rest, via);
+		if (result != LIST_END)
+			return result == LIST_ITEM ? via : NULL;
 		h = message_next_header(msg, h);
 		rest = message_header_value(msg, h);
 	}
-	msg->top_via = found[0];
-	msg->second_via = found[1];
+	return NULL;
 }
 
 const struct sip_via *message_top_via(struct message *msg)
 {
+	const struct sip_header *h = message_header(msg, HEADER_VIA);
 	if (!msg->top_via)
-		parse_vias(msg);
+		msg->top_via = parse_via(msg, h, message_header_value(msg, h));
 	return msg->top_via;
+}
+
+/* Both may share a line. A reply that goes the way of its transaction needs the first one only. */
+static struct sip_via *parse_second_via(struct message *msg, const struct sip_via *top)
+{
+	const char *end = top->whole.at + top->whole.len;
+	const struct sip_header *h = message_header(msg, HEADER_VIA);
+	while (h && end > msg->bytes.at + h->end)
+		h = message_next_header(msg, h);
+	struct span value = message_header_value(msg, h);
+	struct span rest = span_trim(span_slice(value, (size_t)(end - value.at), value.len));
+	if (rest.len && rest.at[0] == ',')
+		rest = span_slice(rest, 1, rest.len);
+	return parse_via(msg, h, rest);
 }
 
 const struct sip_via *message_second_via(struct message *msg)
 {
-	if (!msg->top_via)
-		parse_vias(msg);
+	const struct sip_via *top = message_top_via(msg);
+	if (!msg->second_via && top)
+		msg->second_via = parse_second_via(msg, top);
 	return msg->second_via;
 }
 
@@ -223,9 +229,23 @@ struct span message_uri(const struct message *msg)
 	return msg->target.uri.at ? msg->target.uri : message_original_uri(msg);
 }
 
+const struct sip_uri *message_read_uri(const struct message *msg, struct span uri)
+{
+	/* The parsed form is a cache: filling it does not change the message. */
+	struct message *cache = (struct message *)(uintptr_t)msg;
+	if (msg->uri && msg->uri->whole.at == uri.at && msg->uri->whole.len == uri.len)
+		return msg->uri;
+	struct sip_uri *parsed = msg->uri ? msg->uri : arena_alloc(msg->arena, sizeof(*parsed));
+	cache->uri = parsed && uri_parse(uri, parsed) ? parsed : NULL;
+	return cache->uri;
+}
+
 bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri)
 {
-	return uri_parse(message_uri(msg), out_uri);
+	const struct sip_uri *parsed = message_read_uri(msg, message_uri(msg));
+	if (parsed)
+		*out_uri = *parsed;
+	return parsed != NULL;
 }
 
 /* ---- where it goes ------------------------------------------------------------------------------ */

@@ -130,6 +130,7 @@ struct message {
 	struct sip_via *top_via, *second_via;
 	struct name_addr *from_address, *to_address;
 	struct cseq *cseq;
+	struct sip_uri *uri;        /* the URI that was read last */
 	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
 };
 
@@ -144,6 +145,7 @@ static inline void message_forget_parsed(struct message *msg)
 	msg->top_via = msg->second_via = NULL;
 	msg->from_address = msg->to_address = NULL;
 	msg->cseq = NULL;
+	msg->uri = NULL;
 }
 
 static inline bool message_is_request(const struct message *msg)
@@ -177,6 +179,10 @@ struct span message_uri(const struct message *msg);
 struct span message_original_uri(const struct message *msg);
 /* Parses the current Request-URI; false when it is malformed. */
 [[nodiscard]] bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri);
+/* A URI of the message, parsed; the newest one is kept, because what routes a request and what sends it
+ * read the same one. `uri` is borrowed, the result is valid until another URI is read. NULL: it is malformed
+ * or memory is exhausted. */
+const struct sip_uri *message_read_uri(const struct message *msg, struct span uri);
 /* From and To, parsed and kept; NULL when missing or malformed. */
 const struct name_addr *message_from(const struct message *msg);
 const struct name_addr *message_to(const struct message *msg);

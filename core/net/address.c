@@ -29,33 +29,22 @@ enum transport transport_from_span(struct span name)
 }
 
 /* IPv4address without leading zeros, as inet_pton takes it. */
-static bool parse_ipv4(struct span text, uint8_t out_ip[16])
+static bool parse_ipv4(struct span text, uint8_t out_ip[4])
 {
-	unsigned number = 0, digits = 0, part = 0;
-	uint8_t ip[4];
+	const char *at = text.at, *end = text.at + text.len;
 	if (text.len < 7 || text.len > 15)
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned char)text.at[i] - (unsigned)'0';
-		if (digit < 10) {
-			if (digits > 0 && number == 0)
-				return false;
-			number = number * 10 + digit;
-			digits++;
-			if (number > 255)
-				return false;
-		} else {
-			if (text.at[i] != '.' || digits == 0 || part == 3)
-				return false;
-			ip[part++] = (uint8_t)number;
-			number = digits = 0;
-		}
+	for (unsigned part = 0; part < 4; part++) {
+		if (at == end || !ascii_is_digit(*at))
+			return false;
+		unsigned number = (unsigned)(*at++ - '0');
+		while (number && number < 256 && at < end && ascii_is_digit(*at))
+			number = number * 10 + (unsigned)(*at++ - '0');
+		if (number > 255 || (part < 3 && (at == end || *at++ != '.')))
+			return false;
+		out_ip[part] = (uint8_t)number;
 	}
-	if (part != 3 || digits == 0)
-		return false;
-	ip[3] = (uint8_t)number;
-	memcpy(out_ip, ip, sizeof(ip));
-	return true;
+	return at == end;
 }
 
 static void become_ip(struct end_point *end, const struct end_point *ip)
@@ -70,8 +59,12 @@ static void become_ip(struct end_point *end, const struct end_point *ip)
 bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 {
 	struct end_point ip = { .family = AF_INET };
-	if (parse_ipv4(text, ip.ip)) {
-		become_ip(out_ip, &ip);
+	uint8_t v4[4];
+	if (parse_ipv4(text, v4)) {
+		memset(out_ip->ip, 0, sizeof(out_ip->ip));
+		memcpy(out_ip->ip, v4, sizeof(v4));
+		out_ip->family = AF_INET;
+		out_ip->scope = 0;
 		return true;
 	}
 	char copy[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];

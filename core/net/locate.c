@@ -196,21 +196,25 @@ bool locate_host(struct span host, uint16_t port, enum transport transport,
 		      out_located);
 }
 
-bool locate_uri(struct span uri, struct located *out_located)
+bool locate_parsed_uri(const struct sip_uri *uri, struct located *out_located)
 {
-	struct sip_uri parsed;
 	out_located->count = 0;
-	if (!uri_parse(uri, &parsed) || !uri_is_sip(&parsed) ||
-	    parsed.transport == SIP_TRANSPORT_OTHER)
+	if (!uri || !uri_is_sip(uri) || uri->transport == SIP_TRANSPORT_OTHER)
 		return false;
-	enum transport transport = (enum transport)parsed.transport;
-	bool is_secure = parsed.scheme == URI_SIPS;
+	enum transport transport = (enum transport)uri->transport;
+	bool is_secure = uri->scheme == URI_SIPS;
 	if (is_secure && transport == TRANSPORT_TCP)
 		transport = TRANSPORT_TLS;
 	if (is_secure && transport == TRANSPORT_WS)
 		transport = TRANSPORT_WSS;
-	return locate(parsed.maddr.len ? parsed.maddr : parsed.host, parsed.port, transport,
-		      is_secure, out_located);
+	return locate(uri->maddr.len ? uri->maddr : uri->host, uri->port, transport, is_secure,
+		      out_located);
+}
+
+bool locate_uri(struct span uri, struct located *out_located)
+{
+	struct sip_uri parsed;
+	return locate_parsed_uri(uri_parse(uri, &parsed) ? &parsed : NULL, out_located);
 }
 
 int locate_failure(struct span uri)

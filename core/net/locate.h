@@ -26,6 +26,8 @@ bool locate_fails_over(void);
  * call it on a fiber and without locks; on the loop's own stack only literal addresses and cached
  * names are found. False: nothing found; *out_located has count 0. */
 bool locate_uri(struct span uri, struct located *out_located);
+/* The same for a URI that is parsed; NULL: one that is malformed. */
+bool locate_parsed_uri(const struct sip_uri *uri, struct located *out_located);
 /* The same for a host with an optional port (0) and transport (NONE: UDP), as in Via and forward(). */
 bool locate_host(struct span host, uint16_t port, enum transport transport,
 		 struct located *out_located);

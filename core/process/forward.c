@@ -81,7 +81,7 @@ bool forward_request(struct script_run *run, struct message *msg)
 		return false;
 	}
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
-	if (!locate_uri(next_hop, &located)) {
+	if (!locate_parsed_uri(message_read_uri(msg, next_hop), &located)) {
 		msg->last_error = msg->target.dst_uri.at ? 478 : locate_failure(next_hop);
 		log_error("forward: cannot resolve %.*s", SPAN_ARGS(next_hop));
 		return false;

@@ -256,7 +256,7 @@ static bool go_to_next_route(struct message *msg, struct route_set *set)
 static enum loose_result route_message(struct message *msg, unsigned mode, struct routing *routing)
 {
 	struct route_set set;
-	struct sip_uri uri;
+	const struct sip_uri *uri;
 	bool is_preloaded = !message_to_tag(msg).len;
 	if (!message_header(msg, HEADER_ROUTE))
 		return LOOSE_NOT_ROUTED;
@@ -267,7 +267,8 @@ static enum loose_result route_message(struct message *msg, unsigned mode, struc
 	if (!set.count)
 		return LOOSE_NOT_ROUTED;
 	bool by_strict_router = !is_preloaded && !(mode & LOOSE_SKIP_STRICT) &&
-				message_parse_uri(msg, &uri) && !uri.gr.at && uri_is_ours(&uri);
+				(uri = message_read_uri(msg, message_uri(msg))) && !uri->gr.at &&
+				uri_is_ours(uri);
 	if (by_strict_router && !undo_strict_router(msg, &set, routing))
 		return LOOSE_NOT_ROUTED;
 	take_own_route(msg, &set, routing);

@@ -187,8 +187,7 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 			 const struct send_target *forced, struct located *out)
 {
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
-	struct sip_uri uri;
-	if (msg->target.uri.at && !uri_parse(msg->target.uri, &uri)) {
+	if (msg->target.uri.at && !message_read_uri(msg, msg->target.uri)) {
 		note_failure(msg, 479);
 		log_error("the Request-URI is none any more: %.*s", SPAN_ARGS(msg->target.uri));
 		return false;
@@ -196,7 +195,7 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 	if (forced && forced->to.family) {
 		out->targets[0] = forced->to;
 		out->count = 1;
-	} else if (!locate_uri(next_hop, out)) {
+	} else if (!locate_parsed_uri(message_read_uri(msg, next_hop), out)) {
 		note_failure(msg, msg->target.dst_uri.at ? 478 : locate_failure(next_hop));
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;

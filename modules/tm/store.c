@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where transactions are, who works on one (the lease), and the name in our Via. */
+#include "core/base/hex.h"
 #include "core/transport/udp.h"
 #include "modules/tm/store.h"
 
@@ -223,15 +224,15 @@ void tx_leave(struct tx_context *context)
 struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
 			  char out[HOP_BRANCH_MAX])
 {
-	char token[HOP_TOKEN_MAX];
-	struct writer w = writer_fixed(token, sizeof(token));
-	writer_char(&w, 't');
-	writer_hex(&w, tx->slot.shard, 2);
-	writer_char(&w, '.');
-	writer_hex(&w, tx->slot.index, 1);
-	writer_char(&w, '.');
-	writer_hex(&w, tx->slot.generation, 1);
-	return hop_branch_write(&(struct hop){ writer_result(&w), loop, number }, out);
+	char token[HOP_TOKEN_MAX], *at = token;
+	*at++ = 't';
+	at = hex_put(at, tx->slot.shard, 2);
+	*at++ = '.';
+	at = hex_put(at, tx->slot.index, 1);
+	*at++ = '.';
+	at = hex_put(at, tx->slot.generation, 1);
+	const struct span name = span_make(token, (size_t)(at - token));
+	return hop_branch_write(&(struct hop){ name, loop, number }, out);
 }
 
 /* 1 to 16 hexadecimal digits up to a dot, or to the end for the last number. */
