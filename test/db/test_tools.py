@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sqlite3
+from xml.etree import ElementTree
 
 import pytest
 from sipua.databases import PASSWORD
@@ -250,6 +251,34 @@ def test_users_of_a_copy_stay(tool):
     tool.db("drop", "second one")
     tool.db("grant")
     assert tool.rows("db", "roexec", "SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_the_framework_describes_every_table(tool, tmp_path):
+    """Tables and columns are those of the database; the peer's file has the same four commands each."""
+    done = tool.run("kamdbctl", "--set", "STARTUP_CONFIG_FILE=%s/server.cfg" % tmp_path, "pframework", "create")
+    assert done[0] == 0, done
+    path = tmp_path / "pi_framework_sample"
+    assert path.stat().st_mode & 0o777 == 0o600         # the password of the database is in it
+    root = ElementTree.parse(path).getroot()
+    url = root.find("db_url").text
+    assert url.startswith({"SQLITE": "sqlite://", "MYSQL": "mysql://", "PGSQL": "postgres://"}[tool.settings["DBENGINE"]])
+    assert tool.settings.get("DBRWPW", "") .replace("\\\\", "\\") in url
+    tables = {table.find("table_name").text: [(c.find("field").text, c.find("type").text) for c in table.iter("column")]
+              for table in root.iter("db_table")}
+    versions = [row["table"] for row in json.loads(tool.db("--json", "version")) if row["there"]]
+    assert set(versions) <= set(tables) | {"version"} and "version" in tables and "presentity" not in tables
+    assert tables["acc_cdrs"] == [("id", "DB1_INT"), ("start_time", "DB1_DATETIME"), ("end_time", "DB1_DATETIME"),
+                                  ("duration", "DB1_DOUBLE")]
+    assert dict(tables["silo"])["body"] == "DB1_BLOB" and dict(tables["location"])["ruid"] == "DB1_STR"
+    for mod in root.iter("mod"):
+        columns = [name for name, _kind in tables[mod.find("mod_name").text]]
+        assert [(c.find("cmd_name").text, c.find("cmd_type").text, len(c.findall("query_cols/col")),
+                 [k.text for k in c.findall("clause_cols/col/field")]) for c in mod.iter("cmd")] == [
+            ("show", "DB1_QUERY", len(columns), []), ("add", "DB1_INSERT", len(columns) - 1, []),
+            ("update", "DB1_UPDATE", len(columns) - 1, columns[:1]), ("delete", "DB1_DELETE", 0, columns[:1])]
+    assert len(list(root.iter("mod"))) == len(tables)
+    assert tool.run("kamdbctl", "pframework", "drop")[0] == 3 and tool.run("kamdbctl", "pframework")[0] == 3
+    assert tool.run("kamdbctl", "--set", "STARTUP_CONFIG_FILE=/no/such/folder/x", "pframework", "create")[0] == 1
 
 
 def test_backup_copy_and_groups(tool, tmp_path):

@@ -159,6 +159,57 @@ def test_help_is_complete(tmp_path):
     assert "SIP_DOMAIN" in kamctl(tmp_path, "--settings")[1]
 
 
+def test_version_as_json(tmp_path):
+    code, out, _ = kamctl(tmp_path, "version", "--json")
+    assert code == 0 and json.loads(out)["program"] == "kamctl"
+    assert json.loads(out)["version"] == kamctl(tmp_path, "version")[1].split()[1]
+
+
+# ---- certificates ----
+def tls(tmp_path, *words, **settings):
+    command = [os.path.join(build_dir(), "utils", "kamctl"), "--rc", "/dev/null"]
+    for name, value in settings.items():
+        command += ["--set", "%s=%s" % (name, value)]
+    done = subprocess.run(command + ["tls", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def openssl(*words):
+    return subprocess.run(["openssl", *words], capture_output=True, text=True, timeout=30).stdout
+
+
+def test_a_certificate_to_try_out(tmp_path):
+    assert tls(tmp_path, "gen-certs", SIP_DOMAIN="sip.example.org")[0] == 0
+    key, certificate = tmp_path / "kamailio-selfsigned.key", tmp_path / "kamailio-selfsigned.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    shown = openssl("x509", "-in", str(certificate), "-noout", "-subject", "-ext", "subjectAltName")
+    assert "CN = sip.example.org" in shown and "DNS:sip.example.org" in shown
+    before = key.read_bytes()
+    code, said = tls(tmp_path, "gen-certs")
+    assert code == 1 and "is there already" in said and key.read_bytes() == before
+
+
+def test_an_authority_and_its_users(tmp_path):
+    code, said = tls(tmp_path, "userCERT", "bob", "ca")
+    assert code == 1 and "kamctl tls rootCA ca" in said
+    assert tls(tmp_path, "rootCA", STARTUP_CONFIG_FILE=str(tmp_path / "server.cfg"))[0] == 0
+    root = tmp_path / "tls" / "rootCA"
+    assert (root / "private" / "cakey.pem").stat().st_mode & 0o777 == 0o600
+    assert tls(tmp_path, "rootCA", "tls")[0] == 1
+    for user, name in (("bob@example.org", "URI:sip:bob@example.org"), ("edge.example.org", "DNS:edge.example.org")):
+        assert tls(tmp_path, "userCERT", user, "tls")[0] == 0
+        own = tmp_path / "tls" / user / user
+        assert ": OK" in openssl("verify", "-CAfile", "%s-calist.pem" % own, "%s-cert.pem" % own)
+        assert name in openssl("x509", "-in", "%s-cert.pem" % own, "-noout", "-ext", "subjectAltName")
+        assert os.stat("%s-privkey.pem" % own).st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "x,DNS:y", "/CN=z", "$(id)", "-x", "a" * 65, "", "o'b", "a\nb"])
+def test_names_that_no_certificate_gets(tmp_path, name):
+    assert tls(tmp_path, "gen-certs", name)[0] == 3 and tls(tmp_path, "userCERT", name, ".")[0] in (1, 3)
+    assert os.listdir(tmp_path) == []
+
+
 # ---- completion of shells ----
 def complete(line):
     """What bash offers behind the line."""

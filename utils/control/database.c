@@ -125,10 +125,19 @@ struct db *database_open_named(enum access access, const char *name)
 	exit(EXIT_UNREACHABLE);
 }
 
+static const char *own_database(void)
+{
+	return setting(database_engine() == ENGINE_SQLITE ? "DB_PATH" : "DBNAME");
+}
+
+struct span database_url(enum access access)
+{
+	return url_of(access, own_database());
+}
+
 struct db *database_open(enum access access)
 {
-	return database_open_named(
-		access, setting(database_engine() == ENGINE_SQLITE ? "DB_PATH" : "DBNAME"));
+	return database_open_named(access, own_database());
 }
 
 const struct db_statement *database_prepare(struct db *db, const struct db_spec *spec)

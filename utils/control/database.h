@@ -10,6 +10,8 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_ROOT, ACCESS_ROOT_NO_DATABASE };
 
 /* DBENGINE; ends the program with a message when it is none that we know. */
 enum engine database_engine(void);
+/* Its URL as a configuration names it, with the password in it. */
+struct span database_url(enum access access);
 /* The database, opened for this access; ends the program (EXIT_UNREACHABLE) after a message that says
  * what to do when that is impossible. */
 struct db *database_open(enum access access);

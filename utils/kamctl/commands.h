@@ -40,7 +40,7 @@ struct family {
 	}
 
 extern const struct family subscriber_families[], table_families[], alias_families[],
-	server_families[], location_families[], database_families[];
+	server_families[], location_families[], database_families[], certificate_families[];
 
 /* The word at `index`, or `fallback` when there are not so many. */
 static inline const char *word_or(struct words words, unsigned index, const char *fallback)

@@ -13,7 +13,8 @@
 
 static const struct family *const tables[] = { subscriber_families, alias_families,
 					       table_families,      location_families,
-					       database_families,   server_families };
+					       database_families,   server_families,
+					       certificate_families };
 
 static const char usage[] =
 	"usage: kamctl [OPTION]... COMMAND [ARGUMENT]...\n"

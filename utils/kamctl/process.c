@@ -47,8 +47,7 @@ void program_become(const char *name, const char *const *arguments)
 	say_error("cannot run %s: %s", name, strerror(errno));
 }
 
-/* Runs a program to its end; its exit code, or -1. `output`: where stdout goes, -1 for as it is. */
-static int run_program(const char *const *arguments, int output)
+int program_run(const char *const *arguments, int output)
 {
 	int status;
 	fflush(stdout);
@@ -95,7 +94,7 @@ static void add_start_options(const char **arguments, unsigned count)
 static bool is_configuration_good(void)
 {
 	const char *arguments[] = { "viaduct", "-c", "-f", setting("STARTUP_CONFIG_FILE"), NULL };
-	if (run_program(arguments, -1) == 0)
+	if (program_run(arguments, -1) == 0)
 		return true;
 	say_error("%s has mistakes; nothing was stopped or started",
 		  setting("STARTUP_CONFIG_FILE"));
@@ -113,7 +112,7 @@ int run_start(const struct command *command, struct words words)
 		return EXIT_REFUSED;
 	}
 	add_start_options(arguments, 5);
-	int code = run_program(arguments, -1);
+	int code = program_run(arguments, -1);
 	if (code != 0) {
 		say_error("the server did not start (exit code %d); its log tells why", code);
 		return EXIT_REFUSED;
@@ -210,7 +209,7 @@ int run_trap(const struct command *command, struct words words)
 		const char *arguments[] = { "gdb",    "-p",  pid,
 					    "-batch", "-ex", "thread apply all bt full",
 					    NULL };
-		is_done = run_program(arguments, file) == 0;
+		is_done = program_run(arguments, file) == 0;
 	}
 	close(file);
 	if (!is_done) {

@@ -150,7 +150,10 @@ static int run_version(const struct command *command, struct words words)
 {
 	(void)command;
 	(void)words;
-	arguments_print_version();
+	if (output_is_json())
+		printf("{\"program\": \"kamctl\", \"version\": \"%s\"}\n", VIADUCT_VERSION);
+	else
+		arguments_print_version();
 	return EXIT_DONE;
 }
 

@@ -2,6 +2,7 @@
 /* kamdbctl: makes, fills, copies and removes the database that a SIP server uses.
  *
  * Exit code: 0 done, 1 refused, 2 the database cannot be reached, 3 wrong usage. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "utils/control/arguments.h"
 #include "utils/control/output.h"
 #include "utils/control/settings.h"
+#include "utils/kamdbctl/pframework.h"
 #include "utils/kamdbctl/schema.h"
 
 #define UID_GROUPS      "uid_auth_db uid_avp_db uid_domain uid_gflags uid_uri_db"
@@ -59,22 +61,26 @@ static int run_dbonly(const char *word)
 	return EXIT_DONE;
 }
 
+static const struct {
+	const char *variable, *what, *groups;
+} more_groups[] = { { "INSTALL_PRESENCE_TABLES", "presence", PRESENCE_GROUPS },
+		    { "INSTALL_EXTRA_TABLES", "extra", NULL },
+		    { "INSTALL_DBUID_TABLES", "uid", UID_GROUPS } };
+
+static const char *groups_of(size_t row)
+{
+	return more_groups[row].groups ? more_groups[row].groups : setting("EXTRA_MODULES");
+}
+
 static int run_create(const char *word)
 {
-	static const struct {
-		const char *variable, *what, *groups;
-	} more[] = { { "INSTALL_PRESENCE_TABLES", "presence", PRESENCE_GROUPS },
-		     { "INSTALL_EXTRA_TABLES", "extra", NULL },
-		     { "INSTALL_DBUID_TABLES", "uid", UID_GROUPS } };
 	const char *name = database_name(word);
 	int code = run_dbonly(word);
 	if (code == EXIT_DONE)
 		code = add_groups(name, "standard", setting("STANDARD_MODULES"));
-	for (size_t i = 0; i < ARRAY_SIZE(more) && code == EXIT_DONE; i++) {
-		const char *groups = more[i].groups ? more[i].groups : setting("EXTRA_MODULES");
-		if (is_wanted(more[i].variable, groups))
-			code = add_groups(name, more[i].what, groups);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(more_groups) && code == EXIT_DONE; i++)
+		if (is_wanted(more_groups[i].variable, groups_of(i)))
+			code = add_groups(name, more_groups[i].what, groups_of(i));
 	if (code == EXIT_DONE && !maker->grant(name))
 		code = EXIT_REFUSED;
 	return code;
@@ -248,6 +254,30 @@ static int run_migrate(const char *word)
 	return is_file || maker->grant(database_name(word)) ? EXIT_DONE : EXIT_REFUSED;
 }
 
+/* ---- pframework --------------------------------------------------------------------------------- */
+
+/* The sample lies beside the server's configuration. */
+static int run_pframework(const char *word)
+{
+	char path[PATH_MAX];
+	const char *groups[5] = { setting("STANDARD_MODULES") };
+	unsigned count = 1;
+	const char *file = setting("STARTUP_CONFIG_FILE"), *slash = strrchr(file, '/');
+	if (strcmp(word, "create") != 0) {
+		say_error("usage: kamdbctl pframework create");
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(more_groups); i++)
+		if (is_wanted(more_groups[i].variable, groups_of(i)))
+			groups[count++] = groups_of(i);
+	(void)snprintf(path, sizeof(path), "%.*spi_framework_sample",
+		       slash ? (int)(slash - file + 1) : 0, file);
+	if (!pframework_write(maker, groups, path))
+		return EXIT_REFUSED;
+	say_info("sample of a provisioning framework: %s", path);
+	return EXIT_DONE;
+}
+
 /* ---- command line ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -270,6 +300,8 @@ static const struct {
 	{ "revoke", "", "removes the users and their rights", false, run_revoke },
 	{ "add-tables", "GROUP", "adds the tables of one group (acc, dispatcher, ...)", true,
 	  run_add_tables },
+	{ "pframework", "create", "writes pi_framework_sample, for the module xhttp_pi", true,
+	  run_pframework },
 	{ "version", "[DATABASE]", "compares the versions of tables with those wanted", false,
 	  run_version },
 	{ "migrate", "[DATABASE]", "makes tables of older versions new, keeping the rows", false,

@@ -122,22 +122,41 @@ static bool read_version(struct span statement, struct span *out_table, int64_t 
 	return span_to_int64(span_slice(rest, 0, digits), out_version);
 }
 
-bool schema_versions(const struct database_maker *maker, const char *groups,
-		     bool (*visit)(struct span table, int64_t version, void *with), void *with)
+bool schema_statements(const struct database_maker *maker, const char *groups,
+		       bool (*visit)(struct span statement, void *with), void *with)
 {
-	struct span rest = span_from(groups), group, statement, table;
-	int64_t version;
+	struct span rest = span_from(groups), group, statement;
 	while (span_split(&rest, ' ', &group)) {
 		group = span_trim(group);
 		struct span text = group.len ? read_group(maker, group) : (struct span){ 0 };
 		if (group.len && !text.at)
 			return false;
 		while (next_statement(&text, &statement))
-			if (read_version(statement, &table, &version) &&
-			    !visit(table, version, with))
+			if (!visit(statement, with))
 				return false;
 	}
 	return true;
+}
+
+struct version_visit {
+	bool (*visit)(struct span table, int64_t version, void *with);
+	void *with;
+};
+
+static bool visit_version(struct span statement, void *with)
+{
+	const struct version_visit *visitor = with;
+	struct span table;
+	int64_t version;
+	return !read_version(statement, &table, &version) ||
+	       visitor->visit(table, version, visitor->with);
+}
+
+bool schema_versions(const struct database_maker *maker, const char *groups,
+		     bool (*visit)(struct span table, int64_t version, void *with), void *with)
+{
+	return schema_statements(maker, groups, visit_version,
+				 &(struct version_visit){ visit, with });
 }
 
 /* ---- migration ---------------------------------------------------------------------------------- */

@@ -9,6 +9,10 @@
 bool schema_run(const struct database_maker *maker, const char *database, const char *group);
 /* The same for all groups of a list of words. */
 bool schema_run_list(const struct database_maker *maker, const char *database, const char *groups);
+/* Calls `visit` for each statement in the files of these groups; ends and returns false when `visit`
+ * does. */
+bool schema_statements(const struct database_maker *maker, const char *groups,
+		       bool (*visit)(struct span statement, void *with), void *with);
 /* Calls `visit` for each table in the files of these groups with the version it should have; ends
  * and returns false when `visit` does. */
 bool schema_versions(const struct database_maker *maker, const char *groups,
