@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """kamdbctl and kamctl on the three engines: the same commands, the same results; no text that is given
 ever becomes part of a statement."""
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 from xml.etree import ElementTree
 
@@ -41,6 +43,18 @@ def hash_of(*parts):
 
 def test_a_second_create_is_refused(tool):
     assert "exists already" in tool.db("create", code=1)
+
+
+def test_the_file_alone_is_the_database(tool, tmp_path):
+    """Nothing is left in a log beside it: a copy of the file is whole."""
+    if tool.settings["DBENGINE"] != "SQLITE":
+        pytest.skip("servers have no file to copy")
+    tool.ctl("add", "copied", "x")
+    copy = tmp_path / "copy.db"
+    shutil.copy(tool.settings["DB_PATH"], copy)
+    with contextlib.closing(sqlite3.connect(copy)) as database:
+        assert database.execute("SELECT count(*) FROM subscriber WHERE username = 'copied'").fetchone() == (1,)
+    tool.ctl("rm", "copied")
 
 
 def test_versions_are_those_that_modules_want(tool):
@@ -128,7 +142,7 @@ FAMILIES = [
     ("alias_db add N@example.org alice", "alias_db show N", {"alias_username": "N"}, "alias_db rm N"),
     ("alias_db add N@other.net N", "alias_db list N", {"alias_username": "N", "username": "N"},
      "alias_db rm N@other.net"),
-    ("speeddial add N 7 T T", "speeddial list N", {"username": "N", "new_uri": "T", "description": "T"},
+    ("speeddial add N 7 sip:T T", "speeddial list N", {"username": "N", "new_uri": "sip:T", "description": "T"},
      "speeddial rm N 7"),
     ("acl grant N ld", "acl show N", {"username": "N", "grp": "ld"}, "acl revoke N ld"),
     ("address add 4 192.0.2.9 32 5060 T", "address show", {"tag": "T"}, "address rm 4 192.0.2.9"),
@@ -149,15 +163,17 @@ FAMILIES = [
 
 @pytest.mark.parametrize("name", ["o'br\"ien; DROP TABLE version", "--drop`$(touch ran)`", "ünïcode-日本 50%_\\"])
 def test_nasty_names_everywhere(tool, name):
+    def filled(word):
+        return (name + word[1:] if word == "N" or word.startswith("N@") else name if word == "T" else
+                "sip:" + name if word == "sip:T" else word)
     tool.ctl("add", name, "x")
     for adds, shows, columns, removes in FAMILIES:
         def words(command):
-            return [name + word[1:] if word[0] == "N" and (word == "N" or word[1] == "@") else
-                    name if word == "T" else word for word in command.split()]
+            return [filled(word) for word in command.split()]
 
         tool.ctl(*words(adds))
         rows = [row for row in tool.rows(*words(shows))
-                if all(str(row[column]) == (name if value in "NT" else value) for column, value in columns.items())]
+                if all(str(row[column]) == filled(value) for column, value in columns.items())]
         assert len(rows) == 1, (adds, tool.rows(*words(shows)))
         assert name in tool.ctl(*words(shows)) or "\\" in name, shows  # as a table for people, too
         tool.ctl(*words(removes))
@@ -191,8 +207,12 @@ def test_short_numbers_and_aliases(tool):
     assert tool.rows("speeddial", "show", "11") == [row]
     tool.ctl("speeddial", "rm", "alice", "11")
     assert "nothing removed" in tool.ctl("speeddial", "rm", "alice", "11", code=1)
+    for wrong in ("bob", "sip:", "http://example.org", ""):
+        assert "no SIP address" in tool.ctl("speeddial", "add", "alice", "11", wrong, code=3)
     tool.ctl("alias_db", "add", "boss@example.net", "alice")
     assert tool.rows("alias_db", "list", "alice")[0]["alias_username"] == "boss"
+    assert "already in dbaliases" in tool.ctl("alias_db", "add", "boss@example.net", "bob", code=1)
+    assert len(tool.rows("alias_db", "show", "boss@example.net")) == 1
     tool.ctl("alias_db", "rm", "boss@example.net")
 
 
@@ -202,7 +222,9 @@ def test_attributes(tool):
     assert {row["attribute"]: row["value"] for row in tool.rows("avp", "list")} == {"greeting": "it's me", "limit": "5"}
     assert [row["uuid"] for row in tool.rows("avp", "list", "-a", "limit")] == ["some-uuid"]
     assert "1 AVP" in tool.ctl("avp", "rm", "-a", "limit", "-u", "some-uuid")
-    tool.ctl("avp", "rm", "-v", "it's me")
+    assert len(tool.rows("avp", "list", "-u", "alice@example.org", "-t", "0")) == 1
+    assert tool.rows("avp", "list", "-u", "alice@example.net") == tool.rows("avp", "list", "-u", "alice") == []
+    assert "1 AVP" in tool.ctl("avp", "rm", "-u", "alice@example.org", "-v", "it's me")
     for words in (["--all"], ["all"], ["-x", "1"], ["-a"]):  # nobody asked to remove everything
         assert "is wrong" in tool.ctl("avp", "rm", *words, code=3)
     assert tool.rows("avp", "list") == []

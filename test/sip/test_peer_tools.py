@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's kamcmd and kamctl run the same commands against Debian's server and ours: what they print has
 the same shape. Then our own tools against our server: they print what Debian's print there."""
+import contextlib
+import functools
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sipua import Agent
@@ -199,3 +203,128 @@ def test_our_kamctl(sides, words):
         assert ours[0] in (0, 1)
     else:
         assert text[1] == text[0]
+
+
+# ---- the database ----
+# Both tools leave the same rows and tell by the exit code whether it was done. "!": refused by both.
+TABLE_COMMANDS = """add alice secret1
+!add alice other
+add bob@other.example pw2
+passwd alice new1
+!passwd nobody x
+show alice
+!rm nobody
+acl grant alice local
+acl grant alice int
+!acl grant nobody local
+acl revoke alice int
+acl show alice
+alias_db add a1@example.org alice@example.org
+alias_db add a2@example.org alice@example.org
+alias_db rm a2@example.org
+speeddial add alice@example.org 11@example.org sip:bob@other.example desc
+speeddial add alice@example.org 12@example.org sip:bob@other.example
+!speeddial add alice@example.org 13@example.org bob
+speeddial rm alice@example.org 12@example.org
+address add 1 10.0.0.1
+address add 1 10.1.0.0 16 5060 office
+address rm 1 10.0.0.1
+trusted add 10.0.0.6 any ^sip:.*$ tag
+domain add one.example
+domain add two.example
+domain showdb
+domain rm two.example
+dispatcher add 1 sip:10.0.0.1:5060
+dispatcher add 2 sip:10.0.0.2 1 5 prefix=1 text
+dispatcher rm 1
+avp add alice@example.org color 0 blue
+avp add alice@example.org shape 0 round
+avp rm -u alice@example.org -a color
+mtree add mtree 123 value
+db show subscriber
+db version add foo 3
+db version set foo 4
+db version update foo 5
+cr addcn 1 default
+cr adddn 1 dom
+cr rmcn 1
+acc initdb
+acc recent""".splitlines()
+
+
+def rows_of(path):
+    """Every table's rows without numbers and times that each run makes anew."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = {}
+        for name in names:
+            cursor = database.execute('SELECT * FROM "%s"' % name)
+            kept = [i for i, column in enumerate(cursor.description) if column[0] not in ("id", "last_modified")]
+            tables[name] = sorted(repr([row[i] for i in kept]) for row in cursor)
+        return tables
+
+
+def run_table_commands(program, home):
+    """For each command: was it done, and what is in the database then."""
+    options = [] if program == KAMCTL else ["--rc", str(home / ".kamctlrc")]
+    results = []
+    for line in TABLE_COMMANDS:
+        done = subprocess.run([program, *options, *line.lstrip("!").split()], env=dict(os.environ, HOME=str(home)),
+                              text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        results.append((done.returncode == 0, rows_of(home / "k.sqlite"), done.stdout + done.stderr))
+    return results
+
+
+@pytest.mark.slow
+def test_the_database_is_the_same_after_each_command(tmp_path):
+    homes = [tmp_path / "debian", tmp_path / "ours"]
+    for home in homes:
+        home.mkdir()
+        (home / ".kamctlrc").write_text("SIP_DOMAIN=example.org\nDBENGINE=SQLITE\nDB_PATH=%s/k.sqlite\nDBINITASK=no\n"
+                                        "INSTALL_EXTRA_TABLES=yes\nINSTALL_PRESENCE_TABLES=no\nINSTALL_DBUID_TABLES=no\n"
+                                        % home)
+    subprocess.run([OUR_KAMDBCTL, "--rc", str(homes[0] / ".kamctlrc"), "create"], check=True, capture_output=True, timeout=60)
+    shutil.copy(homes[0] / "k.sqlite", homes[1] / "k.sqlite")
+    with ThreadPoolExecutor() as threads:
+        debian, ours = threads.map(run_table_commands, (KAMCTL, OUR_KAMCTL), homes)
+    for line, theirs, our in zip(TABLE_COMMANDS, debian, ours):
+        assert theirs[0] == our[0] == (not line.startswith("!")), (line, theirs[2], our[2])
+        assert our[1] == theirs[1], line
+
+
+# ---- every command ----
+ELSEWHERE = {"recent": "acc recent", "ul": "ul show"}       # as the peer's help writes them
+
+
+def commands_of_help(program):
+    """The commands that the help of Debian's tool names: one or two words before the arguments."""
+    found = set()
+    for line in subprocess.run([program, "help"], capture_output=True, text=True, timeout=30).stdout.splitlines():
+        match = re.match(r"(?: |usage: kamdbctl |       kamdbctl )([a-z_-]+)((?: [a-z_-]+)*)(?= *[<\[.])", line)
+        if match and not match.group(1).startswith("-"):
+            found.add((match.group(1) + match.group(2)).strip())
+    return {ELSEWHERE.get(command, command) for command in found}
+
+
+@functools.cache
+def names_after(program, *words):
+    """What can stand behind these words, as the completion of shells knows it."""
+    lines = subprocess.run([program, "--complete", *words], capture_output=True, text=True, timeout=30).stdout
+    return {line.split("\t")[0] for line in lines.splitlines()}
+
+
+def ours_has(program, command):
+    family, _space, rest = command.partition(" ")
+    return family in names_after(program) and (not rest or rest == "help" or rest.split()[0] in names_after(program, family))
+
+
+def test_every_command_of_debians_kamctl_is_ours():
+    commands = commands_of_help(KAMCTL)
+    assert len(commands) > 100 and {"acl grant", "pstrap", "ul dbclean", "speeddial add"} <= commands
+    assert [command for command in sorted(commands) if not ours_has(OUR_KAMCTL, command)] == []
+
+
+def test_every_command_of_debians_kamdbctl_is_ours():
+    commands = {command.split()[0] for command in commands_of_help(shutil.which("kamdbctl", path="/usr/sbin:/usr/bin"))}
+    assert len(commands) > 12 and {"create", "add-tables", "pframework"} <= commands
+    assert [command for command in sorted(commands) if not ours_has(OUR_KAMDBCTL, command)] == []

@@ -109,8 +109,13 @@ static struct span url_of(enum access access, const char *name)
 
 struct db *database_open_named(enum access access, const char *name)
 {
+	static bool closes_at_exit;
 	const char *wrong = NULL;
 	const char *modules = setting("MODULES_DIR");
+	/* SQLite then moves what was written from the log beside the file into it, so that a copy of the
+	 * file alone is whole. */
+	if (!closes_at_exit)
+		closes_at_exit = atexit(db_close_idle) == 0;
 	struct db *db = db_open_tool(url_of(access, name), *modules ? modules : NULL, &wrong);
 	if (db)
 		return db;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Short numbers and aliases of users: two tables that pair one user with another name. */
 #include <stdio.h>
+#include <string.h>
 
 #include "utils/kamctl/commands.h"
 
@@ -84,6 +85,18 @@ static int run_pair_list(const struct command *command, struct words words)
 		       : EXIT_REFUSED;
 }
 
+/* Tables of Kamailio have no unique key for aliases, and two of a name would both be found. */
+static bool alias_exists(struct db *db, const struct user *alias)
+{
+	static const struct db_key keys[] = { { .column = SPAN("alias_username") },
+					      { .column = SPAN("alias_domain") } };
+	struct db_value values[] = { db_text(alias->name), db_text(alias->domain) };
+	int64_t count = database_count(db, SPAN_OF("dbaliases"), keys, 2, values);
+	if (count > 0)
+		say_info("%.*s alias already in dbaliases table", SPAN_ARGS(alias->name));
+	return count != 0;
+}
+
 static int run_alias_add(const struct command *command, struct words words)
 {
 	static const struct db_column columns[] = { { .name = SPAN("alias_username") },
@@ -96,6 +109,8 @@ static int run_alias_add(const struct command *command, struct words words)
 	struct db *db = database_open(ACCESS_WRITE);
 	struct db_value values[] = { db_text(alias.name), db_text(alias.domain),
 				     db_text(owner.name), db_text(owner.domain) };
+	if (alias_exists(db, &alias))
+		return EXIT_REFUSED;
 	return database_execute(
 		       db,
 		       database_prepare(db, &(struct db_spec){ .verb = DB_INSERT,
@@ -118,6 +133,18 @@ static int run_alias_rm(const struct command *command, struct words words)
 	return delete_rows(&dbaliases, keys, 2, values);
 }
 
+/* The Request-URI of a call to the short number. */
+static bool is_address(const char *word)
+{
+	static const char *const schemes[] = { "sip:", "sips:", "tel:" };
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
+		if (span_starts_with_nocase(span_from(word), span_from(schemes[i])) &&
+		    word[strlen(schemes[i])])
+			return true;
+	say_error("\"%s\" is no SIP address; sip:USER@DOMAIN is wanted", word);
+	return false;
+}
+
 static int run_speeddial_add(const struct command *command, struct words words)
 {
 	static const struct db_column columns[] = {
@@ -126,7 +153,8 @@ static int run_speeddial_add(const struct command *command, struct words words)
 		{ .name = SPAN("new_uri") },     { .name = SPAN("description") }
 	};
 	struct user owner, number;
-	if (!user_read(words.at[0], &owner) || !user_read(words.at[1], &number))
+	if (!user_read(words.at[0], &owner) || !user_read(words.at[1], &number) ||
+	    !is_address(words.at[2]))
 		return EXIT_USAGE;
 	struct db *db = database_open(ACCESS_WRITE);
 	struct db_value values[] = { db_text(owner.name),

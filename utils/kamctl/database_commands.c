@@ -168,11 +168,27 @@ struct avp_choice {
 
 static bool is_wrong_avp_option(const char *option)
 {
-	say_error("avp: %s is wrong; -T TABLE -u UUID -a ATTRIBUTE -v VALUE -t TYPE", option);
+	say_error("avp: %s is wrong; -T TABLE -u UUID|USER@DOMAIN -a ATTRIBUTE -v VALUE -t TYPE",
+		  option);
 	return true;
 }
 
-/* Options -T TABLE -u UUID -a ATTRIBUTE -v VALUE -t TYPE; false after a message. */
+static void choose(struct avp_choice *choice, const char *column, struct span value)
+{
+	choice->keys[choice->count] = (struct db_key){ .column = span_from(column) };
+	choice->values[choice->count++] = db_text(value);
+}
+
+/* USER@DOMAIN: what belongs to a user has no uuid. */
+static void choose_user(struct avp_choice *choice, const char *word)
+{
+	struct span text = span_from(word);
+	size_t at = span_find(text, '@', 0);
+	choose(choice, "username", span_slice(text, 0, at));
+	choose(choice, "domain", span_slice(text, at + 1, text.len));
+}
+
+/* Options -T TABLE -u UUID|USER@DOMAIN -a ATTRIBUTE -v VALUE -t TYPE; false after a message. */
 static bool read_avp_options(struct words *words, struct avp_choice *choice)
 {
 	static const struct {
@@ -195,13 +211,12 @@ static bool read_avp_options(struct words *words, struct avp_choice *choice)
 			(void)is_wrong_avp_option(option);
 			return false;
 		}
-		if (option[1] == 'T') {
+		if (option[1] == 'T')
 			choice->table = value;
-		} else {
-			choice->keys[choice->count] =
-				(struct db_key){ .column = span_from(columns[i].column) };
-			choice->values[choice->count++] = db_text(span_from(value));
-		}
+		else if (option[1] == 'u' && strchr(value, '@'))
+			choose_user(choice, value);
+		else
+			choose(choice, columns[i].column, span_from(value));
 		words->at += 2;
 		words->count -= 2;
 	}
@@ -355,13 +370,13 @@ static const struct command db_commands[] = {
 	  NULL },
 };
 static const struct command avp_commands[] = {
-	{ "list", "[-T TABLE] [-u UUID] [-a ATTRIBUTE] [-v VALUE] [-t TYPE]", "shows attributes", 0,
+	{ "list", "[-T TABLE] [-u UUID|USER@DOMAIN] [-a ATTRIBUTE] [-v VALUE] [-t TYPE]", "shows attributes", 0,
 	  10, run_avp_list, NULL },
 	{ "add", "[-T TABLE] USER|UUID ATTRIBUTE TYPE VALUE",
 	  "adds one; TYPE 0 texts, 1 number value, 2 number name, "
 	  "3 numbers",
 	  4, 6, run_avp_add, NULL },
-	{ "rm", "[-T TABLE] [-u UUID] [-a ATTRIBUTE] [-v VALUE] [-t TYPE]", "removes attributes", 0,
+	{ "rm", "[-T TABLE] [-u UUID|USER@DOMAIN] [-a ATTRIBUTE] [-v VALUE] [-t TYPE]", "removes attributes", 0,
 	  10, run_avp_rm, NULL },
 };
 static const struct command acc_commands[] = {
