@@ -1,0 +1,1 @@
+dispatcher_LIBS = -lm
