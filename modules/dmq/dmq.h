@@ -93,7 +93,8 @@ bool post_send(const struct post *post, struct dmq_node node);
 /* To all active nodes but ourselves. */
 void post_broadcast(const struct post *post);
 bool node_wait_for_room(struct dmq_node node);
-void greet_again(void);
+/* Sends greetings that nobody took yet. */
+void greet_again(bool was_introduced);
 
 /* ---- notify.c ------------------------------------------------------------------------------------------- */
 
@@ -104,7 +105,7 @@ const char *notify_add_address(struct span text, int64_t number);
 void notify_start(void);
 void notify_ping(void);
 /* The answer to a notification of ours. */
-void notify_answered(struct span body);
+void notify_answered(struct span body, bool was_introduction);
 void notify_node(struct dmq_node node, uint32_t max_forwards);
 
 /* ---- receive.c, script.c, commands.c: rows -------------------------------------------------------------------- */

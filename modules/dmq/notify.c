@@ -133,10 +133,10 @@ static bool learn_list(struct span body, const struct dmq_message *message)
 	return is_changed;
 }
 
-void notify_answered(struct span body)
+void notify_answered(struct span body, bool was_introduction)
 {
 	learn_list(body, NULL);
-	greet_again();
+	greet_again(was_introduction);
 }
 
 static void receive(const struct dmq_message *message, struct arena *arena,
@@ -150,7 +150,7 @@ static void receive(const struct dmq_message *message, struct arena *arena,
 			    (uint32_t)(message->max_forwards - 1) > 8
 				    ? 8
 				    : (uint32_t)(message->max_forwards - 1));
-	greet_again();
+	greet_again(false);
 }
 
 /* ---- at the start, and at intervals ---------------------------------------------------------------------- */

@@ -19,14 +19,22 @@ static struct {
 	struct span from; /* "host:port;transport=…" of our own URI */
 	/* shared: for each channel 0 to be greeted, 1 on its way, 2 done */
 	_Atomic uint32_t *greeted;
+	int64_t started_ms;
 } state;
 
 /* What travels with a request to its end. */
 struct sent {
 	struct dmq_node node;
-	bool is_notification;
+	bool is_notification, is_introduction;
 	int8_t greeting;
 };
+
+static struct sent sent_of(const struct post *post, struct dmq_node node)
+{
+	return (struct sent){ node, post->is_notification,
+			      post->is_notification && post->max_forwards > 1,
+			      (int8_t)post->greeting };
+}
 
 const struct node_entry *own_entry(void)
 {
@@ -84,6 +92,7 @@ static bool find_socket(struct diagnostics *diagnostics)
 bool send_prepare(struct diagnostics *diagnostics)
 {
 	struct writer w = writer_in_arena(startup_arena(), 128);
+	state.started_ms = clock_ms();
 	state.greeted = shm_reserve(CHANNELS_MOST * sizeof(*state.greeted), "dmq");
 	if (!dmq_settings->server_address.len)
 		return complain(diagnostics, "server_address",
@@ -133,7 +142,7 @@ static void on_done(const struct tm_uac_result *result)
 	memcpy(&sent, result->data, sizeof(sent));
 	end(&sent, result->code, result->reply != NULL);
 	if (result->reply && result->code >= 200 && result->code < 300 && sent.is_notification)
-		notify_answered(message_body(result->reply));
+		notify_answered(message_body(result->reply), sent.is_introduction);
 }
 
 /* ---- one request --------------------------------------------------------------------------------------- */
@@ -158,7 +167,7 @@ static bool start_request(const struct post *post, const struct node_view *node)
 		      hop = writer_fixed(hop_text, sizeof(hop_text)),
 		      header = writer_fixed(header_text, sizeof(header_text));
 	struct end_point to;
-	struct sent sent = { node->name, post->is_notification, (int8_t)post->greeting };
+	struct sent sent = sent_of(post, node->name);
 	node_entry_write_uri(&uri, post->channel, &node->entry);
 	writer_printf(&from, "sip:%.*s@%.*s", SPAN_ARGS(post->channel), SPAN_ARGS(state.from));
 	writer_printf(&header, "Content-Type: %.*s\r\n", SPAN_ARGS(post->content_type));
@@ -187,7 +196,7 @@ static bool start_request(const struct post *post, const struct node_view *node)
 static bool send_here(const struct post *post, const struct node_view *node)
 {
 	bool is_new_loss;
-	struct sent sent = { node->name, post->is_notification, (int8_t)post->greeting };
+	struct sent sent = sent_of(post, node->name);
 	if (!nodes_take_room(node->name, &is_new_loss)) {
 		counter_inc(dmq_counters->dropped);
 		if (is_new_loss)
@@ -331,10 +340,14 @@ static bool first_active(struct dmq_node *out)
 	return false;
 }
 
-void greet_again(void)
+/* Who starts asks those who were there before. Later it asks only whom it could not reach then: a node that
+ * comes after us may know less. */
+void greet_again(bool was_introduced)
 {
 	const struct dmq_channel *channel;
 	struct dmq_node node;
+	if (!was_introduced && clock_ms() - state.started_ms > 2000 * dmq_settings->ping_interval)
+		return;
 	for (unsigned i = 0; (channel = channels_at(i)); i++) {
 		uint32_t expected = 0;
 		if (!channel->greeting.at || state.greeted[i] || !first_active(&node) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* htable.*: what administrators see and change. */
-#include "modules/htable/htable.h"
+#include "modules/htable/replica.h"
 
 #include <stdlib.h>
 
@@ -72,7 +72,9 @@ static void run_delete(struct rpc_call *call)
 		need_item(call, 2, "Not enough parameters (htable name & key name)", &key);
 	if (!table)
 		return;
-	if (items_remove(table, key))
+	bool was_there = items_remove(table, key);
+	replica_remove(table, key);
+	if (was_there)
 		rpc_add_text(call, NULL, NULL, SPAN_OF("Ok. Key deleted."));
 	else
 		rpc_fault(call, 404, "Key not found in htable.");
@@ -97,10 +99,14 @@ static void set(struct rpc_call *call, bool is_number, unsigned count)
 		return;
 	if (count == WITH_EXPIRY && !rpc_need_int(call, 3, "expire", &expires_s))
 		return;
-	if (items_set(table, key, &value, expires_s))
-		rpc_add_text(call, NULL, NULL, SPAN_OF("Ok. Key set to new value."));
-	else
+	if (!items_set(table, key, &value, expires_s)) {
 		rpc_fault(call, 500, "Failed to set the item: no shared memory");
+		return;
+	}
+	replica_set(table, key, &value);
+	if (count == WITH_EXPIRY)
+		replica_expire(table, key, expires_s);
+	rpc_add_text(call, NULL, NULL, SPAN_OF("Ok. Key set to new value."));
 }
 
 static void run_sets(struct rpc_call *call)
@@ -132,6 +138,7 @@ static void run_setex(struct rpc_call *call)
 	if (!table || !rpc_need_int(call, 2, "expire", &expires_s))
 		return;
 	items_set_expiry(table, key, expires_s);
+	replica_expire(table, key, expires_s);
 	rpc_add_text(call, NULL, NULL, SPAN_OF("Ok"));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* htable: tables that all workers share, for the script. Settings, events and the life of the module. */
-#include "modules/htable/htable.h"
+#include "modules/dmq/dmq_api.h"
+#include "modules/htable/replica.h"
 
 #include "core/shm/map.h"
 
@@ -12,6 +13,7 @@ static struct {
 	struct row_settings rows;
 	int64_t timer_interval, event_callback_mode;
 	bool enable_dmq, dmq_init_sync;
+	struct span dmq_peer_id;
 } settings = {
 	.rows = {
 		.key_name_column = SPAN("key_name"),
@@ -22,12 +24,15 @@ static struct {
 		.array_size_suffix = SPAN("::size"),
 	},
 	.timer_interval = 20,
+	.dmq_peer_id = SPAN("htable"),
 };
 
 static struct {
 	uint32_t *is_initialized; /* shared: mod-init ran in a worker */
 	unsigned slot;
 } state;
+
+static const void *dmq;
 
 static const struct field setting_fields[] = {
 	FIELD_ACCEPT("htable", table_define, "a table: name=>size=N;autoexpire=SECONDS;…"),
@@ -47,12 +52,12 @@ static const struct field setting_fields[] = {
 	FIELD(settings, event_callback_mode,
 		"event_route[htable:mod-init] runs 0: before there are workers, 1: in the first worker",
 		.max = 1),
-	FIELD(settings, enable_dmq, "replication between servers; not available"),
-	FIELD(settings, dmq_init_sync, "ask other servers for items at start; not available"),
+	FIELD(settings, enable_dmq, "tables with dmqreplicate are the same on all servers (module dmq)"),
+	FIELD(settings, dmq_init_sync, "at the start another server is asked for all items"),
+	FIELD(settings, dmq_peer_id, "name of the channel between the servers"),
 	FIELD_IGNORED("fetch_rows", "rows are read one by one, however many there are"),
 	FIELD_IGNORED("timer_procs", "looking for expired items costs nothing that needs a process"),
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
-	FIELD_IGNORED("dmq_peer_id", "there is no replication"),
 };
 
 /* ---- messages ---- */
@@ -124,19 +129,21 @@ static const struct module_event events[] = {
 
 static void warn_of_replication(void)
 {
-	bool is_wanted = settings.enable_dmq;
 	for (const struct table *table = table_first(); table; table = table->next)
-		is_wanted = is_wanted || table->is_replicated;
-	if (is_wanted)
-		log_warning(
-			"htable: there is no replication (enable_dmq, dmqreplicate) in this server: each "
-			"table is this server's own");
+		if (table->is_replicated && !settings.enable_dmq)
+			log_warning(
+				"the table \"%.*s\" has dmqreplicate, but enable_dmq is 0: it is "
+				"this server's own",
+				SPAN_ARGS(table->name));
 }
 
 static bool prepare(struct diagnostics *diagnostics)
 {
 	state.is_initialized = shm_reserve(sizeof(*state.is_initialized), "htable");
 	notes_prepare();
+	if (settings.enable_dmq &&
+	    !replica_prepare(dmq, settings.dmq_peer_id, settings.dmq_init_sync))
+		return false;
 	return state.is_initialized && tables_prepare() &&
 	       rows_prepare(&settings.rows, diagnostics);
 }
@@ -204,6 +211,10 @@ static const struct function_table *const functions[] = {
 	&item_functions, &match_functions, &iterator_functions, NULL,
 };
 
+static const struct module_need needs[] = {
+	{ .name = "dmq", .version = DMQ_API_VERSION, .out_functions = &dmq, .is_optional = true },
+};
+
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,
 	.name = "htable",
@@ -215,6 +226,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.events = ROWS(events),
 	.timers = ROWS(timers),
 	.claims = ROWS(claims),
+	.needs = ROWS(needs),
 	.prepare = prepare,
 	.start = start,
 	.start_worker = start_worker,

@@ -137,6 +137,8 @@ struct message_notes *notes_make(struct message *msg);
 const struct item_copy *iterator_item(const struct message *msg, struct span name);
 /* $shtcn and $shtcv: items whose names (or values) match the expression. */
 int64_t match_count(const struct table *table, struct span expression, bool by_value);
+/* Removes items: re, sw, ew, in. False: no such operation, or a bad expression (logged). */
+bool match_remove(const struct table *table, struct span op, struct span text, bool by_value);
 
 /* The record of event_route[htable:expired:…]. */
 const struct item_copy *expired_record(const struct script_run *run);

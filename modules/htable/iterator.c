@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sht_iterator_*: up to four iterators of a message. They hold no lock between two steps, so the script
  * may change the table meanwhile. */
-#include "modules/htable/htable.h"
+#include "modules/htable/replica.h"
 
 #define ITERATORS_MOST 4
 #define REMOVED_LAST   (-2)
@@ -151,7 +151,8 @@ static int rm(struct script_run *run, const struct iterator_args *args)
 	struct iterator *iterator = find(run->msg, args->iterator);
 	if (!iterator || !iterator->has_item)
 		return SCRIPT_FALSE;
-	item_remove(iterator->cursor.table, &iterator->item);
+	if (item_remove(iterator->cursor.table, &iterator->item))
+		replica_remove(iterator->cursor.table, iterator->item.name);
 	return step(iterator, run->msg->arena) ? SCRIPT_TRUE : REMOVED_LAST;
 }
 
@@ -162,6 +163,7 @@ static int set_value(struct script_run *run, struct span name, const struct valu
 	    !item_change(iterator->cursor.table, &iterator->item, value))
 		return SCRIPT_FALSE;
 	iterator->item.value = *value;
+	replica_set(iterator->cursor.table, iterator->item.name, value);
 	return SCRIPT_TRUE;
 }
 
@@ -181,9 +183,10 @@ static int setex(struct script_run *run, const struct number_args *args)
 	struct iterator *iterator = find(run->msg, args->iterator);
 	if (!iterator || !iterator->has_item)
 		return SCRIPT_FALSE;
-	return item_set_expiry(iterator->cursor.table, &iterator->item, args->number)
-		       ? SCRIPT_TRUE
-		       : SCRIPT_FALSE;
+	if (!item_set_expiry(iterator->cursor.table, &iterator->item, args->number))
+		return SCRIPT_FALSE;
+	replica_expire(iterator->cursor.table, iterator->item.name, args->number);
+	return SCRIPT_TRUE;
 }
 
 static const struct script_function functions[] = {

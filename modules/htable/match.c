@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Items chosen by their names or text values: removing, asking and counting them. */
-#include "modules/htable/htable.h"
+#include "modules/htable/replica.h"
 
 enum operation {
 	OP_EQUAL,
@@ -85,15 +85,25 @@ static bool matches(const struct condition *condition, const struct item_copy *i
 	return text_matches(condition, item->value.text);
 }
 
-static void remove_all(const struct table *table, const struct condition *condition)
+/* `tells`: other servers are told of each. */
+static void remove_all(const struct table *table, const struct condition *condition, bool tells)
 {
 	struct item_cursor cursor;
 	struct item_copy item;
 	cursor_init(&cursor, table);
 	while (cursor_next(&cursor, &item))
-		if (matches(condition, &item))
-			item_remove(table, &item);
+		if (matches(condition, &item) && item_remove(table, &item) && tells)
+			replica_remove(table, item.name);
 	cursor_free(&cursor);
+}
+
+bool match_remove(const struct table *table, struct span op, struct span text, bool by_value)
+{
+	struct condition condition = { .by_value = by_value };
+	if (!set_condition(&condition, op, text, FOR_REMOVAL))
+		return false;
+	remove_all(table, &condition, false);
+	return true;
 }
 
 static bool is_any(const struct table *table, const struct condition *condition)
@@ -182,7 +192,8 @@ static int remove_by_pattern(struct span text, bool by_value)
 	struct table *table = table_of_key(text, &expression);
 	if (!table || !set_pattern(&condition, expression))
 		return SCRIPT_FALSE;
-	remove_all(table, &condition);
+	remove_all(table, &condition, false);
+	replica_remove_matching(table, true, expression, by_value);
 	return SCRIPT_TRUE;
 }
 
@@ -202,7 +213,11 @@ static int remove_by_choice(const struct choice_args *args, bool by_value)
 	struct table *table = table_need(args->table);
 	if (!table || !set_condition(&condition, args->op, args->text, FOR_REMOVAL))
 		return SCRIPT_FALSE;
-	remove_all(table, &condition);
+	/* There are messages for these two operations only. */
+	bool is_known = condition.op == OP_PATTERN || condition.op == OP_STARTS;
+	remove_all(table, &condition, !is_known);
+	if (is_known)
+		replica_remove_matching(table, condition.op == OP_PATTERN, args->text, by_value);
 	return SCRIPT_TRUE;
 }
 

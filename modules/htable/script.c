@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions on single items and whole tables. */
-#include "modules/htable/htable.h"
+#include "modules/htable/replica.h"
 
 /* What sht_lock and sht_unlock return then. */
 #define NO_TABLE (-11)
@@ -102,6 +102,7 @@ static int rm(struct script_run *run, const struct item_args *args)
 	if (!table)
 		return SCRIPT_FALSE;
 	items_remove(table, args->key);
+	replica_remove(table, args->key);
 	return SCRIPT_TRUE;
 }
 
@@ -118,7 +119,10 @@ static int add(struct script_run *run, const struct item_args *args, int64_t n)
 {
 	int64_t number;
 	struct table *table = table_for_change(run, args->table, args->key);
-	return table && items_add(table, args->key, n, &number) ? SCRIPT_TRUE : SCRIPT_FALSE;
+	if (!table || !items_add(table, args->key, n, &number))
+		return SCRIPT_FALSE;
+	replica_set(table, args->key, &VALUE_OF_INT(number));
+	return SCRIPT_TRUE;
 }
 
 static int inc(struct script_run *run, const struct item_args *args)
@@ -137,9 +141,12 @@ static int set(struct script_run *run, const struct item_args *item, const struc
 	struct table *table = table_for_change(run, item->table, item->key);
 	if (!table)
 		return SCRIPT_FALSE;
-	return items_set(table, item->key, value, expires_s > 0 ? expires_s : EXPIRES_AS_TABLE)
-		       ? SCRIPT_TRUE
-		       : SCRIPT_FALSE;
+	if (!items_set(table, item->key, value, expires_s > 0 ? expires_s : EXPIRES_AS_TABLE))
+		return SCRIPT_FALSE;
+	replica_set(table, item->key, value);
+	if (expires_s > 0)
+		replica_expire(table, item->key, expires_s);
+	return SCRIPT_TRUE;
 }
 
 static int setxs(struct script_run *run, const struct setxs_args *args)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* $sht and its kin: the table is found when the script is compiled, the key for each use. */
-#include "modules/htable/htable.h"
+#include "modules/htable/replica.h"
 
 /* What `bind` makes of "table=>key". */
 struct bound {
@@ -75,9 +75,14 @@ static bool set_item(struct script_run *run, const struct variable_ref *ref,
 	const struct table *table = find_item(run, ref, &key);
 	if (!table)
 		return false;
-	if (value && value->kind != VALUE_NULL)
-		return items_set(table, key, value, EXPIRES_AS_TABLE);
-	items_remove(table, key);
+	if (!value || value->kind == VALUE_NULL) {
+		items_remove(table, key);
+		replica_remove(table, key);
+		return true;
+	}
+	if (!items_set(table, key, value, EXPIRES_AS_TABLE))
+		return false;
+	replica_set(table, key, value);
 	return true;
 }
 
@@ -107,6 +112,7 @@ static bool set_expiry(struct script_run *run, const struct variable_ref *ref,
 	if (value && value->kind == VALUE_INT)
 		seconds = value->number;
 	items_set_expiry(table, key, seconds);
+	replica_expire(table, key, seconds);
 	return true;
 }
 
@@ -117,8 +123,10 @@ static bool get_sum(struct script_run *run, const struct variable_ref *ref, stru
 	struct span key;
 	const struct table *table = find_item(run, ref, &key);
 	*out = (struct value){ .kind = VALUE_NULL };
-	if (table && items_add(table, key, ref->row->selector, &out->number))
+	if (table && items_add(table, key, ref->row->selector, &out->number)) {
 		out->kind = VALUE_INT;
+		replica_set(table, key, out);
+	}
 	return table != NULL;
 }
 

@@ -16,6 +16,9 @@ request_route {
 		if ($rU == "chat") xlog("L_NOTICE", "KDMQ chat: $rb\n");
 		dmq_handle_message();
 	}
+#!ifdef CHANGES
+	if (is_method("INFO")) route(CHANGE);
+#!endif
 	if ($rU == "everyone") {
 		$var(r) = dmq_bcast_message("chat", "hello $hdr(X-Word)", "text/plain");
 	} else if ($rU == "one") {

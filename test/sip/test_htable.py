@@ -240,10 +240,10 @@ def test_bad_definitions_are_refused(start_server, definition, words):
     assert words in str(error.value) and "test.cfg:" in str(error.value)
 
 
-@pytest.mark.viaduct_only("the peer has replication")
-def test_replication_is_refused_in_words(start_server):
+@pytest.mark.viaduct_only("our sentence")
+def test_a_table_is_told_that_replication_is_off(start_server):
     server = start_server(CONFIG + 'modparam("htable", "htable", "r=>size=3;dmqreplicate=1")\n')
-    assert "there is no replication" in server.log()
+    assert "has dmqreplicate, but enable_dmq is 0" in server.log()
     assert server.rpc("htable.listTables")[0]["dmqreplicate"] == 1
 
 
