@@ -91,6 +91,9 @@ enum message_note {                                 /* bits of message.notes */
 		    NOTE_TAKEN =
 			    1u
 			    << 16, /* it was answered or forwarded, or a transaction will see to it */
+		    NOTE_VIA_REPLY_PARAMS =
+			    1u << 17, /* the top Via of the reply gets the members of the XAVP
+				       * xavp_via_reply_params (corex) */
 		    NOTE_TRAILING_BYTES =
 			    1u << 20, /* the datagram was longer than Content-Length says */
 };
@@ -132,6 +135,8 @@ struct message {
 	struct cseq *cseq;
 	struct sip_uri *uri;        /* the URI that was read last */
 	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
+	/* Events about bytes that are no SIP message: what the script sees as the message. */
+	struct span raw;
 };
 
 /* Builds a message from received bytes, which must live as long as `arena`. NULL when the bytes are
@@ -167,6 +172,11 @@ struct span message_header_value(const struct message *msg, const struct sip_hea
 /* The same by kind: message_value(msg, HEADER_CALL_ID). */
 struct span message_value(const struct message *msg, enum sip_header_id id);
 struct span message_body(const struct message *msg);
+/* The bytes as the script sees them ($mb). */
+static inline struct span message_shown(const struct message *msg)
+{
+	return msg->raw.at ? msg->raw : msg->bytes;
+}
 /* SIP method bit (METHOD_INVITE …); for replies that of CSeq. */
 uint32_t message_method(const struct message *msg);
 struct span message_method_name(const struct message *msg);

@@ -124,27 +124,32 @@ static struct span xavp_member(const struct message *msg, struct span list, stru
 		       : arena_printf(msg->arena, "%lld", (long long)member->value.number);
 }
 
+void render_via_params(struct writer *w, const struct message *msg, struct span xavp)
+{
+	const struct xavp *list =
+		xavp.len ? xavp_find(msg->attributes.xavps, xavp, 0, false) : NULL;
+	for (const struct xavp *member = list ? list->children : NULL; member;
+	     member = member->next) {
+		writer_printf(w, ";%.*s", SPAN_ARGS(member->name));
+		if (member->value.kind == VALUE_INT)
+			writer_printf(w, "=%lld", (long long)member->value.number);
+		else if (member->value.kind == VALUE_TEXT && member->value.text.len)
+			writer_printf(w, "=%.*s", SPAN_ARGS(member->value.text));
+	}
+}
+
 /* What the script wants behind the branch parameter of our Via (corex: via_add_srvid,
  * via_add_xavp_params): ";srvid=1;name=value". */
 static struct span own_via_params(const struct message *msg)
 {
 	const struct render_options *options = render_options();
-	const struct xavp *list = NULL;
 	struct writer w = writer_in_arena(msg->arena, 128);
 	if (!(msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS)))
 		return SPAN_OF("");
 	if ((msg->notes & NOTE_VIA_SERVER_ID) && options->server_id)
 		writer_printf(&w, ";srvid=%lld", (long long)options->server_id);
-	if ((msg->notes & NOTE_VIA_PARAMS) && options->via_params_xavp.len)
-		list = xavp_find(msg->attributes.xavps, options->via_params_xavp, 0, false);
-	for (const struct xavp *member = list ? list->children : NULL; member;
-	     member = member->next) {
-		writer_printf(&w, ";%.*s", SPAN_ARGS(member->name));
-		if (member->value.kind == VALUE_INT)
-			writer_printf(&w, "=%lld", (long long)member->value.number);
-		else if (member->value.kind == VALUE_TEXT && member->value.text.len)
-			writer_printf(&w, "=%.*s", SPAN_ARGS(member->value.text));
-	}
+	if (msg->notes & NOTE_VIA_PARAMS)
+		render_via_params(&w, msg, options->via_params_xavp);
 	return w.failed ? SPAN_OF("") : writer_result(&w);
 }
 
@@ -316,6 +321,17 @@ void render_sized_request(struct writer *w, struct outgoing *out)
 	render_request(w, out);
 }
 
+/* The Via that is on top when ours is gone. */
+static void add_reply_params(struct own_edits *own, struct message *reply)
+{
+	const struct sip_via *via = message_second_via(reply);
+	struct writer text = writer_in_arena(reply->arena, 128);
+	render_via_params(&text, reply, render_options()->via_reply_params_xavp);
+	if (via && !text.failed)
+		own_edit_add(own, (uint32_t)(via->whole.at + via->whole.len - reply->bytes.at), 0,
+			     writer_result(&text));
+}
+
 void render_reply(struct writer *w, const struct message *reply)
 {
 	struct own_edits own = { .count = 0 };
@@ -334,6 +350,8 @@ void render_reply(struct writer *w, const struct message *reply)
 			own_edit_add(&own, h->name_at, h->end - h->name_at, SPAN_OF(""));
 		}
 	}
+	if (reply->notes & NOTE_VIA_REPLY_PARAMS)
+		add_reply_params(&own, (struct message *)(uintptr_t)reply);
 	write_headers_and_body(w, reply, reply->index->start, &own, NULL);
 }
 

@@ -27,6 +27,8 @@ void render_reply(struct writer *w, const struct message *reply);
 
 /* Writes the message with its edits and nothing else (any message; used to apply edits). */
 void render_edited(struct writer *w, const struct message *msg);
+/* Writes the members of the XAVP as Via parameters: ";name=value", ";name". */
+void render_via_params(struct writer *w, const struct message *msg, struct span xavp);
 /* Does the sender want its port in the Via (rport or force_rport, RFC 3581)? */
 bool via_wants_rport(const struct message *msg, const struct sip_via *via);
 
@@ -78,8 +80,9 @@ struct render_options {
 	bool reply_to_via; /* replies go to the address in Via, not to the source */
 	size_t udp_mtu;    /* 0: none */
 	enum transport large_transport;
-	int64_t server_id;                            /* for NOTE_VIA_SERVER_ID; 0: none */
-	struct span via_params_xavp, via_fields_xavp; /* names; absent: none */
+	int64_t server_id; /* for NOTE_VIA_SERVER_ID; 0: none */
+	/* names; absent: none */
+	struct span via_params_xavp, via_fields_xavp, via_reply_params_xavp;
 };
 const struct render_options *render_options(void);
 void render_configure(const struct render_options *options);

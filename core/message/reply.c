@@ -51,6 +51,8 @@ static void write_via(struct writer *w, const struct local_reply *reply, const s
 		writer_literal(w, ";received=");
 		end_point_write_ip(w, &request->from.source);
 	}
+	if (request->notes & NOTE_VIA_REPLY_PARAMS)
+		render_via_params(w, request, options.via_reply_params_xavp);
 	writer_bytes(w, via_end, (size_t)(end - via_end));
 }
 

@@ -190,3 +190,6 @@ uint32_t process_incarnation(unsigned process);
 /* Stateless forwarding of the current request (the core function forward), and of a reply. */
 bool forward_request(struct script_run *run, struct message *msg);
 bool forward_reply(struct message *reply);
+/* Runs onsend_route before the message leaves; false: the script dropped it. For replies only when the
+ * core parameter onsend_route_reply says so. */
+bool onsend_allows(struct message *msg, struct outgoing *out);

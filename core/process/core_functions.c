@@ -439,4 +439,5 @@ const struct module core_module = {
 	.functions = ROWS(functions),
 	.more_functions = more_functions,
 	.commands = { NULL, 0 },
+	.events = { core_events, CORE_EVENT_COUNT },
 };

@@ -34,16 +34,19 @@ static struct span stateless_branch(struct message *msg, char out[HOP_BRANCH_MAX
 	return hop_branch_write(&(struct hop){ writer_result(&w), loop, 0 }, out);
 }
 
-static bool onsend_allows(struct message *msg, struct outgoing *out)
+bool onsend_allows(struct message *msg, struct outgoing *out)
 {
 	struct script_run run;
+	const struct image *image = script_current_image();
+	if (!image || !script_route(image, ROUTE_ONSEND, SPAN_OF("")))
+		return true;
 	if (!script_run_init(&run, msg, ROUTE_ONSEND, NULL))
 		return false;
+	/* The image may have been replaced meanwhile. */
 	uint32_t route = script_route(run.image, ROUTE_ONSEND, SPAN_OF(""));
-	if (!route)
-		return true;
 	run.outgoing = out;
-	script_run_route(&run, route);
+	if (route)
+		script_run_route(&run, route);
 	return !run.dropped;
 }
 
@@ -115,6 +118,11 @@ bool forward_reply(struct message *reply)
 		log_debug("a reply without a second Via ends here");
 		return false;
 	}
+	struct outgoing out = { .msg = reply,
+				.to = target.to,
+				.from = target.from ? target.from : listener_for(&target.to) };
+	if (core_settings()->onsend_route_reply && !onsend_allows(reply, &out))
+		return false;
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
 	render_reply(&w, reply);
 	if (w.failed || send_bytes(&target, writer_result(&w), false) != SEND_OK) {

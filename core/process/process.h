@@ -46,6 +46,16 @@ int role_run(unsigned index);
 
 /* Starts receiving in this worker. */
 [[nodiscard]] bool receive_start(void);
+/* Looks at the bytes of each message before it is parsed, on the message's fiber, and gives those to go on
+ * with: the same ones, or others in `event->arena`. AVPs that it leaves in the event message are there for
+ * the routes of the message. Before the first fork. */
+typedef struct span (*receive_filter)(struct message *event);
+void receive_set_filter(receive_filter filter);
+/* Event routes of the core, so that the compiler knows them. */
+#define CORE_EVENT_COUNT 4
+extern const struct module_event core_events[CORE_EVENT_COUNT];
+/* On the first worker, once: event_route[core:worker-one-init]. */
+void worker_one_start(void);
 /* Collects the claims of all modules; before the first fork. */
 void receive_prepare(void);
 void counters_prepare(void);

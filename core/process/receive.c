@@ -17,7 +17,11 @@
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
 static struct span supported_extensions; /* for Proxy-Require */
-static bool checks_content; /* CSeq and Content-Length are looked at before the script */
+static bool checks_content;   /* CSeq and Content-Length are looked at before the script */
+static receive_filter filter; /* NULL: none */
+static struct event_route msg_received = { .name = "core:msg-received" };
+static struct event_route pre_routing = { .name = "core:pre-routing" };
+static struct event_route parse_error = { .name = "core:receive-parse-error" };
 
 static struct {
 	counter_id requests, replies, bad_uri, bad_header, bad_message, dropped_requests,
@@ -55,6 +59,11 @@ void counters_prepare(void)
 				 "messages that killed a process and came again", COUNTER_COUNT);
 	overload_counters_prepare();
 	statistics_prepare();
+}
+
+void receive_set_filter(receive_filter wanted)
+{
+	filter = wanted;
 }
 
 static int compare_claims(const void *left, const void *right)
@@ -207,6 +216,17 @@ static void note_alias(struct message *msg)
 		stream_add_alias(msg->from.connection, via_port(via));
 }
 
+/* event_route[core:pre-routing] comes before everything that modules do with a message. */
+static bool is_dropped_early(struct message *msg)
+{
+	bool is_dropped = false;
+	script_run_event(pre_routing.name, msg, NULL, &is_dropped);
+	if (is_dropped)
+		counter_inc(message_is_request(msg) ? counters.dropped_requests
+						    : counters.dropped_replies);
+	return is_dropped;
+}
+
 static void work_on(struct datagram *datagram)
 {
 	struct message *msg = datagram->message;
@@ -222,6 +242,8 @@ static void work_on(struct datagram *datagram)
 	}
 	if (datagram->connection)
 		note_alias(msg);
+	if (__builtin_expect(event_route_is_defined(&pre_routing), 0) && is_dropped_early(msg))
+		return;
 	if (message_is_request(msg))
 		receive_request(msg, datagram->pressure);
 	else
@@ -235,25 +257,18 @@ static void finish(struct datagram *datagram)
 	datagram_release(datagram);
 }
 
-static void receive_on_fiber(void *arg)
+static struct received origin(const struct datagram *datagram)
 {
-	struct datagram *datagram = arg;
-	work_on(datagram);
-	finish(datagram);
-}
-
-static bool is_reply(struct span bytes)
-{
-	return span_starts_with(bytes, SPAN_OF("SIP/2.0 "));
+	return (struct received){ .source = datagram->source,
+				  .listener = datagram->listener,
+				  .local = datagram->listener->address,
+				  .connection = datagram->connection };
 }
 
 /* Reads a message as far as every message is read; NULL: it is none. */
 static struct message *parse(struct datagram *datagram)
 {
-	struct received from = { .source = datagram->source,
-				 .listener = datagram->listener,
-				 .local = datagram->listener->address,
-				 .connection = datagram->connection };
+	struct received from = origin(datagram);
 	const char *reason = NULL;
 	struct message *msg = message_parse(&datagram->arena, datagram->bytes, &from, &reason);
 	if (!msg) {
@@ -270,6 +285,75 @@ static struct message *parse(struct datagram *datagram)
 		if (claims[i]->foresee)
 			claims[i]->foresee(msg);
 	return msg;
+}
+
+/* ---- messages whose bytes the script looks at before they are parsed ------------------------------ */
+
+/* Are there routes or modules that want the bytes as they came? */
+static bool is_inspected(void)
+{
+	return filter ||
+	       (core_settings()->received_route_mode && event_route_is_defined(&msg_received));
+}
+
+/* Shows the bytes to whom they concern; absent: the message ends here. */
+static struct span inspect(struct datagram *datagram, struct attributes *out_attributes)
+{
+	const struct received from = origin(datagram);
+	bool is_dropped = false;
+	struct message *event = script_message_over(&datagram->arena, datagram->bytes, &from);
+	if (!event)
+		return (struct span){ NULL, 0 };
+	fiber_set_local(event);
+	if (core_settings()->received_route_mode)
+		script_run_event(msg_received.name, event, NULL, &is_dropped);
+	struct span bytes = datagram->bytes;
+	if (filter && !is_dropped)
+		bytes = filter(event);
+	*out_attributes = event->attributes;
+	return is_dropped ? (struct span){ NULL, 0 } : bytes;
+}
+
+static void tell_parse_error(struct datagram *datagram)
+{
+	const struct received from = origin(datagram);
+	struct message *event = script_message_over(&datagram->arena, datagram->bytes, &from);
+	if (!event)
+		return;
+	fiber_set_local(event);
+	script_run_event(parse_error.name, event, NULL, NULL);
+}
+
+/* What receive_first left to the fiber. False: there is no message to work on. */
+static bool parse_on_fiber(struct datagram *datagram)
+{
+	struct attributes attributes = { 0 };
+	if (is_inspected()) {
+		datagram->bytes = inspect(datagram, &attributes);
+		if (!datagram->bytes.at)
+			return false;
+		datagram->message = parse(datagram);
+	}
+	if (!datagram->message && event_route_is_defined(&parse_error))
+		tell_parse_error(datagram);
+	if (datagram->message && attributes.arena)
+		datagram->message->attributes = attributes;
+	return datagram->message != NULL;
+}
+
+static void receive_on_fiber(void *arg)
+{
+	struct datagram *datagram = arg;
+	if (datagram->message || parse_on_fiber(datagram))
+		work_on(datagram);
+	finish(datagram);
+}
+
+/* ---- from the transports ----------------------------------------------------------------------------- */
+
+static bool is_reply(struct span bytes)
+{
+	return span_starts_with(bytes, SPAN_OF("SIP/2.0 "));
 }
 
 /* Is it worth any work? */
@@ -293,15 +377,17 @@ static bool is_wanted(struct datagram *datagram)
 
 static bool receive_first(struct datagram *datagram)
 {
+	bool goes_on = is_wanted(datagram);
 	datagram->message = NULL;
-	if (is_wanted(datagram)) {
+	if (goes_on && !__builtin_expect(is_inspected(), 0)) {
 		flight_look_at(datagram);
 		datagram->message = parse(datagram);
 		flight_look_at(NULL);
+		goes_on = datagram->message || event_route_is_defined(&parse_error);
 	}
-	if (!datagram->message)
+	if (!goes_on)
 		finish(datagram);
-	return datagram->message != NULL;
+	return goes_on;
 }
 
 static void receive_then(struct datagram *datagram)

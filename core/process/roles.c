@@ -352,6 +352,8 @@ int role_run(unsigned index)
 	role->is_ready = true;
 	/* What waited in the mailbox for our predecessor is ours now. */
 	on_mail(-1, LOOP_READ, mailbox_at(index));
+	if (role->kind == ROLE_WORKER)
+		worker_one_start();
 	loop_run();
 	loader_stop_worker();
 	return 0;

@@ -117,8 +117,10 @@ static const struct field fields[] = {
 		"module sanity"),
 	SET(max_while_loops, "rounds of a while loop; 0: no limit", .max = 1000000000),
 	SET(max_recursive_level, "depth of route calls", .min = 1, .max = 10000),
+	SET(received_route_mode, "1: event_route[core:msg-received] sees every message before it is parsed", .max = 3),
 	SET(return_mode, "1: any non-zero return value is true"),
 	SET(xavp_via_params, "XAVP whose members via_add_xavp_params() puts into our Via"),
+	SET(xavp_via_reply_params, "XAVP whose members via_reply_add_xavp_params() puts into the top Via of our replies"),
 	SET(xavp_via_fields, "XAVP whose address and port via_use_xavp_fields() puts into our Via"),
 
 	TCP_LIVE(connection_lifetime, "seconds without traffic after which a connection is closed", .min = 1, .max = 1 << 30),
@@ -237,8 +239,7 @@ static const struct field fields[] = {
 	NO_NEED("stun_allow_fp", "the module stun comes later"), NO_NEED("stun_allow_stun", "the module stun comes later"),
 	NO_NEED("stun_refresh_interval", "the module stun comes later"),
 	NO_NEED("verbose_startup", "start-up says what matters"), NO_NEED("version_table", "the table is called version"),
-	NO_NEED("rpc_exec_delta", "reloads do not disturb traffic"), NO_NEED("received_route_mode", "event routes cover it"),
-	NO_NEED("xavp_via_reply_params", "Via parameters cannot be added yet"),
+	NO_NEED("rpc_exec_delta", "reloads do not disturb traffic"),
 	NO_NEED("cfgengine", "routes are in the native language"),
 	NO_NEED("kemi.onsend_route_callback", "routes are in the native language"),
 	NO_NEED("kemi.reply_route_callback", "routes are in the native language"),
@@ -500,7 +501,8 @@ void core_settings_apply(void)
 		.sip_warning = settings.sip_warning, .reply_to_via = settings.reply_to_via,
 		.server_id = settings.server_id, .udp_mtu = (size_t)settings.udp_mtu,
 		.large_transport = transport_from_span(settings.udp_mtu_try_proto),
-		.via_params_xavp = settings.xavp_via_params, .via_fields_xavp = settings.xavp_via_fields,
+		.via_params_xavp = settings.xavp_via_params,
+		.via_reply_params_xavp = settings.xavp_via_reply_params, .via_fields_xavp = settings.xavp_via_fields,
 	};
 	struct script_limits limits = {
 		.max_while_loops = (int)settings.max_while_loops,

@@ -47,7 +47,8 @@ struct core_settings {
 	/* script */
 	int64_t max_while_loops, max_recursive_level;
 	bool return_mode;
-	struct span xavp_via_params, xavp_via_fields;
+	int64_t received_route_mode;
+	struct span xavp_via_params, xavp_via_fields, xavp_via_reply_params;
 };
 
 const struct core_settings *core_settings(void);

@@ -34,7 +34,7 @@ static struct span message_part(const struct message *msg, enum part part)
 	case PART_REASON:
 		return index->is_request ? (struct span){ 0 }
 					 : sip_range_span(msg->bytes, index->reason);
-	case PART_BUFFER: return msg->bytes;
+	case PART_BUFFER: return message_shown(msg);
 	case PART_BODY: return message_body(msg);
 	case PART_CALL_ID: return message_value(msg, HEADER_CALL_ID);
 	case PART_CSEQ_BODY: return message_value(msg, HEADER_CSEQ);
@@ -75,7 +75,7 @@ static bool get_id(struct script_run *run, const struct variable_ref *ref, struc
 
 static bool get_length(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_int(out, (int64_t)run->msg->bytes.len);
+	return give_int(out, (int64_t)message_shown(run->msg).len);
 }
 
 static bool get_body_length(struct script_run *run, const struct variable_ref *ref,
@@ -106,7 +106,7 @@ static bool get_changed_buffer(struct script_run *run, const struct variable_ref
 {
 	struct message *msg = run->msg;
 	if (!message_is_request(msg) || (!msg->edits && !(msg->notes & NOTE_URI_CHANGED)))
-		return give_text(out, msg->bytes);
+		return give_text(out, message_shown(msg));
 	struct writer w = writer_in_arena(run->arena, msg->bytes.len + 512);
 	struct outgoing to = { .msg = msg, .branch = &msg->target, .from = msg->from.listener };
 	render_request(&w, &to);

@@ -146,7 +146,7 @@ static bool get_connection(struct script_run *run, const struct variable_ref *re
 	return !run->msg->from.connection || give_int(out, run->msg->from.connection);
 }
 
-/* ---- $snd, $sndfrom, $sndto: onsend_route ---------------------------------------------------- */
+/* ---- $snd, $sndfrom, $sndto: onsend_route, event routes about what is sent -------------------- */
 
 enum { SEND_IP, SEND_AF, SEND_PORT, SEND_PROTO, SEND_PROTO_TEXT, SEND_BUFFER, SEND_LENGTH };
 static const char *const send_keys[] = { "ip", "af", "port", "proto", "sproto", "buf", "len" };
@@ -158,7 +158,8 @@ static const char *bind_send(struct variable_ref *ref, struct arena *arena)
 
 static bool get_send(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	if (!run->outgoing || run->kind != ROUTE_ONSEND)
+	bool is_event = run->kind == ROUTE_EVENT;
+	if (!run->outgoing || (run->kind != ROUTE_ONSEND && !is_event))
 		return true;
 	const struct outgoing *outgoing = run->outgoing;
 	if (!ref->row->selector && !outgoing->from)
@@ -177,8 +178,14 @@ static bool get_send(struct script_run *run, const struct variable_ref *ref, str
 	case SEND_LENGTH: break;
 	default: return false;
 	}
+	if (is_event)
+		return key == SEND_BUFFER ? give_text(out, message_shown(run->msg))
+					  : give_int(out, (int64_t)message_shown(run->msg).len);
 	struct writer w = writer_in_arena(run->arena, run->msg->bytes.len + 512);
-	render_request(&w, outgoing);
+	if (message_is_request(run->msg))
+		render_request(&w, outgoing);
+	else
+		render_reply(&w, run->msg);
 	return key == SEND_BUFFER ? give_written(out, &w)
 				  : !w.failed && give_int(out, (int64_t)w.len);
 }
@@ -212,8 +219,8 @@ static bool get_rcv(struct script_run *run, const struct variable_ref *ref, stru
 	const struct message *msg = run->msg;
 	switch (key_of(run, ref, rcv_keys, ARRAY_SIZE(rcv_keys))) {
 	case RCV_BUFFER:
-	case RCV_SAFE: return give_text(out, msg->bytes);
-	case RCV_LENGTH: return give_int(out, (int64_t)msg->bytes.len);
+	case RCV_SAFE: return give_text(out, message_shown(msg));
+	case RCV_LENGTH: return give_int(out, (int64_t)message_shown(msg).len);
 	case RCV_SRC_IP: return give_ip(run, &msg->from.source, false, out);
 	case RCV_LOCAL_IP: return give_ip(run, &msg->from.local, false, out);
 	case RCV_SRC_PORT: return give_int(out, msg->from.source.port);
@@ -222,7 +229,7 @@ static bool get_rcv(struct script_run *run, const struct variable_ref *ref, stru
 	case RCV_PROTO_TEXT:
 		return give_text(out, span_from(transport_name_lower(
 					      (enum transport)msg->from.local.transport)));
-	case RCV_AF: return give_int(out, msg->from.source.family == AF_INET6 ? 6 : 4);
+	case RCV_AF: return give_int(out, msg->from.source.family);
 	case RCV_TYPE: return give_int(out, 1);
 	default: return false;
 	}
@@ -249,7 +256,7 @@ static const struct variable_row rows[] = {
 	{ "proto", INNER_NONE, get_transport, .doc = "Transport." },
 	{ "prid", INNER_NONE, get_transport_id, .doc = "Transport as a number." },
 	{ "conid", INNER_NONE, get_connection, .doc = "Number of the TCP connection." },
-	{ "snd", INNER_NAME, get_send, NULL, bind_send, .selector = 0, .doc = "onsend_route: our side of the sending: ip af port proto sproto buf len." },
+	{ "snd", INNER_NAME, get_send, NULL, bind_send, .selector = 0, .doc = "onsend_route and events about sending: our side: ip af port proto sproto buf len." },
 	{ "sndfrom", INNER_NAME, get_send, NULL, bind_send, .selector = 0, .doc = "onsend_route: our side of the sending." },
 	{ "sndto", INNER_NAME, get_send, NULL, bind_send, .selector = 1, .doc = "onsend_route: the far side of the sending." },
 	{ "rcv", INNER_NAME, get_rcv, NULL, bind_rcv, .doc = "event_route[core:msg-received]: buf len srcip rcvip srcport rcvport proto sproto af." },

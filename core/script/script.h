@@ -66,6 +66,23 @@ bool script_run_event(const char *name, struct message *msg, void *event, bool *
 /* A minimal local request for events without a message. */
 struct message *script_faked_request(struct arena *arena);
 
+/* An event route on the road of messages; the first asking after an image was published looks for it,
+ * the others compare a number. */
+struct event_route {
+	const char *name;
+	uint32_t generation; /* of the image that was asked */
+	bool is_defined;
+};
+bool event_route_is_defined(struct event_route *route);
+/* A message for events about bytes that may be no SIP message: they parsed, when they are one, else a
+ * faked request whose $mb and $ml show them. NULL: no memory. */
+struct message *script_message_over(struct arena *arena, struct span bytes,
+				    const struct received *from);
+/* Runs the event route, whose $sndto and $sndfrom read `outgoing` (may be NULL). What the run left behind
+ * is in `*out_run`, for variable_read; false: there is no such route, or no memory. */
+bool script_run_event_out(struct event_route *route, struct message *msg, struct outgoing *outgoing,
+			  struct script_run *out_run);
+
 /* ---- functions ----------------------------------------------------------------------------- */
 
 #include "core/base/field.h"

@@ -6,6 +6,7 @@
 
 static void (*before)(void);
 static void (*undelivered)(struct span bytes);
+static send_filter filter; /* NULL: none */
 
 void send_set_before(void (*work)(void))
 {
@@ -34,6 +35,11 @@ void send_tell_undelivered(struct span bytes)
 		undelivered(bytes);
 }
 
+void send_set_filter(send_filter wanted)
+{
+	filter = wanted;
+}
+
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
 {
 	struct send_target chosen = *target;
@@ -44,6 +50,13 @@ enum send_result send_bytes(const struct send_target *target, struct span bytes,
 		chosen.from = listener_for(&chosen.to);
 	if (!chosen.from || chosen.from->fd < 0)
 		return SEND_NO_SOCKET;
+	if (__builtin_expect(filter != NULL, 0)) {
+		struct span wanted = filter(&chosen, bytes);
+		if (!wanted.at)
+			return SEND_FAILED;
+		copy = copy && wanted.at == bytes.at;
+		bytes = wanted;
+	}
 	if (chosen.to.transport != TRANSPORT_UDP)
 		return stream_send(&chosen, bytes);
 	return udp_send(&chosen, bytes, copy);

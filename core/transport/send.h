@@ -41,5 +41,9 @@ void send_set_undelivered(void (*heard)(struct span bytes));
 bool send_is_heard(void);
 /* Transports tell it, on the stack of whoever finds out. */
 void send_tell_undelivered(struct span bytes);
+/* Looks at everything that is about to leave and gives the bytes to send instead: the same ones, or others
+ * that live until send_flush; absent: nothing is sent. `target->from` is set. Before the first fork. */
+typedef struct span (*send_filter)(const struct send_target *target, struct span bytes);
+void send_set_filter(send_filter filter);
 /* Sends what is queued; the worker's loop calls it after each batch. */
 void send_flush(void);

@@ -82,7 +82,10 @@ static bool send_by(struct script_run *run, struct span place, const struct list
 	if (from && (from->address.transport != target.to.transport ||
 		     from->address.family != target.to.family))
 		target.from = NULL;
+	/* Data of the script's making is not shown to event_route[network:msg]. */
+	wire_pause(transport == TRANSPORT_NONE);
 	enum send_result result = send_bytes(&target, bytes, true);
+	wire_pause(false);
 	if (result == SEND_NO_SOCKET)
 		log_error("no listen address can send by %s to \"%.*s\"",
 			  transport_name((enum transport)target.to.transport), SPAN_ARGS(place));
@@ -301,15 +304,18 @@ static int msg_iflag_is_set(struct script_run *run, const struct text_args *args
 /* ---- our Via ------------------------------------------------------------------------------------------------------ */
 
 static const struct field switch_fields[] = { FIELD(struct number_args, number, "1: yes, 0: no") };
-#define via_add_srvid_args         number_args
-#define via_add_srvid_fields       switch_fields
-#define via_add_xavp_params_args   number_args
-#define via_add_xavp_params_fields switch_fields
-#define via_use_xavp_fields_args   number_args
-#define via_use_xavp_fields_fields switch_fields
+#define via_add_srvid_args               number_args
+#define via_add_srvid_fields             switch_fields
+#define via_add_xavp_params_args         number_args
+#define via_add_xavp_params_fields       switch_fields
+#define via_use_xavp_fields_args         number_args
+#define via_use_xavp_fields_fields       switch_fields
+#define via_reply_add_xavp_params_args   number_args
+#define via_reply_add_xavp_params_fields switch_fields
 SCRIPT_HANDLER(via_add_srvid)
 SCRIPT_HANDLER(via_add_xavp_params)
 SCRIPT_HANDLER(via_use_xavp_fields)
+SCRIPT_HANDLER(via_reply_add_xavp_params)
 
 static int switch_note(struct script_run *run, uint32_t note, int64_t number)
 {
@@ -330,6 +336,12 @@ static int via_add_xavp_params(struct script_run *run, const struct via_add_xavp
 static int via_use_xavp_fields(struct script_run *run, const struct via_use_xavp_fields_args *args)
 {
 	return switch_note(run, NOTE_VIA_ADDRESS, args->number);
+}
+
+static int via_reply_add_xavp_params(struct script_run *run,
+				     const struct via_reply_add_xavp_params_args *args)
+{
+	return switch_note(run, NOTE_VIA_REPLY_PARAMS, args->number);
 }
 
 /* ---- forwarding with our Via alone ------------------------------------------------------------------------------- */
@@ -454,6 +466,7 @@ static int forward_reply_now(struct script_run *run)
 #define SUBDOMAINS_MOST 64
 static struct span subdomains[SUBDOMAINS_MOST];
 static unsigned subdomain_count;
+static struct wire_settings settings;
 
 /* "udp:example.org" or "example.org": it and everything below it is ours. */
 static const char *add_subdomain(struct span text, int64_t number)
@@ -487,7 +500,7 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	if (subdomain_count)
 		myself_register(is_subdomain);
-	return true;
+	return wire_prepare(&settings, diagnostics);
 }
 
 static const struct field setting_fields[] = {
@@ -496,9 +509,9 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("dns_cache", "use the hosts file of the system"),
 	FIELD_IGNORED("dns_file", "use the hosts file of the system"),
 	FIELD_IGNORED("evcb_reply_out", "routes are in the native language"),
-	FIELD_IGNORED("nio_intercept", "raw packets cannot be changed yet"),
-	FIELD_IGNORED("nio_min_msg_len", "raw packets cannot be changed yet"),
-	FIELD_IGNORED("nio_msg_avp", "raw packets cannot be changed yet"),
+	FIELD(settings, nio_intercept, "not 0: event_route[network:msg] sees what comes and what leaves"),
+	FIELD(settings, nio_min_msg_len, "bytes of the smallest message that it sees"),
+	FIELD(settings, nio_msg_avp, "variable in which it leaves the bytes to go on with"),
 };
 
 /* ---- $lsock(m/value/field): m is n (by name) or l (by address) ------------------------------------------------------- */
@@ -598,6 +611,8 @@ static const struct script_function functions[] = {
 		 "Puts members of an XAVP into our Via, or not."),
 	FUNCTION("via_use_xavp_fields", via_use_xavp_fields, IN_ANY,
 		 "Takes the address of our Via from an XAVP, or not."),
+	FUNCTION("via_reply_add_xavp_params", via_reply_add_xavp_params, IN_ANY,
+		 "Puts members of an XAVP into the top Via of the reply, or not."),
 	FUNCTION_OF("forward_uac", forward_uac, uac, IN_REQUEST,
 		 "Forwards the request with our Via alone."),
 	FUNCTION_OF("forward_uac_uri", forward_uac_uri, uac_uri, IN_REQUEST,
@@ -608,12 +623,21 @@ static const struct script_function functions[] = {
 		       "Forwards the reply now, without state."),
 };
 
+static const struct function_table *const more_functions[] = { &wire_functions, NULL };
+
+static const struct module_event events[] = {
+	{ "network:msg", ROUTE_EVENT, "bytes came or are about to leave, with nio_intercept" },
+	{ "corex:reply-out", ROUTE_EVENT, "a reply leaves" },
+};
+
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,
 	.name = "corex",
 	.doc = "Destinations, raw sending, sockets and flags beyond the language itself.",
-	.settings = { NULL, FIELDS(setting_fields) },
+	.settings = { &settings, FIELDS(setting_fields) },
 	.functions = ROWS(functions),
+	.more_functions = more_functions,
+	.events = ROWS(events),
 	.variables = ROWS(variables),
 	.commands = { corex_commands, COREX_COMMAND_COUNT },
 	.prepare = prepare,

@@ -6,3 +6,14 @@
 
 #define COREX_COMMAND_COUNT 12
 extern const struct rpc_command corex_commands[COREX_COMMAND_COUNT];
+extern const struct function_table wire_functions;
+
+/* The settings of event_route[network:msg]. */
+struct wire_settings {
+	int64_t nio_intercept, nio_min_msg_len;
+	struct span nio_msg_avp;
+};
+[[nodiscard]] bool wire_prepare(const struct wire_settings *settings,
+				struct diagnostics *diagnostics);
+/* While it is on, what this process sends is not shown to event routes; nothing may wait meanwhile. */
+void wire_pause(bool is_on);

@@ -24,18 +24,6 @@ static bool run_branch_route(struct script_run *parent, struct transaction *tx, 
 	return !run.dropped;
 }
 
-static bool run_onsend_route(struct message *msg, struct outgoing *out)
-{
-	struct script_run run;
-	const struct image *image = script_current_image();
-	uint32_t route = image ? script_route(image, ROUTE_ONSEND, SPAN_OF("")) : 0;
-	if (!route || !script_run_init(&run, msg, ROUTE_ONSEND, NULL))
-		return true;
-	run.outgoing = out;
-	script_run_route(&run, route);
-	return !run.dropped;
-}
-
 /* Of the errors of several branches the largest is told. */
 static void note_failure(struct message *msg, int error)
 {
@@ -148,7 +136,7 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 	}
 	out.via_branch = tx_via_branch(tx, tx->branch_count, hop_loop_hash(msg), via);
 	render_sized_request(&w, &out);
-	if (w.failed || !run_onsend_route(msg, &out)) {
+	if (w.failed || !onsend_allows(msg, &out)) {
 		note_failure(msg, !w.failed ? 477 : msg->arena->is_short ? 500 : 513);
 		return false;
 	}

@@ -184,6 +184,7 @@ bool tm_keeps_requests(void)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	keeps_requests = module_is_loaded("tmx");
+	upstream_prepare();
 	if (!names_prepare() || !store_prepare()) {
 		log_critical("no shared memory for transactions; start with a larger -m");
 		return false;

@@ -326,6 +326,8 @@ void claim_undelivered(struct message *request);
 struct span reply_reason(const struct message *reply);
 /* Passes a received reply on. Lease held. */
 void relay_upstream(struct transaction *tx, struct message *reply);
+/* Reads what the core says about replies; before the first fork. */
+void upstream_prepare(void);
 /* What should go upstream cannot be made for want of memory: the caller hears 500, made in memory of its
  * own. When even that fails, the transaction ends with its lifetime. */
 void refuse_upstream(struct transaction *tx);

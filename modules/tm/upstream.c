@@ -83,9 +83,29 @@ void refuse_upstream(struct transaction *tx)
 	datagram_release(event);
 }
 
+static bool onsend_sees_replies;
+
+void upstream_prepare(void)
+{
+	onsend_sees_replies = core_setting_int("onsend_route_reply");
+}
+
+/* Does onsend_route let the reply go? */
+static bool may_leave(struct transaction *tx, struct message *reply)
+{
+	struct outgoing out = { .msg = reply, .to = tx->upstream.to, .from = tx->upstream.from };
+	return onsend_allows(reply, &out);
+}
+
 void relay_upstream(struct transaction *tx, struct message *reply)
 {
 	unsigned code = reply->index->status;
+	if (__builtin_expect(onsend_sees_replies, 0) && !may_leave(tx, reply)) {
+		/* The transaction goes on as if the reply had been lost on its way. */
+		if (upstream_step(tx, code, false))
+			tx->reply_retransmit_ms = 0;
+		return;
+	}
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
 	render_reply(&w, reply);
 	if (w.failed) {
