@@ -20,7 +20,7 @@ import pytest
 from settings import START
 from sipua import Agent
 
-MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path nathelper cfgutils".split()
+MODULES = "kex tm sl rr pv maxfwd textops textopsx siputils xlog sanity acc htable path nathelper cfgutils ipops sdpops".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = sorted(name[:-4] for name in os.listdir(HERE) if name.endswith(".txt"))
 BLESS = os.environ.get("FUNCTIONS_BLESS")
@@ -41,6 +41,12 @@ BODIES = {
     "sdp-marked": ("application/sdp", SDP + "a=nortpproxy:yes\r\n"),
     "sdp-v6": ("application/sdp", SDP.replace("IP4 192.0.2.4", "IP6 2001:db8::4")),
     "sdp-null": ("application/sdp", SDP.replace("c=IN IP4 192.0.2.4", "c=IN IP4 0.0.0.0")),
+    "sdp-codecs": ("application/sdp", SDP.replace("RTP/AVP 0\r\na=foo\r\na=bar", "RTP/AVP 8 0 3 101\r\n"
+        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+        "a=ptime:20\r\nm=video 4002 RTP/SAVPF 96 97\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\n"
+        "a=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42e01f\r\na=inactive\r\na=candidate:1 1 UDP 1 192.0.2.4 4002 typ host")),
+    "sdp-mixed": ('multipart/mixed;boundary="bnd"', "--bnd\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
+                  "--bnd\r\nContent-Type: application/sdp\r\n\r\n" + SDP + "\r\n--bnd--\r\n"),
     "text": ("text/plain", "abc"),
     "multipart": ('multipart/mixed;boundary="bnd"',
                   "--bnd\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--bnd\r\n"
