@@ -91,7 +91,7 @@ UTILS_FOLDERS := $(sort $(patsubst utils/%/main.c,%,$(wildcard utils/*/main.c)))
 CONTROL_SOURCES := $(sort $(wildcard utils/control/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all check install lint format fuzz bench soak manual reference schema bless clean help tests modules utils
+.PHONY: FORCE all check install lint format fuzz bench soak manual reference schema bless clean help tests modules utils
 # Until the rooms that the daemon needs are there, the core is built as an archive.
 all: $(if $(and $(wildcard core/main.c),$(GRAMMAR),$(wildcard core/rpc/*.c)),$(O)/viaduct,$(O)/libcore.a) modules utils
 modules: $(MODULES:%=$(O)/modules/%.so)
@@ -107,16 +107,25 @@ $(O)/viaduct: $(O)/core/main.o $(O)/libcore.a
 	@echo "  link    $@"
 	@$(CC) $(LDFLAGS_ALL) -rdynamic -o $@ $< -Wl,--whole-archive $(O)/libcore.a -Wl,--no-whole-archive $(LIBS)
 
-$(O)/%.o: %.c
+# What the objects were compiled with: when that changes, they are compiled anew. (A build that is older
+# than this file counts as made with the same flags.)
+FLAGS := $(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@.new
+	@if ! [ -e $@ ]; then mv $@.new $@; touch -d 2000-01-01 $@; \
+	elif cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+$(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  cc      $<"
 	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 # The folder of a tool would stand where the tool itself belongs.
-$(O)/tools/%.o: utils/%.c
+$(O)/tools/%.o: utils/%.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  cc      $<"
 	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
-$(O)/generated/%.o: $(O)/generated/%.c
+$(O)/generated/%.o: $(O)/generated/%.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  cc      $<"
 	@$(CC) $(CFLAGS_ALL) -Wno-unused-function -Wno-missing-prototypes -Wno-shadow -Wno-error=sign-compare -MMD -MP -c -o $@ $<
@@ -185,7 +194,7 @@ tests: all $(UNIT_TESTS) $(O)/test/script/driver $(DB_TESTS) $(O)/crash/viaduct 
 # ---- a server that dies where a test says: core/shm with its crash points (core/shm/crash.h) --------
 CRASH_OBJECTS := $(patsubst %.c,$(O)/crash/%.o,$(sort $(wildcard core/shm/*.c)))
 OTHER_OBJECTS := $(filter-out $(O)/core/shm/%,$(CORE_OBJECTS))
-$(O)/crash/%.o: %.c
+$(O)/crash/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  cc      $< (with crash points)"
 	@$(CC) $(CFLAGS_ALL) -DVIADUCT_DEBUG -MMD -MP -c -o $@ $<
@@ -235,7 +244,7 @@ reference: all
 	@utils/make-reference $(O)
 schema:
 	@utils/make-schema
-bless: all
+bless: all $(O)/test/script/driver
 	@test/script/run --bless
 
 install: all

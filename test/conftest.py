@@ -31,7 +31,16 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("program", names, scope="module", indirect=True)
 
 
+def longest_first(items):
+    """Files that take long begin first (test/longest.txt), so that none of them ends alone."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "longest.txt")) as listing:
+        names = [line.strip() for line in listing if line.strip() and line[0] != "#"]
+    ranks = {name: rank for rank, name in enumerate(names)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
 def pytest_collection_modifyitems(items):
+    longest_first(items)
     for item in items:
         marker = item.get_closest_marker("viaduct_only")
         program = getattr(item, "callspec", None) and item.callspec.params.get("program")
