@@ -79,6 +79,34 @@ def test_subscribers(tool, name):
     assert "non-existent user" in tool.ctl("passwd", name, "x", code=1)
 
 
+@pytest.mark.parametrize("length", [64, 65, 255, 256, 3000])
+def test_long_names_are_stored_whole_or_refused(tool, length):
+    name = "n" * length
+    fits = length <= 64 or tool.settings["DBENGINE"] == "SQLITE"     # which does not mind lengths
+    said = tool.ctl("add", name, "secret", code=0 if fits else 1)
+    assert fits or "refused" in said
+    users = [row["username"] for row in tool.rows("db", "show", "subscriber") if set(row["username"]) == {"n"}]
+    assert users == ([name] if fits else [])
+    tool.ctl("passwd", name, "x", code=0 if fits else 1)
+    tool.ctl("rm", name, code=0 if fits else 1)
+
+
+def test_a_password_is_never_taken_in_part(tool):
+    tool.ctl("add", "carol", "first")
+    for wrong in ("a\0b\n", "\0\n", "x" * 1025 + "\n"):
+        assert "no zero byte" in tool.ctl("passwd", "carol", "-", code=3, stdin=wrong)
+    assert tool.rows("show", "carol")[0]["ha1"] == hash_of("carol", "example.org", "first")
+    longest = "ü'\"%s; " * 8                    # 64 characters, as many as the column has
+    tool.ctl("passwd", "carol", "-", stdin=longest + "\r\n")
+    row = tool.rows("show", "carol")[0]
+    assert row["password"] == longest and row["ha1"] == hash_of("carol", "example.org", longest)
+    fits = tool.settings["DBENGINE"] == "SQLITE"
+    tool.ctl("passwd", "carol", "-", stdin="y" * 300, code=0 if fits else 1)
+    tool.run("kamctl", "--set", "STORE_PLAINTEXT_PW=0", "passwd", "carol", "-", stdin="y" * 1024)
+    assert tool.rows("show", "carol")[0]["ha1"] == hash_of("carol", "example.org", "y" * 1024)
+    tool.ctl("rm", "carol")
+
+
 def test_password_need_not_be_stored(tool):
     tool.ctl("--set", "STORE_PLAINTEXT_PW=0", "add", "hashed", "secret")
     (row,) = tool.rows("show", "hashed")

@@ -11,7 +11,7 @@
 #include "core/base/arena.h"
 #include "core/rpc/json.h"
 
-#define PASSWORD_MAX  256
+#define PASSWORD_MAX  1024
 #define ARENA_MOST    (1u << 30)
 #define ROWS_LAID_OUT 10000 /* more are printed with the widths of the first ones */
 
@@ -96,9 +96,30 @@ bool ask_yes_no(const char *question)
 	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
 }
 
+const char *read_password(void)
+{
+	static char password[PASSWORD_MAX + 1];
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len = getline(&line, &room, stdin);
+	while (len > 0 && strchr("\r\n", line[len - 1]) && line[len - 1])
+		len--;
+	bool is_whole = len >= 0 && len <= PASSWORD_MAX && !memchr(line, '\0', (size_t)len);
+	if (is_whole) {
+		memcpy(password, line, (size_t)len);
+		password[len] = '\0';
+	} else if (len >= 0) {
+		say_error("a password has at most %d bytes, and no zero byte among them",
+			  PASSWORD_MAX);
+	}
+	if (line)
+		explicit_bzero(line, room);
+	free(line);
+	return is_whole ? password : NULL;
+}
+
 const char *ask_password(const char *prompt)
 {
-	static char password[PASSWORD_MAX];
 	struct termios before, quiet;
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) < 0)
 		return NULL;
@@ -107,12 +128,9 @@ const char *ask_password(const char *prompt)
 	fprintf(stderr, "%s: ", prompt);
 	fflush(stderr);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	bool is_read = fgets(password, sizeof(password), stdin) != NULL;
+	const char *password = read_password();
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
-	if (!is_read)
-		return NULL;
-	password[strcspn(password, "\r\n")] = '\0';
 	return password;
 }
 

@@ -23,6 +23,9 @@ bool output_is_json(void);
 bool ask_yes_no(const char *question);
 /* Reads a password without showing it; NULL when there is no terminal. Lives until the next call. */
 const char *ask_password(const char *prompt);
+/* A line of the standard input as a password, never a part of one; NULL after a message, or when there is
+ * none. Lives until the next call. */
+const char *read_password(void);
 
 /* ---- rows of a result ------------------------------------------------------------------------- */
 /* Prints rows as they come: with --json an array of objects; on a terminal in columns; else separated

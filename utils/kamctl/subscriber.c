@@ -8,9 +8,8 @@
 #include "core/base/digest.h"
 #include "utils/kamctl/commands.h"
 
-#define SUBSCRIBER   SPAN_OF("subscriber")
-#define GROUPS       SPAN_OF("grp")
-#define PASSWORD_MAX 256
+#define SUBSCRIBER SPAN_OF("subscriber")
+#define GROUPS     SPAN_OF("grp")
 
 bool user_read(const char *word, struct user *out)
 {
@@ -73,16 +72,11 @@ static int open_for_user(const char *word, bool must_exist, struct user *out_use
 }
 
 /* The password of a command: the word; "-" is a line of the standard input; asked for when absent. */
-static const char *password_of(const char *word, char buffer[PASSWORD_MAX])
+static const char *password_of(const char *word)
 {
 	if (word && strcmp(word, "-") != 0)
 		return word;
-	if (!word)
-		word = ask_password("password");
-	else if (fgets(buffer, PASSWORD_MAX, stdin)) {
-		buffer[strcspn(buffer, "\r\n")] = '\0';
-		word = buffer;
-	}
+	word = word ? read_password() : ask_password("password");
 	if (!word || !*word)
 		say_error("no password");
 	return word && *word ? word : NULL;
@@ -110,10 +104,10 @@ static void write_ha1(const struct user *user, const char *password, bool with_d
 
 static int run_add(const struct command *command, struct words words)
 {
-	char typed[PASSWORD_MAX], ha1[33], ha1b[33];
+	char ha1[33], ha1b[33];
 	struct user user;
 	struct db *db;
-	const char *password = password_of(word_or(words, 1, NULL), typed);
+	const char *password = password_of(word_or(words, 1, NULL));
 	if (!password)
 		return EXIT_USAGE;
 	int code = open_for_user(words.at[0], false, &user, &db);
@@ -165,10 +159,10 @@ static bool update_user(struct db *db, const struct user *user, const struct db_
 
 static int run_passwd(const struct command *command, struct words words)
 {
-	char typed[PASSWORD_MAX], ha1[33], ha1b[33];
+	char ha1[33], ha1b[33];
 	struct user user;
 	struct db *db;
-	const char *password = password_of(word_or(words, 1, NULL), typed);
+	const char *password = password_of(word_or(words, 1, NULL));
 	if (!password)
 		return EXIT_USAGE;
 	int code = open_for_user(words.at[0], true, &user, &db);
