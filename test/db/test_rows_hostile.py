@@ -4,8 +4,10 @@ bytes that are no characters. Each row is right, or somebody is told clearly tha
 registered stays registered, and nobody fills the log."""
 import itertools
 import re
+from urllib.parse import quote
 
 import pytest
+from subscribers import ATTACKS
 from tables import ENGINES, engine_tables, wait_for
 from test_acc_db import add_columns, wait_rows
 from test_acc_db import config as acc_config
@@ -125,6 +127,39 @@ def test_bindings_with_hostile_names(agent, start_server, engine, mode):
     assert len(plain.register(contact=[]).contacts) == 2
     server.rpc("ul.flush")
     assert len(error_lines(server)) < 2 * LINES_MOST
+
+
+@pytest.mark.parametrize("mode", [2, 3])
+def test_names_are_not_statements(agent, start_server, engine, mode):
+    """Who tries to be more than a name gets its own binding, and sees and removes nobody else's."""
+    tables = engine("usrloc")
+    tables.sql("DELETE FROM location")
+    server = start_server(usrloc_config(tables, mode))
+    server.allow(".*")
+    alice, mallory = agent("alice", server=server), agent("mallory", server=server)
+    alice.register(contact=["<sip:alice@192.0.2.1>"])
+    for number, attack in enumerate(attack for attack in ATTACKS if len(attack.encode()) <= 64):
+        user = quote(attack, safe="-_.!~*'()&=+$,;?/")           # as RFC 3261 lets it stand in a URI
+        def ask(contact, expires=600):
+            request = mallory.request("REGISTER", "sip:" + mallory.domain, to="<%s>" % server.uri(user),
+                                      headers=[("Expires", str(expires))] + ([("Contact", contact)] if contact else []))
+            mallory.send(request)
+            return mallory.expect_reply(200, request)
+        assert contacts_of(ask("<sip:m%d@192.0.2.66>" % number)) == ["sip:m%d@192.0.2.66" % number], attack
+        server.rpc("ul.flush")
+        kept = texts(tables, "location", "username", "contact")
+        assert {"username": attack.lower().encode(), "contact": b"sip:m%d@192.0.2.66" % number} in kept, attack
+        assert contacts_of(ask(None)) == ["sip:m%d@192.0.2.66" % number], attack
+        assert contacts_of(ask("*", 0)) == [], attack
+    assert contacts_of(alice.register(contact=[])) == ["sip:alice@192.0.2.1"]
+    server.rpc("ul.flush")
+    assert [row["username"] for row in texts(tables, "location", "username")] == [b"alice"]
+    assert not re.search("(?i)syntax error|unterminated", server.log())
+
+
+def contacts_of(reply):
+    return sorted(re.search("<(.*?)>", value).group(1) for line in reply.all("Contact")
+                  for value in line.split(",") if "<" in value)
 
 
 ACC_PLACES = {"Call-ID": "callid", "From tag": "from_tag", "reason": "sip_reason", "extra": "caller"}

@@ -7,6 +7,7 @@ import os
 import time
 
 import pytest
+from sipua.databases import MariaDb, Postgres
 from sipua.server import find_program
 from stock import (DOMAINS, GATEWAY_HOST, HOME, OTHER_GROUP_HOST, STOCK, SWITCHES, USES_DATABASE, Site, answer, call,
                    hang_up, make_tables, ring, switches_of)
@@ -340,6 +341,61 @@ def test_registrations_survive_a_restart(program, databases, engine):
     finally:
         site.close_phones()
         site.server.stop()
+
+
+# ---- the database is away ----
+class Alone:
+    """Gives a database server that nobody else uses, where a fixture would give the shared one."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def getfixturevalue(self, _engine):
+        return self.server
+
+
+@pytest.mark.viaduct_only("the peer writes no rows afterwards")
+@pytest.mark.parametrize("engine, kind", [("mariadb", MariaDb), ("postgres", Postgres)])
+def test_what_needs_no_database_goes_on_without_it(program, engine, kind, tmp_path):
+    """Who needs a password is asked for it again, as auth_check() does when it cannot look; bindings in memory,
+    domains and addresses serve calls from elsewhere; what happened is written when the database is back."""
+    if not kind.is_there():
+        pytest.skip("it is not there")
+    database = kind()
+    site = Site(program, make_tables(engine, Alone(database), tmp_path), switches_of("all"))
+    site.server.allow("database", "mysql", "postgres", "connection", "alias_db", "auth_db", "speeddial")
+    try:
+        alice, bob = site.phone("alice"), site.phone("bob", signed_in=True)
+        stranger = site.phone("stranger", domain="elsewhere.example", subscribe=False)
+        call(alice, bob)
+        wait_for_rows(site, "acc", 2)
+        database.stop()
+        for _ in range(3):
+            assert stranger.transact(stranger.request("OPTIONS", "sip:" + HOME), (200,))
+            invite = stranger.invite(bob.aor)
+            hang_up(answer(stranger, bob, invite, bob.expect_request("INVITE"))[0], bob)
+            alice.transact(alice.request("INVITE", bob.aor, body=alice.sdp()), (407,))
+            bob.sign_in((401,))
+            gateway = site.phone("gateway", subscribe=False, host=GATEWAY_HOST)
+            gateway.expect_reply(486, refused_by(bob, gateway.invite(bob.aor)))
+        assert not bob.inbox
+        database.start()
+        site.server.wait_log("is back after", 30)
+        bob.sign_in()
+        call(alice, bob)
+        wait_for_rows(site, "acc", 2 + 3 * 2 + 2)
+        wait_for_rows(site, "missed_calls", 3)
+        assert len(rows(site, "acc")) == 10 and len(rows(site, "missed_calls")) == 3
+    finally:
+        site.close_phones()
+        site.server.stop()
+        database.close()
+
+
+def refused_by(callee, invite):
+    callee.reply(callee.expect_request("INVITE"), 486)
+    callee.expect_request("ACK")
+    return invite
 
 
 # ---- WITH_ACCDB: the same rows as the peer writes ----

@@ -7,6 +7,10 @@ from sipua.databases import sqlite_create
 from sipua.digest import hasher
 
 ENGINES = ("sqlite", "mariadb", "postgres")
+# Texts that try to be more than a name.
+ATTACKS = ["' OR '1'='1", "' OR 1=1 --", "'; DROP TABLE subscriber; --", "' UNION SELECT 'a', 'b' --", "\\' OR 1=1 --",
+           '" OR ""="', "alice'--", "alice' #", "alice'/*", "%", "_lice", "a*", "\\", "'", '"', ";", "?", "$1", ":1",
+           "%s%s%n", "%27%20OR%201=1", "\xbf\x27 OR 1=1 --", "l" * 65, "x" * 255, "x" * 256, "y" * 3000, "ü" * 255, "🙂"]
 GROUPS = ("auth_db", "alias_db", "speeddial", "domain", "permissions", "group", "uri_db", "acc",
           "usrloc", "avpops")
 
