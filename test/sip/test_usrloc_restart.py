@@ -34,6 +34,36 @@ request_route {
 """
 
 
+# The users are subscribers of the same database.
+PASSWORD = "secret"
+LOGIN = """
+request_route {
+""" + START + """
+	if (!is_method("REGISTER")) {
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	if (!auth_check("$fd", "subscriber", "1")) {
+		auth_challenge("$fd", "0");
+		exit;
+	}
+	save("location");
+}
+"""
+
+
+def many_subscribers(tables, **settings):
+    """Makes BINDINGS subscribers, u0, u1, …; the configuration that asks for their passwords."""
+    tables.sql("INSERT INTO subscriber (username, domain, password) SELECT CONCAT('u', seq), 'any', '%s' "
+               "FROM seq_0_to_%d" % (PASSWORD, BINDINGS))
+    assert int(tables.sql("SELECT COUNT(*) FROM subscriber")[0][0]) > BINDINGS
+    text = many(tables, auth_db__db_url='"%s"' % tables.url, auth_db__calculate_ha1=1,
+                auth_db__password_column='"password"', auth_db__load_credentials='""', **settings)
+    assert SCRIPT in text
+    return text.replace(SCRIPT, LOGIN).replace('loadmodule "ctl.so"', 'loadmodule "auth.so"\nloadmodule "auth_db.so"\n'
+                                               'loadmodule "ctl.so"')
+
+
 def many(tables, **settings):
     values = dict(usrloc__db_mode=2, usrloc__db_url='"%s"' % tables.url, usrloc__hash_size=14,
                   usrloc__timer_interval=1)
@@ -58,12 +88,12 @@ def register(server, calls=BINDINGS, **options):
 @pytest.mark.viaduct_only("the peer loses what it has not written")
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_restart_loses_no_binding(start_server, mariadb, how):
-    tables = Served(mariadb, "restart_" + how, "usrloc")
+    tables = Served(mariadb, "restart_" + how, "usrloc", "auth_db")
     # The timer writes a part: the rest is in the journal alone when the server is killed.
-    server = start_server(many(tables))
-    first = register(server, BINDINGS // 2).result(PATIENCE_S)
+    server = start_server(many_subscribers(tables))
+    first = register(server, BINDINGS // 2, password=PASSWORD).result(PATIENCE_S)
     wait_for(lambda: rows(tables), server.log)
-    second = register(server, BINDINGS).result(PATIENCE_S)
+    second = register(server, BINDINGS, password=PASSWORD).result(PATIENCE_S)
     assert first["wrong"] == second["wrong"] == 0
     before = count(server)
     assert before >= BINDINGS
