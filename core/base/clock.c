@@ -7,7 +7,7 @@
 static int64_t own_offset_ms;
 static struct {
 	int64_t *offset_ms; /* moved by tests */
-	int64_t ms;
+	int64_t ms, us;
 	int64_t wall_s, wall_us;
 } state = { .offset_ms = &own_offset_ms };
 
@@ -30,7 +30,8 @@ int64_t clock_wall_us_now(void)
 
 void clock_refresh(void)
 {
-	state.ms = clock_us_now() / 1000;
+	state.us = clock_us_now();
+	state.ms = state.us / 1000;
 	state.wall_us = clock_wall_us_now();
 	state.wall_s = state.wall_us / 1000000;
 }
@@ -40,6 +41,13 @@ int64_t clock_ms(void)
 	if (__builtin_expect(state.ms == 0, 0))
 		clock_refresh();
 	return state.ms;
+}
+
+int64_t clock_us(void)
+{
+	if (__builtin_expect(state.ms == 0, 0))
+		clock_refresh();
+	return state.us;
 }
 
 int64_t clock_wall_s(void)

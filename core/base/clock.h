@@ -8,6 +8,8 @@
 
 /* Milliseconds of the monotonic clock, equal in all processes of this machine; cached. */
 int64_t clock_ms(void);
+/* Microseconds of the monotonic clock; cached. */
+int64_t clock_us(void);
 /* Microseconds of the monotonic clock; reads the clock (about 25 ns). */
 int64_t clock_us_now(void);
 /* Seconds since 1970; cached. */

@@ -31,6 +31,7 @@ static struct {
 	int heap_count, heap_size;
 	loop_hook hooks[HOOKS_MOST];
 	unsigned hook_count;
+	int64_t slept_us;
 } loop = { .epoll_fd = -1 };
 
 bool loop_init(void)
@@ -217,7 +218,8 @@ static void run_due_timers(void)
 
 /* ---- running ------------------------------------------------------------------------------------- */
 
-static int sleep_ms(void)
+/* How long to sleep at most; `out_now_us` is when that was decided. */
+static int sleep_ms(int64_t *out_now_us)
 {
 	int64_t until = INT64_MAX;
 	for (unsigned i = 0; i < loop.hook_count; i++) {
@@ -227,7 +229,8 @@ static int sleep_ms(void)
 	}
 	if (loop.heap_count && loop.heap[0]->due_ms < until)
 		until = loop.heap[0]->due_ms;
-	int64_t delay = until == INT64_MAX ? SLEEP_MOST_MS : until - clock_us_now() / 1000;
+	*out_now_us = clock_us_now();
+	int64_t delay = until == INT64_MAX ? SLEEP_MOST_MS : until - *out_now_us / 1000;
 	if (delay < 0)
 		return 0;
 	return delay > SLEEP_MOST_MS ? SLEEP_MOST_MS : (int)delay;
@@ -255,14 +258,22 @@ void loop_run(void)
 	loop.is_stopping = false;
 	clock_refresh();
 	while (!loop.is_stopping) {
-		int count = epoll_wait(loop.epoll_fd, events, EVENTS_PER_TURN, sleep_ms());
+		int64_t asleep_us;
+		int timeout_ms = sleep_ms(&asleep_us);
+		int count = epoll_wait(loop.epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
 		clock_refresh();
+		loop.slept_us += clock_us() - asleep_us;
 		for (int i = 0; i < count; i++)
 			dispatch(&events[i]);
 		run_due_timers();
 	}
 	for (unsigned i = 0; i < loop.hook_count; i++)
 		loop.hooks[i]();
+}
+
+int64_t loop_slept_us(void)
+{
+	return loop.slept_us;
 }
 
 void loop_stop(void)

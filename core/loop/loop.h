@@ -13,6 +13,8 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /* Runs until loop_stop. */
 void loop_run(void);
 void loop_stop(void);
+/* For how long this process had nothing to do since loop_init. */
+int64_t loop_slept_us(void);
 
 /* Watches a descriptor (level-triggered). `handler` runs on the loop's own stack and must not wait;
  * start a fiber for work that waits. Watching again replaces handler and events. */

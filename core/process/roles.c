@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/module/live.h"
+#include "core/process/duty.h"
 #include "core/process/flight.h"
 #include "core/process/overload.h"
 #include "core/process/process.h"
@@ -122,7 +123,7 @@ bool roles_prepare(void)
 		}
 	state.roles[0].pid = getpid();
 	refuse_prepare();
-	return flight_prepare(state.count) && overload_prepare() &&
+	return duty_prepare(state.workers) && flight_prepare(state.count) && overload_prepare() &&
 	       watchdog_prepare(state.count, core_settings()->watchdog_timeout) &&
 	       mailbox_init(state.count, MAIL_CAPACITY) &&
 	       stream_prepare(state.count, state.workers, process_incarnation);
@@ -287,6 +288,7 @@ static int64_t turn_hook(void)
 	live_poll();
 	overload_turn();
 	report_images();
+	duty_turn();
 	return watchdog_beat(state.self);
 }
 
@@ -328,7 +330,10 @@ static bool role_start(struct role *role)
 		return role->module_role->start();
 	timers_start();
 	wait_for_the_others(role);
-	return receive_start();
+	if (!receive_start())
+		return false;
+	duty_start(role->number);
+	return true;
 }
 
 int role_run(unsigned index)

@@ -6,6 +6,7 @@
 #include <linux/sock_diag.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
@@ -29,6 +30,7 @@ static struct {
 	struct datagram *released; /* readable until the next flush */
 	unsigned free_count;
 	unsigned in_use;
+	uint64_t received; /* ever */
 	unsigned most;
 	size_t arena_limit;
 	bool is_dense; /* the last batch was full: how long do datagrams wait? */
@@ -211,6 +213,7 @@ static int receive_batch(int fd, const struct listener *listener)
 		log_error("receiving on %.*s failed: %m", SPAN_ARGS(listener->text));
 	if (count < 0)
 		count = 0;
+	pool.received += (unsigned)count;
 	pool.is_dense = count == RECEIVE_BATCH;
 	pool.is_alone = count == 1;
 	if (__builtin_expect(batch.wants_stamps, 0))
@@ -242,6 +245,11 @@ static void on_readable(int fd, unsigned events, void *owner)
 	}
 }
 
+static bool is_read(const struct listener *listener)
+{
+	return listener->fd >= 0 && listener->address.transport == TRANSPORT_UDP;
+}
+
 bool udp_start(bool (*first)(struct datagram *datagram), void (*then)(struct datagram *datagram))
 {
 	pool.first = first;
@@ -253,20 +261,43 @@ bool udp_start(bool (*first)(struct datagram *datagram), void (*then)(struct dat
 	for (unsigned i = 0; i < listener_count(); i++) {
 		const struct listener *listener = listener_at(i);
 		int one = 1;
-		if (listener->fd < 0 || listener->address.transport != TRANSPORT_UDP)
+		if (!is_read(listener))
 			continue;
 		setsockopt(listener->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
-		if (!loop_watch_shared(listener->fd, on_readable, (void *)(uintptr_t)listener))
-			return false;
 	}
+	return udp_resume();
+}
+
+bool udp_resume(void)
+{
+	for (unsigned i = 0; i < listener_count(); i++)
+		if (is_read(listener_at(i)) &&
+		    !loop_watch_shared(listener_at(i)->fd, on_readable,
+				       (void *)(uintptr_t)listener_at(i)))
+			return false;
 	return true;
 }
 
-void udp_stop(void)
+void udp_pause(void)
 {
 	for (unsigned i = 0; i < listener_count(); i++)
-		if (listener_at(i)->address.transport == TRANSPORT_UDP)
+		if (is_read(listener_at(i)))
 			loop_unwatch(listener_at(i)->fd);
+}
+
+bool udp_is_waiting(void)
+{
+	int waiting = 0;
+	for (unsigned i = 0; i < listener_count(); i++)
+		if (is_read(listener_at(i)) && ioctl(listener_at(i)->fd, FIONREAD, &waiting) == 0 &&
+		    waiting > 0)
+			return true;
+	return false;
+}
+
+uint64_t udp_received(void)
+{
+	return pool.received;
 }
 
 /* ---- sending ------------------------------------------------------------------------------------ */

@@ -31,8 +31,13 @@ struct datagram {
  * that waited. */
 [[nodiscard]] bool udp_start(bool (*first)(struct datagram *datagram),
 			     void (*then)(struct datagram *datagram));
-/* Stops reading; datagrams in work stay valid. */
-void udp_stop(void);
+/* Leaves the sockets to the other processes, and reads them again; datagrams in work stay valid. */
+void udp_pause(void);
+[[nodiscard]] bool udp_resume(void);
+/* Is there a datagram that nobody has read? Asks the kernel. */
+bool udp_is_waiting(void);
+/* How many datagrams this process has read so far. */
+uint64_t udp_received(void);
 /* A datagram without a source, for events that need an arena (timers); NULL: too many in use. */
 struct datagram *datagram_take(void);
 /* Gives it back; its memory stays readable until send_flush, because queued sends may borrow it. */

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Workers 0 to readers-1 read the UDP sockets. One that is busy calls the next one; the last one leaves
+ * when the others can do its work. Who left guards the others: when they do not move although
+ * datagrams wait (a worker was stopped, killed, or does something long), all read again. In very light
+ * traffic and in none all read, because guarding would cost more than it saves. */
+#include "core/process/duty.h"
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/loop/loop.h"
+#include "core/process/process.h"
+#include "core/shm/map.h"
+#include "core/transport/udp.h"
+
+#define CALL_WINDOW_US   16000   /* busy for so long: help is wanted */
+#define CALL_PERCENT     75      /* of the window */
+#define LEAVE_WINDOW_US  100000  /* light for so long: one can leave */
+#define LEAVE_PERCENT    50      /* of what the others can do */
+#define STAY_US          1000000 /* after help was needed against a reader that did not move */
+#define LEAST_PER_SECOND 1000    /* datagrams; fewer are not worth a guard */
+#define GUARD_MS         5
+
+/* One line a worker: written by it, read by the others now and then. */
+struct duty_row {
+	_Alignas(64) uint64_t turns;
+	uint64_t datagrams;
+	int64_t busy_us;
+};
+
+struct duty_shared {
+	_Alignas(64) uint32_t readers;
+	int64_t stay_until_us; /* nobody leaves before */
+	struct duty_row rows[];
+};
+
+static struct duty_shared *shared;
+
+static struct {
+	unsigned workers;
+	unsigned self;
+	bool is_started;
+	bool is_off; /* does not read */
+	/* the current windows */
+	int64_t call_begin_us, call_slept_us;
+	int64_t leave_begin_us;
+	struct duty_row seen; /* sums over the readers when the leave window began */
+	uint64_t seen_turns[ROLES_MOST];
+	uint64_t told_datagrams;
+	uint64_t guarded_turns; /* of all readers when the guard last looked */
+	struct loop_timer guard;
+} duty = { .guard = LOOP_TIMER_INIT };
+
+bool duty_prepare(unsigned workers)
+{
+	duty.workers = workers;
+	shared = shm_reserve(sizeof(*shared) + workers * sizeof(struct duty_row), "duty");
+	if (shared)
+		shared->readers = workers;
+	return shared;
+}
+
+static uint32_t readers_now(void)
+{
+	return __atomic_load_n(&shared->readers, __ATOMIC_RELAXED);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------------- */
+
+static void call_window_begin(void)
+{
+	duty.call_begin_us = clock_us();
+	duty.call_slept_us = loop_slept_us();
+}
+
+static struct duty_row sum_of_readers(void)
+{
+	struct duty_row sum = { 0 };
+	for (unsigned i = 0; i < duty.workers; i++) {
+		const struct duty_row *row = &shared->rows[i];
+		sum.datagrams += __atomic_load_n(&row->datagrams, __ATOMIC_RELAXED);
+		sum.busy_us += __atomic_load_n(&row->busy_us, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+static uint64_t turns_of(unsigned worker)
+{
+	return __atomic_load_n(&shared->rows[worker].turns, __ATOMIC_RELAXED);
+}
+
+static void leave_window_begin(void)
+{
+	duty.leave_begin_us = clock_us();
+	duty.seen = sum_of_readers();
+	for (unsigned i = 0; i < duty.workers; i++)
+		duty.seen_turns[i] = turns_of(i);
+}
+
+static struct duty_look look_back(void)
+{
+	struct duty_row sum = sum_of_readers();
+	struct duty_look look = {
+		.elapsed_us = clock_us() - duty.leave_begin_us,
+		.busy_us = sum.busy_us - duty.seen.busy_us,
+		.datagrams = sum.datagrams - duty.seen.datagrams,
+		.readers = readers_now(),
+		.others_moved = true,
+	};
+	for (unsigned i = 0; i + 1 < look.readers; i++)
+		look.others_moved &= turns_of(i) != duty.seen_turns[i];
+	return look;
+}
+
+static uint64_t per_second(const struct duty_look *look)
+{
+	return look->datagrams * 1000000 / (uint64_t)look->elapsed_us;
+}
+
+bool duty_can_leave(const struct duty_look *look)
+{
+	if (look->readers < 2 || look->elapsed_us <= 0 || !look->others_moved)
+		return false;
+	return per_second(look) >= LEAST_PER_SECOND &&
+	       look->busy_us * 100 <
+		       LEAVE_PERCENT * (int64_t)(look->readers - 1) * look->elapsed_us;
+}
+
+/* ---- who reads --------------------------------------------------------------------------------------- */
+
+static void look_at_duty(const void *data, size_t len);
+
+/* Lets workers 0 to readers-1 read, and tells those who begin. */
+static void set_readers(uint32_t readers)
+{
+	uint32_t before = __atomic_exchange_n(&shared->readers, readers, __ATOMIC_RELAXED);
+	for (uint32_t i = before; i < readers; i++)
+		if (i != duty.self)
+			worker_post(i, look_at_duty, NULL, 0);
+}
+
+static void join(void)
+{
+	duty.is_off = false;
+	loop_timer_stop(&duty.guard);
+	call_window_begin();
+	leave_window_begin();
+	if (!udp_resume())
+		log_error("worker %u does not read the UDP sockets", duty.self + 1);
+}
+
+/* Do datagrams wait although nobody who reads came round since the last look? */
+static bool readers_are_stuck(void)
+{
+	uint64_t turns = 0;
+	for (unsigned i = 0; i < readers_now(); i++)
+		turns += turns_of(i);
+	bool has_moved = turns != duty.guarded_turns;
+	duty.guarded_turns = turns;
+	return !has_moved && udp_is_waiting();
+}
+
+static void guard(struct loop_timer *timer)
+{
+	(void)timer;
+	if (readers_are_stuck()) {
+		__atomic_store_n(&shared->stay_until_us, clock_us() + STAY_US, __ATOMIC_RELAXED);
+		set_readers(duty.workers);
+	} else if (clock_us() - duty.leave_begin_us >= LEAVE_WINDOW_US) {
+		struct duty_look look = look_back();
+		if (per_second(&look) < LEAST_PER_SECOND / 2)
+			set_readers(duty.workers);
+		leave_window_begin();
+	}
+	look_at_duty(NULL, 0);
+}
+
+static void leave(void)
+{
+	duty.is_off = true;
+	udp_pause();
+	leave_window_begin();
+	loop_timer_start(&duty.guard, GUARD_MS, GUARD_MS, guard, NULL);
+}
+
+static void look_at_duty(const void *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	bool should_be_off = duty.self >= readers_now();
+	if (!duty.is_started || duty.is_off == should_be_off)
+		return;
+	if (should_be_off)
+		leave();
+	else
+		join();
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------- */
+
+static void end_call_window(void)
+{
+	int64_t elapsed_us = clock_us() - duty.call_begin_us;
+	int64_t busy_us = elapsed_us - (loop_slept_us() - duty.call_slept_us);
+	struct duty_row *row = &shared->rows[duty.self];
+	__atomic_store_n(&row->busy_us, row->busy_us + busy_us, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->datagrams, row->datagrams + udp_received() - duty.told_datagrams,
+			 __ATOMIC_RELAXED);
+	duty.told_datagrams = udp_received();
+	uint32_t readers = readers_now();
+	if (!duty.is_off && readers < duty.workers && busy_us * 100 > CALL_PERCENT * elapsed_us)
+		set_readers(readers + 1);
+	call_window_begin();
+}
+
+static void end_leave_window(void)
+{
+	struct duty_look look = look_back();
+	if (duty.self > 0 && duty.self + 1 == look.readers &&
+	    clock_us() >= __atomic_load_n(&shared->stay_until_us, __ATOMIC_RELAXED) &&
+	    duty_can_leave(&look))
+		set_readers(look.readers - 1);
+	leave_window_begin();
+}
+
+void duty_start(unsigned worker)
+{
+	duty.self = worker;
+	if (duty.workers < 2)
+		return;
+	duty.is_started = true;
+	/* A successor does not know what its predecessor was told. */
+	set_readers(duty.workers);
+	call_window_begin();
+	leave_window_begin();
+}
+
+void duty_turn(void)
+{
+	if (!duty.is_started)
+		return;
+	struct duty_row *row = &shared->rows[duty.self];
+	__atomic_store_n(&row->turns, row->turns + 1, __ATOMIC_RELAXED);
+	if (clock_us() - duty.call_begin_us < CALL_WINDOW_US)
+		return;
+	end_call_window();
+	if (!duty.is_off && clock_us() - duty.leave_begin_us >= LEAVE_WINDOW_US)
+		end_leave_window();
+	look_at_duty(NULL, 0);
+}
