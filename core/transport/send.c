@@ -2,10 +2,12 @@
 /* Choosing the transport of finished bytes. */
 #include "core/transport/send.h"
 
+#include "core/transport/observer.h"
 #include "core/transport/stream.h"
 
 static void (*before)(void);
 static void (*undelivered)(struct span bytes);
+static void (*observer)(const struct send_target *target, struct span bytes);
 static send_filter filter; /* NULL: none */
 
 void send_set_before(void (*work)(void))
@@ -40,6 +42,11 @@ void send_set_filter(send_filter wanted)
 	filter = wanted;
 }
 
+void send_set_observer(void (*sees)(const struct send_target *target, struct span bytes))
+{
+	observer = sees;
+}
+
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
 {
 	struct send_target chosen = *target;
@@ -57,7 +64,10 @@ enum send_result send_bytes(const struct send_target *target, struct span bytes,
 		copy = copy && wanted.at == bytes.at;
 		bytes = wanted;
 	}
-	if (chosen.to.transport != TRANSPORT_UDP)
-		return stream_send(&chosen, bytes);
-	return udp_send(&chosen, bytes, copy);
+	enum send_result result = chosen.to.transport != TRANSPORT_UDP
+					  ? stream_send(&chosen, bytes)
+					  : udp_send(&chosen, bytes, copy);
+	if (observer && result == SEND_OK)
+		observer(&chosen, bytes);
+	return result;
 }
