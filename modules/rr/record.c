@@ -3,41 +3,81 @@
  *
  * Which addresses the header names is known when the message leaves: with two sockets, or two
  * transports, there are two headers (the one for the outgoing side on top, both with r2=on). So
- * record_route() adds one edit whose text is a list of fields, one per line, and `write_headers`
- * makes the headers of it when the message is rendered. All state is in edits, hence it travels
+ * record_route() adds one edit whose text is a `struct record_head` and the fields that it
+ * measures, and `write_headers` makes the headers of it when the message is rendered. All state is in edits, hence it travels
  * with the message into a transaction.
  *
  * Parameters that are added before there is a Record-Route wait in an edit that writes nothing. */
 #include "modules/rr/rr.h"
 
-/* The fields of the edit's text, in order. */
+enum record_form {
+	RECORD_SOCKETS,
+	RECORD_ADVERTISED,
+	RECORD_PRESET,
+};
+/* The texts of a record, in order. */
 enum record_field {
-	RECORD_FORM,     /* "r" sockets' addresses, "a" advertised address, "p" preset */
-	RECORD_LISTENER, /* index of the socket on which the request came */
 	RECORD_SCHEME,
 	RECORD_USER,
 	RECORD_FTAG,
 	RECORD_FIRST,  /* address: advertised, or preset for the outgoing side */
 	RECORD_SECOND, /* preset for the incoming side; empty: one header only */
 	RECORD_PARAMS, /* added before or by record_route */
-	RECORD_LATER,  /* added afterwards; last, so that more can be appended */
+	RECORD_LATER,  /* added afterwards */
 	RECORD_FIELD_COUNT,
 };
 
 struct record {
+	enum record_form form;
+	int listener; /* index of the socket on which the request came; -1: none */
 	struct span fields[RECORD_FIELD_COUNT];
 };
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* How the edit's text begins; the bytes of the fields follow. */
+struct record_head {
+	int16_t listener;
+	uint16_t form;
+	uint16_t lengths[RECORD_FIELD_COUNT];
+};
+
+/* ---- a record as an edit's text -------------------------------------------------------------- */
 
 static bool record_read(struct span text, struct record *out)
 {
-	struct span rest = text;
-	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++)
-		if (!span_split(&rest, '\n', &out->fields[i]))
-			return false;
-	return true;
+	struct record_head head;
+	if (text.len < sizeof(head))
+		return false;
+	memcpy(&head, text.at, sizeof(head));
+	out->form = (enum record_form)head.form;
+	out->listener = head.listener;
+	size_t at = sizeof(head);
+	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++) {
+		out->fields[i] = span_slice(text, at, head.lengths[i]);
+		at += head.lengths[i];
+	}
+	return at == text.len;
 }
+
+/* Absent: no memory, or a text that is longer than any header. */
+static struct span record_write(struct arena *arena, const struct record *record)
+{
+	struct record_head head = { .listener = (int16_t)record->listener,
+				    .form = (uint16_t)record->form };
+	struct writer w = writer_in_arena(arena, 160);
+	writer_bytes(&w, &head, sizeof(head));
+	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++) {
+		if (record->fields[i].len > UINT16_MAX)
+			return (struct span){ NULL, 0 };
+		head.lengths[i] = (uint16_t)record->fields[i].len;
+		writer_span(&w, record->fields[i]);
+	}
+	if (w.failed)
+		return (struct span){ NULL, 0 };
+	memcpy(w.data, &head, sizeof(head));
+	return writer_result(&w);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_start(struct writer *w, const struct record *record)
 {
@@ -148,17 +188,15 @@ static void write_advertised(struct writer *w, const struct record *record,
 static void write_headers(struct writer *w, struct span text, const struct outgoing *to)
 {
 	struct record record;
-	int64_t index;
 	if (!record_read(text, &record))
 		return;
 	const struct listener *in = NULL;
-	if (span_to_int64(record.fields[RECORD_LISTENER], &index) && index >= 0 &&
-	    index < listener_count())
-		in = listener_at((unsigned)index);
-	switch (record.fields[RECORD_FORM].len ? record.fields[RECORD_FORM].at[0] : 0) {
-	case 'r': write_sockets(w, &record, in, to); return;
-	case 'a': write_advertised(w, &record, in, to); return;
-	case 'p':
+	if (record.listener >= 0 && (unsigned)record.listener < listener_count())
+		in = listener_at((unsigned)record.listener);
+	switch (record.form) {
+	case RECORD_SOCKETS: write_sockets(w, &record, in, to); return;
+	case RECORD_ADVERTISED: write_advertised(w, &record, in, to); return;
+	case RECORD_PRESET:
 		write_preset(w, &record, record.fields[RECORD_FIRST]);
 		if (record.fields[RECORD_SECOND].len)
 			write_preset(w, &record, record.fields[RECORD_SECOND]);
@@ -239,6 +277,11 @@ static struct edit *insert_edit(struct message *msg, struct span text,
 	return edit;
 }
 
+static struct span joined(struct arena *arena, struct span a, struct span b)
+{
+	return a.len ? arena_printf(arena, "%.*s%.*s", SPAN_ARGS(a), SPAN_ARGS(b)) : b;
+}
+
 static bool record_add(struct script_run *run, struct record *record)
 {
 	struct message *msg = run->msg;
@@ -248,25 +291,19 @@ static bool record_add(struct script_run *run, struct record *record)
 	}
 	const struct edit *pending = find_edit(msg, true);
 	const struct listener *listener = msg->from.listener;
-	struct writer w = writer_in_arena(msg->arena, 160);
+	record->listener = listener ? (int)listener->index : -1;
 	record->fields[RECORD_SCHEME] = record_scheme(msg);
 	record->fields[RECORD_USER] = record_user(run);
 	record->fields[RECORD_FTAG] = record_ftag(msg);
-	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++) {
-		if (i)
-			writer_char(&w, '\n');
-		if (i == RECORD_LISTENER)
-			writer_int(&w, listener ? (int64_t)listener->index : -1);
-		else
-			writer_span(&w, record->fields[i]);
-		if (i == RECORD_PARAMS && pending)
-			writer_span(&w, pending->text);
-	}
-	if (w.failed)
+	if (pending)
+		record->fields[RECORD_PARAMS] =
+			joined(msg->arena, record->fields[RECORD_PARAMS], pending->text);
+	struct span text = record_write(msg->arena, record);
+	if (!text.at)
 		return false;
 	if (pending)
 		edit_undo(msg, EDIT_TAG_RECORD_ROUTE);
-	return insert_edit(msg, writer_result(&w), write_headers) != NULL;
+	return insert_edit(msg, text, write_headers) != NULL;
 }
 
 static bool check_text(struct span text, const char *what)
@@ -281,8 +318,8 @@ bool record_route(struct script_run *run, struct span params)
 {
 	if (!check_text(params, "parameter"))
 		return false;
-	return record_add(run, &(struct record){ .fields = {
-		[RECORD_FORM] = SPAN("r"), [RECORD_PARAMS] = params } });
+	return record_add(run, &(struct record){ .form = RECORD_SOCKETS, .fields = {
+		[RECORD_PARAMS] = params } });
 }
 
 bool record_route_preset(struct script_run *run, struct span first, struct span second)
@@ -293,16 +330,16 @@ bool record_route_preset(struct script_run *run, struct span first, struct span 
 	}
 	if (!check_text(first, "address") || !check_text(second, "address"))
 		return false;
-	return record_add(run, &(struct record){ .fields = {
-		[RECORD_FORM] = SPAN("p"), [RECORD_FIRST] = first, [RECORD_SECOND] = second } });
+	return record_add(run, &(struct record){ .form = RECORD_PRESET, .fields = {
+		[RECORD_FIRST] = first, [RECORD_SECOND] = second } });
 }
 
 bool record_route_advertised(struct script_run *run, struct span address)
 {
 	if (!address.len || !check_text(address, "address"))
 		return false;
-	return record_add(run, &(struct record){ .fields = {
-		[RECORD_FORM] = SPAN("a"), [RECORD_FIRST] = address } });
+	return record_add(run, &(struct record){ .form = RECORD_ADVERTISED, .fields = {
+		[RECORD_FIRST] = address } });
 }
 
 bool record_route_add_param(struct message *msg, struct span param)
@@ -314,8 +351,17 @@ bool record_route_add_param(struct message *msg, struct span param)
 		edit = find_edit(msg, true);
 	if (!edit)
 		return insert_edit(msg, param, write_nothing) != NULL;
-	struct span text =
-		arena_printf(msg->arena, "%.*s%.*s", SPAN_ARGS(edit->text), SPAN_ARGS(param));
+	struct record record;
+	struct span text;
+	if (edit->write == write_nothing) {
+		text = joined(msg->arena, edit->text, param);
+	} else if (record_read(edit->text, &record)) {
+		record.fields[RECORD_LATER] =
+			joined(msg->arena, record.fields[RECORD_LATER], param);
+		text = record_write(msg->arena, &record);
+	} else {
+		return false;
+	}
 	if (!text.at)
 		return false;
 	edit->text = text;
