@@ -7,7 +7,7 @@
 
 #define OWN_EDITS_MOST 8
 
-/* Edits of the server itself, sorted by place. */
+/* Edits of the server itself, sorted by place; filled as far as `count` says. */
 struct own_edits {
 	struct edit list[OWN_EDITS_MOST];
 	unsigned count;
@@ -262,7 +262,8 @@ void render_request(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
 	const struct branch *branch = out->branch ? out->branch : &msg->target;
-	struct own_edits own = { .count = 0 };
+	struct own_edits own;
+	own.count = 0;
 	/* The texts of our own edits must not move while they are collected. */
 	char buffer[1280];
 	size_t room = sizeof(buffer);
@@ -296,7 +297,8 @@ void render_request(struct writer *w, const struct outgoing *out)
 
 void render_edited(struct writer *w, const struct message *msg)
 {
-	struct own_edits own = { .count = 0 };
+	struct own_edits own;
+	own.count = 0;
 	write_headers_and_body(w, msg, msg->index->start, &own, NULL);
 }
 
@@ -334,7 +336,8 @@ static void add_reply_params(struct own_edits *own, struct message *reply)
 
 void render_reply(struct writer *w, const struct message *reply)
 {
-	struct own_edits own = { .count = 0 };
+	struct own_edits own;
+	own.count = 0;
 	const struct sip_header *h = message_header(reply, HEADER_VIA);
 	const struct sip_via *top = message_top_via((struct message *)(uintptr_t)reply);
 	if (h && top) {

@@ -207,15 +207,16 @@ void end_point_write(struct writer *w, const struct end_point *a)
 
 socklen_t end_point_to_sockaddr(const struct end_point *a, struct sockaddr_storage *out_address)
 {
-	memset(out_address, 0, sizeof(*out_address));
 	if (a->family == AF_INET) {
 		struct sockaddr_in *v4 = (struct sockaddr_in *)out_address;
+		memset(v4, 0, sizeof(*v4));
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons(a->port);
 		memcpy(&v4->sin_addr, a->ip, 4);
 		return sizeof(*v4);
 	}
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out_address;
+	memset(v6, 0, sizeof(*v6));
 	v6->sin6_family = AF_INET6;
 	v6->sin6_port = htons(a->port);
 	v6->sin6_scope_id = a->scope;

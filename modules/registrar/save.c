@@ -211,6 +211,17 @@ static enum register_error read_common(struct script_run *run,
 
 /* ---- contacts ----------------------------------------------------------------------------------------------- */
 
+/* Which of them is wrong. */
+static enum register_error params_error(const struct name_addr *address)
+{
+	struct param param;
+	int32_t q;
+	if (name_addr_param(address, SPAN_OF("q"), &param) && !q_parse(param.value, &q))
+		return REGISTER_BAD_Q;
+	return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID
+								   : REGISTER_BAD_CONTACT;
+}
+
 static enum register_error read_contact(struct script_run *run,
 					const struct registration *registration,
 					const struct common *common,
@@ -218,16 +229,11 @@ static enum register_error read_contact(struct script_run *run,
 {
 	struct contact_params params;
 	struct sip_uri uri;
-	struct param param;
-	int32_t parsed_q;
 	int64_t expires, q;
 	if (!uri_parse(address->uri, &uri))
 		return REGISTER_BAD_CONTACT;
-	if (name_addr_param(address, SPAN_OF("q"), &param) && !q_parse(param.value, &parsed_q))
-		return REGISTER_BAD_Q;
 	if (!contact_params_parse(address, &params))
-		return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID
-									   : REGISTER_BAD_CONTACT;
+		return params_error(address);
 	if (address->uri.len > (size_t)registrar_settings->contact_max_size)
 		return REGISTER_TOO_LONG;
 	if (!choose_expires(run->msg, common, address, registration->flags, &expires))
@@ -253,8 +259,9 @@ struct changes {
 	struct usrloc_change *rows;
 	unsigned count, room;
 	unsigned seen; /* contacts of the request, also those that name one twice */
-	/* Hashes, made when a second one comes: comparing URIs is dear, and most differ there. */
-	uint64_t hosts[USRLOC_CONTACTS_MOST];
+	/* Hashes, made when a second one comes: comparing URIs is dear, and most differ there. As long as
+	 * `rows`. */
+	uint64_t *hosts;
 	bool is_star;
 };
 
@@ -293,8 +300,10 @@ static bool make_room(struct changes *changes, struct arena *arena)
 	unsigned room = changes->room ? changes->room * 4 : 4;
 	changes->rows = arena_grow(arena, changes->rows, changes->room * sizeof(*changes->rows),
 				   room * sizeof(*changes->rows));
+	changes->hosts = arena_grow(arena, changes->hosts, changes->room * sizeof(*changes->hosts),
+				    room * sizeof(*changes->hosts));
 	changes->room = room;
-	return changes->rows != NULL;
+	return changes->rows && changes->hosts;
 }
 
 static enum register_error add_contact(struct script_run *run,

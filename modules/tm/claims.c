@@ -267,7 +267,7 @@ static bool fits_call(const struct transaction *tx, struct message *reply)
 
 void claim_foresee(struct message *msg)
 {
-	struct tx_context *context = tx_context(msg), found = { 0 };
+	struct tx_context *context = tx_context(msg), found;
 	unsigned number;
 	if (!context)
 		return;
