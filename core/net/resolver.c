@@ -14,6 +14,7 @@
 #include "core/base/hash.h"
 #include "core/loop/fiber.h"
 #include "core/loop/loop.h"
+#include "core/net/own_records.h"
 #include "core/shm/counters.h"
 
 #define CACHE_ENTRIES 1024 /* direct mapped: a newer name replaces an older one */
@@ -29,7 +30,8 @@ struct entry {
 	enum record_kind kind;
 	char name[DNS_NAME_MOST + 1];
 	size_t name_len;
-	int64_t expires_ms;
+	int64_t expires_ms; /* INT64_MAX: never */
+	int64_t used_ms;    /* when it was last asked for; 0: unknown */
 	size_t bytes;
 	unsigned count;
 	union records {
@@ -114,10 +116,12 @@ static void cache_drop(struct entry **place)
 
 static const struct entry *cache_find(enum record_kind kind, struct span name)
 {
-	const struct entry *entry = *cache_place(kind, name);
+	struct entry *entry = *cache_place(kind, name);
 	bool is_it = entry && entry->kind == kind && entry->expires_ms > clock_ms() &&
 		     span_equal_nocase(span_make(entry->name, entry->name_len), name);
 	state.figures.hits += is_it;
+	if (is_it)
+		entry->used_ms = clock_ms();
 	return is_it ? entry : NULL;
 }
 
@@ -151,24 +155,99 @@ static const char *type_name(const struct entry *entry)
 	return "";
 }
 
+/* A line of resolver_list; nothing when the writer is full. */
+static void write_line(struct writer *out, const struct entry *entry, const char *type)
+{
+	size_t before = out->len;
+	bool is_permanent = entry->expires_ms == INT64_MAX;
+	int64_t left_ms = is_permanent ? 0 : entry->expires_ms - clock_ms();
+	int64_t used_ms = entry->used_ms ? clock_ms() - entry->used_ms : 0;
+	if (left_ms < 0 || out->failed)
+		return;
+	writer_printf(out, "%s\t%.*s\t%lld\t%zu\t%lld\t%s", type, (int)entry->name_len, entry->name,
+		      (long long)(left_ms + 999) / 1000, entry->bytes, (long long)used_ms / 1000,
+		      is_permanent ? "yes" : "no");
+	for (unsigned i = 0; i < entry->count; i++) {
+		writer_char(out, '\t');
+		write_record(out, entry, i);
+	}
+	writer_char(out, '\n');
+	if (out->failed) /* no half lines */
+		out->len = before;
+}
+
 void resolver_list(struct writer *out)
 {
-	for (unsigned i = 0; i < CACHE_ENTRIES && !out->failed; i++) {
-		const struct entry *entry = state.cache[i];
-		if (!entry || entry->expires_ms <= clock_ms())
-			continue;
-		size_t before = out->len;
-		writer_printf(out, "%s\t%.*s\t%lld\t%zu", type_name(entry), (int)entry->name_len,
-			      entry->name, (long long)(entry->expires_ms - clock_ms() + 999) / 1000,
-			      entry->bytes);
-		for (unsigned j = 0; j < entry->count; j++) {
-			writer_char(out, '\t');
-			write_record(out, entry, j);
-		}
-		writer_char(out, '\n');
-		if (out->failed) /* no half lines */
-			out->len = before;
+	for (unsigned i = 0; i < CACHE_ENTRIES && !out->failed; i++)
+		if (state.cache[i] && state.cache[i]->expires_ms > clock_ms())
+			write_line(out, state.cache[i], type_name(state.cache[i]));
+}
+
+/* ---- what the administrator says ------------------------------------------------------------------- */
+
+static const struct {
+	const char *type;
+	enum record_kind kind;
+} own_kinds[] = {
+	[OWN_A] = { "A", RECORD_ADDRESS },
+	[OWN_AAAA] = { "AAAA", RECORD_ADDRESS },
+	[OWN_SRV] = { "SRV", RECORD_SERVICE },
+};
+
+static void entry_from_own(struct entry *entry, enum own_kind kind, struct span name,
+			   const struct own_answer *own)
+{
+	entry->kind = own_kinds[kind].kind;
+	entry->name_len = name.len;
+	memmove(entry->name, name.at, name.len);
+	entry->name[name.len] = '\0';
+	entry->expires_ms = own->is_permanent ? INT64_MAX : own->expires_ms;
+	entry->used_ms = 0;
+	entry->count = own->count;
+	entry->bytes = offsetof(struct entry, records) + own->count * record_bytes[entry->kind];
+	if (kind == OWN_SRV)
+		memcpy(entry->records.services, own->services,
+		       own->count * sizeof(own->services[0]));
+	else
+		memcpy(entry->records.addresses, own->addresses,
+		       own->count * sizeof(own->addresses[0]));
+}
+
+void resolver_list_own(struct writer *out)
+{
+	struct entry entry;
+	struct own_answer own;
+	enum own_kind kind;
+	uint32_t cursor = 0;
+	while (own_records_each(&cursor, &kind, entry.name, &own)) {
+		entry_from_own(&entry, kind, span_from(entry.name), &own);
+		write_line(out, &entry, own_kinds[kind].type);
 	}
+}
+
+/* False: nothing is said of the name. Of the families that are of use the first with addresses counts. */
+static bool own_says(enum record_kind kind, struct span name, struct entry *out)
+{
+	const struct resolver_options *options = &state.options;
+	const enum own_kind first = options->prefers_ipv6 ? OWN_AAAA : OWN_A;
+	const enum own_kind kinds[] = { kind == RECORD_SERVICE ? OWN_SRV : first,
+					first == OWN_A ? OWN_AAAA : OWN_A };
+	struct own_answer own;
+	bool is_known = false;
+	if (kind == RECORD_POINTER)
+		return false;
+	for (unsigned i = 0; i < (kind == RECORD_SERVICE ? 1u : 2u); i++) {
+		bool is_useful =
+			kinds[i] == OWN_A ? options->ipv4 : kinds[i] == OWN_SRV || options->ipv6;
+		if (!is_useful || !own_record_find(kinds[i], name, &own))
+			continue;
+		if (!is_known || own.count)
+			entry_from_own(out, kinds[i], name, &own);
+		is_known = true;
+		if (own.count)
+			break;
+	}
+	return is_known;
 }
 
 static void cache_sweep(void)
@@ -213,10 +292,21 @@ static void cache_keep(const struct question *question, struct span name)
 		return; /* asked again next time */
 	memcpy(kept, answer, bytes);
 	kept->bytes = bytes;
+	kept->used_ms = clock_ms();
 	kept->expires_ms = clock_ms() + time_to_live_s(question) * 1000;
 	*place = kept;
 	state.figures.entries++;
 	state.figures.bytes += bytes;
+}
+
+void resolver_forget(const char *type, struct span name)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES; i++) {
+		const struct entry *entry = state.cache[i];
+		if (entry && strcmp(type_name(entry), type) == 0 &&
+		    span_equal_nocase(span_make(entry->name, entry->name_len), name))
+			cache_drop(&state.cache[i]);
+	}
 }
 
 void resolver_flush(void)
@@ -473,6 +563,8 @@ static const struct entry *look_up(enum record_kind kind, struct span name,
 		name.len--;
 	if (name.len == 0 || name.len > DNS_NAME_MOST || memchr(name.at, '\0', name.len))
 		return NULL;
+	if (own_says(kind, name, &scratch->answer))
+		return &scratch->answer;
 	const struct entry *entry = cache_find(kind, name);
 	if (entry || !fiber_is_running() || !channel_ready())
 		return entry;
@@ -509,4 +601,19 @@ bool resolve_pointers(struct span name, struct dns_pointers *out)
 	for (unsigned i = 0; i < out->count; i++)
 		out->pointers[i] = entry->records.pointers[i];
 	return out->count > 0;
+}
+
+bool resolver_show(const char *type, struct span name, struct writer *out)
+{
+	struct question scratch;
+	enum record_kind kind = strcmp(type, "SRV") == 0     ? RECORD_SERVICE
+				: strcmp(type, "NAPTR") == 0 ? RECORD_POINTER
+							     : RECORD_ADDRESS;
+	const struct entry *entry = look_up(kind, name, &scratch);
+	if (!entry || !entry->count || strcmp(type_name(entry), type) != 0)
+		return false;
+	if (entry == &scratch.answer && !entry->expires_ms) /* asked now; it may be in the cache */
+		entry = cache_find(kind, name) ? cache_find(kind, name) : entry;
+	write_line(out, entry, type);
+	return true;
 }

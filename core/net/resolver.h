@@ -54,7 +54,15 @@ struct resolver_figures {
 struct resolver_figures resolver_figures(void);
 /* Writes what this process remembers and what still holds, a name a line, until the writer is full:
  *
- *   line = type TAB name TAB seconds-left TAB bytes *( TAB record ) LF ; no record: it does not exist */
+ *   line = type TAB name TAB seconds-left TAB bytes TAB seconds-unused TAB ( "yes" / "no" )
+ *          *( TAB record ) LF ; "yes": it is permanent; no record: it does not exist */
 void resolver_list(struct writer *out);
+/* The same of what the administrator said (own_records.h). */
+void resolver_list_own(struct writer *out);
+/* Writes what is known of the name, after asking when that is possible; `type` is "A", "AAAA", "SRV" or
+ * "NAPTR". False: there is no such record. */
+bool resolver_show(const char *type, struct span name, struct writer *out);
+/* Forgets a name that is cached. */
+void resolver_forget(const char *type, struct span name);
 /* Forgets everything that is cached. */
 void resolver_flush(void);

@@ -17,6 +17,7 @@
 #include "core/base/fault.h"
 #include "core/module/live.h"
 #include "core/module/describe.h"
+#include "core/net/own_records.h"
 #include "core/net/resolver.h"
 #include "core/process/confine.h"
 #include "core/process/options.h"
@@ -291,6 +292,10 @@ static const struct image *configure(struct diagnostics *diagnostics)
 	image_share(cell);
 	if (!config_custom_share())
 		return NULL;
+	if (!own_records_prepare()) {
+		log_critical("no shared memory for names of one's own; start with a larger -m");
+		return NULL;
+	}
 	bool is_prepared = loader_prepare(diagnostics);
 	compile_log_prefix(diagnostics);
 	const struct image *image = script_build(source, &memory, diagnostics);

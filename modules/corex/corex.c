@@ -500,14 +500,15 @@ static bool prepare(struct diagnostics *diagnostics)
 {
 	if (subdomain_count)
 		myself_register(is_subdomain);
-	return wire_prepare(&settings, diagnostics);
+	return names_prepare(diagnostics) && wire_prepare(&settings, diagnostics);
 }
 
 static const struct field setting_fields[] = {
 	FIELD_ACCEPT("alias_subdomains", add_subdomain,
 		     "[proto:]domain that is ours with all below it, repeatable"),
-	FIELD_IGNORED("dns_cache", "use the hosts file of the system"),
-	FIELD_IGNORED("dns_file", "use the hosts file of the system"),
+	FIELD_ACCEPT("dns_cache", names_add,
+		     "what to say of a name instead of DNS: type=A;name=...;addr=...;ttl=...;flags=..., repeatable"),
+	FIELD_ACCEPT("dns_file", names_add_file, "file of such records, one a line"),
 	FIELD_IGNORED("evcb_reply_out", "routes are in the native language"),
 	FIELD(settings, nio_intercept, "not 0: event_route[network:msg] sees what comes and what leaves"),
 	FIELD(settings, nio_min_msg_len, "bytes of the smallest message that it sees"),

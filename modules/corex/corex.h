@@ -15,5 +15,9 @@ struct wire_settings {
 };
 [[nodiscard]] bool wire_prepare(const struct wire_settings *settings,
 				struct diagnostics *diagnostics);
+/* dns_cache and dns_file: accept functions of settings, and what they gave. */
+const char *names_add(struct span text, int64_t number);
+const char *names_add_file(struct span text, int64_t number);
+[[nodiscard]] bool names_prepare(struct diagnostics *diagnostics);
 /* While it is on, what this process sends is not shown to event routes; nothing may wait meanwhile. */
 void wire_pause(bool is_on);

@@ -28,6 +28,8 @@ loadmodule "corex.so"
 loadmodule "ctl.so"
 loadmodule "jsonrpcs.so"
 modparam("corex", "alias_subdomains", "sub.example.org")
+modparam("corex", "dns_cache", "type=A;name=own.test;addr=127.0.0.1;ttl=60;flags=2")
+modparam("corex", "dns_cache", "type=SRV;name=_sip._udp.srv.test;addr=own.test;ttl=60;port=5070;priority=1;weight=2")
 
 failure_route[LATER] {
 	if (isxflagset("63")) t_reply("480", "Flag Kept");
@@ -106,6 +108,10 @@ request_route {
 		set_send_socket("$var(s)");
 		$var(r) = $fs;
 		break;
+	case "name":
+		$ru = "sip:x@" + $var(h);
+		forward();
+		exit;
 	case "srvid":
 		via_add_srvid("1");
 		$ru = "sip:x@" + $var(h);
@@ -142,7 +148,7 @@ reply_route {
 	if (is_faked_msg()) xlog("L_ERR", "a reply is no faked message\\n");
 }
 """ % SECOND
-ALLOWED = ["cannot open", "no q value", "cannot parse the Q parameter", "load_tm", "file_read"]
+ALLOWED = ["Malformed ip", "cannot open", "no q value", "cannot parse the Q parameter", "load_tm", "file_read"]
 
 
 def send(agent, case, value="-", method="OPTIONS"):
@@ -248,6 +254,50 @@ def test_extended_flags_survive_in_the_transaction(server, agent):
     alice, request = send(agent, "kept", bob.host_port, method="MESSAGE")
     bob.reply(bob.expect_request("MESSAGE"), 500)
     assert alice.expect_reply(480, request).reason == "Flag Kept"
+
+
+# ---- names ----
+
+def view(server):
+    return {(row["name"], row["type"]): row for row in server.rpc("dns.view")}
+
+
+def test_names_of_the_configuration(server, agent):
+    bob = agent("bob")
+    send(agent, "name", "own.test:%d" % bob.address[1])
+    bob.expect_request("OPTIONS")
+    row, = view(server)["own.test", "A"]["records"]
+    assert row == {"rr_idx": 0, "rr_ip": "127.0.0.1", "rr_permanent": "yes", "rr_expires": 0}
+    row = view(server)["_sip._udp.srv.test", "SRV"]
+    assert {key: row[key] for key in ("reference_counter", "permanent", "negative_entry")} == {
+        "reference_counter": 1, "permanent": "no", "negative_entry": "no"}
+    record, = row["records"]
+    assert 0 < record.pop("rr_expires") <= 60
+    assert record == {"rr_idx": 0, "rr_name": "own.test", "rr_port": 5070, "rr_priority": 1, "rr_weight": 2,
+                      "rr_permanent": "no"}
+
+
+def fault(server, *command):
+    with pytest.raises(RpcError) as error:
+        server.rpc(*command)
+    return error.value.args[0]["message"]
+
+
+def test_names_by_command(server, agent):
+    bob = agent("bob")
+    for address in ("127.0.0.1", "127.0.0.2"):
+        assert not server.rpc("dns.add_a", "said.test", 60, address, 0)
+    send(agent, "name", "said.test:%d" % bob.address[1])
+    bob.expect_request("OPTIONS")
+    row = server.rpc("dns.lookup", "A", "said.test")
+    assert [record["rr_ip"] for record in row["records"]] == ["127.0.0.1", "127.0.0.2"]
+    assert not server.rpc("dns.delete_a", "said.test")
+    assert fault(server, "dns.delete_a", "said.test") == "Not found"
+    assert fault(server, "dns.delete_a", "own.test") == "Permanent entries cannot be deleted"
+    assert fault(server, "dns.add_a", "said.test", 60, "nonsense", 0) == "Failed to add the entry to the cache"
+    assert not server.rpc("dns.add_a", "none.test", 60, "127.0.0.1", 1)
+    assert view(server)["none.test", "A"]["negative_entry"] == "yes"
+    assert fault(server, "dns.lookup", "A", "none.test") == "Not found"
 
 
 def test_sockets_and_aliases_are_listed(server):

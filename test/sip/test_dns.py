@@ -6,6 +6,7 @@ import pytest
 from settings import START, head
 from sipua import Agent
 from sipua.dns import DnsServer
+from sipua.server import RpcError
 
 pytestmark = pytest.mark.viaduct_only("the peer asks the DNS servers of the system only")
 
@@ -179,15 +180,18 @@ def test_commands_show_what_all_processes_remember(run, phone):
         bob.expect_request("OPTIONS")
     alice.expect_reply(478, ask("sip:bob@none.test:5070"))
     rows = ask.rpc("dns.view")
-    found = {(row["type"], row["name"]): (row.get("record"), row["negative"]) for row in rows}
-    assert found[("A", "one.test")] == ("127.0.0.1", "no")
-    assert found[("SRV", "_sip._udp.two.test")] == ("5 7 %d one.test" % at(bob), "no")
-    assert found[("A", "none.test")] == (None, "yes")
-    assert all(0 < row["expires_in_s"] <= 60 and row["process"] for row in rows)
-    info = ask.rpc("dns.mem_info")
-    assert info["entries"] == len(rows) and info["used"] == sum(row["size_bytes"] for row in rows)
+    found = {(row["type"], row["name"]): row for row in rows}
+    assert found["A", "one.test"]["records"][0]["rr_ip"] == "127.0.0.1"
+    record = found["SRV", "_sip._udp.two.test"]["records"][0]
+    assert [record[key] for key in ("rr_priority", "rr_weight", "rr_port", "rr_name")] == [5, 7, at(bob), "one.test"]
+    assert found["A", "none.test"]["negative_entry"] == "yes" and "records" not in found["A", "none.test"]
+    assert all(0 < row["expires"] <= 60 and row["process"] and row["permanent"] == "no" for row in rows)
+    used, most = ask.rpc("dns.mem_info")
+    assert used == sum(row["size_bytes"] for row in rows) <= most
+    assert ask.rpc("dns.debug")[:7:6] == [rows[0]["name"], int(rows[0]["negative_entry"] == "yes")]
+    assert ask.rpc("dns.lookup", "SRV", "_sip._udp.two.test")["records"][0]["rr_name"] == "one.test"
     ask.rpc("dns.delete_all")
-    assert ask.rpc("dns.view") == [] and ask.rpc("dns.mem_info")["used"] == 0
+    assert ask.rpc("dns.view") == [] and ask.rpc("dns.mem_info")[0] == 0
 
 
 def test_time_to_live_ends(run, phone):
@@ -245,3 +249,114 @@ def test_messages_do_not_wait_for_the_dns_of_others(run, phone):
     ask("sip:bob@one.test:%d" % at(bob))
     bob.expect_request("OPTIONS")
     alice.expect_reply(478, slow, timeout=8)
+
+
+# ---- what the administrator says ----
+
+def test_own_addresses_come_before_dns(run, phone):
+    bob = phone("bob")
+    ask, dns, alice = run({("one.test", "A"): ["192.0.2.1"]}, "workers=2")
+    ask.rpc("dns.add_a", "ONE.test", 60, "127.0.0.1", 0)
+    ask.rpc("dns.add_a", "own.test", 60, "127.0.0.1", 0)
+    for name in ("one.test", "own.test"):
+        ask("sip:bob@%s:%d" % (name, at(bob)))
+        bob.expect_request("OPTIONS")
+    assert not dns.questions
+    ask.rpc("dns.delete_a", "own.test")
+    alice.expect_reply(478, ask("sip:bob@own.test:%d" % at(bob)))
+    assert dns.asked("own.test", "A") == 1
+
+
+def test_own_services(run, phone):
+    bob, carol = phone("bob"), phone("carol")
+    ask, dns, _ = run({})
+    ask.rpc("dns.add_a", "host.test", 60, "127.0.0.1", 2)
+    ask.rpc("dns.add_srv", "_sip._udp.one.test", 60, 20, 1, at(bob), "host.test", 0)
+    ask.rpc("dns.add_srv", "_sip._udp.one.test", 60, 10, 1, at(carol), "host.test", 0)
+    ask("sip:bob@one.test")
+    carol.expect_request("OPTIONS")
+    ask.rpc("dns.delete_srv", "_sip._udp.one.test")
+    ask.rpc("dns.add_srv", "_sip._udp.one.test", 60, 20, 1, at(bob), "host.test", 0)
+    ask("sip:bob@one.test")
+    bob.expect_request("OPTIONS")
+    assert not dns.questions
+
+
+def test_name_that_is_said_not_to_exist(run, phone):
+    bob = phone("bob")
+    ask, dns, alice = run({("one.test", "A"): ["127.0.0.1"]})
+    ask.rpc("dns.add_a", "one.test", 60, "127.0.0.1", 1)
+    alice.expect_reply(478, ask("sip:bob@one.test:%d" % at(bob)))
+    ask.rpc("dns.add_a", "one.test", 60, "127.0.0.1", 0)
+    ask("sip:bob@one.test:%d" % at(bob))
+    bob.expect_request("OPTIONS")
+    assert not dns.questions
+
+
+def test_own_records_end_with_their_time(run, phone):
+    bob = phone("bob")
+    ask, dns, _ = run({("one.test", "A"): ["127.0.0.1"]})
+    ask.rpc("dns.add_a", "one.test", 0, "192.0.2.1", 0)
+    ask("sip:bob@one.test:%d" % at(bob))
+    bob.expect_request("OPTIONS")
+    assert dns.asked("one.test", "A") == 1 and ask.rpc("dns.view")[0]["process"]
+
+
+def fault(ask, *command):
+    with pytest.raises(RpcError) as error:
+        ask.rpc(*command)
+    return tuple(error.value.args[0][key] for key in ("code", "message"))
+
+
+def test_permanent_records_go_by_force_only(run):
+    ask, _, _ = run({})
+    ask.rpc("dns.add_a", "two.test", 60, "127.0.0.1", 2)
+    ask.rpc("dns.add_a", "two.test", 60, "127.0.0.2", 2)
+    assert fault(ask, "dns.delete_a", "two.test") == (400, "Permanent entries cannot be deleted")
+    ask.rpc("dns.delete_all")
+    row = ask.rpc("dns.lookup", "A", "two.test")
+    assert (row["permanent"], row["expires"]) == ("yes", 0)
+    assert [record["rr_ip"] for record in row["records"]] == ["127.0.0.1", "127.0.0.2"]
+    ask.rpc("dns.delete_all_force")
+    assert ask.rpc("dns.view") == []
+
+
+def test_wrong_records_are_refused(run):
+    ask, _, _ = run({})
+    failed = (400, "Failed to add the entry to the cache")
+    assert fault(ask, "dns.add_a", "a.test", 60, "nonsense", 0) == failed
+    assert fault(ask, "dns.add_a", "a.test", 60, "::1", 0) == failed
+    assert fault(ask, "dns.add_aaaa", "a.test", 60, "127.0.0.1", 0) == failed
+    assert fault(ask, "dns.add_a", "x" * 256, 60, "127.0.0.1", 0) == failed
+    assert fault(ask, "dns.add_a", "a.test", 60, "127.0.0.1")[0] == 400
+    for i in range(16):
+        ask.rpc("dns.add_a", "a.test", 60, "127.0.0.%d" % i, 0)
+    assert fault(ask, "dns.add_a", "a.test", 60, "127.0.0.99", 0) == failed
+    for kind in ("aaaa", "srv", "naptr", "cname", "ptr", "txt", "ebl"):
+        assert fault(ask, "dns.delete_" + kind, "a.test") == (400, "Not found")
+    assert fault(ask, "dns.lookup", "MX", "a.test") == (400, "Invalid type")
+    assert fault(ask, "dns.lookup", "TXT", "a.test") == (400, "Not found")
+
+
+def test_cached_names_are_forgotten_one_by_one(run, phone):
+    bob = phone("bob")
+    ask, dns, _ = run({("one.test", "A"): ["127.0.0.1"], ("two.test", "A"): ["127.0.0.1"]})
+    for name in ("one.test", "two.test"):
+        ask("sip:bob@%s:%d" % (name, at(bob)))
+        bob.expect_request("OPTIONS")
+    ask.rpc("dns.delete_a", "one.test")
+    assert [row["name"] for row in ask.rpc("dns.view")] == ["two.test"]
+
+
+def test_records_of_the_configuration(run, phone, tmp_path):
+    bob = phone("bob")
+    (tmp_path / "names").write_text("# own names\n\n type=A; name=file.test; addr=127.0.0.1; ttl=60\n"
+                                    "type=SRV;name=_sip._udp.srv.test;addr=file.test;port=%d\n" % at(bob))
+    ask, dns, alice = run({}, """modparam("corex", "dns_cache", "type=A;name=set.test;addr=127.0.0.1;ttl=60;flags=2")
+modparam("corex", "dns_cache", "type=A;name=bad.test;flags=1")
+modparam("corex", "dns_file", "%s")""" % (tmp_path / "names"))
+    for uri in ("sip:bob@set.test:%d" % at(bob), "sip:bob@file.test:%d" % at(bob), "sip:bob@srv.test"):
+        ask(uri)
+        bob.expect_request("OPTIONS")
+    alice.expect_reply(478, ask("sip:bob@bad.test:%d" % at(bob)))
+    assert not dns.questions
