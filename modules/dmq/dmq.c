@@ -133,6 +133,8 @@ static const struct dmq_api api = {
 	.broadcast = broadcast,
 	.send = send_to,
 	.wait_for_room = node_wait_for_room,
+	.stream_start = stream_start,
+	.stream_add = stream_add,
 };
 
 static const struct module_interface offers[] = { { "dmq", DMQ_API_VERSION, &api } };

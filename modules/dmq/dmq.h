@@ -96,6 +96,12 @@ bool node_wait_for_room(struct dmq_node node);
 /* Sends greetings that nobody took yet. */
 void greet_again(bool was_introduced);
 
+/* ---- stream.c: see dmq_api.h ------------------------------------------------------------------------------ */
+
+bool stream_start(const struct dmq_stream *wanted);
+bool stream_add(struct dmq_stream *stream,
+		void (*write)(struct writer *w, const void *row, unsigned index), const void *row);
+
 /* ---- notify.c ------------------------------------------------------------------------------------------- */
 
 bool notify_prepare(void);

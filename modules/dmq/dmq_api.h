@@ -43,6 +43,23 @@ struct dmq_channel {
 	struct span greeting;
 };
 
+/* Everything that a channel has, on its way to one node: set the first part, the rest is the module's. */
+struct dmq_stream {
+	const struct dmq_channel *channel;
+	struct dmq_node to;
+	struct span open, close; /* around the rows of a message, which commas separate */
+	size_t body_most;        /* 0: DMQ_BODY_MOST */
+	unsigned rows_most;      /* in one message; 0: as many as fit */
+	/* Adds all rows; may wait. False: it could not go on. */
+	bool (*produce)(struct dmq_stream *stream);
+
+	struct arena arena;
+	struct writer body;
+	bool is_open;
+	unsigned rows; /* in this message */
+	uint64_t sent;
+};
+
 struct dmq_api {
 	/* In `prepare`; `channel` is borrowed for ever. False after an error was logged. */
 	bool (*join)(const struct dmq_channel *channel);
@@ -56,4 +73,11 @@ struct dmq_api {
 	/* Before many messages to one node: waits until it has answered most of what it was sent. False: it is
 	 * gone, disabled, or does not answer. On a fiber, without locks. */
 	bool (*wait_for_room)(struct dmq_node node);
+	/* Starts a stream; `wanted` is copied. False: there are too many, or `to` is no node. */
+	bool (*stream_start)(const struct dmq_stream *wanted);
+	/* Writes a row by `write`, whose `index` counts the rows of its message. False: the node is gone or does
+	 * not answer. */
+	bool (*stream_add)(struct dmq_stream *stream,
+			   void (*write)(struct writer *w, const void *row, unsigned index),
+			   const void *row);
 };

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Replication: what changes here is told to the other servers, what they tell is done here, and a server
  * that starts gets everything from one of them. */
-#include <stdlib.h>
-
 #include "modules/dmq/dmq_api.h"
 #include "modules/htable/replica.h"
 #include "modules/htable/replica_format.h"
 
-/* Room that an item leaves in a message of many. */
-#define LIST_MOST (DMQ_BODY_MOST - 16)
-/* Servers that get everything from this process at a time. */
-#define SYNCS_MOST 4
-
 static struct {
 	const struct dmq_api *dmq;
 	struct dmq_channel channel;
-	unsigned syncs; /* running in this process */
 } state;
 
 /* ---- telling ------------------------------------------------------------------------------------------ */
@@ -69,56 +61,13 @@ void replica_remove_matching(const struct table *table, bool is_pattern, struct 
 
 /* ---- telling everything ---------------------------------------------------------------------------------- */
 
-/* A list of items on its way to one server. */
-struct sync {
-	struct dmq_node to;
-	struct arena arena;
-	struct writer list;
-	unsigned rows; /* in this message */
-	uint64_t sent;
-};
-
-static void list_begin(struct sync *sync)
+static void write_item(struct writer *w, const void *row, unsigned index)
 {
-	arena_clear(&sync->arena);
-	sync->list = writer_in_arena(&sync->arena, DMQ_BODY_MOST);
-	sync->rows = 0;
-	replica_write_begin(&sync->list);
+	(void)index;
+	replica_write_item(w, row);
 }
 
-static bool list_send(struct sync *sync)
-{
-	if (sync->rows == 0)
-		return true;
-	replica_write_end(&sync->list);
-	bool is_sent = !sync->list.failed && state.dmq->wait_for_room(sync->to) &&
-		       state.dmq->send(&state.channel, sync->to, writer_result(&sync->list));
-	sync->sent += sync->rows;
-	list_begin(sync);
-	return is_sent;
-}
-
-/* What does not fit any more goes into the next message. */
-static bool list_add(struct sync *sync, const struct replica_item *item)
-{
-	size_t before = sync->list.len;
-	replica_write_item(&sync->list, item, sync->rows == 0);
-	if (sync->list.failed)
-		return false;
-	if (sync->list.len <= LIST_MOST) {
-		sync->rows++;
-		return true;
-	}
-	sync->list.len = before;
-	if (sync->rows == 0) {
-		log_error("the item %.*s of the table \"%.*s\" is too large to be told to others",
-			  SPAN_ARGS(item->key), SPAN_ARGS(item->table));
-		return true;
-	}
-	return list_send(sync) && list_add(sync, item);
-}
-
-static bool send_table(struct sync *sync, const struct table *table)
+static bool send_table(struct dmq_stream *stream, const struct table *table)
 {
 	struct item_cursor cursor;
 	struct item_copy item;
@@ -129,47 +78,31 @@ static bool send_table(struct sync *sync, const struct table *table)
 			table->name, item.name, item.value,
 			item.expires_ms ? clock_wall_s_from_ms(item.expires_ms) : 0
 		};
-		is_good = list_add(sync, &row);
+		is_good = state.dmq->stream_add(stream, write_item, &row);
 	}
 	cursor_free(&cursor);
 	return is_good;
 }
 
-static void sync_on_fiber(void *arg)
+static bool send_tables(struct dmq_stream *stream)
 {
-	struct sync *sync = arg;
 	bool is_good = true;
-	list_begin(sync);
 	for (const struct table *table = table_first(); table && is_good; table = table->next)
 		if (table->is_replicated)
-			is_good = send_table(sync, table);
-	is_good = is_good && list_send(sync);
-	if (is_good)
-		log_info("%llu items told to a server that asked", (unsigned long long)sync->sent);
-	else
-		log_warning("a server that asked for all items got %llu of them only",
-			    (unsigned long long)sync->sent);
-	arena_free(&sync->arena);
-	free(sync);
-	state.syncs--;
+			is_good = send_table(stream, table);
+	return is_good;
 }
 
-/* On a fiber of its own, because it waits for the answers. */
 static bool sync_start(struct dmq_node to)
 {
-	struct sync *sync =
-		to.generation && state.syncs < SYNCS_MOST ? calloc(1, sizeof(*sync)) : NULL;
-	if (!sync)
-		return false;
-	sync->to = to;
-	arena_init(&sync->arena, 2 * DMQ_BODY_MOST, 1 << 22);
-	state.syncs++;
-	if (fiber_start(sync_on_fiber, sync))
-		return true;
-	state.syncs--;
-	arena_free(&sync->arena);
-	free(sync);
-	return false;
+	const struct dmq_stream stream = {
+		.channel = &state.channel,
+		.to = to,
+		.open = SPAN(REPLICA_LIST_OPEN),
+		.close = SPAN(REPLICA_LIST_CLOSE),
+		.produce = send_tables,
+	};
+	return state.dmq->stream_start(&stream);
 }
 
 /* ---- hearing ------------------------------------------------------------------------------------------------ */

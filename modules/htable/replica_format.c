@@ -142,23 +142,11 @@ void replica_write(struct writer *w, const struct replica_change *change)
 	writer_char(w, '}');
 }
 
-void replica_write_begin(struct writer *w)
+void replica_write_item(struct writer *w, const struct replica_item *item)
 {
-	writer_literal(w, "{\"cells\":[");
-}
-
-void replica_write_item(struct writer *w, const struct replica_item *item, bool is_first)
-{
-	if (!is_first)
-		writer_char(w, ',');
 	writer_literal(w, "{\"htname\":");
 	json_write_text(w, item->table);
 	write_name(w, "cname", item->key);
 	write_value(w, &item->value);
 	writer_printf(w, ",\"expire\":%lld}", (long long)item->expires_wall_s);
-}
-
-void replica_write_end(struct writer *w)
-{
-	writer_literal(w, "]}");
 }

@@ -37,7 +37,7 @@ enum replica_kind replica_read(struct span body, struct arena *arena,
 bool replica_read_item(const struct json_value *row, struct replica_item *out);
 
 void replica_write(struct writer *w, const struct replica_change *change);
-/* A list is begun, filled and ended. */
-void replica_write_begin(struct writer *w);
-void replica_write_item(struct writer *w, const struct replica_item *item, bool is_first);
-void replica_write_end(struct writer *w);
+/* One row of the list; commas separate them. */
+#define REPLICA_LIST_OPEN  "{\"cells\":["
+#define REPLICA_LIST_CLOSE "]}"
+void replica_write_item(struct writer *w, const struct replica_item *item);

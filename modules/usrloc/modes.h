@@ -26,3 +26,7 @@ enum usrloc_result modes_apply(unsigned domain, struct span aor,
 			       unsigned max_contacts, bool only_these,
 			       struct usrloc_outcome *out_outcome);
 unsigned modes_remove(unsigned domain, struct span aor, struct span ruid);
+/* The same without telling observers. */
+enum usrloc_result modes_apply_quietly(unsigned domain, struct span aor,
+				       const struct usrloc_change *changes, unsigned count);
+unsigned modes_remove_quietly(unsigned domain, struct span aor, struct span ruid);

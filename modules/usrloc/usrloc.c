@@ -6,6 +6,7 @@
 #include "modules/usrloc/journal.h"
 #include "modules/usrloc/keepalive.h"
 #include "modules/usrloc/keeper.h"
+#include "modules/usrloc/observe.h"
 #include "modules/usrloc/streams.h"
 
 /* After a mass registration thousands end in the same second: a little at a time, so that nobody waits
@@ -380,6 +381,9 @@ static const struct usrloc_api api = {
 	.part_count = location_shard_count,
 	.copy_part = location_copy_shard,
 	.is_alive = location_is_alive,
+	.observe = observers_add,
+	.apply_quietly = modes_apply_quietly,
+	.remove_quietly = modes_remove_quietly,
 };
 static const struct module_interface offers[] = { { "usrloc", USRLOC_API_VERSION, &api } };
 static const struct module_role roles[] = { { "usrloc keeper", keeper_wanted, keeper_start } };

@@ -63,6 +63,11 @@ struct usrloc_outcome {
 	unsigned inserted, updated, removed;
 };
 
+enum usrloc_event { USRLOC_INSERTED, USRLOC_UPDATED, USRLOC_REMOVED };
+/* A binding was changed by a REGISTER or a command (not: it expired); the copy is borrowed for the call. */
+typedef void (*usrloc_observer)(enum usrloc_event event, unsigned domain,
+				const struct usrloc_contact *contact);
+
 struct usrloc_api {
 	/* The number of a domain; made when it is new. USRLOC_NO_DOMAIN when there are too many. */
 	unsigned (*domain)(struct span name);
@@ -99,5 +104,11 @@ struct usrloc_api {
 			      struct usrloc_contact **out_contacts);
 	/* The contact with this hash and ruid answered a keepalive; false: there is none. */
 	bool (*is_alive)(unsigned domain, uint64_t hash, struct span ruid);
+	/* Asks to be told of changes; in `prepare`. False when there are too many (logged). */
+	bool (*observe)(usrloc_observer observer);
+	/* The same as apply and remove, but no observer is told: for those who repeat what another server did. */
+	enum usrloc_result (*apply_quietly)(unsigned domain, struct span aor,
+					    const struct usrloc_change *changes, unsigned count);
+	unsigned (*remove_quietly)(unsigned domain, struct span aor, struct span ruid);
 };
 #define USRLOC_NO_DOMAIN UINT32_MAX

@@ -41,11 +41,15 @@ static void check_items(const struct json_value *row)
 	struct replica_change unused;
 	const struct json_value *again;
 	unsigned count = 0;
-	replica_write_begin(&w);
-	for (; row; row = row->next)
-		if (replica_read_item(row, &item))
-			replica_write_item(&w, &item, count++ == 0);
-	replica_write_end(&w);
+	writer_literal(&w, REPLICA_LIST_OPEN);
+	for (; row; row = row->next) {
+		if (!replica_read_item(row, &item))
+			continue;
+		if (count++)
+			writer_char(&w, ',');
+		replica_write_item(&w, &item);
+	}
+	writer_literal(&w, REPLICA_LIST_CLOSE);
 	must(!w.failed &&
 	     replica_read(writer_result(&w), &arena, &unused, &again) == REPLICA_ITEMS);
 	for (; again; again = again->next, count--)

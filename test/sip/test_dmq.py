@@ -16,6 +16,13 @@ request_route {
 		if ($rU == "chat") xlog("L_NOTICE", "KDMQ chat: $rb\n");
 		dmq_handle_message();
 	}
+#!ifdef REGISTRAR
+	if (is_method("REGISTER")) {
+		setbflag(3);
+		save("location");
+		exit;
+	}
+#!endif
 #!ifdef CHANGES
 	if (is_method("INFO")) route(CHANGE);
 #!endif

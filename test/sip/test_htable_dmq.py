@@ -146,16 +146,16 @@ def test_a_server_that_starts_gets_everything(kind):
     """More than fits into one message."""
     first, second = programs_of(kind)
     cluster = Tables([first])
-    for i in range(700):
-        cluster.servers[0].rpc("htable.sets", "a", "key%d" % i, "%d" % i + "v" * 100)
+    for i in range(130):
+        cluster.servers[0].rpc("htable.sets", "a", "key%d" % i, "%d" % i + "v" * 1000)
     cluster.servers[0].rpc("htable.seti", "short", "n", 77)
     cluster.servers[0].rpc("htable.sets", "own", "mine", "1")
     fresh = cluster.start(second, ["htable"], TABLES + [CHANGES], {"children": 1, "dmq__num_workers": 1})
 
     def count():
         return {row["name"]: row["all"] for row in fresh.rpc("htable.stats")}
-    wait_for(count, {"a": 700, "short": 1, "own": 0})
-    assert get(fresh, "a", "key699") == "699" + "v" * 100
+    wait_for(count, {"a": 130, "short": 1, "own": 0})
+    assert get(fresh, "a", "key129") == "129" + "v" * 1000
     assert 500 < left(fresh, "short", "n") < 605
     cluster.stop()
 
@@ -209,14 +209,14 @@ def test_bodies_that_are_no_changes_change_nothing(target, body, status):
 
 def test_items_come_in_pieces_and_only_to_who_asked(target):
     server, node = target
-    for i in range(300):
-        server.rpc("htable.sets", "a", "piece%d" % i, "x" * 300)
+    for i in range(60):
+        server.rpc("htable.sets", "a", "piece%d" % i, "x" * 1500)
         node.answered("htable")
     node.kdmq(server, "htable", '{"action":1}', content_type="application/json")
     first = node.answered("htable")
     second = node.answered("htable")
     assert len(first.body) <= 62000 and first.body.startswith(b'{"cells":[{"htname":"')
-    assert second.body.count(b'"cname":"piece') + first.body.count(b'"cname":"piece') == 300
+    assert second.body.count(b'"cname":"piece') + first.body.count(b'"cname":"piece') == 60
 
 
 @pytest.mark.viaduct_only("our sentence")
