@@ -240,6 +240,7 @@ static int api_drop(struct script_run *run, unsigned code)
 		cancel_branches(tx, ALL_BRANCHES, run->arena);
 		send_upstream(tx, SPAN_OF(""), code, true);
 		tx->reply_retransmit_ms = 0;
+		tx->flags &= ~(uint32_t)TX_UNTOLD; /* and nobody shall hear */
 	}
 	context->replied = true;
 	if (!was_held)

@@ -107,8 +107,12 @@ static void end_of_life(struct transaction *tx, struct arena *arena)
 		return;
 	tx->flags |= TX_LIFETIME_OVER;
 	tx->life_ends_ms = 0;
-	if (!(tx->flags & TX_SUSPENDED))
+	if (!(tx->flags & TX_SUSPENDED)) {
+		/* Its script died with a worker, after the caller was told to wait. */
+		if ((tx->flags & TX_IN_SCRIPT) && !tx_was_sent(tx) && tx->code == 100)
+			fail_upstream(tx);
 		return;
+	}
 	tx->flags &= ~(uint32_t)TX_SUSPENDED;
 	if (tx->server != SERVER_PROCEEDING)
 		return;
@@ -187,7 +191,12 @@ static bool tick_shard(unsigned number)
 static int64_t tick_hook(void)
 {
 	static int64_t next_ms;
+	static bool is_running;
 	int64_t now = clock_ms();
+	if (!is_running) {
+		is_running = true;
+		recover_start();
+	}
 	if (now < next_ms)
 		return next_ms;
 	next_ms = now + IDLE_TICK_MS;

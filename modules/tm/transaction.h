@@ -82,6 +82,7 @@ enum tx_flag {
 	TX_NO_ACK = 1 << 15,       /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
+	TX_UNTOLD = 1 << 18, /* it has its final reply; who waits for that has not heard yet */
 };
 
 struct transaction {
@@ -324,6 +325,10 @@ void claim_undelivered(struct message *request);
 
 /* ---- upstream.c: what goes to the caller ------------------------------------------------------------------ */
 struct span reply_reason(const struct message *reply);
+/* A final reply went upstream: tells observers, who have heard everything then. `reply` NULL: it was made
+ * here. Lease held. */
+void tell_final(struct transaction *tx, struct message *reply, unsigned code, struct span reason,
+		bool is_first, struct arena *arena);
 /* Passes a received reply on. Lease held. */
 void relay_upstream(struct transaction *tx, struct message *reply);
 /* Reads what the core says about replies; before the first fork. */
@@ -331,6 +336,8 @@ void upstream_prepare(void);
 /* What should go upstream cannot be made for want of memory: the caller hears 500, made in memory of its
  * own. When even that fails, the transaction ends with its lifetime. */
 void refuse_upstream(struct transaction *tx);
+/* The caller hears 500, made in memory of its own. */
+void fail_upstream(struct transaction *tx);
 
 /* ---- outcome.c: the best of several replies ----------------------------------------------------------------- */
 /* The phrase of a status that was made here. */
@@ -394,6 +401,12 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	     struct span body);
 void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code,
 		  struct arena *arena);
+/* Tells whoever ordered the request. */
+void uac_tell(struct transaction *tx, struct message *reply, unsigned code);
+
+/* ---- recover.c: what a dead worker left -------------------------------------------------------------------------- */
+/* In a successor, once its loop runs. */
+void recover_start(void);
 
 /* ---- calls.c: what is asked of transactions by name or call ---------------------------------------------------- */
 void name_ids(struct tm_name name, uint64_t *out_index, uint64_t *out_label);

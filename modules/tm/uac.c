@@ -307,6 +307,7 @@ void uac_finished(struct transaction *tx, unsigned number, struct message *reply
 {
 	bool is_first = tx->server == SERVER_PROCEEDING;
 	if (is_first) {
+		tx->flags |= TX_UNTOLD;
 		tx->server =
 			code < 300 && (tx->flags & TX_INVITE) ? SERVER_ACCEPTED : SERVER_COMPLETED;
 		tx->code = (uint16_t)code;
@@ -318,8 +319,13 @@ void uac_finished(struct transaction *tx, unsigned number, struct message *reply
 	/* Whoever makes the ACK later needs the reply. */
 	if (reply && (tx->flags & TX_NO_ACK) && !tx->branches[number]->reply)
 		tx->branches[number]->reply = tx_freeze(tx, reply);
-	if (!tx->done || (!is_first && !(tx->flags & TX_INVITE)))
-		return;
+	(void)arena;
+	if (is_first || (tx->flags & TX_INVITE))
+		uac_tell(tx, reply, code);
+}
+
+void uac_tell(struct transaction *tx, struct message *reply, unsigned code)
+{
 	struct span reason =
 		reply ? sip_range_span(reply->bytes, reply->index->reason) : local_reason(code);
 	const struct tm_uac_result result = { .name = { tx->slot.shard, tx->slot.index,
@@ -329,6 +335,7 @@ void uac_finished(struct transaction *tx, unsigned number, struct message *reply
 					      .reply = reply,
 					      .data = tx->done_data.at,
 					      .data_len = tx->done_data.len };
-	(void)arena;
-	tx->done(&result);
+	if (tx->done)
+		tx->done(&result);
+	tx->flags &= ~(uint32_t)TX_UNTOLD;
 }

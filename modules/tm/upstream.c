@@ -35,13 +35,18 @@ static void note_final(struct transaction *tx, unsigned actions, bool is_local)
 	}
 }
 
-/* What is sent upstream counts, and moves the server transaction. False: not now. */
-static bool upstream_step(struct transaction *tx, unsigned code, bool is_local)
+/* DO_REFUSE: not now. */
+static struct machine_step step_of(const struct transaction *tx, unsigned code)
 {
-	struct machine_step step =
-		server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
-	if (step.actions & DO_REFUSE)
-		return false;
+	return server_step(tx_kind(tx), (enum server_state)tx->server, server_event_of(code));
+}
+
+/* What is sent upstream counts, and moves the server transaction. */
+static void upstream_step(struct transaction *tx, struct machine_step step, unsigned code,
+			  bool is_local)
+{
+	if (step.actions & DO_FINISH)
+		tx->flags |= TX_UNTOLD;
 	tx->server = step.next;
 	tx->code = (uint16_t)code;
 	if (step.actions & DO_STOP)
@@ -50,19 +55,22 @@ static bool upstream_step(struct transaction *tx, unsigned code, bool is_local)
 		counter_inc(tm_counters->by_class[code / 100]);
 		note_final(tx, step.actions, is_local);
 	}
-	return true;
 }
 
 bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, bool is_local)
 {
-	if (!upstream_step(tx, code, is_local))
+	struct machine_step step = step_of(tx, code);
+	if (step.actions & DO_REFUSE)
 		return false;
-	if (tx->flags & TX_REPLIES_SILENTLY) {
+	/* First what is repeated, then that it is: a worker may die in between. */
+	bool is_silent = tx->flags & TX_REPLIES_SILENTLY;
+	if (!is_silent && !tx_keep(tx, &tx->reply, bytes))
+		log_error("no shared memory to keep a reply; it will not be repeated");
+	upstream_step(tx, step, code, is_local);
+	if (is_silent) {
 		tx->reply_retransmit_ms = 0;
 		return true;
 	}
-	if (!tx_keep(tx, &tx->reply, bytes))
-		log_error("no shared memory to keep a reply; it will not be repeated");
 	/* Borrowed: both kinds of callers rendered it into an arena that outlives the batch. */
 	send_bytes(&tx->upstream, bytes, false);
 	counter_inc(tm_counters->rpl_sent);
@@ -71,13 +79,20 @@ bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, boo
 
 void refuse_upstream(struct transaction *tx)
 {
+	if (tx->server != SERVER_PROCEEDING)
+		return;
+	log_error("no memory for a final reply; the caller hears 500");
+	fail_upstream(tx);
+}
+
+void fail_upstream(struct transaction *tx)
+{
 	struct datagram *event = tx->server == SERVER_PROCEEDING ? datagram_take() : NULL;
 	if (!event)
 		return;
 	struct tx_context context = context_holding(tx);
 	struct message *request = tx_request(tx, &event->arena, &context);
 	struct script_run run;
-	log_error("no memory for a final reply; the caller hears 500");
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
 		reply_locally(&run, tx, request, 500, SPAN_OF("Server Internal Error"));
 	datagram_release(event);
@@ -102,8 +117,12 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 	unsigned code = reply->index->status;
 	if (__builtin_expect(onsend_sees_replies, 0) && !may_leave(tx, reply)) {
 		/* The transaction goes on as if the reply had been lost on its way. */
-		if (upstream_step(tx, code, false))
-			tx->reply_retransmit_ms = 0;
+		struct machine_step step = step_of(tx, code);
+		if (step.actions & DO_REFUSE)
+			return;
+		upstream_step(tx, step, code, false);
+		tx->reply_retransmit_ms = 0;
+		tx->flags &= ~(uint32_t)TX_UNTOLD;
 		return;
 	}
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
@@ -118,11 +137,20 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 	if (!send_upstream(tx, writer_result(&w), code, false))
 		return;
 	counter_inc(tm_counters->rpl_relayed);
-	enum tm_event event = code >= 200 ? TM_REPLY_OUT : TM_PROVISIONAL_OUT;
-	if (is_observed(tx, event))
-		tell_about(tx, event, reply, code, reply_reason(reply), reply->arena, NULL);
-	if (code >= 200 && is_first)
-		tell_about(tx, TM_ANSWERED, reply, code, reply_reason(reply), reply->arena, NULL);
+	if (code >= 200)
+		tell_final(tx, reply, code, reply_reason(reply), is_first, reply->arena);
+	else if (is_observed(tx, TM_PROVISIONAL_OUT))
+		tell_about(tx, TM_PROVISIONAL_OUT, reply, code, reply_reason(reply), reply->arena,
+			   NULL);
+}
+
+void tell_final(struct transaction *tx, struct message *reply, unsigned code, struct span reason,
+		bool is_first, struct arena *arena)
+{
+	tell_about(tx, TM_REPLY_OUT, reply, code, reason, arena, NULL);
+	if (is_first)
+		tell_about(tx, TM_ANSWERED, reply, code, reason, arena, NULL);
+	tx->flags &= ~(uint32_t)TX_UNTOLD;
 }
 
 struct span render_reply_to(struct message *request, unsigned code, struct span reason,
@@ -170,6 +198,7 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 		tell_observers(tx, TM_REPLY_OUT, request, NULL, code, reason, NULL);
 		if (is_first)
 			tell_observers(tx, TM_ANSWERED, request, NULL, code, reason, NULL);
+		tx->flags &= ~(uint32_t)TX_UNTOLD;
 	}
 	run_local_response(request);
 	return true;
