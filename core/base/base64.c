@@ -22,3 +22,31 @@ void base64_write(struct writer *w, struct span bytes, const char *alphabet, boo
 			writer_char(w, left > 2 ? alphabet[bits & 63] : '=');
 	}
 }
+
+bool base64_read(struct writer *w, struct span text, const char *alphabet, bool needs_padding)
+{
+	uint32_t bits = 0;
+	unsigned held = 0, characters = 0, padding = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+		if (c == '\r' || c == '\n')
+			continue;
+		if (c == '=') {
+			padding++;
+			continue;
+		}
+		const char *at = c ? memchr(alphabet, c, 64) : NULL;
+		if (!at || padding)
+			return false;
+		characters++;
+		bits = bits << 6 | (uint32_t)(at - alphabet);
+		held += 6;
+		if (held >= 8) {
+			held -= 8;
+			writer_char(w, (char)(bits >> held));
+		}
+	}
+	if (padding > 2 || (padding && (characters + padding) % 4) || characters % 4 == 1)
+		return false;
+	return !needs_padding || (characters + padding) % 4 == 0;
+}

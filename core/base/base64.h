@@ -11,3 +11,7 @@ extern const char base64_url[65];   /* and with "-_" */
 
 /* Writes `bytes` in the alphabet; `pad` completes the last group with "=". */
 void base64_write(struct writer *w, struct span bytes, const char *alphabet, bool pad);
+/* Writes the bytes that a text in the alphabet stands for; false when it is none. Line ends between characters
+ * are skipped; padding may be absent only when `needs_padding` is false. */
+[[nodiscard]] bool base64_read(struct writer *w, struct span text, const char *alphabet,
+			       bool needs_padding);

@@ -101,36 +101,6 @@ static bool decode_hexa(struct span text, struct writer *w)
 	return true;
 }
 
-/* Line ends between characters are skipped. Without padding only when `needs_padding` is false. */
-static bool base64_decode(struct span text, const char *alphabet, bool needs_padding,
-			  struct writer *w)
-{
-	uint32_t bits = 0;
-	unsigned held = 0, characters = 0, padding = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.at[i];
-		if (c == '\r' || c == '\n')
-			continue;
-		if (c == '=') {
-			padding++;
-			continue;
-		}
-		const char *at = c ? memchr(alphabet, c, 64) : NULL;
-		if (!at || padding)
-			return false;
-		characters++;
-		bits = bits << 6 | (uint32_t)(at - alphabet);
-		held += 6;
-		if (held >= 8) {
-			held -= 8;
-			writer_char(w, (char)(bits >> held));
-		}
-	}
-	if (padding > 2 || (padding && (characters + padding) % 4) || characters % 4 == 1)
-		return false;
-	return !needs_padding || (characters + padding) % 4 == 0;
-}
-
 static bool encode_base64(struct span text, struct writer *w)
 {
 	base64_write(w, text, base64_plain, true);
@@ -157,22 +127,22 @@ static bool encode_base64urlt(struct span text, struct writer *w)
 
 static bool decode_base64(struct span text, struct writer *w)
 {
-	return base64_decode(text, base64_plain, true, w);
+	return base64_read(w, text, base64_plain, true);
 }
 
 static bool decode_base64t(struct span text, struct writer *w)
 {
-	return base64_decode(text, base64_plain, false, w);
+	return base64_read(w, text, base64_plain, false);
 }
 
 static bool decode_base64url(struct span text, struct writer *w)
 {
-	return base64_decode(text, base64_url, true, w);
+	return base64_read(w, text, base64_url, true);
 }
 
 static bool decode_base64urlt(struct span text, struct writer *w)
 {
-	return base64_decode(text, base64_url, false, w);
+	return base64_read(w, text, base64_url, false);
 }
 
 /* ---- base58 (Bitcoin's alphabet), 7 bit (3GPP TS 23.038 6.1.2.1) --------------------------- */

@@ -19,6 +19,7 @@ enum tm_event {
 	TM_FAILED = 1 << 6, /* all branches failed; the best reply, before failure_route sees it */
 	TM_ANSWERED =
 		1 << 7, /* the first final reply went upstream; REPLY_OUT comes for each 2xx */
+	TM_REPLY_PASSING = 1 << 8, /* a received reply is about to go upstream: it may be edited */
 };
 
 /* What an observer gets; everything is borrowed for the call. */

@@ -125,6 +125,9 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 		tx->flags &= ~(uint32_t)TX_UNTOLD;
 		return;
 	}
+	if (is_observed(tx, TM_REPLY_PASSING))
+		tell_about(tx, TM_REPLY_PASSING, reply, code, reply_reason(reply), reply->arena,
+			   NULL);
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
 	render_reply(&w, reply);
 	if (w.failed) {
