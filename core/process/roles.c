@@ -13,6 +13,7 @@
 #include "core/process/flight.h"
 #include "core/process/overload.h"
 #include "core/process/process.h"
+#include "core/process/quiet.h"
 #include "core/process/refuse.h"
 #include "core/process/watchdog.h"
 #include "core/script/image.h"
@@ -289,6 +290,7 @@ static int64_t turn_hook(void)
 	overload_turn();
 	report_images();
 	duty_turn();
+	quiet_turn();
 	return watchdog_beat(state.self);
 }
 

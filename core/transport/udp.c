@@ -22,6 +22,7 @@
 #define COPY_BYTES     (256u << 10)
 #define ARENA_CHUNK    (32u << 10) /* an ordinary message with all its work fits into one */
 #define KEEP_FREE      64
+#define KEEP_QUIET     16 /* of them, when there is little to do */
 
 static struct {
 	bool (*first)(struct datagram *datagram);
@@ -100,6 +101,17 @@ static void datagram_put_back(struct datagram *datagram)
 	datagram->next = pool.free;
 	pool.free = datagram;
 	pool.free_count++;
+}
+
+void datagrams_trim(void)
+{
+	while (pool.free_count > KEEP_QUIET) {
+		struct datagram *datagram = pool.free;
+		pool.free = datagram->next;
+		pool.free_count--;
+		arena_free(&datagram->arena);
+		free(datagram);
+	}
 }
 
 void datagram_release(struct datagram *datagram)

@@ -42,6 +42,8 @@ uint64_t udp_received(void);
 struct datagram *datagram_take(void);
 /* Gives it back; its memory stays readable until send_flush, because queued sends may borrow it. */
 void datagram_release(struct datagram *datagram);
+/* Frees most of those that are kept for the next burst. */
+void datagrams_trim(void);
 /* Datagrams now in use by this process. */
 unsigned datagrams_in_use(void);
 /* Sets how many may be in use at once, and the cap of each arena in bytes. */
