@@ -59,11 +59,16 @@ size_t digest_hex(enum digest_kind kind, const struct span *parts, size_t count,
 {
 	uint8_t bytes[DIGEST_BYTES_MAX];
 	size_t len = digest_bytes(kind, parts, count, bytes);
+	digest_write_hex(bytes, len, out_hex);
+	return 2 * len;
+}
+
+void digest_write_hex(const uint8_t *bytes, size_t len, char *out_hex)
+{
 	for (size_t i = 0; i < len; i++) {
 		out_hex[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
 		out_hex[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
 	}
-	return 2 * len;
 }
 
 /* H((key ^ opad) H((key ^ ipad) text)), RFC 2104 2 */

@@ -23,5 +23,7 @@ size_t digest_hex(enum digest_kind kind, const struct span *parts, size_t count,
  * for DIGEST_BYTES_MAX bytes. */
 size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *parts, size_t count,
 		    uint8_t *out);
+/* Writes 2 * len hexadecimal digits. */
+void digest_write_hex(const uint8_t *bytes, size_t len, char *out_hex);
 /* Compares without telling by its time where the difference is. */
 bool digest_equal(struct span a, struct span b);

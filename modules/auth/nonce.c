@@ -4,19 +4,19 @@
  *
  *	nonce  = HEX(facts) HEX(proof) [ HEX(bond) ]
  *	facts  = created(4) algorithms(1) pool(1) id(4)
- *	proof  = first 16 bytes of HMAC-SHA-256 over the facts
- *	bond   = first 8 bytes of HMAC-SHA-256 over facts and parts of the request */
+ *	proof  = SipHash-2-4-128 over the facts, keyed by the secret
+ *	bond   = first 8 bytes of the same over facts and parts of the request */
 #include "modules/auth/auth.h"
 
-#define FACTS_BYTES  10
-#define PROOF_BYTES  16
-#define BOND_BYTES   8
-#define NONCE_BYTES  (FACTS_BYTES + PROOF_BYTES + BOND_BYTES)
-#define SECRET_BYTES 32
+#include "core/base/siphash.h"
+
+#define FACTS_BYTES 10
+#define PROOF_BYTES SIPHASH_BYTES
+#define BOND_BYTES  8
+#define NONCE_BYTES (FACTS_BYTES + PROOF_BYTES + BOND_BYTES)
 
 static struct {
-	uint8_t drawn[SECRET_BYTES];
-	struct span secret;
+	uint8_t key[SIPHASH_KEY_BYTES];
 } state;
 
 struct facts {
@@ -28,13 +28,18 @@ struct facts {
 
 bool nonce_prepare(void)
 {
-	state.secret = auth_settings->secret;
-	if (!state.secret.len) {
-		for (size_t i = 0; i < SECRET_BYTES; i += sizeof(uint64_t)) {
-			uint64_t bits = random_uint64();
-			memcpy(state.drawn + i, &bits, sizeof(bits));
-		}
-		state.secret = span_make((const char *)state.drawn, SECRET_BYTES);
+	uint8_t whole[DIGEST_BYTES_MAX];
+	uint64_t drawn[SIPHASH_KEY_BYTES / sizeof(uint64_t)];
+	const struct span purpose = SPAN_OF("nonce");
+	if (!auth_settings->secret.len) {
+		for (size_t i = 0; i < ARRAY_SIZE(drawn); i++)
+			drawn[i] = random_uint64();
+		memcpy(state.key, drawn, sizeof(state.key));
+	} else if (digest_keyed(DIGEST_SHA256, auth_settings->secret, &purpose, 1, whole)) {
+		memcpy(state.key, whole, sizeof(state.key));
+	} else {
+		log_error("no nonces can be made: OpenSSL does not offer SHA-256");
+		return false;
 	}
 	return count_prepare();
 }
@@ -50,15 +55,11 @@ static uint32_t get32(const uint8_t *in)
 	return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
-static bool prove(const uint8_t *facts, uint8_t out[PROOF_BYTES])
+static void prove(const uint8_t *facts, uint8_t out[PROOF_BYTES])
 {
-	uint8_t whole[DIGEST_BYTES_MAX];
 	const struct span parts[] = { SPAN_OF("nonce"),
 				      span_make((const char *)facts, FACTS_BYTES) };
-	if (!digest_keyed(DIGEST_SHA256, state.secret, parts, ARRAY_SIZE(parts), whole))
-		return false;
-	memcpy(out, whole, PROOF_BYTES);
-	return true;
+	siphash(state.key, parts, ARRAY_SIZE(parts), out);
 }
 
 /* What the settings bind nonces for such requests to. */
@@ -71,10 +72,10 @@ static int64_t checks_for(const struct message *msg)
 }
 
 /* The parts are hashed with their lengths, so that none can reach into the next. */
-static bool bind_to(const struct message *msg, int64_t checks, const uint8_t *facts,
+static void bind_to(const struct message *msg, int64_t checks, const uint8_t *facts,
 		    uint8_t out[BOND_BYTES])
 {
-	uint8_t whole[DIGEST_BYTES_MAX], lengths[4][4];
+	uint8_t whole[SIPHASH_BYTES], lengths[4][4];
 	struct span parts[2 + 2 * 4] = { SPAN_OF("bond"),
 					 span_make((const char *)facts, FACTS_BYTES) };
 	const struct {
@@ -95,10 +96,8 @@ static bool bind_to(const struct message *msg, int64_t checks, const uint8_t *fa
 		parts[count++] = span_make((const char *)lengths[i], sizeof(lengths[i]));
 		parts[count++] = rows[i].text;
 	}
-	if (!digest_keyed(DIGEST_SHA256, state.secret, parts, count, whole))
-		return false;
+	siphash(state.key, parts, count, whole);
 	memcpy(out, whole, BOND_BYTES);
-	return true;
 }
 
 void nonce_write(struct writer *w, const struct message *msg, uint8_t algorithms)
@@ -112,15 +111,14 @@ void nonce_write(struct writer *w, const struct message *msg, uint8_t algorithms
 	bytes[4] = algorithms;
 	bytes[5] = pool;
 	put32(bytes + 6, id);
-	if (!prove(bytes, bytes + FACTS_BYTES))
-		w->failed = true;
+	prove(bytes, bytes + FACTS_BYTES);
 	if (checks) {
-		if (!bind_to(msg, checks, bytes, bytes + len))
-			w->failed = true;
+		bind_to(msg, checks, bytes, bytes + len);
 		len += BOND_BYTES;
 	}
-	for (size_t i = 0; i < len; i++)
-		writer_hex(w, bytes[i], 2);
+	char text[2 * NONCE_BYTES];
+	digest_write_hex(bytes, len, text);
+	writer_bytes(w, text, 2 * len);
 }
 
 /* The bytes behind the hexadecimal text; 0 when it is none of ours. */
@@ -172,7 +170,10 @@ enum auth_result nonce_check(const struct message *msg, const struct auth_params
 {
 	uint8_t bytes[NONCE_BYTES], proof[PROOF_BYTES], bond[BOND_BYTES];
 	size_t len = decode(params->nonce, bytes);
-	if (!len || !prove(bytes, proof) || !equal_bytes(proof, bytes + FACTS_BYTES, PROOF_BYTES))
+	if (!len)
+		return AUTH_ERROR;
+	prove(bytes, proof);
+	if (!equal_bytes(proof, bytes + FACTS_BYTES, PROOF_BYTES))
 		return AUTH_ERROR;
 	const struct facts facts = { get32(bytes), bytes[4], bytes[5], get32(bytes + 6) };
 	*out_algorithms = facts.algorithms;
@@ -185,8 +186,7 @@ enum auth_result nonce_check(const struct message *msg, const struct auth_params
 		return result;
 	if (len != NONCE_BYTES)
 		return AUTH_ERROR;
-	if (!bind_to(msg, checks, bytes, bond))
-		return AUTH_ERROR;
+	bind_to(msg, checks, bytes, bond);
 	return equal_bytes(bond, bytes + FACTS_BYTES + PROOF_BYTES, BOND_BYTES) ? AUTH_OK
 										: AUTH_STALE;
 }
