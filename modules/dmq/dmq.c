@@ -51,6 +51,7 @@ static const struct counter_row counter_rows[] = {
 	{ NULL, "received", "messages of nodes", &counters.received },
 	{ NULL, "refused", "messages of others than nodes", &counters.refused },
 	{ NULL, "dropped", "messages that were not sent because their node is behind", &counters.dropped },
+	{ NULL, "superseded", "messages that newer ones about the same thing replaced", &counters.superseded },
 	{ NULL, "failed", "messages that were not answered by a success", &counters.failed },
 };
 
@@ -69,7 +70,7 @@ const struct sl_api *dmq_sl(void)
 static bool prepare(struct diagnostics *diagnostics)
 {
 	state.is_started = shm_reserve(sizeof(*state.is_started), "dmq");
-	return state.is_started && nodes_prepare() && channels_prepare() &&
+	return state.is_started && nodes_prepare() && channels_prepare() && lanes_prepare() &&
 	       send_prepare(diagnostics) && notify_prepare();
 }
 
@@ -115,9 +116,10 @@ static bool is_alone(void)
 	return nodes_active() == 0;
 }
 
-static void broadcast(const struct dmq_channel *channel, struct span body)
+static void broadcast(const struct dmq_channel *channel, uint64_t order, struct span body)
 {
-	const struct post post = POST_DATA(channel->name, channel->content_type, body);
+	struct post post = POST_DATA(channel->name, channel->content_type, body);
+	post.order = order;
 	post_broadcast(&post);
 }
 

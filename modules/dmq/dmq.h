@@ -17,7 +17,7 @@ struct dmq_settings {
 extern const struct dmq_settings *const dmq_settings;
 
 struct dmq_counters {
-	counter_id sent, received, refused, dropped, failed;
+	counter_id sent, received, refused, dropped, failed, superseded;
 };
 extern const struct dmq_counters *const dmq_counters;
 
@@ -79,6 +79,8 @@ const struct dmq_channel *channels_at(unsigned index); /* NULL ends */
 struct post {
 	struct span channel, content_type, body;
 	uint32_t max_forwards;
+	uint64_t order;    /* those with the same one arrive one after the other; 0: as it comes */
+	bool is_continued; /* its turn has come */
 	bool is_notification; /* nodes that are not active get it too, and an answer is a list */
 	int greeting;         /* number of the channel whose greeting it is; -1: none */
 };
@@ -95,6 +97,23 @@ void post_broadcast(const struct post *post);
 bool node_wait_for_room(struct dmq_node node);
 /* Sends greetings that nobody took yet. */
 void greet_again(bool was_introduced);
+
+/* ---- lanes.c --------------------------------------------------------------------------------------------- */
+
+enum lane_entry {
+	LANE_IS_FREE, /* send it now; lane_next or lane_drop follow */
+	LANE_WAITS,   /* it is kept until those before it were answered */
+	LANE_NONE,    /* no memory: it goes as it comes */
+};
+bool lanes_prepare(void);
+enum lane_entry lane_enter(struct dmq_node node, const struct post *post, unsigned channel);
+/* After a message ended: the next one, copied into `arena`. False: the lane is empty and gone. */
+bool lane_next(struct dmq_node node, uint64_t order, struct arena *arena, unsigned *out_channel,
+	       struct span *out_body);
+/* The node is gone, or does not answer: nothing that waits will be sent. */
+void lane_drop(struct dmq_node node, uint64_t order);
+/* Removes what died with its worker. */
+void lanes_sweep(void);
 
 /* ---- stream.c: see dmq_api.h ------------------------------------------------------------------------------ */
 

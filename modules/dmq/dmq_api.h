@@ -2,7 +2,7 @@
 /* dmq_api: messages between the servers of a cluster, for other modules. Interface "dmq", version 1.
  *
  * A channel is the part of a module that speaks with its like on other nodes. Messages are KDMQ
- * requests; they may get lost, come twice after a restart, or overtake each other. */
+ * requests; they may get lost, or overtake each other. */
 #pragma once
 
 #include "core/module/module.h"
@@ -65,9 +65,10 @@ struct dmq_api {
 	bool (*join)(const struct dmq_channel *channel);
 	/* No other active node is known: there is nobody to send to. Cheap. */
 	bool (*is_alone)(void);
-	/* Sends to all active nodes. From any process; never waits when names are resolved already. What a node
+	/* Sends to all active nodes. Messages with the same `order` (a hash of what they are about) reach a node one
+	 * after the other, others as they come (0). From any process; never waits when names are resolved already. What a node
 	 * with too many unanswered messages does not get is counted and logged. */
-	void (*broadcast)(const struct dmq_channel *channel, struct span body);
+	void (*broadcast)(const struct dmq_channel *channel, uint64_t order, struct span body);
 	/* Sends to one node, whatever its status; false: it is gone, or it was not possible. */
 	bool (*send)(const struct dmq_channel *channel, struct dmq_node node, struct span body);
 	/* Before many messages to one node: waits until it has answered most of what it was sent. False: it is

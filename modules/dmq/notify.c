@@ -198,6 +198,7 @@ void notify_start(void)
 
 void notify_ping(void)
 {
+	lanes_sweep();
 	notify_node((struct dmq_node){ 0 }, 1);
 	call_addresses();
 }

@@ -25,13 +25,14 @@ static struct {
 /* What travels with a request to its end. */
 struct sent {
 	struct dmq_node node;
+	uint64_t order;
 	bool is_notification, is_introduction;
 	int8_t greeting;
 };
 
 static struct sent sent_of(const struct post *post, struct dmq_node node)
 {
-	return (struct sent){ node, post->is_notification,
+	return (struct sent){ node, post->order, post->is_notification,
 			      post->is_notification && post->max_forwards > 1,
 			      (int8_t)post->greeting };
 }
@@ -116,6 +117,31 @@ static void greeted(const struct sent *sent, bool is_good)
 		state.greeted[sent->greeting] = is_good ? 2 : 0;
 }
 
+/* What waited for the end of a message goes now. */
+static void continue_lane(const struct sent *sent)
+{
+	struct arena arena;
+	struct node_view node;
+	struct span body;
+	unsigned number;
+	if (!sent->order)
+		return;
+	if (!nodes_view(sent->node, &node) || node.entry.status != NODE_ACTIVE) {
+		lane_drop(sent->node, sent->order);
+		return;
+	}
+	arena_init(&arena, 1024, 1 << 20);
+	if (lane_next(sent->node, sent->order, &arena, &number, &body)) {
+		const struct dmq_channel *channel = channels_at(number);
+		struct post post = POST_DATA(channel->name, channel->content_type, body);
+		post.order = sent->order;
+		post.is_continued = true;
+		if (!post_send(&post, sent->node))
+			lane_drop(sent->node, sent->order);
+	}
+	arena_free(&arena);
+}
+
 static void end(const struct sent *sent, unsigned code, bool is_answered)
 {
 	struct node_view node;
@@ -132,6 +158,7 @@ static void end(const struct sent *sent, unsigned code, bool is_answered)
 		counter_inc(dmq_counters->failed);
 	if (is_there)
 		node_tell(&node, change, code);
+	continue_lane(sent);
 }
 
 static void on_done(const struct tm_uac_result *result)
@@ -193,9 +220,28 @@ static bool start_request(const struct post *post, const struct node_view *node)
 	return dmq_tm()->uac(&uac, NULL);
 }
 
-static bool send_here(const struct post *post, const struct node_view *node)
+/* False: it has to wait for another one. */
+static bool is_its_turn(struct post *post, struct dmq_node node)
+{
+	unsigned number = 0;
+	const struct dmq_channel *channel;
+	if (!post->order || post->is_continued)
+		return true;
+	while ((channel = channels_at(number)) && !span_equal(channel->name, post->channel))
+		number++;
+	enum lane_entry entry = channel ? lane_enter(node, post, number) : LANE_NONE;
+	if (entry == LANE_NONE)
+		post->order = 0;
+	return entry != LANE_WAITS;
+}
+
+static bool send_here(const struct post *wanted, const struct node_view *node)
 {
 	bool is_new_loss;
+	struct post copy = *wanted;
+	const struct post *post = &copy;
+	if (!is_its_turn(&copy, node->name))
+		return true;
 	struct sent sent = sent_of(post, node->name);
 	if (!nodes_take_room(node->name, &is_new_loss)) {
 		counter_inc(dmq_counters->dropped);
@@ -205,6 +251,8 @@ static bool send_here(const struct post *post, const struct node_view *node)
 				"it does (queue_limit %lld)",
 				SPAN_ARGS(node->entry.host), (long long)dmq_settings->queue_limit);
 		greeted(&sent, false);
+		if (post->order)
+			lane_drop(node->name, post->order);
 		return false;
 	}
 	counter_inc(dmq_counters->sent);
@@ -254,6 +302,8 @@ static void run_order(const void *data, size_t len)
 	memcpy(&order, data, sizeof(order));
 	if (!fiber_start(run_order_on_fiber, order)) {
 		counter_inc(dmq_counters->dropped);
+		if (order->post.is_continued)
+			lane_drop(order->node, order->post.order);
 		shm_run_free(order);
 	}
 }

@@ -80,7 +80,7 @@ static void on_change(enum usrloc_event event, unsigned domain,
 	const struct location_row row = row_of(contact);
 	location_write(&w, is_removal ? LOCATION_REMOVE : LOCATION_UPDATE, &row);
 	if (!w.failed)
-		dmq()->broadcast(&state.channel, writer_result(&w));
+		dmq()->broadcast(&state.channel, hash_span(contact->aor) | 1, writer_result(&w));
 	arena_free(&arena);
 }
 

@@ -12,6 +12,12 @@ static struct {
 
 /* ---- telling ------------------------------------------------------------------------------------------ */
 
+/* Changes of one item stay in their order. */
+static uint64_t order_of(const struct replica_change *change)
+{
+	return hash_mix(hash_span(change->table), hash_span(change->key)) | 1;
+}
+
 static void tell(const struct table *table, const struct replica_change *change)
 {
 	struct arena arena;
@@ -24,7 +30,7 @@ static void tell(const struct table *table, const struct replica_change *change)
 		log_error("an item of the table \"%.*s\" is too large to be told to other servers",
 			  SPAN_ARGS(table->name));
 	else
-		state.dmq->broadcast(&state.channel, writer_result(&w));
+		state.dmq->broadcast(&state.channel, order_of(change), writer_result(&w));
 	arena_free(&arena);
 }
 

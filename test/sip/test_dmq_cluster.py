@@ -11,8 +11,9 @@ KINDS = ["viaduct-viaduct", "viaduct-kamailio", "kamailio-viaduct"]
 class Cluster:
     """Servers that were started one after the other; each later one was told of the first."""
 
-    def __init__(self, programs, modules, lines, **settings):
+    def __init__(self, programs, modules, lines, transport="", **settings):
         self.servers = []
+        self.transport = ";transport=" + transport if transport else ""
         try:
             for program in programs:
                 self.start(program, modules, lines, settings)
@@ -21,11 +22,14 @@ class Cluster:
             raise
 
     def start(self, program, modules, lines, settings):
-        first = ['modparam("dmq", "notification_address", "sip:%s")' % self.servers[0].host_port] \
-            if self.servers else []
+        first = ['modparam("dmq", "notification_address", "sip:%s%s")' % (
+            self.servers[0].host_port, self.transport)] if self.servers else []
         text = head("jsonrpcs", "statistics", "dmq", *modules, timers=True,
-                    dmq__server_address='"sip:@ADDRESS@"', **settings)
-        server = Server(text + "\n".join([*first, *lines]) + ROUTES, program)
+                    dmq__server_address='"sip:@ADDRESS@%s"' % self.transport, **settings)
+        if self.transport:
+            text = text.replace("disable_tcp=yes", "disable_tcp=no")
+        server = Server(text + "\n".join([*first, *lines]) + ROUTES, program,
+                        transports=("udp", "tcp") if self.transport else ("udp",))
         server.allow("unknown transport protocol")
         self.servers.append(server)
         names = {s.host_port: "active" for s in self.servers}
@@ -77,3 +81,17 @@ def test_a_third_server_is_known_to_all():
             if receiver is not sender:
                 receiver.wait_log("KDMQ chat: hello word-of-" + sender.host_port)
     cluster.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nodes_speak_by_tcp(kind):
+    cluster = Cluster(programs_of(kind), [], [], transport="tcp")
+    first, second = cluster.servers
+    for sender, receiver in ((first, second), (second, first)):
+        assert order(sender, "everyone", "by-tcp") == "1"
+        receiver.wait_log("KDMQ chat: hello by-tcp")
+    assert {row["proto"] for row in first.rpc("dmq.list_nodes")} == {"tcp"}
+    second.kill()
+    order(first, "everyone", "nobody there")
+    wait_for(lambda: statuses(first).get(second.host_port) in ("disabled", None), True)
+    cluster.discard()

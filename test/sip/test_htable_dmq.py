@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tables of the script that are the same on several servers: ours with ours, and ours with Debian's kamailio in
 both directions."""
+import json
 import time
 
 import pytest
@@ -217,6 +218,27 @@ def test_items_come_in_pieces_and_only_to_who_asked(target):
     second = node.answered("htable")
     assert len(first.body) <= 62000 and first.body.startswith(b'{"cells":[{"htname":"')
     assert second.body.count(b'"cname":"piece') + first.body.count(b'"cname":"piece') == 60
+
+
+@pytest.mark.viaduct_only("the peer sends them as they come")
+def test_changes_of_one_item_wait_for_each_other(target):
+    server, node = target
+
+    def change_of(request):
+        found = json.loads(request.body)
+        return found["cname"], found.get("strval")
+    server.rpc("htable.sets", "a", "one", "first")
+    first = node.expect_request("KDMQ")
+    for i in range(30):
+        server.rpc("htable.sets", "a", "one", "v%d" % i)
+    server.rpc("htable.sets", "a", "another", "x")
+    another = node.expect_request("KDMQ")
+    assert (change_of(first), change_of(another)) == (("one", "first"), ("another", "x"))
+    node.expect_nothing(0.05)
+    for request in (another, first):
+        node.reply(request, 200)
+    assert [change_of(node.answered("htable")) for _ in range(16)] == [("one", "v%d" % i) for i in range(14, 30)]
+    node.expect_nothing(0.05)
 
 
 @pytest.mark.viaduct_only("our sentence")
