@@ -13,6 +13,7 @@
 #include "core/db/driver.h"
 #include "core/module/live.h"
 #include "core/base/missing.h"
+#include "core/shm/map.h"
 
 #define MODULES_MOST     256
 #define DIRECTORIES_MOST 16
@@ -415,6 +416,7 @@ bool loader_prepare(struct diagnostics *diagnostics)
 	for (unsigned i = 0; is_good && i < loader.ordered_count; i++) {
 		const struct module *module = loader.ordered[i];
 		unsigned before = diagnostics->errors;
+		shm_set_owner(module->name);
 		if (module->prepare && !module->prepare(diagnostics)) {
 			if (diagnostics->errors == before)
 				diagnostic_add(diagnostics, SEVERITY_ERROR, "module-failed",
@@ -424,6 +426,7 @@ bool loader_prepare(struct diagnostics *diagnostics)
 			is_good = false;
 		}
 	}
+	shm_set_owner("core");
 	return is_good;
 }
 

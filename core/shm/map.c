@@ -332,6 +332,42 @@ static bool reserve_more(struct shm_map *map, size_t size)
 	return true;
 }
 
+/* ---- reservations ------------------------------------------------------------------------------------ */
+
+#define RESERVATIONS_MOST 256
+
+/* Filled before the first fork, so that every process has its copy. */
+static struct {
+	const char *owner;
+	struct shm_reservation list[RESERVATIONS_MOST];
+	unsigned count;
+} reserved = { .owner = "core" };
+
+void shm_set_owner(const char *owner)
+{
+	reserved.owner = owner;
+}
+
+const struct shm_reservation *shm_reservation_at(unsigned index)
+{
+	return index < reserved.count ? &reserved.list[index] : NULL;
+}
+
+static void note_reservation(const char *name, size_t size)
+{
+	unsigned i = 0;
+	while (i < reserved.count && (strcmp(reserved.list[i].owner, reserved.owner) != 0 ||
+				      strcmp(reserved.list[i].name, name) != 0))
+		i++;
+	if (i == RESERVATIONS_MOST)
+		return;
+	if (i == reserved.count)
+		reserved.list[reserved.count++] =
+			(struct shm_reservation){ .owner = reserved.owner, .name = name };
+	reserved.list[i].bytes += size;
+	reserved.list[i].count++;
+}
+
 void *shm_reserve(size_t size, const char *name)
 {
 	struct shm_map *map = state.map;
@@ -351,6 +387,7 @@ void *shm_reserve(size_t size, const char *name)
 		return NULL;
 	}
 	memset(at, 0, size);
+	note_reservation(name, size);
 	return at;
 }
 

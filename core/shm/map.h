@@ -30,6 +30,16 @@ void shm_trim(void);
  * NULL when the limit is reached. */
 [[nodiscard]] void *shm_reserve(size_t size, const char *name);
 
+/* Who reserves from now on, for mod.stats; borrowed for ever. Before the first fork. */
+void shm_set_owner(const char *owner);
+/* What was reserved, by owner and name; NULL past the end. A shard set reserves under its own name. */
+struct shm_reservation {
+	const char *owner, *name;
+	size_t bytes;
+	unsigned count;
+};
+const struct shm_reservation *shm_reservation_at(unsigned index);
+
 /* A run of whole pages of at least `size` bytes, not zeroed, aligned to SHM_PAGE_SIZE: script
  * images, big tables. NULL when the limit is reached. `name` is for the log. Any process may free
  * it; freeing what is no run ends the process. */

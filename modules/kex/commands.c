@@ -333,13 +333,6 @@ static void run_udp4_raw_info(struct rpc_call *call)
 	rpc_add_int(call, node, "udp4_raw_ttl", -1);
 }
 
-static void run_mod_stats(struct rpc_call *call)
-{
-	rpc_fault(
-		call, 500,
-		"modules have no memory of their own to account for; see core.shmmem and pkg.stats");
-}
-
 const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
 	{ "stats.get_statistics", run_get_statistics, "Shows statistics as lines.",
 	  "all | group: | group:name | name …", true },
@@ -363,7 +356,8 @@ const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
 	{ "modparam.list", run_modparam_list, "Lists module parameters.", "[module]", true },
 	{ "core.flags", run_flags, "Shows what was built in." },
 	{ "core.udp4_raw_info", run_udp4_raw_info, "Shows options of raw sockets." },
-	{ "mod.stats", run_mod_stats, "Not offered.", "module shm|pkg" },
-	{ "mod.mem_stats", run_mod_stats, "Not offered.", "module shm|pkg" },
-	{ "mod.mem_statsx", run_mod_stats, "Not offered.", "module shm|pkg" },
+	{ "mod.stats", kex_mod_stats, "Shows the memory of modules.", "module|all shm|pkg|all" },
+	{ "mod.mem_stats", kex_mod_stats, "Shows the memory of modules.", "module|all shm|pkg|all" },
+	{ "mod.mem_statsx", kex_mod_stats_counted, "The same, with the number of pieces.",
+	  "module|all shm|pkg|all" },
 };

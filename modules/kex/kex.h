@@ -7,3 +7,6 @@
 
 #define KEX_COMMAND_COUNT 16
 extern const struct rpc_command kex_commands[KEX_COMMAND_COUNT];
+/* mod.stats and mod.mem_statsx. */
+void kex_mod_stats(struct rpc_call *call);
+void kex_mod_stats_counted(struct rpc_call *call);

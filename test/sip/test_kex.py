@@ -188,3 +188,30 @@ def test_core_commands(server):
     assert str(server.address[1]) in str(server.rpc("core.sockets_list"))
     assert "example.org" in str(server.rpc("core.aliases_list"))
     server.rpc("core.kill", 0)
+
+
+# ---- memory of modules ----
+
+def test_memory_of_a_module(server):
+    title, figures, end = server.rpc("mod.stats", "core", "shm")
+    assert (title, end) == ("Module: core", "")
+    total = figures.pop("Total")
+    assert figures and sum(figures.values()) == total > 0
+    title, private, shared, end = server.rpc("mod.stats", "core", "all")
+    assert (title, private["Total"] >= 0, end) == ("Module: core", True, "")
+    assert shared["Total"] > 0
+    assert server.rpc("mod.stats", "nope", "shm") == ["Module: nope", {"Total": 0}, ""]
+
+
+def test_memory_of_all_modules(server):
+    answer = server.rpc("mod.mem_stats", "all", "shm")
+    titles = [item for item in answer if isinstance(item, str) and item]
+    assert {"Module: core", "Module: kex"} <= set(titles)
+    counted = server.rpc("mod.mem_statsx", "core", "shm")[1]
+    counted.pop("Total")
+    assert all(text.endswith(")") and int(text.split(" (")[0]) > 0 for text in counted.values())
+
+
+def test_memory_of_what(server):
+    assert fault(server, "mod.stats") == 'Module name or "all" needed'
+    assert fault(server, "mod.stats", "core") == '"pkg" or "shm" or "all" needed'
