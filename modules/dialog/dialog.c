@@ -130,7 +130,7 @@ static const struct field setting_fields[] = {
 	FIELD(settings.dialog, timeout_noreset, "requests in the dialog do not prolong its life"),
 	FIELD(settings.dialog, timer_procs, "accepted: timers need no process of their own", .max = 1),
 	FIELD(settings.dialog, enable_dmq, "replication between servers; not available"),
-	FIELD(settings.dialog, track_cseq_updates, "not available: see the start's error"),
+	FIELD(settings.dialog, track_cseq_updates, "1: what the callee's CSeq is ahead (variable cseq_diff) is added to the caller's"),
 	FIELD(settings.dialog, h_id_start, "first of the dialogs' numbers; -1: server_id", .min = -1,
 		.max = INT32_MAX),
 	FIELD(settings.dialog, h_id_step, "step of the dialogs' numbers", .min = 1, .max = 1 << 20),
@@ -205,11 +205,6 @@ static void refuse(struct diagnostics *diagnostics, const char *setting, const c
 static bool settings_are_possible(struct diagnostics *diagnostics)
 {
 	bool is_right = true;
-	if (settings.dialog.track_cseq_updates)
-		diagnostic_add(diagnostics, SEVERITY_WARNING, "not-available",
-			       module_setting_position("dialog", "track_cseq_updates"),
-			       "track_cseq_updates has no effect: it follows uac_auth() of the "
-			       "module uac, which is not there");
 	if (settings.dialog.enable_dmq) {
 		refuse(diagnostics, "enable_dmq",
 		       "enable_dmq: there is no replication between servers");
@@ -259,6 +254,7 @@ static const struct module_timer timers[] = {
 };
 
 static const struct claim claims[] = {
+	{ .name = "dialog CSeq", .order = 1, .reply = cseq_shift_reply },
 	{ .name = "dialog", .order = 900, .after = message_ended },
 };
 

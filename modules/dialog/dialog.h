@@ -267,6 +267,14 @@ struct leg_request {
 };
 bool leg_send(struct dialog_name name, enum leg_kind leg, const struct leg_request *request);
 
+/* ---- cseq.c: track_cseq_updates ---- */
+/* How far the callee's CSeq is from the caller's; 0 unless that is tracked. */
+uint32_t cseq_difference(struct dialog_name name, struct arena *arena);
+/* A request of the caller inside the dialog. */
+void cseq_shift_request(struct dialog_name name, struct message *msg);
+/* Every reply before it is worked on; always CLAIM_PASS. */
+enum claim_result cseq_shift_reply(struct message *reply);
+
 /* ---- ending.c ---- */
 /* Stores state 5 and what is owed; counts. Lock held. */
 void dialog_delete(struct shard *shard, struct dialog *dialog, uint8_t owed);

@@ -136,6 +136,8 @@ static bool send_request(const struct dialog_view *view, enum leg_kind leg,
 	};
 	if (!uac.headers.at || !take_cseq(view->name, other, request->same_cseq, &uac.cseq))
 		return false;
+	if (leg == CALLEE)
+		uac.cseq += cseq_difference(view->name, arena);
 	if (rest.len && name_addr_next(&rest, &first) == LIST_ITEM)
 		uac.next_hop = first.uri;
 	return dialog_tm()->uac(&uac, NULL);

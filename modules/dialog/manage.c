@@ -321,6 +321,8 @@ bool follow_request(struct message *msg)
 	bool ends = step_request(shard, dialog, message_method(msg), context->leg,
 				 message_cseq(msg, &cseq) ? cseq : 0, lifetime_s);
 	shard_unlock(shard);
+	if (context->leg == CALLER)
+		cseq_shift_request(context->name, msg);
 	if (ends)
 		end_by_bye(context->name, msg);
 	return true;
