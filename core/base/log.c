@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "core/base/log_filter.h"
 #include "core/base/log_sink.h"
 
 #define LINE_MAX_BYTES 4096
@@ -15,6 +16,7 @@ static int own_threshold = LOG_LEVEL_INFO - 1;
 static int *threshold = &own_threshold;
 static int *common_threshold = &own_threshold; /* of all processes, once it is shared */
 int *const *const log_threshold_address = &threshold;
+static bool (*filter)(int level, const char *origin);
 
 static struct {
 	struct log_options options;
@@ -208,10 +210,17 @@ static void emit(int level, int facility, const char *text, size_t len)
 	}
 }
 
+void log_set_filter(bool (*is_wanted)(int level, const char *origin))
+{
+	filter = is_wanted;
+}
+
 void log_write(int level, const char *origin, const char *file, int line, const char *function,
 	       const char *format, ...)
 {
 	char text[LINE_MAX_BYTES];
+	if (filter && !filter(level, origin))
+		return;
 	struct span prefix = current_prefix();
 	const char *slash = strrchr(file, '/');
 	int used =
@@ -229,6 +238,13 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 	emit(level, -1, text, len);
 }
 
+void log_named(int level, int facility, struct span name, struct span line)
+{
+	char text[LINE_MAX_BYTES];
+	int used = snprintf(text, sizeof(text), "%.*s: %.*s", SPAN_ARGS(name), SPAN_ARGS(line));
+	emit(level, facility, text, used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used);
+}
+
 void log_script(int level, int facility, struct span line)
 {
 	log_script_prefixed(level, facility, SPAN_OF("<script>: "), line);
@@ -237,6 +253,8 @@ void log_script(int level, int facility, struct span line)
 void log_script_prefixed(int level, int facility, struct span prefix, struct span line)
 {
 	char text[LINE_MAX_BYTES];
+	if (filter && !filter(level, NULL))
+		return;
 	struct span line_prefix = current_prefix();
 	int used = snprintf(text, sizeof(text), "%s: %.*s%.*s%.*s", level_row(level)->name,
 			    SPAN_ARGS(line_prefix), SPAN_ARGS(prefix), SPAN_ARGS(line));

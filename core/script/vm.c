@@ -7,6 +7,7 @@
 #include "core/script/keywords.h"
 #include "core/script/layout.h"
 #include "core/script/state.h"
+#include "core/script/tracer.h"
 #include "core/script/values.h"
 
 enum { FIRST_REGISTERS = 48, FIRST_FRAMES = 8, STACK_ARGUMENTS = 512 };
@@ -206,6 +207,19 @@ static bool is_true_number(const struct value *value)
 	return value->kind == VALUE_INT && value->number > 0;
 }
 
+static script_tracer tracer;
+
+void script_set_tracer(script_tracer sees)
+{
+	tracer = sees;
+}
+
+static inline void trace(struct script_run *run, const char *action)
+{
+	if (__builtin_expect(tracer != NULL, 0))
+		tracer(run, action);
+}
+
 /* Runs from the frame that was entered last until it is left. The one long function of this room:
  * `register` windows move when routes call, so R() is read anew for each instruction. */
 static int run_frames(struct script_run *run)
@@ -236,6 +250,7 @@ static int run_frames(struct script_run *run)
 			break;
 		case OP_LOAD_KEYWORD: R(in.a) = keyword_read(run, (enum keyword)in.c); break;
 		case OP_STORE:
+			trace(run, "assign");
 			if (R(in.b).kind == VALUE_FAILED)
 				break;
 			constant = R(in.b);
@@ -375,6 +390,7 @@ static int run_frames(struct script_run *run)
 				state->depth = outermost - 1;
 				return SCRIPT_STOP;
 			}
+			trace(run, image->calls[in.c].function->name);
 			int result = call_function(run, &image->calls[in.c], frame->base + in.b);
 			run->return_code = result;
 			if (result == SCRIPT_STOP || run->exited) {
@@ -391,6 +407,7 @@ static int run_frames(struct script_run *run)
 		case OP_CALL_ROUTE_TEXT:
 		case OP_CALL_ROUTE: {
 			uint32_t index = (uint32_t)in.c + 1;
+			trace(run, "route");
 			if (in.op == OP_CALL_ROUTE_TEXT) {
 				struct span name = value_text(&context, &R(in.b));
 				index = script_route(image, ROUTE_REQUEST, name);
@@ -417,6 +434,8 @@ static int run_frames(struct script_run *run)
 		case OP_LEAVE:
 		case OP_RETURN:
 		case OP_RETURN_INT:
+			if (in.op != OP_LEAVE)
+				trace(run, "return");
 			code_value = in.op == OP_RETURN ? value_int(&context, &R(in.b)) : in.c;
 			run->return_code = (int32_t)code_value;
 			if (script_limits()->return_mode)
@@ -436,10 +455,12 @@ static int run_frames(struct script_run *run)
 			R(result) = VALUE_OF_INT(code_value);
 			break;
 		case OP_EXIT:
+			trace(run, "exit");
 			run->exited = true;
 			state->depth = outermost - 1;
 			return 1;
 		case OP_DROP:
+			trace(run, "drop");
 			run->exited = run->dropped = true;
 			run->msg->notes |= NOTE_DROPPED;
 			state->depth = outermost - 1;
