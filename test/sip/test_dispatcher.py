@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Module dispatcher: sets of destinations, ways to choose, states. The results are the peer's."""
+import json
 import os
 import random
 import threading
@@ -9,6 +10,7 @@ from settings import START, head
 from sipua import Agent
 from sipua.server import RpcError, Server, find_program, free_address
 from tables import Sqlite, wait_for
+from test_kamctl import kamctl
 
 MANY = 97
 LIST = """# set URI flags priority attributes
@@ -586,6 +588,20 @@ def test_calls_that_nobody_ends_are_forgotten(client_of):
     client = client_of(ds_hash_initexpire=1, ds_hash_check_interval=1)
     client.ask("dst", method="INVITE", set=1, alg=10, call_id="e1")
     wait_for(lambda: client.loads(1) == [0, 0, 0, 0], "the call is still counted")
+
+
+@pytest.mark.viaduct_only("our own tool")
+def test_kamctl_shows_and_reloads(start_server, tmp_path):
+    given = with_list(tmp_path)
+    given["config"] = given["config"].replace('"transport", 4', '"transport", 7')
+    server = start_server(**given)
+    server.rpc("dispatcher.set_state", "ip", 3, "all")
+    code, out, err = kamctl(server.rundir, "dispatcher", "dump")
+    assert code == 0, err
+    rows = [record["SET"] for record in json.loads(out)["result"]["RECORDS"] if record["SET"]["ID"] == 3]
+    assert [target["DEST"]["FLAGS"] for target in rows[0]["TARGETS"]] == ["IP", "IP"]
+    code, out, err = kamctl(server.rundir, "dispatcher", "reload")
+    assert code == 0 and "successfully reloaded" in out, err
 
 
 # ---- the table -----------------------------------------------------------------------------------------------
