@@ -16,6 +16,7 @@
 #include "core/base/hash.h"
 #include "core/script/config_names.h"
 #include "core/script/core_variables.h"
+#include "core/script/registry.h"
 #include "core/script/uri_edit.h"
 #include "parser/digest.h"
 #include "parser/name_addr.h"
@@ -782,8 +783,25 @@ bool select_read(struct script_run *run, const struct select_path *path, struct 
 
 /* ---- $sel ------------------------------------------------------------------------------------ */
 
+/* A root of a module is its variable "@NAME", with the rest of the path as its inner name. */
+static bool bind_to_module(struct variable_ref *ref, const struct select_path *path,
+			   struct arena *arena, const char **out_complaint)
+{
+	struct span name = path->steps[0].name;
+	struct span wanted = arena_printf(arena, "@%.*s", SPAN_ARGS(name));
+	const struct variable_row *row = wanted.at ? script_variable_find(wanted, NULL) : NULL;
+	if (!row || path->count < 2)
+		return false;
+	size_t at = (size_t)(path->steps[1].name.at - ref->inner.at);
+	ref->row = row;
+	ref->inner = span_slice(ref->inner, at, ref->inner.len);
+	*out_complaint = row->bind ? row->bind(ref, arena) : NULL;
+	return true;
+}
+
 static const char *bind_select(struct variable_ref *ref, struct arena *arena)
 {
+	const char *complaint = NULL;
 	if (ref->inner_template)
 		return NULL;
 	struct select_path *path = ARENA_NEW(arena, struct select_path);
@@ -791,6 +809,8 @@ static const char *bind_select(struct variable_ref *ref, struct arena *arena)
 		return "out of memory";
 	if (!select_path_parse(ref->inner, path))
 		return "the path has the form a.b[1].c";
+	if (!find_root(path) && bind_to_module(ref, path, arena, &complaint))
+		return complaint;
 	ref->bound = path;
 	return select_path_check(path);
 }

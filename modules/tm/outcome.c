@@ -118,6 +118,7 @@ void forward_winner(struct transaction *tx, unsigned winner, struct message *rep
 		if (tm_settings()->aggregate_challenges &&
 		    (branch->code == 401 || branch->code == 407))
 			aggregate_challenges(tx, winner, reply);
+		tx->relayed = (uint8_t)(winner + 1);
 		relay_upstream(tx, reply);
 		return;
 	}

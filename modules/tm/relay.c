@@ -380,27 +380,29 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 
 /* ---- CANCEL and ACK, made from the request as it was sent -------------------------------------------------------- */
 
-/* Copies the headers that a CANCEL or ACK shares with its INVITE. */
-static void write_shared_headers(struct writer *w, struct message *sent, const char *method,
-				 struct span to)
+/* Copies the headers that a CANCEL or ACK shares with its INVITE: with those of the hop as sent, the others
+ * from `shown`, which is the same unless reparse_invite is off. */
+static void write_shared_headers(struct writer *w, struct message *sent, struct message *shown,
+				 const char *method, struct span to)
 {
 	uint32_t cseq = 0;
 	if (!message_cseq(sent, &cseq))
 		cseq = 0;
 	writer_printf(w, "%s %.*s SIP/2.0\r\n", method, SPAN_ARGS(message_original_uri(sent)));
-	for (unsigned i = 0; i < sent->index->header_count; i++) {
-		const struct sip_header *h = &sent->index->headers[i];
+	for (unsigned i = 0; i < shown->index->header_count; i++) {
+		const struct sip_header *h = &shown->index->headers[i];
 		switch (h->id) {
 		case HEADER_VIA:
-			if (h == message_header(sent, HEADER_VIA))
-				writer_span(w, sip_header_line(sent->bytes, h));
+			if (h == message_header(shown, HEADER_VIA))
+				writer_span(w, sip_header_line(sent->bytes,
+							       message_header(sent, HEADER_VIA)));
 			break;
 		case HEADER_TO: writer_span(w, to); break;
 		case HEADER_CSEQ: writer_printf(w, "CSeq: %u %s\r\n", cseq, method); break;
 		case HEADER_ROUTE:
 		case HEADER_MAX_FORWARDS:
 		case HEADER_FROM:
-		case HEADER_CALL_ID: writer_span(w, sip_header_line(sent->bytes, h)); break;
+		case HEADER_CALL_ID: writer_span(w, sip_header_line(shown->bytes, h)); break;
 		default: break;
 		}
 	}
@@ -429,43 +431,77 @@ static void write_extra_headers(struct writer *w, const struct message *sent)
 	}
 }
 
+/* What the other headers of a CANCEL or ACK come from. */
+static struct message *shown_invite(struct transaction *tx, struct message *sent,
+				    struct arena *arena)
+{
+	struct tx_context context = context_holding(tx);
+	struct message *received =
+		tm_settings()->reparse_invite ? NULL : tx_request(tx, arena, &context);
+	bool is_whole = received && message_header(received, HEADER_VIA) &&
+			message_header(received, HEADER_TO);
+	return is_whole ? received : sent;
+}
+
+/* evlreq_mode: the route may change the CANCEL. False: it dropped it. */
+static bool run_cancel_route(struct span *cancel, struct arena *arena)
+{
+	const struct received nobody = { 0 };
+	const char *reason;
+	struct message *msg = message_parse(arena, *cancel, &nobody, &reason);
+	if (!msg)
+		return true;
+	msg->notes |= NOTE_LOCAL;
+	if (!run_local_request(msg))
+		return false;
+	if (msg->edits && message_apply_edits(msg))
+		*cancel = msg->bytes;
+	return true;
+}
+
 /* The CANCEL of a branch, kept; absent: no memory. */
 static struct span make_cancel(struct transaction *tx, struct tx_branch *branch,
-			       struct arena *arena)
+			       struct arena *arena, bool *out_is_dropped)
 {
 	struct message *sent = branch_request(branch, arena);
 	struct writer w = writer_in_arena(arena, 1024);
 	if (!sent)
 		return NO_SPAN;
-	write_shared_headers(&w, sent, "CANCEL",
-			     sip_header_line(sent->bytes, message_header(sent, HEADER_TO)));
-	write_extra_headers(&w, sent);
+	struct message *shown = shown_invite(tx, sent, arena);
+	write_shared_headers(&w, sent, shown, "CANCEL",
+			     sip_header_line(shown->bytes, message_header(shown, HEADER_TO)));
+	if (shown == sent)
+		write_extra_headers(&w, sent);
 	writer_literal(&w, "Content-Length: 0\r\n");
 	writer_span(&w, bytes_span(tx->cancel_reason));
 	writer_literal(&w, "\r\n");
-	bool is_kept = !w.failed && tx_keep(tx, &branch->cancel, writer_result(&w));
-	return is_kept ? writer_result(&w) : NO_SPAN;
+	struct span cancel = w.failed ? NO_SPAN : writer_result(&w);
+	*out_is_dropped =
+		cancel.at && (tm_settings()->evlreq_mode & 1) && !run_cancel_route(&cancel, arena);
+	return cancel.at && tx_keep(tx, &branch->cancel, cancel) ? cancel : NO_SPAN;
 }
 
 static void cancel_branch(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
 {
 	if (branch->cancel.at)
 		return;
-	struct span cancel = make_cancel(tx, branch, arena);
+	bool is_dropped = false;
+	struct span cancel = make_cancel(tx, branch, arena, &is_dropped);
 	if (!cancel.at) {
 		branch->cancel_ms = clock_ms() + tx->retr1_ms; /* it is tried again then */
 		return;
 	}
 	branch->cancel_wanted = false;
 	branch->retransmit_ms = 0;
-	if (!transport_is_reliable((enum transport)branch->to.transport)) {
+	if (!is_dropped && !transport_is_reliable((enum transport)branch->to.transport)) {
 		branch->cancel_interval_ms = tx->retr1_ms;
 		branch->cancel_ms = clock_ms() + tx->retr1_ms;
 	}
 	/* A callee that does not answer the CANCEL is not waited for beyond 64*T1 (RFC 3261 9.1). */
 	branch->expires_ms =
 		clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
-	branch_send(branch, cancel);
+	if (!is_dropped)
+		branch_send(branch, cancel);
 }
 
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena)
@@ -501,8 +537,10 @@ void send_branch_ack(struct transaction *tx, unsigned number, struct message *re
 	if (!sent || !to)
 		return;
 	struct writer w = writer_in_arena(reply->arena, 1024);
-	write_shared_headers(&w, sent, "ACK", sip_header_line(reply->bytes, to));
-	write_extra_headers(&w, sent);
+	struct message *shown = shown_invite(tx, sent, reply->arena);
+	write_shared_headers(&w, sent, shown, "ACK", sip_header_line(reply->bytes, to));
+	if (shown == sent)
+		write_extra_headers(&w, sent);
 	writer_literal(&w, "Content-Length: 0\r\n\r\n");
 	const struct send_target target = { .to = branch->to, .from = branch->from };
 	if (!w.failed)

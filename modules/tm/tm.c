@@ -28,6 +28,7 @@ static struct tm_settings settings = {
 	.blst_methods_lookup = (uint32_t)~METHOD_BYE,
 	.default_code = 500,
 	.ruri_matching = true,
+	.reparse_invite = true,
 	.via1_matching = true,
 	.default_reason = SPAN("Server Internal Error"),
 };
@@ -88,6 +89,11 @@ static const struct field setting_fields[] = {
 	SET(contacts_avp, "XAVP of t_load_contacts"),
 	SET(contact_flows_avp, "XAVP of further flows"),
 	SET(ac_extra_hdrs, "prefix of headers copied into CANCEL and ACK"),
+	SET(reparse_invite,
+	    "CANCEL and ACK are made from what was sent; else from what was received, which RFC 3261 forbids",
+	    .is_live = true),
+	SET(evlreq_mode, "1: event_route[tm:local-request] runs for our CANCELs, too", .max = 1,
+	    .is_live = true),
 	SET(headers_mode, "1: copy headers of a received CANCEL", .max = 1),
 	SET(relay_100, "100 is relayed like other provisional replies"),
 	SET(failover_reply_codes, "codes besides 503 that make the next address be tried: \"code=404;class=5\""),
@@ -119,7 +125,6 @@ static const struct field setting_fields[] = {
 	SET(blst_methods_lookup, "bits of the methods that heed the blocklist", .min = INT32_MIN,
 	    .max = UINT32_MAX, .is_live = true),
 	FIELD_IGNORED("unix_tx_timeout", "there is no unix socket to write to"),
-	FIELD_IGNORED("reparse_invite", "CANCEL and ACK are always made from what was sent"),
 	FIELD_IGNORED("reparse_on_dns_failover", "branches are always made from what was sent"),
 	FIELD_IGNORED("reply_matching", "replies name their transaction"),
 	FIELD_IGNORED("pass_provisional_replies", "observers ask for what they want"),
@@ -131,7 +136,6 @@ static const struct field setting_fields[] = {
 	FIELD_IGNORED("evcb_local_ack_sent", "routes are in the native language"),
 	FIELD_IGNORED("exec_time_check", "transactions are leased"),
 	FIELD_IGNORED("reply_relay_mode", "one final reply goes upstream"),
-	FIELD_IGNORED("evlreq_mode", "CANCELs run no route"),
 };
 
 /* ---- statistics and commands ------------------------------------------------------------------------------- */
@@ -217,6 +221,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.more_functions =
 		(const struct function_table *const[]){ &tm_relay_table, &tm_function_table, &tm_question_table,
 							&tm_contact_table, &tm_uac_table, NULL },
+	.variables = { tm_variable_rows, 1 },
 	.commands = { tm_commands, TM_COMMAND_COUNT },
 	.counters = ROWS(counter_rows),
 	.events = ROWS(events),

@@ -101,6 +101,7 @@ struct transaction {
 	uint8_t branch_count;
 	uint8_t branch_room;
 	uint8_t first_leg; /* first branch of the newest serial leg */
+	uint8_t relayed;   /* number + 1 of the branch whose reply went upstream last */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
 	void *request;      /* frozen; NULL: forgotten after the final reply */
 	uint64_t check;     /* of top Via branch and sent-by, for matching */
@@ -168,6 +169,8 @@ struct tm_settings {
 	int64_t cancel_b_method, failure_reply_mode, faked_reply_prio, unmatched_cancel,
 		reply_408_code;
 	int64_t default_code, headers_mode, rich_redirect, local_ack_mode;
+	int64_t evlreq_mode;
+	bool reparse_invite;
 	bool relay_100, ruri_matching, via1_matching, callid_matching, callid_cseq_matching,
 		enable_uac_fr;
 	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
@@ -401,6 +404,8 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	     struct span body);
 void uac_finished(struct transaction *tx, unsigned number, struct message *reply, unsigned code,
 		  struct arena *arena);
+/* Runs event_route[tm:local-request]; false when it dropped the request. */
+bool run_local_request(struct message *msg);
 /* Tells whoever ordered the request. */
 void uac_tell(struct transaction *tx, struct message *reply, unsigned code);
 
@@ -419,6 +424,7 @@ extern const struct rpc_command tm_commands[];
 /* ---- relay_script.c, script.c, contacts.c, questions.c: functions ------------------------------------------------- */
 extern const struct function_table tm_function_table, tm_relay_table, tm_question_table,
 	tm_contact_table, tm_uac_table;
+extern const struct variable_row tm_variable_rows[1];
 int relay_current(struct script_run *run, const struct send_target *forced);
 /* The same, and its answers end here. */
 int replicate_current(struct script_run *run);

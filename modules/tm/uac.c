@@ -68,8 +68,7 @@ static struct message *make_request(const struct tm_uac *uac, struct arena *aren
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
-/* False when event_route[tm:local-request] dropped it. */
-static bool run_local_request(struct message *msg)
+bool run_local_request(struct message *msg)
 {
 	struct script_run run;
 	const struct image *image = script_current_image();

@@ -140,6 +140,9 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 	if (!send_upstream(tx, writer_result(&w), code, false))
 		return;
 	counter_inc(tm_counters->rpl_relayed);
+	const struct tx_context *context = tx_context(reply);
+	if (context && context->branch >= 0)
+		tx->relayed = (uint8_t)(context->branch + 1);
 	if (code >= 200)
 		tell_final(tx, reply, code, reply_reason(reply), is_first, reply->arena);
 	else if (is_observed(tx, TM_PROVISIONAL_OUT))
@@ -195,6 +198,7 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 	if (!text.at || !send_upstream(tx, text, code, true))
 		return false;
 	counter_inc(tm_counters->rpl_generated);
+	tx->relayed = 0;
 	if (code >= 200) {
 		/* Whoever was asked meanwhile need not go on. */
 		cancel_branches(tx, ALL_BRANCHES, request->arena);
