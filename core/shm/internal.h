@@ -264,6 +264,8 @@ struct block *heap_take(struct shard *shard, size_t size);
 void heap_set_owner(struct shard *shard, struct block *block, uint32_t owner);
 void heap_give(struct shard *shard, struct block *block);
 void heap_reset(struct shard *shard);
+/* Without lock: asks for the block that heap_take will find for this size, probably. */
+void heap_foresee(const struct shard *shard, size_t size);
 void heap_insert(struct shard *shard, struct block *block);
 /* Writes the header of a free block. */
 void heap_make_free(struct shard *shard, struct block *block, uint32_t units,

@@ -7,6 +7,7 @@
 #include "core/shm/region.h"
 
 #include "core/base/fault.h"
+#include "core/shm/foresee.h"
 #include "core/shm/internal.h"
 
 #define EMPTY_PAGES_KEPT 1
@@ -15,6 +16,8 @@
 #define REST_LEAST 2
 /* How far a list is searched for a block that fits before a larger one is cut. */
 #define SEARCH_MOST 4
+/* So many bytes are asked for ahead: an ordinary message. */
+#define FORESEEN_MOST 2048
 
 /* ---- marks ---- */
 static uint8_t mark_check(uint32_t ref, uint32_t owner, uint32_t units)
@@ -234,6 +237,31 @@ static void block_cut(struct shard *shard, struct block *block, uint32_t units)
 	CRASH_POINT("rest valid, not listed");
 	tell_block_after(shard, rest);
 	heap_insert(shard, rest);
+}
+
+static void fetch_lines(const void *at, size_t size)
+{
+	for (size_t line = 0; line < size && line < FORESEEN_MOST; line += 64)
+		fetch_to_write((const char *)at + line);
+}
+
+void heap_foresee(const struct shard *shard, size_t size)
+{
+	uint32_t units = units_for(size < BLOCK_MOST ? size : BLOCK_MOST);
+	if (units > HEAP_UNITS)
+		return;
+	unsigned list = heap_list_of(units);
+	uint32_t ref = __atomic_load_n(&shard->heap.first[list], __ATOMIC_RELAXED);
+	if (!ref && (list = list_occupied(&shard->heap, list + 1)) < HEAP_LISTS)
+		ref = __atomic_load_n(&shard->heap.first[list], __ATOMIC_RELAXED);
+	if (ref)
+		fetch_lines(ref_at(shard, ref), size);
+}
+
+void region_foresee(const void *at, size_t size)
+{
+	if (at)
+		fetch_lines((const struct block *)at - 1, size + sizeof(struct block));
 }
 
 /* A block with room for `size` bytes behind its header, in no list, its owner still nobody. */

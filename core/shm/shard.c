@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fault.h"
+#include "core/shm/foresee.h"
 #include "core/shm/internal.h"
 
 #define SLOT_BYTES_MOST 16000
@@ -110,6 +111,22 @@ void slot_foresee(struct shard_set *set, unsigned number, uint32_t index)
 	fetch_shard(shard);
 	for (unsigned line = 0; line < SLOT_LINES_MOST && line * 64 < set->stride; line++)
 		fetch_to_write(slot + line * 64);
+}
+
+void shard_foresee_new(struct shard_set *set, uint64_t hash, size_t size)
+{
+	struct shard *shard = set_shard(set, shard_number(set, hash));
+	uint32_t page = __atomic_load_n(&shard->first_partial, __ATOMIC_RELAXED);
+	if (page)
+		fetch_to_write(page_at(shard->base, page));
+	heap_foresee(shard, size);
+}
+
+const void *slot_glimpse(uint32_t index)
+{
+	return page_look(index / REFS_PER_PAGE).kind == PAGE_SLOTS
+		       ? map_base() + ((size_t)index << REF_SHIFT)
+		       : NULL;
 }
 
 struct shard *shard_lock_number(struct shard_set *set, unsigned number)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which transaction a message belongs to (RFC 3261 17.2.3), and what of it never comes to the script:
  * repetitions, ACKs to failures, replies. */
+#include "core/shm/foresee.h"
 #include "modules/tm/store.h"
 
 /* ---- matching (RFC 3261 17.2.3) --------------------------------------------------------------------------- */
@@ -151,6 +152,55 @@ bool tx_glance(struct message *msg, struct tx_glance *out)
 
 /* ---- claims: before the script --------------------------------------------------------------------------------- */
 
+/* What was foreseen of the last message: when the next one comes, it is known what else it needs. */
+static struct {
+	enum { NOTHING, TRANSACTION, ANSWER } wants;
+	uint64_t hash;
+	size_t size;
+	uint32_t slot;
+	uint8_t branch;
+	bool is_final;
+} foreseen;
+
+#define FROZEN_GUESS 1024 /* what is frozen beside the bytes of a request */
+
+/* Most requests that get a transaction are INVITEs or belong to a call. */
+static void expect_transaction(const struct message *request, uint64_t hash)
+{
+	uint32_t method = request->index->method;
+	if (method != METHOD_INVITE && (method == METHOD_ACK || !message_to_tag(request).len))
+		return;
+	foreseen.wants = TRANSACTION;
+	foreseen.hash = hash;
+	foreseen.size = request->bytes.len + FROZEN_GUESS;
+}
+
+static void expect_answer(const struct message *reply, const struct tx_context *context)
+{
+	if (context->via_number >= BRANCHES_INSIDE)
+		return;
+	foreseen.wants = ANSWER;
+	foreseen.slot = context->via.slot;
+	foreseen.branch = context->via_number;
+	foreseen.size = reply->bytes.len;
+	foreseen.is_final = reply->index->status >= 200;
+}
+
+static void foresee_further(void)
+{
+	const struct transaction *tx =
+		foreseen.wants == ANSWER ? slot_glimpse(foreseen.slot) : NULL;
+	if (foreseen.wants == TRANSACTION)
+		shard_foresee_new(store_set(), foreseen.hash, foreseen.size);
+	foreseen.wants = NOTHING;
+	if (!tx)
+		return;
+	region_foresee(tx->first_branches[foreseen.branch], sizeof(struct tx_branch));
+	region_foresee(tx->reply.at, foreseen.size);
+	if (foreseen.is_final)
+		region_foresee(tx->request, 1);
+}
+
 /* Copies the stored reply so that it can be sent without the lock. */
 static struct span copy_reply(const struct transaction *tx, struct arena *arena,
 			      struct send_target *out_target)
@@ -220,6 +270,7 @@ enum claim_result claim_request(struct message *msg)
 	struct tx_key key = request_key(msg);
 	struct send_target target;
 	struct span again = NO_SPAN;
+	foresee_further(); /* the last message of a batch has none behind it */
 	if (method == METHOD_ACK)
 		return claim_ack(msg, key);
 	struct shard *shard = shard_lock(store_set(), key.hash);
@@ -269,10 +320,13 @@ void claim_foresee(struct message *msg)
 {
 	struct tx_context *context = tx_context(msg), found;
 	unsigned number;
+	foresee_further();
 	if (!context)
 		return;
 	if (message_is_request(msg)) {
-		shard_foresee(store_set(), request_key(msg).hash);
+		uint64_t hash = request_key(msg).hash;
+		shard_foresee(store_set(), hash);
+		expect_transaction(msg, hash);
 		return;
 	}
 	const struct span branch = message_top_via(msg)->branch;
@@ -282,6 +336,7 @@ void claim_foresee(struct message *msg)
 	context->via = context_name(&found);
 	context->via_number = (uint8_t)number;
 	slot_foresee(store_set(), found.shard, found.index);
+	expect_answer(msg, context);
 }
 
 /* The transaction and branch that our Via names. */
@@ -301,6 +356,7 @@ enum claim_result claim_reply(struct message *reply)
 	struct tx_context *context = tx_context(reply);
 	const struct sip_via *via = message_top_via(reply);
 	unsigned number;
+	foresee_further();
 	if (!context)
 		return CLAIM_CONSUMED; /* no memory: as if it had been lost on its way */
 	if (!take_via(via, context, &number))
