@@ -289,7 +289,8 @@ class Postgres(Database):
     create_options = " STRATEGY FILE_COPY"
     settings = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
                 "wal_level": "minimal", "max_wal_senders": 0, "autovacuum": "off", "jit": "off",
-                "shared_buffers": "16MB", "max_connections": 200, "logging_collector": "off"}
+                "shared_buffers": "16MB", "dynamic_shared_memory_type": "mmap",
+                "max_connections": 200, "logging_collector": "off"}
 
     @classmethod
     def is_there(cls):
