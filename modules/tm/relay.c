@@ -176,15 +176,19 @@ static bool find_targets(const struct transaction *tx, struct message *msg,
 {
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (msg->target.uri.at && !message_read_uri(msg, msg->target.uri)) {
-		note_failure(msg, 479);
-		log_error("the Request-URI is none any more: %.*s", SPAN_ARGS(msg->target.uri));
+		note_failure(msg, msg->arena->is_short ? 500 : 479);
+		log_error("the Request-URI %s: %.*s",
+			  msg->arena->is_short ? "finds no memory" : "is none any more",
+			  SPAN_ARGS(msg->target.uri));
 		return false;
 	}
 	if (forced && forced->to.family) {
 		out->targets[0] = forced->to;
 		out->count = 1;
 	} else if (!locate_parsed_uri(message_read_uri(msg, next_hop), out)) {
-		note_failure(msg, msg->target.dst_uri.at ? 478 : locate_failure(next_hop));
+		note_failure(msg, msg->arena->is_short     ? 500
+				  : msg->target.dst_uri.at ? 478
+							   : locate_failure(next_hop));
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
