@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Clusters of real servers: ours with ours, and ours with Debian's kamailio in both directions."""
+import shutil
+
 import pytest
 from settings import head
 from sipua.server import Server, find_program
@@ -9,7 +11,8 @@ KINDS = ["viaduct-viaduct", "viaduct-kamailio", "kamailio-viaduct"]
 
 
 class Cluster:
-    """Servers that were started one after the other; each later one was told of the first."""
+    """Servers that were started one after the other; each later one was told of the first. They stop at the
+    end of a `with`."""
 
     def __init__(self, programs, modules, lines, transport="", **settings):
         self.servers = []
@@ -37,16 +40,25 @@ class Cluster:
             wait_for(lambda s=server: statuses(s), names)
         return self.servers[-1]
 
-    def discard(self):
-        for server in self.servers:
-            server.discard()
+    def __enter__(self):
+        return self
 
-    def stop(self):
+    def __exit__(self, problem, *_):
+        try:
+            for server in self.servers:
+                # The peer may hang at its end.
+                if server.program == "viaduct" and server.process.poll() is None and not problem:
+                    server.stop()
+        finally:
+            self.discard()
+
+    def discard(self):
+        """Ends those that run, and removes their directories."""
         for server in self.servers:
-            if server.program == "viaduct":
-                server.stop()
+            if server.process.poll() is None:
+                server.discard()
             else:
-                server.discard()  # it may hang at its end
+                shutil.rmtree(server.directory, ignore_errors=True)
 
 
 def programs_of(kind):
@@ -60,9 +72,8 @@ def programs_of(kind):
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request):
     """Two servers that know each other."""
-    cluster = Cluster(programs_of(request.param), [], [])
-    yield cluster.servers
-    cluster.stop()
+    with Cluster(programs_of(request.param), [], []) as cluster:
+        yield cluster.servers
 
 
 def test_messages_go_both_ways(pair):
@@ -74,24 +85,23 @@ def test_messages_go_both_ways(pair):
 
 
 def test_a_third_server_is_known_to_all():
-    cluster = Cluster(programs_of("viaduct-kamailio-viaduct"), [], [])
-    for sender in cluster.servers:
-        order(sender, "everyone", "word-of-" + sender.host_port)
-        for receiver in cluster.servers:
-            if receiver is not sender:
-                receiver.wait_log("KDMQ chat: hello word-of-" + sender.host_port)
-    cluster.stop()
+    with Cluster(programs_of("viaduct-kamailio-viaduct"), [], []) as cluster:
+        for sender in cluster.servers:
+            order(sender, "everyone", "word-of-" + sender.host_port)
+            for receiver in cluster.servers:
+                if receiver is not sender:
+                    receiver.wait_log("KDMQ chat: hello word-of-" + sender.host_port)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nodes_speak_by_tcp(kind):
-    cluster = Cluster(programs_of(kind), [], [], transport="tcp")
-    first, second = cluster.servers
-    for sender, receiver in ((first, second), (second, first)):
-        assert order(sender, "everyone", "by-tcp") == "1"
-        receiver.wait_log("KDMQ chat: hello by-tcp")
-    assert {row["proto"] for row in first.rpc("dmq.list_nodes")} == {"tcp"}
-    second.kill()
-    order(first, "everyone", "nobody there")
-    wait_for(lambda: statuses(first).get(second.host_port) in ("disabled", None), True)
-    cluster.discard()
+    with Cluster(programs_of(kind), [], [], transport="tcp") as cluster:
+        first, second = cluster.servers
+        for sender, receiver in ((first, second), (second, first)):
+            assert order(sender, "everyone", "by-tcp") == "1"
+            receiver.wait_log("KDMQ chat: hello by-tcp")
+        assert {row["proto"] for row in first.rpc("dmq.list_nodes")} == {"tcp"}
+        second.kill()
+        order(first, "everyone", "nobody there")
+        wait_for(lambda: statuses(first).get(second.host_port) in ("disabled", None), True)
+        first.allow("connect|cannot be sent|refused")

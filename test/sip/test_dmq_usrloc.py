@@ -40,9 +40,8 @@ def bindings(server, user=None):
 
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request):
-    cluster = Location(programs_of(request.param))
-    yield cluster.servers
-    cluster.stop()
+    with Location(programs_of(request.param)) as cluster:
+        yield cluster.servers
 
 
 @pytest.fixture(params=["forth", "back"])
@@ -103,14 +102,13 @@ def test_a_phone_changes_its_server(ways, phone):
 def test_a_server_that_starts_gets_everything(kind, phone):
     """More than fits into one message; the peer repeats some of them."""
     first, second = programs_of(kind)
-    cluster = Location([first])
-    carol = phone("carol", cluster.servers[0])
-    for i in range(60):
-        carol.register("<sip:carol@127.0.0.7:5098>", aor="sip:carol%d@example.org" % i, expires=600)
-    fresh = cluster.start(second, ["dmq_usrloc"], LINES, {"children": 1, "dmq__num_workers": 1})
-    wait_for(lambda: bindings(fresh), bindings(cluster.servers[0]))
-    assert len(bindings(fresh)) == 60
-    cluster.stop()
+    with Location([first]) as cluster:
+        carol = phone("carol", cluster.servers[0])
+        for i in range(60):
+            carol.register("<sip:carol@127.0.0.7:5098>", aor="sip:carol%d@example.org" % i, expires=600)
+        fresh = cluster.start(second, ["dmq_usrloc"], LINES, {"children": 1, "dmq__num_workers": 1})
+        wait_for(lambda: bindings(fresh), bindings(cluster.servers[0]))
+        assert len(bindings(fresh)) == 60
 
 
 # ---- nodes that say what they should not ----------------------------------------------------------------------

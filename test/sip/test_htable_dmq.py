@@ -70,9 +70,8 @@ def left(server, table, key):
 
 @pytest.fixture(scope="module", params=KINDS)
 def pair(request):
-    cluster = Tables(programs_of(request.param))
-    yield cluster.servers
-    cluster.stop()
+    with Tables(programs_of(request.param)) as cluster:
+        yield cluster.servers
 
 
 @pytest.fixture(params=["forth", "back"])
@@ -146,19 +145,18 @@ def test_other_tables_stay_at_home(ways):
 def test_a_server_that_starts_gets_everything(kind):
     """More than fits into one message."""
     first, second = programs_of(kind)
-    cluster = Tables([first])
-    for i in range(130):
-        cluster.servers[0].rpc("htable.sets", "a", "key%d" % i, "%d" % i + "v" * 1000)
-    cluster.servers[0].rpc("htable.seti", "short", "n", 77)
-    cluster.servers[0].rpc("htable.sets", "own", "mine", "1")
-    fresh = cluster.start(second, ["htable"], TABLES + [CHANGES], {"children": 1, "dmq__num_workers": 1})
+    with Tables([first]) as cluster:
+        for i in range(130):
+            cluster.servers[0].rpc("htable.sets", "a", "key%d" % i, "%d" % i + "v" * 1000)
+        cluster.servers[0].rpc("htable.seti", "short", "n", 77)
+        cluster.servers[0].rpc("htable.sets", "own", "mine", "1")
+        fresh = cluster.start(second, ["htable"], TABLES + [CHANGES], {"children": 1, "dmq__num_workers": 1})
 
-    def count():
-        return {row["name"]: row["all"] for row in fresh.rpc("htable.stats")}
-    wait_for(count, {"a": 130, "short": 1, "own": 0})
-    assert get(fresh, "a", "key129") == "129" + "v" * 1000
-    assert 500 < left(fresh, "short", "n") < 605
-    cluster.stop()
+        def count():
+            return {row["name"]: row["all"] for row in fresh.rpc("htable.stats")}
+        wait_for(count, {"a": 130, "short": 1, "own": 0})
+        assert get(fresh, "a", "key129") == "129" + "v" * 1000
+        assert 500 < left(fresh, "short", "n") < 605
 
 
 # ---- nodes that say what they should not ----------------------------------------------------------------------
