@@ -291,16 +291,27 @@ enum claim_result claim_request(struct message *msg)
 	return tx ? CLAIM_CONSUMED : CLAIM_PASS;
 }
 
-/* Leaves a reply for whoever holds the lease. Lock held. */
-static void queue_reply(struct shard *shard, struct transaction *tx, const struct message *reply)
+/* What is queued of a reply: with the edits of reply_route, which has run already. */
+static struct span bytes_to_queue(struct message *reply)
 {
-	struct queued *queued = region_alloc(shard, &tx->slot, sizeof(*queued) + reply->bytes.len);
+	if (!reply->edits)
+		return reply->bytes;
+	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
+	render_edited(&w, reply);
+	return w.failed ? reply->bytes : writer_result(&w);
+}
+
+/* Leaves a reply for whoever holds the lease. Lock held. */
+static void queue_reply(struct shard *shard, struct transaction *tx, const struct message *reply,
+			struct span bytes)
+{
+	struct queued *queued = region_alloc(shard, &tx->slot, sizeof(*queued) + bytes.len);
 	if (!queued)
 		return; /* lost, like a datagram: its sender repeats it */
 	queued->next = NULL;
 	queued->from = reply->from;
-	queued->len = (uint32_t)reply->bytes.len;
-	memcpy(queued->bytes, reply->bytes.at, reply->bytes.len);
+	queued->len = (uint32_t)bytes.len;
+	memcpy(queued->bytes, bytes.at, bytes.len);
 	struct queued **last = &tx->queue;
 	while (*last)
 		last = &(*last)->next;
@@ -361,6 +372,7 @@ enum claim_result claim_reply(struct message *reply)
 		return CLAIM_CONSUMED; /* no memory: as if it had been lost on its way */
 	if (!take_via(via, context, &number))
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
+	struct span bytes = bytes_to_queue(reply);
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);
 	bool is_ours = tx && number < tx->branch_count && fits_call(tx, reply);
@@ -368,7 +380,7 @@ enum claim_result claim_reply(struct message *reply)
 	if (is_taken)
 		lease_take(tx);
 	else if (is_ours)
-		queue_reply(shard, tx, reply);
+		queue_reply(shard, tx, reply, bytes);
 	shard_unlock(shard);
 	if (!is_ours) {
 		/* A late reply of a transaction that is gone: RFC 6026 7.3 wants it dropped. */
