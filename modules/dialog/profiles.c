@@ -3,7 +3,8 @@
 #include "core/shm/map.h"
 #include "modules/dialog/profiles.h"
 
-#define SHARDS 16
+#define SHARDS   16
+#define QUIET_MS 1000 /* nobody came or went for so long: then they can be counted */
 
 static struct {
 	struct profile {
@@ -15,6 +16,8 @@ static struct {
 	struct profile_shared {
 		_Atomic int64_t totals[PROFILES_MOST];
 		uint64_t incarnations; /* of all workers, when the counts were made */
+		_Atomic uint64_t changes;
+		bool is_doubtful; /* they were made while members came and went */
 	} * shared;
 } state;
 
@@ -153,7 +156,7 @@ static bool new_count(struct shard *shard, uint64_t hash, uint32_t profile, stru
 	return true;
 }
 
-void profile_count(uint32_t profile, struct span value, int by)
+static void add_to_count(uint32_t profile, struct span value, int by)
 {
 	bool is_counted = true;
 	state.shared->totals[profile] += by;
@@ -172,6 +175,12 @@ void profile_count(uint32_t profile, struct span value, int by)
 	if (!is_counted)
 		log_error("no shared memory for a value of the profile %.*s",
 			  SPAN_ARGS(profile_name(profile)));
+}
+
+void profile_count(uint32_t profile, struct span value, int by)
+{
+	state.shared->changes++;
+	add_to_count(profile, value, by);
 }
 
 int64_t profile_size(uint32_t profile, struct span value)
@@ -417,7 +426,7 @@ static void count_dialogs(void)
 	arena_init(&arena, 8192, 1 << 24);
 	while (dialog_next(&cursor, &arena, &view)) {
 		for (unsigned i = 0; i < view.membership_count; i++)
-			profile_count(view.memberships[i].profile, view.memberships[i].value, 1);
+			add_to_count(view.memberships[i].profile, view.memberships[i].value, 1);
 		arena_clear(&arena);
 	}
 	arena_free(&arena);
@@ -438,11 +447,34 @@ static void count_remotes(void)
 				value = arena_copy(&arena, text_span(member->value));
 			shard_unlock(shard);
 			if (member)
-				profile_count(profile, value, 1);
+				add_to_count(profile, value, 1);
 			arena_free(&arena);
 			if (!member)
 				break;
 		}
+	}
+}
+
+/* Members that come and go meanwhile may be counted twice or not at all. */
+static void count_again(void)
+{
+	uint64_t changes = state.shared->changes;
+	forget_counts();
+	count_dialogs();
+	count_remotes();
+	state.shared->is_doubtful = changes != state.shared->changes;
+}
+
+static void count_when_quiet(void)
+{
+	static uint64_t seen;
+	static int64_t quiet_since_ms;
+	uint64_t changes = state.shared->changes;
+	if (changes != seen || !quiet_since_ms) {
+		seen = changes;
+		quiet_since_ms = clock_ms();
+	} else if (clock_ms() - quiet_since_ms >= QUIET_MS) {
+		count_again();
 	}
 }
 
@@ -456,13 +488,15 @@ void profiles_tick(void)
 			expire_remotes(i);
 	for (unsigned i = 0; i < worker_count(); i++)
 		incarnations += worker_incarnation(i);
-	if (incarnations == state.shared->incarnations)
+	if (incarnations == state.shared->incarnations) {
+		if (state.shared->is_doubtful)
+			count_when_quiet();
 		return;
+	}
 	bool is_start = !state.shared->incarnations;
 	state.shared->incarnations = incarnations;
 	if (is_start)
 		return;
-	forget_counts();
-	count_dialogs();
-	count_remotes();
+	count_again();
+	state.shared->is_doubtful = true; /* somebody may have left and not yet said so */
 }
