@@ -173,11 +173,11 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	branch->on_reply = failed->on_reply;
 	branch->breadth = failed->breadth;
 	const struct send_target way = { .to = *to, .from = from, .wants_result = true };
+	branch_arm(tx, branch);
 	if (send_bytes(&way, branch->request, true) != SEND_OK) {
 		branch_refused(branch);
 		return false;
 	}
-	branch_arm(tx, branch);
 	counter_inc(tm_counters->uac);
 	return true;
 }
@@ -207,6 +207,8 @@ bool branch_fails_over(struct transaction *tx, unsigned number, struct message *
 
 void branch_refused(struct tx_branch *branch)
 {
+	branch->state = CLIENT_TERMINATED;
+	branch->retransmit_ms = branch->expires_ms = 0;
 	branch->code = 477;
 	branch->is_local = branch->is_dropped = true;
 	if (blocklist_is_on())

@@ -54,8 +54,17 @@ static bool has_success(const struct transaction *tx)
 	return false;
 }
 
+/* Its worker died between sending a branch and noting that it was sent. */
+static void note_what_was_sent(struct transaction *tx)
+{
+	for (unsigned i = 0; i < tx->branch_count; i++)
+		if (!branch_is_done(tx->branches[i]))
+			tx->flags |= TX_RELAYED;
+}
+
 static void take_up(struct transaction *tx, struct arena *arena)
 {
+	note_what_was_sent(tx);
 	if (tx->code >= 200) {
 		tx_finish(tx);
 		if (tx->flags & TX_UNTOLD)

@@ -161,12 +161,12 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 		/* Whoever orders a local request hears of it as of any other failure. */
 		.wants_result = !(tx->flags & TX_LOCAL),
 	};
+	branch_arm(tx, branch); /* first: who dies after the sending leaves a branch that goes on */
 	if (send_bytes(&target, writer_result(&w), false) != SEND_OK) {
 		branch_refused(branch);
 		note_failure(msg, 477);
 		return false;
 	}
-	branch_arm(tx, branch);
 	counter_inc(tm_counters->uac);
 	return true;
 }
