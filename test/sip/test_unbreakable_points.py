@@ -133,7 +133,7 @@ def tcp_traffic(server, stream_agent, agent):
         for _ in callers:
             phone.reply(phone.expect_request("MESSAGE", timeout=0.5), 200)
         return "all arrived"
-    except AssertionError as complaint:
+    except (AssertionError, ConnectionError) as complaint:
         return str(complaint)                       # its connection's owner died
     finally:
         for one in [phone] + callers:
