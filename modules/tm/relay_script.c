@@ -161,7 +161,10 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	if (!is_kept)
 		log_error(
 			"no shared memory for what failure routes need; the request is not forwarded");
+	bool has_branch_route = tx->on_branch;
 	bool is_sent = is_kept && relay_branches(run, tx, forced);
+	if (has_branch_route) /* its reply may be there before the script has ended */
+		tx_keep_state(tx, msg);
 	if (!is_sent && tm_settings()->failure_exec_mode && all_done(tx) &&
 	    (tx->on_failure || msg->last_error == 477))
 		is_sent = relay_nowhere(tx, msg);

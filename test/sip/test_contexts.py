@@ -53,3 +53,26 @@ def test_a_reply_that_lost_its_via_hurts_nobody(agent, server):
         else:
             bob.reply(incoming, 200)
             alice.expect_reply(200, request)
+
+
+EARLY = head("cfgutils") + """
+request_route {
+""" + START + """
+	$du = "sip:" + $hdr(X-Next);
+	t_on_branch("NOTE");
+	t_on_reply("SHOW");
+	t_relay();
+	usleep(300000);
+}
+branch_route[NOTE] { $avp(noted) = "in the branch"; }
+onreply_route[SHOW] { append_hf("X-Noted: $avp(noted)\\r\\n"); }
+"""
+
+
+def test_a_reply_before_the_script_ends_knows_what_the_branch_route_set(agent, start_server):
+    server = start_server(EARLY)
+    alice, bob = agent("alice", server), agent("bob", server)
+    request = alice.request("MESSAGE", bob.aor, headers=[("X-Next", bob.host_port)])
+    alice.send(request)
+    bob.reply(bob.expect_request("MESSAGE"), 200)
+    assert alice.expect_reply(200, request)["X-Noted"] == "in the branch"

@@ -34,7 +34,7 @@ def test_one_worker_reads_and_nobody_waits_when_it_stops(start_server):
     for attempt in range(3):
         server = start_server(CONFIG)
         first, second = workers_of(server)
-        assert reads(first) and reads(second)       # no traffic: both
+        wait_until(lambda: reads(first) and reads(second), "both, without traffic")
         load = Load(server, "options", rate=3000, calls=6000, window=6000)
         wait_until(lambda: not reads(second), "the second worker to leave")
         assert reads(first)

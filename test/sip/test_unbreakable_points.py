@@ -121,7 +121,7 @@ class Phones:
         self.socket.close()
 
 
-def tcp_traffic(server, stream_agent, agent):
+def tcp_traffic(server, stream_agent, agent, patience=0.5):
     """Requests to a phone behind TCP, while both workers are busy, so that each gets some: the one that has
     the connection gets the other's by mail."""
     load = Load(server, "options", calls=600, window=64, patience=250)
@@ -131,7 +131,7 @@ def tcp_traffic(server, stream_agent, agent):
         for caller in callers:
             caller.send(caller.request("MESSAGE", phone.aor, body="x" * 400, content_type="text/plain"))
         for _ in callers:
-            phone.reply(phone.expect_request("MESSAGE", timeout=0.5), 200)
+            phone.reply(phone.expect_request("MESSAGE", timeout=patience), 200)
         return "all arrived"
     except (AssertionError, ConnectionError) as complaint:
         return str(complaint)                       # its connection's owner died
@@ -235,6 +235,6 @@ def test_a_death_at_each_crash_point(plan, start_server, stream_agent, agent):
            plan.at.deaths, ", ".join(sorted(set(deaths) - set(died_at))) or "none")
     assert len(died_at) >= (30 if SOAK else 12), names
     traffic(server, phones, plan, more)             # nothing of it is lost
-    assert more() == "all arrived"
+    assert tcp_traffic(server, stream_agent, agent, patience=8) == "all arrived"
     assert server.rpc("core.shm_check") == 0
     phones.close()

@@ -515,10 +515,10 @@ def branches_have_the_next_hop_of_their_time(stage):
     play.end(404)
 
 
-@table("q-values", [
-    ("first", (("a", 200),)), ("second", (("a", 486), ("b", 200))),
-    ("third", (("a", 486), ("b", 404), ("c", 200))),
-    ("none", (("a", 486), ("b", 404), ("c", 480))),
+@table("q-values", [                         # the highest first, what has none at the end
+    ("first", (("b", 200),)), ("second", (("b", 486), ("c", 200))),
+    ("third", (("b", 486), ("c", 404), ("a", 200))),
+    ("none", (("b", 486), ("c", 404), ("a", 480))),
 ])
 def q_values(stage, steps):
     play = Play(stage, "QVALUES")
