@@ -196,6 +196,24 @@ static const struct module_need needs[] = {
 	{ "sl", SL_API_VERSION, (const void **)&sl_functions, false },
 };
 
+/* A REGISTER will change the bindings of its To, mostly in the first domain. */
+static void foresee(struct message *msg)
+{
+	if (!message_is_request(msg) || message_method(msg) != METHOD_REGISTER)
+		return;
+	struct registrar_notes *notes = registrar_notes(msg);
+	if (!notes)
+		return;
+	notes->foreseen = message_to_uri(msg);
+	notes->key = address_key(msg->arena, notes->foreseen);
+	if (notes->key.len)
+		usrloc()->foresee(0, notes->key);
+}
+
+static const struct claim claims[] = {
+	{ .name = "registrar", .order = 0, .foresee = foresee },
+};
+
 MODULE_EXPORT const struct module module_exports = {
 	.abi = MODULE_ABI,
 	.name = "registrar",
@@ -206,5 +224,6 @@ MODULE_EXPORT const struct module module_exports = {
 	.variables = ROWS(variables),
 	.counters = ROWS(counters),
 	.needs = ROWS(needs),
+	.claims = ROWS(claims),
 	.prepare = prepare,
 };

@@ -37,6 +37,7 @@ void count_registration(bool is_accepted);
 struct registrar_notes {
 	struct registration *registration; /* of the last save(), for reg_send_reply() */
 	struct profile *profiles;          /* of $ulc(profile=>…) */
+	struct span foreseen, key;         /* the URI of To as received, and its key */
 };
 /* NULL when memory is exhausted. */
 struct registrar_notes *registrar_notes(struct message *msg);

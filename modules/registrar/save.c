@@ -496,6 +496,14 @@ static bool answer_if_wanted(struct script_run *run, struct registration *regist
 	return is_silent || answer_send(run, registration);
 }
 
+static struct span key_of(struct script_run *run, const struct registrar_notes *notes,
+			  struct span address)
+{
+	bool is_known = notes->key.len && address.at == notes->foreseen.at &&
+			address.len == notes->foreseen.len;
+	return is_known ? notes->key : address_key(run->arena, address);
+}
+
 enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags,
 				   struct span uri)
 {
@@ -508,7 +516,7 @@ enum save_result save_registration(struct script_run *run, struct span domain, u
 	registration->domain = usrloc()->domain(domain);
 	registration->flags = flags;
 	registration->address = uri.len ? arena_copy(run->arena, uri) : message_to_uri(run->msg);
-	registration->aor = address_key(run->arena, registration->address);
+	registration->aor = key_of(run, notes, registration->address);
 	read_options(registration, run);
 	registration->error = check_extensions(registration);
 	if (registration->error == REGISTER_OK && !registration->aor.len)

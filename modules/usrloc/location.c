@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "core/shm/foresee.h"
 #include "core/shm/map.h"
 #include "modules/usrloc/domain.h"
 #include "modules/usrloc/journal.h"
@@ -14,6 +15,7 @@
 static struct {
 	struct shard_set *set;
 	struct location_options options;
+	uint64_t foreseen; /* the hash before */
 } store;
 
 bool location_prepare(const struct location_options *options)
@@ -31,6 +33,17 @@ struct shard_set *location_set(void)
 uint32_t location_hash_id(unsigned domain, struct span aor)
 {
 	return (uint32_t)(binding_hash(domain, aor) & 0x7fffffff);
+}
+
+#define BINDING_GUESS 256 /* bytes of the region of most bindings */
+
+/* When the next message is looked at, the shard of the one before has come, and tells what is next. */
+void location_foresee(unsigned domain, struct span aor)
+{
+	if (store.foreseen)
+		shard_foresee_new(store.set, store.foreseen, BINDING_GUESS);
+	store.foreseen = binding_hash(domain, aor);
+	shard_foresee(store.set, store.foreseen);
 }
 
 /* ---- all bindings of an address-of-record ---- */

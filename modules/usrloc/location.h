@@ -38,6 +38,7 @@ unsigned location_get_hash(unsigned domain, uint64_t hash, struct arena *arena,
 unsigned location_remove(unsigned domain, struct span aor, struct span ruid);
 /* The number that ul.dump shows for an address-of-record. */
 uint32_t location_hash_id(unsigned domain, struct span aor);
+void location_foresee(unsigned domain, struct span aor);
 struct shard_set *location_set(void);
 
 /* ---- restore.c: what journal and database say ---- */

@@ -384,6 +384,7 @@ static const struct usrloc_api api = {
 	.observe = observers_add,
 	.apply_quietly = modes_apply_quietly,
 	.remove_quietly = modes_remove_quietly,
+	.foresee = location_foresee,
 };
 static const struct module_interface offers[] = { { "usrloc", USRLOC_API_VERSION, &api } };
 static const struct module_role roles[] = { { "usrloc keeper", keeper_wanted, keeper_start } };

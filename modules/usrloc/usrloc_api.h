@@ -110,5 +110,7 @@ struct usrloc_api {
 	enum usrloc_result (*apply_quietly)(unsigned domain, struct span aor,
 					    const struct usrloc_change *changes, unsigned count);
 	unsigned (*remove_quietly)(unsigned domain, struct span aor, struct span ruid);
+	/* Asks for the memory that a change of these bindings will need; nothing may come of it. */
+	void (*foresee)(unsigned domain, struct span aor);
 };
 #define USRLOC_NO_DOMAIN UINT32_MAX

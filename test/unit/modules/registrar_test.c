@@ -49,7 +49,8 @@ static unsigned fake_get(unsigned domain, struct span aor, struct arena *for_cop
 	struct usrloc_contact *copies =
 		ARENA_ARRAY(for_copies, struct usrloc_contact, fake.binding_count + 1);
 	assert_non_null(copies);
-	memcpy(copies, fake.bindings, fake.binding_count * sizeof(*copies));
+	if (fake.binding_count)
+		memcpy(copies, fake.bindings, fake.binding_count * sizeof(*copies));
 	*out = copies;
 	return fake.binding_count;
 }
