@@ -299,7 +299,9 @@ ELSEWHERE = {"recent": "acc recent", "ul": "ul show"}       # as the peer's help
 def commands_of_help(program):
     """The commands that the help of Debian's tool names: one or two words before the arguments."""
     found = set()
-    for line in subprocess.run([program, "help"], capture_output=True, text=True, timeout=30).stdout.splitlines():
+    help_text = subprocess.run([program, "help"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+                               env=dict(os.environ, DBENGINE="MYSQL")).stdout     # without one it is short
+    for line in help_text.splitlines():
         match = re.match(r"(?: |usage: kamdbctl |       kamdbctl )([a-z_-]+)((?: [a-z_-]+)*)(?= *[<\[.])", line)
         if match and not match.group(1).startswith("-"):
             found.add((match.group(1) + match.group(2)).strip())
