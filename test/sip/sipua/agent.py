@@ -6,8 +6,12 @@ Three things happen without being asked, because nearly every test wants them:
 - a final reply >= 300 to an INVITE of ours is answered with ACK (`auto_ack=False` stops that);
 - 100 Trying is skipped unless a test expects 100.
 """
+import errno
+import itertools
+import os
 import select
 import socket
+import threading
 import time
 
 from .message import Message, name_addr, params, text_address, uri_host_port
@@ -26,6 +30,27 @@ class Unexpected(AssertionError):
     """Something else than the expected message came, or nothing."""
 
 
+# Ports of agents, a range for each process of the run. The kernel's own choice comes back to one that was
+# closed a moment ago, and then what a server still repeats to its last owner reaches another test.
+PORTS_EACH = 5500
+FIRST_PORT = 10000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4 * PORTS_EACH
+next_port = itertools.cycle(range(FIRST_PORT, FIRST_PORT + PORTS_EACH))
+next_port_lock = threading.Lock()
+
+
+def bind_to_new_port(sock, host):
+    """Binds to a port that no agent of this run has had for long."""
+    for _ in range(PORTS_EACH):
+        with next_port_lock:
+            port = next(next_port)
+        try:
+            return sock.bind((host, port))
+        except OSError as problem:
+            if problem.errno != errno.EADDRINUSE:
+                raise
+    raise OSError("no port is free for an agent")
+
+
 class Agent:
     def __init__(self, user="alice", host="127.0.0.1", server=None, domain=None, prefix=None):
         """`server` is the (host, port) to which out-of-dialog requests go; `domain` is the host
@@ -33,7 +58,7 @@ class Agent:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.socket.bind((host, 0))
+        bind_to_new_port(self.socket, host)
         self.address = self.socket.getsockname()[:2]
         self.user = user
         self.server = server
