@@ -121,6 +121,13 @@ class Phones:
         self.socket.close()
 
 
+def heard(caller):
+    """The statuses that have come; the server refuses new work when it falls behind."""
+    while caller.read(0):
+        pass
+    return [message.status for message in caller.inbox if not message.is_request]
+
+
 def tcp_traffic(server, stream_agent, agent, patience=0.5):
     """Requests to a phone behind TCP, while both workers are busy, so that each gets some: the one that has
     the connection gets the other's by mail."""
@@ -134,7 +141,8 @@ def tcp_traffic(server, stream_agent, agent, patience=0.5):
             phone.reply(phone.expect_request("MESSAGE", timeout=patience), 200)
         return "all arrived"
     except (AssertionError, ConnectionError) as complaint:
-        return str(complaint)                       # its connection's owner died
+        # Its connection's owner died, or the server has too much to do.
+        return "%s; the callers heard %s" % (complaint, [heard(caller) for caller in callers])
     finally:
         for one in [phone] + callers:
             one.close()
@@ -235,6 +243,9 @@ def test_a_death_at_each_crash_point(plan, start_server, stream_agent, agent):
            plan.at.deaths, ", ".join(sorted(set(deaths) - set(died_at))) or "none")
     assert len(died_at) >= (30 if SOAK else 12), names
     traffic(server, phones, plan, more)             # nothing of it is lost
-    assert tcp_traffic(server, stream_agent, agent, patience=8) == "all arrived"
+    tries = []                                      # new work is refused while a busy machine falls behind
+    while "all arrived" not in tries:
+        assert len(tries) < 8, tries
+        tries.append(tcp_traffic(server, stream_agent, agent, patience=2))
     assert server.rpc("core.shm_check") == 0
     phones.close()
