@@ -85,6 +85,22 @@ static const char *folder_of(struct words words, unsigned index)
 	return slash ? TEXT("%.*s/tls%c", (int)(slash - file), file, 0) : "tls";
 }
 
+/* A key that nobody else may read, and a certificate that signs itself; `extension` NULL: without one. */
+static bool make_certificate(const char *days, const char *subject, const char *extension,
+			     const char *key, const char *certificate)
+{
+	const char *arguments[] = { "openssl", "req",    "-x509",     "-newkey",
+				    KEY,       "-nodes", "-sha256",   "-days",
+				    days,      "-subj",  subject,     "-keyout",
+				    key,       "-out",   certificate, extension ? "-addext" : NULL,
+				    extension, NULL };
+	umask(077);
+	if (!run_openssl(arguments))
+		return false;
+	chmod(certificate, 0644);
+	return true;
+}
+
 static int make_self_signed(const struct command *command, struct words words)
 {
 	char host[HOST_NAME_MAX + 1] = "localhost";
@@ -97,28 +113,9 @@ static int make_self_signed(const struct command *command, struct words words)
 		return EXIT_USAGE;
 	if (!is_free(key) || !is_free(certificate))
 		return EXIT_REFUSED;
-	umask(077);
-	const char *arguments[] = { "openssl",
-				    "req",
-				    "-x509",
-				    "-newkey",
-				    KEY,
-				    "-nodes",
-				    "-sha256",
-				    "-days",
-				    DAYS,
-				    "-subj",
-				    TEXT("/CN=%s%c", name, 0),
-				    "-addext",
-				    alternative_name(name),
-				    "-keyout",
-				    key,
-				    "-out",
-				    certificate,
-				    NULL };
-	if (!run_openssl(arguments))
+	if (!make_certificate(DAYS, TEXT("/CN=%s%c", name, 0), alternative_name(name), key,
+			      certificate))
 		return EXIT_REFUSED;
-	chmod(certificate, 0644);
 	say_info("%s and %s for %s, good for " DAYS " days", certificate, key, name);
 	return EXIT_DONE;
 }
@@ -133,26 +130,8 @@ static int make_authority(const struct command *command, struct words words)
 	if (!make_folder(folder, 0755) || !make_folder(root, 0755) ||
 	    !make_folder(private_folder, 0700) || !is_free(key) || !is_free(certificate))
 		return EXIT_REFUSED;
-	umask(077);
-	const char *arguments[] = { "openssl",
-				    "req",
-				    "-x509",
-				    "-newkey",
-				    KEY,
-				    "-nodes",
-				    "-sha256",
-				    "-days",
-				    AUTHORITY_DAYS,
-				    "-subj",
-				    "/CN=SIP root",
-				    "-keyout",
-				    key,
-				    "-out",
-				    certificate,
-				    NULL };
-	if (!run_openssl(arguments))
+	if (!make_certificate(AUTHORITY_DAYS, "/CN=SIP root", NULL, key, certificate))
 		return EXIT_REFUSED;
-	chmod(certificate, 0644);
 	say_info("the certificate of the authority is %s", certificate);
 	say_info("its key is %s: keep it secret", key);
 	return EXIT_DONE;
