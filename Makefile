@@ -112,9 +112,9 @@ $(O)/viaduct: $(O)/core/main.o $(O)/libcore.a
 FLAGS := $(filter-out ccache,$(CC)) $(CFLAGS_ALL) $(LDFLAGS_ALL)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@.new
-	@if ! [ -e $@ ]; then mv $@.new $@; touch -d 2000-01-01 $@; \
-	elif cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.new.$$$$; printf '%s\n' '$(subst ','\'',$(FLAGS))' >$$new; \
+	if ! [ -e $@ ]; then mv $$new $@; touch -d 2000-01-01 $@; \
+	elif cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 FORCE:
 $(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
