@@ -145,8 +145,9 @@ struct bucket {
 #define BUCKETS_FIRST   64
 #define SEGMENTS        24
 
+/* What nearly every use touches stands first. */
 struct shard {
-	struct lock lock;
+	_Alignas(64) struct lock lock;
 	char *base;
 	struct shard_set *set;
 	uint32_t number;
@@ -155,18 +156,19 @@ struct shard {
 	uint32_t live;
 	uint32_t unfinished; /* slots building or changing */
 	uint32_t bucket_count;
-	uint32_t first_page, last_page; /* slot pages by number */
 	uint32_t first_partial;
-	uint32_t empty_slot_pages;
+	uint32_t kept_index; /* whose slot lies in shard_kept; 0: nobody's */
 	uint64_t region_bytes;
+	uint64_t quarantined;
+	struct heap heap;
+	struct wheel wheel;
+	uint32_t kept_generation;
+	uint32_t first_page, last_page; /* slot pages by number */
+	uint32_t empty_slot_pages;
 	uint64_t page_bytes;
 	uint64_t repairs;
 	uint64_t lost;
-	uint64_t quarantined;
 	uint32_t repair_attempts;
-	uint32_t kept_index, kept_generation; /* whose slot lies in shard_kept; 0: nobody's */
-	struct heap heap;
-	struct wheel wheel;
 	uint32_t segments[SEGMENTS]; /* bucket arrays: 64, 128, 256 …; the first is `buckets` */
 	struct bucket buckets[BUCKETS_FIRST];
 };

@@ -6,15 +6,17 @@
  * most one LOCK_LEAF (page table, mailbox). Breaking the rule ends the process. */
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum lock_rank { LOCK_SHARD, LOCK_LEAF };
 
 struct lock {
-	_Alignas(64) pthread_mutex_t mutex;
-	uint32_t rank;
+	struct lock *next; /* for the kernel, when two are held */
+	uint32_t
+		word; /* as futex(2) wants it: thread of the holder, FUTEX_WAITERS, FUTEX_OWNER_DIED */
+	uint16_t rank;
+	bool is_left; /* by a dead holder, and not consistent yet */
 };
 
 enum lock_result {
@@ -25,6 +27,7 @@ enum lock_result {
 /* `lock` lies in shared memory; before it is used by anyone. */
 void lock_init(struct lock *lock, enum lock_rank rank);
 [[nodiscard]] enum lock_result lock_take(struct lock *lock);
+/* Before the release; else the next one hears of the death again. */
 void lock_mark_consistent(struct lock *lock);
 void lock_release(struct lock *lock);
 

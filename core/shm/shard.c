@@ -90,7 +90,6 @@ const char *shard_set_name(const struct shard_set *set)
 static void fetch_shard(const struct shard *shard)
 {
 	fetch_to_write(&shard->lock);
-	fetch_to_write(&shard->live);
 	fetch_to_write(&shard->heap);
 	fetch_to_write(&shard->wheel);
 }

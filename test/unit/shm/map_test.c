@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "core/shm/lock.h"
 #include "core/shm/map.h"
 
 static int map_one_mebibyte(void **state)
@@ -93,27 +92,6 @@ static void a_run_is_seen_by_all_processes(void **state)
 	assert_int_equal(shm_check(), 0);
 }
 
-static void a_lock_tells_that_its_holder_died(void **state)
-{
-	struct lock *lock = shm_reserve(sizeof(*lock), "lock");
-	lock_init(lock, LOCK_SHARD);
-	assert_int_equal(lock_take(lock), LOCK_TAKEN);
-	assert_true(lock_is_any_held());
-	lock_release(lock);
-	assert_false(lock_is_any_held());
-	pid_t child = fork();
-	if (child == 0) {
-		(void)!lock_take(lock);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(lock_take(lock), LOCK_OWNER_DIED);
-	lock_mark_consistent(lock);
-	lock_release(lock);
-	assert_int_equal(lock_take(lock), LOCK_TAKEN);
-	lock_release(lock);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,8 +102,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(touching_and_trimming_keep_contents,
 						map_one_mebibyte, unmap),
 		cmocka_unit_test_setup_teardown(a_run_is_seen_by_all_processes, map_one_mebibyte,
-						unmap),
-		cmocka_unit_test_setup_teardown(a_lock_tells_that_its_holder_died, map_one_mebibyte,
 						unmap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
