@@ -15,6 +15,9 @@
 #define QUEUE_HARD        4    /* times overload_delay: OPTIONS are refused, too */
 #define FILL_MOST_PERCENT 50   /* of the socket's buffer, which may hold less than overload_delay */
 #define FILL_HARD_PERCENT 85
+#define LASTING_MS        100  /* that long late without a break: more comes than is done */
+#define BREAK_MS          50   /* without dense traffic */
+#define ALERT_MS          2000 /* after the last refusal, in which there is no second grace */
 #define TELL_MS           5000
 
 struct overload_shared {
@@ -70,6 +73,25 @@ static int64_t age_ms(const struct datagram *datagram)
 	return ((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - datagram->arrived_us) / 1000;
 }
 
+/* A worker that had no processor for a while finds datagrams that are old, and is through with them in
+ * no time. More comes than can be done only when lateness lasts. */
+static bool is_lasting(bool is_late)
+{
+	static int64_t since_ms, last_ms, alert_until_ms;
+	int64_t now = clock_ms();
+	if (!is_late) {
+		since_ms = 0;
+		return false;
+	}
+	if (!since_ms || now - last_ms > BREAK_MS)
+		since_ms = now;
+	last_ms = now;
+	if (now >= alert_until_ms && now - since_ms < LASTING_MS)
+		return false;
+	alert_until_ms = now + ALERT_MS;
+	return true;
+}
+
 uint32_t overload_measure(const struct datagram *datagram)
 {
 	const struct core_settings *settings = core_settings();
@@ -79,9 +101,10 @@ uint32_t overload_measure(const struct datagram *datagram)
 		pressure |= PRESSURE_TOO_OLD;
 	if (!delay)
 		return pressure;
-	if (age > delay || datagram->queue_percent > FILL_MOST_PERCENT)
+	bool is_late = is_lasting(age > delay);
+	if (is_late || datagram->queue_percent > FILL_MOST_PERCENT)
 		pressure |= PRESSURE_QUEUE;
-	if (age > QUEUE_HARD * delay || datagram->queue_percent > FILL_HARD_PERCENT)
+	if ((is_late && age > QUEUE_HARD * delay) || datagram->queue_percent > FILL_HARD_PERCENT)
 		pressure |= PRESSURE_QUEUE_HARD;
 	return pressure;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* overload: what is not worked on, so that the rest is. When requests wait in the socket longer than
- * overload_delay, or their queue is half full, or too many fibers wait, or shared memory comes to its
- * end, new work gets 503 with Retry-After before any script runs; what belongs to dialogs and
- * transactions goes on, and OPTIONS are refused last. Requests that waited longer than overload_age
- * are not worked on at all: their senders have sent them again. An administrator refuses new work with
- * core.drain.
+ * overload_delay and that lasts a tenth of a second, or their queue is half full, or too many fibers
+ * wait, or shared memory comes to its end, new work gets 503 with Retry-After before any script runs;
+ * what belongs to dialogs and transactions goes on, and OPTIONS are refused last. Requests that waited
+ * longer than overload_age are not worked on at all: their senders have sent them again. An
+ * administrator refuses new work with core.drain.
  *
  * An ordinary datagram costs a few loads. */
 #pragma once

@@ -160,3 +160,17 @@ def test_what_waited_too_long_is_not_worked_on(start_server, agent):
     wait_for(lambda: statistic(server, "dropped_old") == 24)    # the first batch has no stamps
     fresh = alice.send(alice.request("MESSAGE", server.uri("x")))
     alice.expect_reply(200, fresh)
+
+
+def test_a_worker_that_was_stopped_for_a_moment_refuses_nothing(start_server, agent):
+    """What waited meanwhile is soon done; that is no overload."""
+    server = start_server("watchdog_timeout=0\n" + CONFIG)
+    worker = worker_of(server)
+    alice = agent("alice", server)
+    os.kill(worker, signal.SIGSTOP)
+    requests = [alice.send(alice.request("MESSAGE", server.uri("x"))) for number in range(40)]
+    time.sleep(0.3)                                 # three times overload_delay
+    os.kill(worker, signal.SIGCONT)
+    for request in requests:
+        alice.expect_reply(200, request)
+    assert statistic(server, "refused_overload") == 0
