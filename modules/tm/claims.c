@@ -372,6 +372,8 @@ enum claim_result claim_reply(struct message *reply)
 		return CLAIM_CONSUMED; /* no memory: as if it had been lost on its way */
 	if (!take_via(via, context, &number))
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
+	if (!tm_settings()->e2e_cancel_hop_by_hop)
+		cancel_claims(reply, number, context);
 	struct span bytes = bytes_to_queue(reply);
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);

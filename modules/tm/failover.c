@@ -100,10 +100,8 @@ static void note_failure(const struct transaction *tx, const struct tx_branch *b
 
 /* ---- the next target ------------------------------------------------------------------------------------ */
 
-/* Our own Via branch in what a branch sent; absent: it is not there. Its length depends on the token and
- * the number only. */
-static struct span find_via_branch(const struct transaction *tx, unsigned number,
-				   struct hop *out_hop)
+/* Its length depends on the token and the number only. */
+struct span branch_via(const struct transaction *tx, unsigned number, struct hop *out_hop)
 {
 	char text[HOP_BRANCH_MAX];
 	struct span request = tx->branches[number]->request;
@@ -125,7 +123,7 @@ static void write_again(struct writer *w, const struct transaction *tx, unsigned
 	struct hop hop;
 	const struct tx_branch *failed = tx->branches[failed_number];
 	struct span request = failed->request, prefix = NO_SPAN;
-	struct span old = find_via_branch(tx, failed_number, &hop);
+	struct span old = branch_via(tx, failed_number, &hop);
 	if (!old.at) {
 		w->failed = true;
 		return;
@@ -154,12 +152,7 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 		write_again(&w, tx, failed_number, from);
 		const struct branch_record record = {
 			.request = writer_result(&w),
-			.target = { .uri = failed->uri,
-				    .dst_uri = failed->dst_uri,
-				    .path = failed->path,
-				    .ruid = failed->ruid,
-				    .instance = failed->instance,
-				    .flags = failed->flags },
+			.target = branch_target(failed),
 			.spare = failed->spare + target + 1,
 			.spare_count = failed->spare_count - target - 1,
 		};
@@ -171,6 +164,7 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	branch->to = *to;
 	branch->from = from;
 	branch->on_reply = failed->on_reply;
+	branch->on_branch = failed->on_branch;
 	branch->breadth = failed->breadth;
 	const struct send_target way = { .to = *to, .from = from, .wants_result = true };
 	branch_arm(tx, branch);
@@ -180,6 +174,22 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	}
 	counter_inc(tm_counters->uac);
 	return true;
+}
+
+/* The same with a request that is made anew: all targets from this one on are tried. */
+static bool send_anew(struct transaction *tx, unsigned failed_number, unsigned target)
+{
+	const struct tx_branch *failed = tx->branches[failed_number];
+	struct datagram *event = datagram_take();
+	struct tx_context context = context_holding(tx);
+	struct located located = { .count = failed->spare_count - target };
+	if (!event)
+		return false;
+	memcpy(located.targets, failed->spare + target, located.count * sizeof(*failed->spare));
+	struct message *request = request_for_route(tx, &context, &event->arena);
+	bool is_sent = request && relay_anew(tx, request, failed_number, &located);
+	datagram_release(event);
+	return is_sent;
 }
 
 bool branch_fails_over(struct transaction *tx, unsigned number, struct message *reply)
@@ -195,7 +205,8 @@ bool branch_fails_over(struct transaction *tx, unsigned number, struct message *
 		bool is_heeded = tm_settings()->blst_methods_lookup & tx->method;
 		if (is_heeded && blocklist_has(&failed->spare[i]))
 			continue;
-		if (send_again(tx, number, i)) {
+		if (tm_settings()->reparse_on_dns_failover ? send_again(tx, number, i)
+							   : send_anew(tx, number, i)) {
 			failed->is_dropped = true;
 			return true;
 		}

@@ -9,7 +9,7 @@ bool all_done(const struct transaction *tx)
 	for (unsigned i = 0; i < tx->branch_count; i++)
 		if (!branch_is_done(tx->branches[i]))
 			return false;
-	return !(tx->flags & TX_SUSPENDED);
+	return !(tx->flags & (TX_SUSPENDED | TX_REPLY_SUSPENDED));
 }
 
 /* Lower is better: 6xx decide for all, then redirections, then what the caller can do something
@@ -230,6 +230,10 @@ void tx_resume(struct tx_context *context, struct span route_text, struct arena 
 {
 	struct transaction *tx = context->tx;
 	struct script_run run;
+	if (tx->flags & TX_REPLY_SUSPENDED) {
+		resume_reply(tx, route_text, arena);
+		return;
+	}
 	if (!(tx->flags & TX_SUSPENDED))
 		return;
 	tx->flags &= ~(uint32_t)TX_SUSPENDED;

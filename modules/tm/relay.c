@@ -92,6 +92,16 @@ struct tx_branch *branch_add(struct transaction *tx, const struct branch_record 
 	return branch;
 }
 
+struct branch branch_target(const struct tx_branch *branch)
+{
+	return (struct branch){ .uri = branch->uri,
+				.dst_uri = branch->dst_uri,
+				.path = branch->path,
+				.ruid = branch->ruid,
+				.instance = branch->instance,
+				.flags = branch->flags };
+}
+
 static struct branch_record record_of(const struct message *msg, struct span request)
 {
 	struct branch_record record = { .request = request, .target = msg->target };
@@ -152,6 +162,7 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 	branch->to = out.to;
 	branch->from = out.from;
 	branch->on_reply = context->branch_on_reply;
+	branch->on_branch = tx->on_branch;
 	branch->breadth = context->breadth;
 	const struct send_target target = {
 		.to = out.to,
@@ -241,8 +252,10 @@ static bool prepare_edits(const struct transaction *tx, struct message *msg)
 	return false;
 }
 
-bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
-	       const struct send_target *forced)
+/* Sends to a destination; `known`: what its addresses are, when somebody asked already. */
+static bool start_destination(struct script_run *run, struct transaction *tx,
+			      const struct branch *destination, const struct send_target *forced,
+			      const struct located *known)
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
@@ -259,12 +272,36 @@ bool relay_one(struct script_run *run, struct transaction *tx, const struct bran
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
 	bool is_sent = prepare_edits(tx, msg) && run_branch_route(run, tx, msg) &&
-		       find_targets(tx, msg, forced, &located) &&
-		       start_somewhere(tx, msg, &located);
+		       (known || find_targets(tx, msg, forced, &located)) &&
+		       start_somewhere(tx, msg, known ? known : &located);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
 	msg->target = kept_target;
 	msg->edits = kept_edits;
+	return is_sent;
+}
+
+bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
+	       const struct send_target *forced)
+{
+	return start_destination(run, tx, destination, forced, NULL);
+}
+
+bool relay_anew(struct transaction *tx, struct message *request, unsigned failed_number,
+		const struct located *located)
+{
+	const struct tx_branch *failed = tx->branches[failed_number];
+	struct tx_context *context = tx_context(request);
+	struct script_run run;
+	const struct branch destination = branch_target(failed);
+	uint16_t armed = tx->on_branch;
+	if (!context || !script_run_init(&run, request, ROUTE_REQUEST, NULL))
+		return false;
+	context->breadth = failed->breadth;
+	context->writes_breadth = failed->breadth;
+	tx->on_branch = failed->on_branch;
+	bool is_sent = start_destination(&run, tx, &destination, NULL, located);
+	tx->on_branch = armed;
 	return is_sent;
 }
 
@@ -485,6 +522,14 @@ static struct span make_cancel(struct transaction *tx, struct tx_branch *branch,
 	return cancel.at && tx_keep(tx, &branch->cancel, cancel) ? cancel : NO_SPAN;
 }
 
+void branch_was_cancelled(struct transaction *tx, struct tx_branch *branch)
+{
+	branch->cancel_wanted = false;
+	branch->retransmit_ms = 0;
+	branch->expires_ms =
+		clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
+}
+
 static void cancel_branch(struct transaction *tx, struct tx_branch *branch, struct arena *arena)
 {
 	if (branch->cancel.at)
@@ -495,15 +540,11 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 		branch->cancel_ms = clock_ms() + tx->retr1_ms; /* it is tried again then */
 		return;
 	}
-	branch->cancel_wanted = false;
-	branch->retransmit_ms = 0;
+	branch_was_cancelled(tx, branch);
 	if (!is_dropped && !transport_is_reliable((enum transport)branch->to.transport)) {
 		branch->cancel_interval_ms = tx->retr1_ms;
 		branch->cancel_ms = clock_ms() + tx->retr1_ms;
 	}
-	/* A callee that does not answer the CANCEL is not waited for beyond 64*T1 (RFC 3261 9.1). */
-	branch->expires_ms =
-		clock_ms() + (tx->fr_ms < 64 * tx->retr1_ms ? tx->fr_ms : 64 * tx->retr1_ms);
 	if (!is_dropped)
 		branch_send(branch, cancel);
 }

@@ -105,6 +105,8 @@ int relay_cancel(struct script_run *run)
 		return -2;
 	}
 	int made = tx_create(run->msg, own, NO_SPAN);
+	if (made == 1 && !tm_settings()->e2e_cancel_hop_by_hop)
+		return cancel_end_to_end(run, own, &invite) ? 1 : -1;
 	if (made == 1) {
 		struct span reason = invite_is_over(&invite)
 					     ? SPAN_OF("ok -- no more pending branches")

@@ -5,6 +5,17 @@
 #include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
+bool reply_take_state(const struct transaction *tx, unsigned number, struct message *reply)
+{
+	if (tx->attributes.at &&
+	    !attributes_thaw(bytes_span(tx->attributes), reply->arena, &reply->attributes))
+		return false;
+	reply->flags = tx->message_flags;
+	reply->script_flags = tx->script_flags;
+	reply->target.flags = tx->branches[number]->flags;
+	return true;
+}
+
 /* False when the route dropped the reply. */
 static bool run_reply_route(struct transaction *tx, struct tx_context *context,
 			    struct message *reply)
@@ -20,18 +31,14 @@ static bool run_reply_route(struct transaction *tx, struct tx_context *context,
 		uint32_t route = script_route(run.image, ROUTE_TM_REPLY, route_name(armed[i]));
 		if (!route)
 			continue;
-		if (tx->attributes.at &&
-		    !attributes_thaw(bytes_span(tx->attributes), reply->arena, &reply->attributes))
+		if (!reply_take_state(tx, (unsigned)context->branch, reply))
 			continue;
-		reply->flags = tx->message_flags;
-		reply->script_flags = tx->script_flags;
-		reply->target.flags = branch->flags;
 		context->code = reply->index->status;
 		context->reply = reply;
 		script_run_route(&run, route);
 		tx_keep_state(tx, reply);
-		if (run.dropped)
-			return false;
+		if (run.dropped || branch->waits)
+			return !run.dropped;
 	}
 	return true;
 }
@@ -177,13 +184,29 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 		branch->retransmit_ms = 0;
 	if (step.actions & DO_ACK)
 		send_branch_ack(tx, number, reply);
-	if (!(step.actions & DO_PASS)) {
+	if (!(step.actions & DO_PASS) || (branch->waits && was_done)) {
 		counter_inc(tm_counters->rpl_absorbed);
 		return;
 	}
+	if (branch->waits)
+		forget_waiting(tx, branch);
 	if (code < 200) {
 		take_provisional(tx, branch, reply, was_calling);
-		bool is_kept = run_reply_route(tx, context, reply);
+	} else {
+		if (!was_done)
+			branch->was_replied = branch->code != 0;
+		branch->code = (uint16_t)code;
+		branch->expires_ms = branch->cancel_ms = 0;
+	}
+	bool is_kept = run_reply_route(tx, context, reply);
+	if (!branch->waits)
+		reply_goes_on(tx, number, reply, is_kept);
+}
+
+void reply_goes_on(struct transaction *tx, unsigned number, struct message *reply, bool is_kept)
+{
+	unsigned code = reply->index->status;
+	if (code < 200) {
 		if (reply->arena->is_short)
 			lose_reply(tx, number, code);
 		else if ((code > 100 || tm_settings()->relay_100) && is_kept &&
@@ -191,11 +214,6 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 			relay_upstream(tx, reply);
 		return;
 	}
-	if (!was_done)
-		branch->was_replied = branch->code != 0;
-	branch->code = (uint16_t)code;
-	branch->expires_ms = branch->cancel_ms = 0;
-	run_reply_route(tx, context, reply);
 	if (reply->arena->is_short && !(tx->flags & TX_LOCAL))
 		lose_reply(tx, number, code);
 	else if (code < 300)

@@ -106,12 +106,14 @@ int suspend_current(struct script_run *run)
 {
 	struct tx_context *context = tx_context(run->msg);
 	bool was_held = context && context->tx;
+	if (context && !message_is_request(run->msg))
+		return was_held && suspend_reply(context, run->msg) ? 1 : -1;
 	if (!context || enter_or_create(run, context, true) != 1)
 		return -1;
 	struct transaction *tx = context->tx;
 	bool is_open = tx->server == SERVER_PROCEEDING;
 	if (is_open) {
-		if (context->is_creator && message_is_request(run->msg))
+		if (context->is_creator)
 			tx_refreeze(tx, run->msg);
 		tx_keep_state(tx, run->msg);
 		tx->flags |= TX_SUSPENDED;
@@ -132,7 +134,7 @@ bool resume_named(struct tm_name name, struct span route)
 	struct arena arena;
 	if (!tx_enter(&context))
 		return false;
-	bool was_suspended = context.tx->flags & TX_SUSPENDED;
+	bool was_suspended = context.tx->flags & (TX_SUSPENDED | TX_REPLY_SUSPENDED);
 	arena_init(&arena, 16384, 4u << 20);
 	tx_resume(&context, route, &arena);
 	send_flush(); /* what was rendered lies in the arena */

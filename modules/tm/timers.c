@@ -103,6 +103,8 @@ static void tick_reply(struct transaction *tx)
 /* Its time is over: a suspended request fails, one that nobody forwarded or answered ends. */
 static void end_of_life(struct transaction *tx, struct arena *arena)
 {
+	if (is_due(tx->life_ends_ms) && (tx->flags & TX_REPLY_SUSPENDED))
+		end_waiting(tx, arena);
 	if (!is_due(tx->life_ends_ms))
 		return;
 	tx->flags |= TX_LIFETIME_OVER;

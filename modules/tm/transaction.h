@@ -39,9 +39,10 @@ struct tx_branch {
 	int64_t cancel_ms;     /* next repetition of CANCEL; 0: none */
 	uint32_t interval_ms, cancel_interval_ms;
 	uint32_t flags;
-	uint16_t on_reply; /* route armed in branch_route */
-	uint16_t code;     /* last provisional or the final one; 0: nothing heard */
-	uint8_t state;     /* enum client_state */
+	uint16_t on_reply;  /* route armed in branch_route */
+	uint16_t on_branch; /* branch_route that ran for it */
+	uint16_t code;      /* last provisional or the final one; 0: nothing heard */
+	uint8_t state;      /* enum client_state */
 	uint8_t spare_count;
 	uint8_t breadth; /* its share of Max-Breadth; 0: not limited */
 	bool is_local;   /* the final code was made here (408, 487 …) */
@@ -49,6 +50,7 @@ struct tx_branch {
 	bool was_replied;   /* something was heard */
 	bool cancel_wanted; /* as soon as a provisional comes */
 	bool is_dropped;    /* its reply is not considered any more */
+	bool waits;         /* `reply` is one that its route suspended */
 };
 static inline bool branch_is_done(const struct tx_branch *branch)
 {
@@ -82,6 +84,7 @@ enum tx_flag {
 	TX_NO_ACK = 1 << 15,       /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
+	TX_REPLY_SUSPENDED = 1 << 19, /* tx_branch.waits somewhere */
 	TX_UNTOLD = 1 << 18, /* it has its final reply; who waits for that has not heard yet */
 };
 
@@ -163,14 +166,17 @@ struct tx_context {
 	uint32_t early_flags; /* TX_* wished before there is a transaction */
 };
 
+/* local_ack_branch_mode */
+enum ack_branch { ACK_BRANCH_OF_INVITE, ACK_BRANCH_ALTERED, ACK_BRANCH_NEW };
+
 struct tm_settings {
 	int64_t fr_timer, fr_inv_timer, max_inv_lifetime, max_noninv_lifetime, wt_timer,
 		retr_timer1, retr_timer2;
 	int64_t cancel_b_method, failure_reply_mode, faked_reply_prio, unmatched_cancel,
 		reply_408_code;
 	int64_t default_code, headers_mode, rich_redirect, local_ack_mode;
-	int64_t evlreq_mode;
-	bool reparse_invite;
+	int64_t evlreq_mode, local_ack_branch_mode;
+	bool reparse_invite, reparse_on_dns_failover, reply_relay_mode, e2e_cancel_hop_by_hop;
 	bool relay_100, ruri_matching, via1_matching, callid_matching, callid_cseq_matching,
 		enable_uac_fr;
 	bool auto_inv_100, aggregate_challenges, disable_6xx_block, local_cancel_reason,
@@ -295,11 +301,27 @@ bool relay_nowhere(struct transaction *tx, const struct message *msg);
 /* Sends what msg->target says as a new branch. */
 bool relay_one(struct script_run *run, struct transaction *tx, const struct branch *destination,
 	       const struct send_target *forced);
+/* The same for the next addresses of a destination that failed: `request` is made anew, its branch_route
+ * runs again (reparse_on_dns_failover=0). */
+bool relay_anew(struct transaction *tx, struct message *request, unsigned failed_number,
+		const struct located *located);
+/* What a branch is sent to, as it was asked for. */
+struct branch branch_target(const struct tx_branch *branch);
 void branch_send(const struct tx_branch *branch, struct span bytes);
 /* Sends CANCEL to pending branches, those with a bit in `which`. */
 void cancel_branches(struct transaction *tx, uint32_t which, struct arena *arena);
+/* No CANCEL is made for it any more; its final reply is waited for, not beyond 64*T1 (RFC 3261 9.1). */
+void branch_was_cancelled(struct transaction *tx, struct tx_branch *branch);
 void send_branch_ack(struct transaction *tx, unsigned number, struct message *reply);
 struct message *branch_request(const struct tx_branch *branch, struct arena *arena);
+
+/* ---- cancel.c: e2e_cancel_hop_by_hop=0 ------------------------------------------------------------------- */
+/* A CANCEL whose transaction was just made is relayed, or answered when nobody is to hear it. Its lease is
+ * given back. False: it is gone. */
+bool cancel_end_to_end(struct script_run *run, struct tx_context *own, struct tx_context *invite);
+/* A reply to a CANCEL names the INVITE: `context` then refers to the CANCEL that was relayed by this branch,
+ * if there is one. */
+void cancel_claims(struct message *reply, unsigned number, struct tx_context *context);
 
 /* ---- breadth.c: Max-Breadth --------------------------------------------------------------------------- */
 #define BREADTH_UNLIMITED UINT32_MAX
@@ -315,6 +337,8 @@ struct breadth {
 
 /* ---- failover.c: targets that fail, and those that come next --------------------------------------------- */
 [[nodiscard]] bool failover_prepare(struct diagnostics *diagnostics);
+/* Our own Via branch in what a branch sent; absent: it is not there. */
+struct span branch_via(const struct transaction *tx, unsigned number, struct hop *out_hop);
 /* Leaves the targets that may be tried now: none when all are on the blocklist, one when there is no
  * failover. */
 void failover_choose(const struct transaction *tx, struct located *located);
@@ -378,6 +402,21 @@ void tx_cancel(struct transaction *tx, struct message *cancel, struct arena *are
 bool all_done(const struct transaction *tx);
 /* Goes on with a suspended transaction in a route. Lease held. */
 void tx_resume(struct tx_context *context, struct span route, struct arena *arena);
+
+/* What follows from a reply once its route has seen it; `is_kept`: did not drop it. */
+void reply_goes_on(struct transaction *tx, unsigned number, struct message *reply, bool is_kept);
+/* The transaction's attributes and flags, as a route that sees the reply finds them; false: no memory. */
+bool reply_take_state(const struct transaction *tx, unsigned number, struct message *reply);
+
+/* ---- waiting.c: replies that their route suspended ------------------------------------------------------- */
+/* t_suspend() for the reply of context->branch. Lease held. False: no memory. */
+bool suspend_reply(struct tx_context *context, const struct message *reply);
+/* The branch goes on without what it kept waiting. */
+void forget_waiting(struct transaction *tx, struct tx_branch *branch);
+/* t_continue() for the first that waits. Lease held. */
+void resume_reply(struct transaction *tx, struct span route, struct arena *arena);
+/* Nobody went on with them: their branches have failed. */
+void end_waiting(struct transaction *tx, struct arena *arena);
 
 /* ---- observers.c ------------------------------------------------------------------------------------------ */
 bool observe(unsigned events, uint32_t flag_mask, tm_observer observer);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests of our own (RFC 3261 8.1, 17.1) and the ACK to a 2xx that they get (13.2.2.4). */
+#include <inttypes.h>
+
 #include "core/net/locate.h"
 #include "core/shm/map.h"
 #include "core/transport/udp.h"
@@ -79,10 +81,21 @@ bool run_local_request(struct message *msg)
 	return !run.dropped;
 }
 
-/* ACK has no transaction. `forced`: where it goes; NULL: as its URIs say. */
-static bool send_without_state(struct message *msg, const struct end_point *forced)
+/* The Via branch of an ACK: as local_ack_branch_mode says of what the INVITE had (`sent`), or a new one
+ * when there was none. */
+static struct span ack_via_branch(struct arena *arena, struct message *sent)
 {
-	char branch[40];
+	int64_t mode = sent ? tm_settings()->local_ack_branch_mode : ACK_BRANCH_NEW;
+	if (mode == ACK_BRANCH_NEW)
+		return arena_printf(arena, "z9hG4bK%016" PRIx64, random_uint64());
+	return arena_printf(arena, "%.*s%s", SPAN_ARGS(message_top_via(sent)->branch),
+			    mode == ACK_BRANCH_ALTERED ? ".ack" : "");
+}
+
+/* ACK has no transaction. `forced`: where it goes; NULL: as its URIs say. `sent`: its INVITE, or NULL. */
+static bool send_without_state(struct message *msg, const struct end_point *forced,
+			       struct message *sent)
+{
 	struct located located;
 	struct span next_hop = msg->target.dst_uri.at ? msg->target.dst_uri : message_uri(msg);
 	if (forced) {
@@ -91,16 +104,13 @@ static bool send_without_state(struct message *msg, const struct end_point *forc
 		log_error("cannot resolve the next hop %.*s", SPAN_ARGS(next_hop));
 		return false;
 	}
-	struct writer drawn = writer_fixed(branch, sizeof(branch));
-	writer_literal(&drawn, "z9hG4bK");
-	writer_hex(&drawn, random_uint64(), 16);
 	struct outgoing out = { .msg = msg,
 				.branch = &msg->target,
 				.to = located.targets[0],
 				.from = msg->target.socket ? msg->target.socket
 							   : listener_for(&located.targets[0]),
-				.via_branch = writer_result(&drawn) };
-	if (!out.from)
+				.via_branch = ack_via_branch(msg->arena, sent) };
+	if (!out.from || !out.via_branch.at)
 		return false;
 	struct writer w = writer_in_arena(msg->arena, msg->bytes.len + 512);
 	render_request(&w, &out);
@@ -117,7 +127,7 @@ static bool send_request(const struct tm_uac *uac, struct message *msg, struct t
 		return false;
 	}
 	if (message_method(msg) == METHOD_ACK)
-		return send_without_state(msg, NULL);
+		return send_without_state(msg, NULL, NULL);
 	if (!context || !script_run_init(&run, msg, ROUTE_LOCAL, NULL))
 		return false;
 	context->fr_ms = uac->fr_ms;
@@ -293,7 +303,7 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 		return false;
 	msg->notes |= NOTE_LOCAL;
 	msg->target.socket = branch->from;
-	if (!send_without_state(msg, ack_target(branch, reply)))
+	if (!send_without_state(msg, ack_target(branch, reply), sent))
 		return false;
 	const struct image *image = script_current_image();
 	if (image && script_route(image, ROUTE_EVENT, SPAN_OF("tm:local-ack-sent")))
