@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Workers 0 to readers-1 read the UDP sockets. One that is busy calls the next one; the last one leaves
- * when the others can do its work. Who left guards the others: when they do not move although
+/* Workers 0 to readers-1 read the UDP sockets. One behind whom datagrams wait calls the next one; the
+ * last one leaves when the others seem able to do its work, and comes back, for longer each time, when
+ * they are not. Who left guards the others: when they do not move although
  * datagrams wait (a worker was stopped, killed, or does something long), all read again. In very light
  * traffic and in none all read, because guarding would cost more than it saves. */
 #include "core/process/duty.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -12,12 +17,15 @@
 #include "core/shm/map.h"
 #include "core/transport/udp.h"
 
-#define CALL_WINDOW_US   16000   /* busy for so long: help is wanted */
-#define CALL_PERCENT     75      /* of the window */
-#define LEAVE_WINDOW_US  100000  /* light for so long: one can leave */
-#define LEAVE_PERCENT    50      /* of what the others can do */
-#define STAY_US          1000000 /* after help was needed against a reader that did not move */
-#define LEAST_PER_SECOND 1000    /* datagrams; fewer are not worth a guard */
+#define CALL_WINDOW_US   16000  /* datagrams wait for so long on end: help is wanted */
+#define CALL_PERCENT     75     /* of the window that the worker was awake */
+#define CALL_WAIT_US     3000   /* what datagrams may wait */
+#define LEAVE_WINDOW_US  100000 /* little to do for so long: one can leave */
+#define LEAVE_PERCENT    110 /* of what the others can do: with fewer readers there is less to do */
+#define STAY_US          1000000  /* after help was wanted */
+#define STAY_MOST_US     64000000 /* when it was wanted again and again, soon after one had left */
+#define SOON_US          500000
+#define LEAST_PER_SECOND 1000 /* datagrams; fewer are not worth a guard */
 #define GUARD_MS         5
 
 /* One line a worker: written by it, read by the others now and then. */
@@ -29,6 +37,8 @@ struct duty_row {
 
 struct duty_shared {
 	_Alignas(64) uint32_t readers;
+	int64_t left_us;       /* when one left */
+	int64_t stay_us;       /* for how long nobody does after help was wanted */
 	int64_t stay_until_us; /* nobody leaves before */
 	struct duty_row rows[];
 };
@@ -39,16 +49,18 @@ static struct {
 	unsigned workers;
 	unsigned self;
 	bool is_started;
-	bool is_off; /* does not read */
+	bool is_off;      /* does not read */
+	int schedstat_fd; /* what the kernel knows of this worker's time; -1: nothing */
 	/* the current windows */
 	int64_t call_begin_us, call_slept_us;
+	uint64_t call_turns;
 	int64_t leave_begin_us;
 	struct duty_row seen; /* sums over the readers when the leave window began */
 	uint64_t seen_turns[ROLES_MOST];
 	uint64_t told_datagrams;
 	uint64_t guarded_turns; /* of all readers when the guard last looked */
 	struct loop_timer guard;
-} duty = { .guard = LOOP_TIMER_INIT };
+} duty = { .guard = LOOP_TIMER_INIT, .schedstat_fd = -1 };
 
 bool duty_prepare(unsigned workers)
 {
@@ -70,6 +82,53 @@ static void call_window_begin(void)
 {
 	duty.call_begin_us = clock_us();
 	duty.call_slept_us = loop_slept_us();
+	duty.call_turns = shared->rows[duty.self].turns;
+}
+
+static struct duty_moment moment_of_call_window(void)
+{
+	int64_t elapsed_us = clock_us() - duty.call_begin_us;
+	return (struct duty_moment){
+		.elapsed_us = elapsed_us,
+		.awake_us = elapsed_us - (loop_slept_us() - duty.call_slept_us),
+		.waiting_us = udp_least_wait_us(),
+		.turns = shared->rows[duty.self].turns - duty.call_turns,
+	};
+}
+
+/* How long this worker has computed, and how long it would have, had there been a processor. */
+static struct kernel_times {
+	unsigned long long computed_ns, delayed_ns;
+} kernel_times(void)
+{
+	char text[96];
+	struct kernel_times times = { 0 };
+	ssize_t len = pread(duty.schedstat_fd, text, sizeof(text) - 1, 0);
+	if (len <= 0)
+		return times;
+	text[len] = '\0';
+	if (sscanf(text, "%llu %llu", &times.computed_ns, &times.delayed_ns) != 2)
+		times = (struct kernel_times){ 0 };
+	return times;
+}
+
+/* Of the time since the last call, which is not all its own when others have the processor, too. */
+static int64_t busy_us(int64_t awake_us)
+{
+	static struct kernel_times seen;
+	struct kernel_times now = kernel_times();
+	int64_t computed_us = (int64_t)(now.computed_ns - seen.computed_ns) / 1000;
+	int64_t own_us = awake_us - (int64_t)(now.delayed_ns - seen.delayed_ns) / 1000;
+	seen = now;
+	return own_us > computed_us ? own_us : computed_us;
+}
+
+bool duty_wants_help(const struct duty_moment *moment)
+{
+	if (moment->awake_us * 100 <= CALL_PERCENT * moment->elapsed_us)
+		return false;
+	return moment->waiting_us > CALL_WAIT_US ||
+	       moment->awake_us > CALL_WAIT_US * (int64_t)moment->turns;
 }
 
 static struct duty_row sum_of_readers(void)
@@ -148,6 +207,22 @@ static void join(void)
 		log_error("worker %u does not read the UDP sockets", duty.self + 1);
 }
 
+/* The one who left a moment ago was not superfluous. */
+static void call_help(uint32_t readers)
+{
+	int64_t now = clock_us();
+	bool is_soon = now - __atomic_load_n(&shared->left_us, __ATOMIC_RELAXED) < SOON_US;
+	int64_t stay_us =
+		is_soon ? 2 * __atomic_load_n(&shared->stay_us, __ATOMIC_RELAXED) : STAY_US;
+	if (stay_us < STAY_US)
+		stay_us = STAY_US;
+	if (stay_us > STAY_MOST_US)
+		stay_us = STAY_MOST_US;
+	__atomic_store_n(&shared->stay_us, stay_us, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->stay_until_us, now + stay_us, __ATOMIC_RELAXED);
+	set_readers(readers);
+}
+
 /* Do datagrams wait although nobody who reads came round since the last look? */
 static bool readers_are_stuck(void)
 {
@@ -163,8 +238,7 @@ static void guard(struct loop_timer *timer)
 {
 	(void)timer;
 	if (readers_are_stuck()) {
-		__atomic_store_n(&shared->stay_until_us, clock_us() + STAY_US, __ATOMIC_RELAXED);
-		set_readers(duty.workers);
+		call_help(duty.workers);
 	} else if (clock_us() - duty.leave_begin_us >= LEAVE_WINDOW_US) {
 		struct duty_look look = look_back();
 		if (per_second(&look) < LEAST_PER_SECOND / 2)
@@ -199,16 +273,15 @@ static void look_at_duty(const void *data, size_t len)
 
 static void end_call_window(void)
 {
-	int64_t elapsed_us = clock_us() - duty.call_begin_us;
-	int64_t busy_us = elapsed_us - (loop_slept_us() - duty.call_slept_us);
+	struct duty_moment moment = moment_of_call_window();
 	struct duty_row *row = &shared->rows[duty.self];
-	__atomic_store_n(&row->busy_us, row->busy_us + busy_us, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->busy_us, row->busy_us + busy_us(moment.awake_us), __ATOMIC_RELAXED);
 	__atomic_store_n(&row->datagrams, row->datagrams + udp_received() - duty.told_datagrams,
 			 __ATOMIC_RELAXED);
 	duty.told_datagrams = udp_received();
 	uint32_t readers = readers_now();
-	if (!duty.is_off && readers < duty.workers && busy_us * 100 > CALL_PERCENT * elapsed_us)
-		set_readers(readers + 1);
+	if (!duty.is_off && readers < duty.workers && duty_wants_help(&moment))
+		call_help(readers + 1);
 	call_window_begin();
 }
 
@@ -217,8 +290,10 @@ static void end_leave_window(void)
 	struct duty_look look = look_back();
 	if (duty.self > 0 && duty.self + 1 == look.readers &&
 	    clock_us() >= __atomic_load_n(&shared->stay_until_us, __ATOMIC_RELAXED) &&
-	    duty_can_leave(&look))
+	    duty_can_leave(&look)) {
+		__atomic_store_n(&shared->left_us, clock_us(), __ATOMIC_RELAXED);
 		set_readers(look.readers - 1);
+	}
 	leave_window_begin();
 }
 
@@ -228,6 +303,8 @@ void duty_start(unsigned worker)
 	if (duty.workers < 2)
 		return;
 	duty.is_started = true;
+	duty.schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+	busy_us(0);
 	/* A successor does not know what its predecessor was told. */
 	set_readers(duty.workers);
 	call_window_begin();

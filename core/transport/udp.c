@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
@@ -36,7 +37,8 @@ static struct {
 	size_t arena_limit;
 	bool is_dense; /* the last batch was full: how long do datagrams wait? */
 	bool is_alone; /* the last batch was one datagram: what it sends can leave at once */
-} pool = { .most = 16384, .arena_limit = 4u << 20 };
+	int64_t least_wait_us;
+} pool = { .most = 16384, .arena_limit = 4u << 20, .least_wait_us = UDP_WAIT_UNKNOWN };
 
 static struct {
 	struct mmsghdr headers[SEND_BATCH];
@@ -193,6 +195,27 @@ static uint8_t queue_percent(int fd)
 	return percent > 100 ? 100 : (uint8_t)percent;
 }
 
+static int64_t wall_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void note_least_wait(int64_t arrived_us)
+{
+	int64_t waited_us = wall_us() - arrived_us;
+	if (waited_us < pool.least_wait_us || pool.least_wait_us == UDP_WAIT_UNKNOWN)
+		pool.least_wait_us = waited_us > 0 ? waited_us : 0;
+}
+
+int64_t udp_least_wait_us(void)
+{
+	int64_t least = pool.least_wait_us;
+	pool.least_wait_us = UDP_WAIT_UNKNOWN;
+	return least;
+}
+
 static void note_waiting(int fd, int count)
 {
 	uint8_t percent = queue_percent(fd);
@@ -200,6 +223,8 @@ static void note_waiting(int fd, int count)
 		batch.datagrams[i]->arrived_us = arrival_us(&batch.headers[i].msg_hdr);
 		batch.datagrams[i]->queue_percent = percent;
 	}
+	if (count)
+		note_least_wait(batch.datagrams[0]->arrived_us);
 }
 
 /* Takes the datagram out of its place. */

@@ -38,6 +38,10 @@ void udp_pause(void);
 bool udp_is_waiting(void);
 /* How many datagrams this process has read so far. */
 uint64_t udp_received(void);
+/* The least that the first datagrams of full batches waited in the socket since the last call;
+ * UDP_WAIT_UNKNOWN when no batch was full. */
+#define UDP_WAIT_UNKNOWN -1
+int64_t udp_least_wait_us(void);
 /* A datagram without a source, for events that need an arena (timers); NULL: too many in use. */
 struct datagram *datagram_take(void);
 /* Gives it back; its memory stays readable until send_flush, because queued sends may borrow it. */

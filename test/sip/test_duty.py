@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""In light traffic one worker reads the UDP sockets; nobody waits when it stops."""
+"""As few workers read the UDP sockets as can do it; nobody waits when one stops, or when more comes."""
 import glob
 import os
 import re
@@ -49,3 +49,22 @@ def test_one_worker_reads_and_nobody_waits_when_it_stops(start_server):
         if figures["gap_us"] < limit(50000, 500000):
             return
     raise AssertionError(figures)
+
+
+LONG = CONFIG.replace("request_route {", """max_while_loops=1000000
+request_route {
+	$var(i) = 0;
+	while ($var(i) < 9000) $var(i) = $var(i) + 1;
+""")
+
+
+def test_the_second_worker_reads_again_when_datagrams_wait_for_the_first(start_server):
+    """A request costs a worker some hundred microseconds."""
+    server = start_server(LONG)
+    first, second = workers_of(server)
+    load = Load(server, "options", rate=1200, calls=1200, window=1200)
+    wait_until(lambda: not reads(second), "the second worker to leave")
+    both = Load(server, "options", window=64, calls=1000)
+    wait_until(lambda: reads(second), "the second worker to come back")
+    for figures in (load.result(), both.result()):
+        assert figures["lost"] == 0 and figures["wrong"] == 0, figures
