@@ -54,5 +54,16 @@ struct span arena_copy(struct arena *arena, struct span s);
 [[gnu::format(printf, 2, 3)]] struct span arena_printf(struct arena *arena, const char *format,
 						       ...);
 
-#define ARENA_NEW(arena, type)          ((type *)arena_zalloc((arena), 1, sizeof(type)))
+/* One zeroed struct: a small one in place, because the compiler knows its size. */
+[[nodiscard]] static inline void *arena_new(struct arena *arena, size_t size)
+{
+	if (size > 128)
+		return arena_zalloc(arena, 1, size);
+	void *bytes = arena_alloc(arena, size);
+	if (bytes)
+		memset(bytes, 0, size);
+	return bytes;
+}
+
+#define ARENA_NEW(arena, type)          ((type *)arena_new((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), (count), sizeof(type)))

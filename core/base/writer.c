@@ -38,20 +38,31 @@ bool writer_reserve(struct writer *w, size_t len)
 	return true;
 }
 
+/* Two digits a step: 00 to 99. */
+static const char two_digits[] = "00010203040506070809101112131415161718192021222324"
+				 "25262728293031323334353637383940414243444546474849"
+				 "50515253545556575859606162636465666768697071727374"
+				 "75767778798081828384858687888990919293949596979899";
+
+static unsigned count_digits(uint64_t number)
+{
+	unsigned count = 1;
+	for (uint64_t limit = 10; number >= limit && count < 20; limit *= 10)
+		count++;
+	return count;
+}
+
 void writer_uint(struct writer *w, uint64_t number)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	while (number > UINT32_MAX) { /* 64-bit divisions are slow */
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	}
-	uint32_t rest = (uint32_t)number;
-	do {
-		digits[--at] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest);
-	writer_bytes(w, digits + at, sizeof(digits) - at);
+	unsigned count = count_digits(number);
+	if (w->cap - w->len < count && !writer_reserve(w, count))
+		return;
+	char *first = w->data + w->len, *at = first + count;
+	w->len += count;
+	for (; number >= 10; number /= 100)
+		memcpy(at -= 2, two_digits + number % 100 * 2, 2);
+	if (at > first)
+		*first = (char)('0' + number);
 }
 
 void writer_int(struct writer *w, int64_t number)

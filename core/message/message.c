@@ -53,29 +53,9 @@ struct message *message_parse(struct arena *arena, struct span bytes, const stru
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-const struct sip_header *message_header(const struct message *msg, enum sip_header_id id)
-{
-	return sip_header_first(msg->index, id);
-}
-
-const struct sip_header *message_next_header(const struct message *msg, const struct sip_header *h)
-{
-	return sip_header_next(msg->index, h);
-}
-
 const struct sip_header *message_header_named(const struct message *msg, struct span name)
 {
 	return sip_header_named(msg->index, msg->bytes, name, NULL);
-}
-
-struct span message_header_value(const struct message *msg, const struct sip_header *h)
-{
-	return h ? sip_header_value(msg->bytes, h) : (struct span){ NULL, 0 };
-}
-
-struct span message_value(const struct message *msg, enum sip_header_id id)
-{
-	return message_header_value(msg, message_header(msg, id));
 }
 
 struct span message_body(const struct message *msg)
@@ -83,24 +63,14 @@ struct span message_body(const struct message *msg)
 	return span_make(msg->bytes.at + msg->index->body_at, msg->index->body_len);
 }
 
-const struct cseq *message_parsed_cseq(const struct message *msg)
+const struct cseq *message_parse_cseq(const struct message *msg)
 {
 	/* The parsed form is a cache: filling it does not change the message. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
-	if (msg->cseq)
-		return msg->cseq;
 	struct cseq *cseq = arena_alloc(msg->arena, sizeof(*cseq));
 	if (cseq && cseq_parse(message_value(msg, HEADER_CSEQ), cseq))
 		cache->cseq = cseq;
 	return msg->cseq;
-}
-
-uint32_t message_method(const struct message *msg)
-{
-	if (msg->index->is_request)
-		return msg->index->method;
-	const struct cseq *cseq = message_parsed_cseq(msg);
-	return cseq ? cseq->method : METHOD_OTHER;
 }
 
 struct span message_method_name(const struct message *msg)
@@ -109,15 +79,6 @@ struct span message_method_name(const struct message *msg)
 		return sip_range_span(msg->bytes, msg->index->method_name);
 	const struct cseq *cseq = message_parsed_cseq(msg);
 	return cseq ? cseq->method_name : (struct span){ NULL, 0 };
-}
-
-bool message_cseq(const struct message *msg, uint32_t *out_number)
-{
-	const struct cseq *cseq = message_parsed_cseq(msg);
-	if (!cseq)
-		return false;
-	*out_number = cseq->number;
-	return true;
 }
 
 /* The first Via from `rest`, a part of the value of `h`, on; NULL: none, malformed or no memory. */
@@ -134,12 +95,10 @@ static struct sip_via *parse_via(struct message *msg, const struct sip_header *h
 	return NULL;
 }
 
-const struct sip_via *message_top_via(struct message *msg)
+const struct sip_via *message_parse_top_via(struct message *msg)
 {
 	const struct sip_header *h = message_header(msg, HEADER_VIA);
-	if (!msg->top_via)
-		msg->top_via = parse_via(msg, h, message_header_value(msg, h));
-	return msg->top_via;
+	return msg->top_via = parse_via(msg, h, message_header_value(msg, h));
 }
 
 /* Both may share a line. A reply that goes the way of its transaction needs the first one only. */
@@ -166,43 +125,25 @@ const struct sip_via *message_second_via(struct message *msg)
 
 static struct name_addr *parse_address(const struct message *msg, enum sip_header_id id)
 {
-	struct name_addr address;
 	const struct sip_header *h = message_header(msg, id);
-	if (!h || !name_addr_parse(message_header_value(msg, h), &address))
+	struct name_addr *address = h ? arena_alloc(msg->arena, sizeof(*address)) : NULL;
+	if (!address || !name_addr_parse(message_header_value(msg, h), address))
 		return NULL;
-	struct name_addr *kept = arena_alloc(msg->arena, sizeof(address));
-	if (kept)
-		*kept = address;
-	return kept;
+	return address;
 }
 
-const struct name_addr *message_from(const struct message *msg)
+const struct name_addr *message_parse_from(const struct message *msg)
 {
-	/* The parsed form is a cache: filling it does not change the message. */
+	/* As above. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
-	if (!msg->from_address)
-		cache->from_address = parse_address(msg, HEADER_FROM);
-	return msg->from_address;
+	return cache->from_address = parse_address(msg, HEADER_FROM);
 }
 
-const struct name_addr *message_to(const struct message *msg)
+const struct name_addr *message_parse_to(const struct message *msg)
 {
+	/* As above. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
-	if (!msg->to_address)
-		cache->to_address = parse_address(msg, HEADER_TO);
-	return msg->to_address;
-}
-
-struct span message_from_tag(const struct message *msg)
-{
-	const struct name_addr *from = message_from(msg);
-	return from ? from->tag : (struct span){ NULL, 0 };
-}
-
-struct span message_to_tag(const struct message *msg)
-{
-	const struct name_addr *to = message_to(msg);
-	return to ? to->tag : (struct span){ NULL, 0 };
+	return cache->to_address = parse_address(msg, HEADER_TO);
 }
 
 struct span message_from_uri(const struct message *msg)
@@ -215,18 +156,6 @@ struct span message_to_uri(const struct message *msg)
 {
 	const struct name_addr *to = message_to(msg);
 	return to ? to->uri : (struct span){ NULL, 0 };
-}
-
-struct span message_original_uri(const struct message *msg)
-{
-	if (!msg->index->is_request)
-		return (struct span){ NULL, 0 };
-	return sip_range_span(msg->bytes, msg->index->uri);
-}
-
-struct span message_uri(const struct message *msg)
-{
-	return msg->target.uri.at ? msg->target.uri : message_original_uri(msg);
 }
 
 const struct sip_uri *message_read_uri(const struct message *msg, struct span uri)

@@ -163,48 +163,107 @@ unsigned message_slot(const char *owner);
 
 /* ---- reading ------------------------------------------------------------------------------- */
 /* The first header of this kind, or NULL; message_next_header gives the next of the same kind. */
-const struct sip_header *message_header(const struct message *msg, enum sip_header_id id);
-const struct sip_header *message_next_header(const struct message *msg, const struct sip_header *h);
+static inline const struct sip_header *message_header(const struct message *msg,
+						      enum sip_header_id id)
+{
+	return sip_header_first(msg->index, id);
+}
+static inline const struct sip_header *message_next_header(const struct message *msg,
+							   const struct sip_header *h)
+{
+	return sip_header_next(msg->index, h);
+}
 /* The first header with this name (any case, compact form equals long form), NULL when none. */
 const struct sip_header *message_header_named(const struct message *msg, struct span name);
 /* Value of a header (trimmed, folding kept), absent for NULL. */
-struct span message_header_value(const struct message *msg, const struct sip_header *h);
+static inline struct span message_header_value(const struct message *msg,
+					       const struct sip_header *h)
+{
+	return h ? sip_header_value(msg->bytes, h) : (struct span){ NULL, 0 };
+}
 /* The same by kind: message_value(msg, HEADER_CALL_ID). */
-struct span message_value(const struct message *msg, enum sip_header_id id);
+static inline struct span message_value(const struct message *msg, enum sip_header_id id)
+{
+	return message_header_value(msg, message_header(msg, id));
+}
 struct span message_body(const struct message *msg);
 /* The bytes as the script sees them ($mb). */
 static inline struct span message_shown(const struct message *msg)
 {
 	return msg->raw.at ? msg->raw : msg->bytes;
 }
-/* SIP method bit (METHOD_INVITE …); for replies that of CSeq. */
-uint32_t message_method(const struct message *msg);
-struct span message_method_name(const struct message *msg);
-/* First and second Via, parsed and kept; NULL when there is none or it is malformed. */
-const struct sip_via *message_top_via(struct message *msg);
+
+/* What is parsed when it is asked for, and kept: first and second Via, From, To, CSeq. NULL when there is
+ * none or it is malformed. */
+const struct sip_via *message_parse_top_via(struct message *msg);
+static inline const struct sip_via *message_top_via(struct message *msg)
+{
+	return msg->top_via ? msg->top_via : message_parse_top_via(msg);
+}
 const struct sip_via *message_second_via(struct message *msg);
-/* Current Request-URI: the rewritten one, else that of the first line. */
-struct span message_uri(const struct message *msg);
+const struct name_addr *message_parse_from(const struct message *msg);
+static inline const struct name_addr *message_from(const struct message *msg)
+{
+	return msg->from_address ? msg->from_address : message_parse_from(msg);
+}
+const struct name_addr *message_parse_to(const struct message *msg);
+static inline const struct name_addr *message_to(const struct message *msg)
+{
+	return msg->to_address ? msg->to_address : message_parse_to(msg);
+}
+const struct cseq *message_parse_cseq(const struct message *msg);
+static inline const struct cseq *message_parsed_cseq(const struct message *msg)
+{
+	return msg->cseq ? msg->cseq : message_parse_cseq(msg);
+}
+/* From and To: tag (absent when none) and URI. */
+static inline struct span message_from_tag(const struct message *msg)
+{
+	const struct name_addr *from = message_from(msg);
+	return from ? from->tag : (struct span){ NULL, 0 };
+}
+static inline struct span message_to_tag(const struct message *msg)
+{
+	const struct name_addr *to = message_to(msg);
+	return to ? to->tag : (struct span){ NULL, 0 };
+}
+struct span message_from_uri(const struct message *msg);
+struct span message_to_uri(const struct message *msg);
+/* CSeq number; false when missing or malformed. */
+[[nodiscard]] static inline bool message_cseq(const struct message *msg, uint32_t *out_number)
+{
+	const struct cseq *cseq = message_parsed_cseq(msg);
+	if (cseq)
+		*out_number = cseq->number;
+	return cseq != NULL;
+}
+/* SIP method bit (METHOD_INVITE …); for replies that of CSeq. */
+static inline uint32_t message_method(const struct message *msg)
+{
+	if (msg->index->is_request)
+		return msg->index->method;
+	const struct cseq *cseq = message_parsed_cseq(msg);
+	return cseq ? cseq->method : METHOD_OTHER;
+}
+struct span message_method_name(const struct message *msg);
+
 /* Request-URI as received. */
-struct span message_original_uri(const struct message *msg);
+static inline struct span message_original_uri(const struct message *msg)
+{
+	return msg->index->is_request ? sip_range_span(msg->bytes, msg->index->uri)
+				      : (struct span){ NULL, 0 };
+}
+/* Current Request-URI: the rewritten one, else that of the first line. */
+static inline struct span message_uri(const struct message *msg)
+{
+	return msg->target.uri.at ? msg->target.uri : message_original_uri(msg);
+}
 /* Parses the current Request-URI; false when it is malformed. */
 [[nodiscard]] bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri);
 /* A URI of the message, parsed; the newest one is kept, because what routes a request and what sends it
  * read the same one. `uri` is borrowed, the result is valid until another URI is read. NULL: it is malformed
  * or memory is exhausted. */
 const struct sip_uri *message_read_uri(const struct message *msg, struct span uri);
-/* From and To, parsed and kept; NULL when missing or malformed. */
-const struct name_addr *message_from(const struct message *msg);
-const struct name_addr *message_to(const struct message *msg);
-/* From and To: tag (absent when none) and URI. */
-struct span message_from_tag(const struct message *msg);
-struct span message_to_tag(const struct message *msg);
-struct span message_from_uri(const struct message *msg);
-struct span message_to_uri(const struct message *msg);
-/* CSeq number; false when missing or malformed. */
-[[nodiscard]] bool message_cseq(const struct message *msg, uint32_t *out_number);
-/* CSeq, parsed and kept; NULL when missing or malformed. */
-const struct cseq *message_parsed_cseq(const struct message *msg);
 
 /* ---- changing ------------------------------------------------------------------------------ */
 /* Rewrites the Request-URI (copied into the arena). False when memory is exhausted. */
