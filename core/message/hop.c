@@ -22,7 +22,7 @@ uint32_t hop_loop_hash(struct message *request)
 	uint64_t parts[] = { hash_span(message_original_uri(request)),
 			     hash_span(message_value(request, HEADER_CALL_ID)),
 			     hash_span(message_from_tag(request)), cseq,
-			     listener ? hash_span(listener->via_prefix) : 0 };
+			     listener ? listener->index + 1 : 0 };
 	uint64_t hash = hash_bytes(parts, sizeof(parts));
 	for (const struct sip_header *h = message_header(request, HEADER_ROUTE); h;
 	     h = message_next_header(request, h))
@@ -51,6 +51,13 @@ static bool read_hex(struct span digits, uint64_t *out)
 	return true;
 }
 
+static char *put_eight(char *at, uint32_t number)
+{
+	uint64_t digits = hex_digits(number);
+	memcpy(at, &digits, sizeof(digits));
+	return at + sizeof(digits);
+}
+
 struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 {
 	uint64_t check = check_of(hop->token, hop->loop);
@@ -59,10 +66,10 @@ struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 	memcpy(at, hop->token.at, hop->token.len);
 	at += hop->token.len;
 	*at++ = '.';
-	at = hex_put(at, hop->loop, LOOP_LEN);
+	at = put_eight(at, hop->loop);
 	*at++ = '.';
-	at = hex_put(at, (uint32_t)(check >> 32), CHECK_LEN / 2);
-	at = hex_put(at, (uint32_t)check, CHECK_LEN / 2);
+	at = put_eight(at, (uint32_t)(check >> 32));
+	at = put_eight(at, (uint32_t)check);
 	*at++ = '.';
 	at = hex_put(at, hop->number, 1);
 	return span_make(out, (size_t)(at - out));
@@ -89,36 +96,37 @@ static bool read_loop(struct span digits, uint32_t *out)
 	return true;
 }
 
-/* Takes ".NUMBER" (one or two digits) off the end. */
-static bool take_number(struct span *branch, unsigned *out)
+static bool begins_with_cookie(const char *at)
 {
-	uint64_t number;
-	size_t dot = branch->len;
-	while (dot > 0 && branch->len - dot < 3 && branch->at[dot - 1] != '.')
-		dot--;
-	struct span digits = span_slice(*branch, dot, branch->len);
-	if (dot == 0 || digits.len == 0 || digits.len > 2 || !read_hex(digits, &number))
-		return false;
-	*branch = span_slice(*branch, 0, dot - 1);
-	*out = (unsigned)number;
-	return true;
+	return memcmp(at, COOKIE, COOKIE_LEN) == 0 || span_same_nocase(at, COOKIE, COOKIE_LEN);
+}
+
+/* The last dot, when it has one or two digits behind it; else 0. */
+static size_t number_dot(struct span branch)
+{
+	for (size_t digits = 1; digits <= 2; digits++)
+		if (branch.at[branch.len - 1 - digits] == '.')
+			return branch.len - 1 - digits;
+	return 0;
 }
 
 bool hop_branch_read(struct span branch, struct hop *out)
 {
 	uint32_t loop;
-	unsigned number;
-	if (!span_starts_with_nocase(branch, SPAN_OF(COOKIE)) || !take_number(&branch, &number) ||
-	    branch.len <= COOKIE_LEN + TAIL_LEN ||
-	    branch.len > COOKIE_LEN + HOP_TOKEN_MAX + TAIL_LEN)
+	uint64_t number;
+	if (branch.len <= COOKIE_LEN + TAIL_LEN || !begins_with_cookie(branch.at))
 		return false;
-	size_t tail = branch.len - TAIL_LEN;
-	struct span token = span_slice(branch, COOKIE_LEN, tail - COOKIE_LEN);
-	if (branch.at[tail] != '.' || branch.at[tail + 1 + LOOP_LEN] != '.' ||
-	    !read_loop(span_slice(branch, tail + 1, LOOP_LEN), &loop) ||
-	    !is_check(span_slice(branch, tail + 2 + LOOP_LEN, CHECK_LEN), check_of(token, loop)))
+	size_t end = number_dot(branch);
+	if (end <= COOKIE_LEN + TAIL_LEN || end > COOKIE_LEN + HOP_TOKEN_MAX + TAIL_LEN ||
+	    !read_hex(span_make(branch.at + end + 1, branch.len - end - 1), &number))
 		return false;
-	*out = (struct hop){ token, loop, number };
+	const char *tail = branch.at + end - TAIL_LEN;
+	struct span token = span_make(branch.at + COOKIE_LEN, end - TAIL_LEN - COOKIE_LEN);
+	if (tail[0] != '.' || tail[1 + LOOP_LEN] != '.' ||
+	    !read_loop(span_make(tail + 1, LOOP_LEN), &loop) ||
+	    !is_check(span_make(tail + 2 + LOOP_LEN, CHECK_LEN), check_of(token, loop)))
+		return false;
+	*out = (struct hop){ token, loop, (unsigned)number };
 	return true;
 }
 

@@ -1,66 +1,92 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing a message with its edits in one pass. What the server itself changes (our Via, received
- * and rport, Route from a Path, Content-Length) takes part in the same pass as a few more edits. */
+ * and rport, Route from a Path) is written when the pass comes to its place. */
 #include "core/message/render.h"
 
-#include "core/base/check.h"
-
-#define OWN_EDITS_MOST 8
-
-/* Edits of the server itself, sorted by place; filled as far as `count` says. */
-struct own_edits {
-	struct edit list[OWN_EDITS_MOST];
-	unsigned count;
+/* A message on its way out: the bytes before `at` are written or gone. */
+struct pass {
+	struct writer *w;
+	const struct message *msg;
+	const struct outgoing *out;
+	const struct edit *next;   /* the script's edits that are to come … */
+	const struct edit *length; /* … and Content-Length of a body that they change; NULL: none */
+	uint32_t next_at;          /* where the nearer of the two is; UINT32_MAX: there is none */
+	uint32_t at;
+	uint32_t end;
+	struct span
+		body; /* that the script changed, written beforehand; absent: it is as it came */
+	struct edit length_edit;
 };
 
-static void own_edit_add(struct own_edits *own, uint32_t at, uint32_t removed, struct span text)
+static bool length_is_next(const struct pass *pass)
 {
-	if (own->count == OWN_EDITS_MOST || text.len + removed == 0)
-		return;
-	unsigned i = own->count++;
-	for (; i > 0 && own->list[i - 1].at > at; i--)
-		own->list[i] = own->list[i - 1];
-	own->list[i] = (struct edit){ .at = at, .removed = removed, .text = text };
+	return pass->length && (!pass->next || pass->length->at < pass->next->at);
 }
 
-/* Writes bytes [from, to) with both edit lists; at one place the script's edits come first. */
-static void write_edited(struct writer *w, const struct message *msg, uint32_t from, uint32_t to,
-			 const struct own_edits *own, const struct outgoing *out)
+static void pass_find_next(struct pass *pass)
 {
-	const struct edit *next = msg->edits;
-	unsigned own_next = 0;
-	uint32_t at = from;
-	while (next && next->at < from)
-		next = next->next;
-	for (;;) {
-		const struct edit *edit = next;
-		if (own_next < own->count && (!edit || own->list[own_next].at < edit->at))
-			edit = &own->list[own_next++];
-		else if (edit)
-			next = edit->next;
-		if (!edit || edit->at > to)
-			break;
-		bool is_inside_removed = edit->at < at;
-		if (!is_inside_removed) {
-			writer_bytes(w, msg->bytes.at + at, edit->at - at);
-			at = edit->at;
-		}
-		/* A replacement of text that is gone already has nothing to replace. */
-		if (!is_inside_removed || edit->removed == 0) {
-			if (edit->write)
-				edit->write(w, edit->text, out);
-			else
-				writer_span(w, edit->text);
-		}
-		uint32_t end = edit->at + edit->removed;
-		if (end > at)
-			at = end < to ? end : to;
+	const struct edit *edit = length_is_next(pass) ? pass->length : pass->next;
+	pass->next_at = edit ? edit->at : UINT32_MAX;
+}
+
+static void pass_set(struct pass *pass, uint32_t from, uint32_t to)
+{
+	pass->at = from;
+	pass->end = to;
+	pass->next = pass->msg->edits;
+	while (pass->next && pass->next->at < from)
+		pass->next = pass->next->next;
+	pass_find_next(pass);
+}
+
+static void pass_copy(struct pass *pass, uint32_t to)
+{
+	if (to > pass->at) {
+		writer_bytes(pass->w, pass->msg->bytes.at + pass->at, to - pass->at);
+		pass->at = to;
 	}
-	if (at < to)
-		writer_bytes(w, msg->bytes.at + at, to - at);
 }
 
-/* ---- the body's length --------------------------------------------------------------------------- */
+static void pass_drop(struct pass *pass, uint32_t to)
+{
+	if (to > pass->at)
+		pass->at = to < pass->end ? to : pass->end;
+}
+
+static void pass_edit(struct pass *pass)
+{
+	const struct edit *edit = pass->next;
+	if (length_is_next(pass)) {
+		edit = pass->length;
+		pass->length = NULL;
+	} else {
+		pass->next = edit->next;
+	}
+	pass_copy(pass, edit->at);
+	/* A replacement of text that is gone already has nothing to replace. */
+	if (edit->at == pass->at || edit->removed == 0) {
+		if (edit->write)
+			edit->write(pass->w, edit->text, pass->out);
+		else
+			writer_span(pass->w, edit->text);
+	}
+	pass_drop(pass, edit->at + edit->removed);
+	pass_find_next(pass);
+}
+
+/* Writes what lies before `to` with the script's edits, also those at `to`: there they come before what
+ * the server inserts. */
+static void pass_until(struct pass *pass, uint32_t to)
+{
+	while (pass->next_at <= to)
+		pass_edit(pass);
+	pass_copy(pass, to);
+}
+
+static uint32_t place(const struct pass *pass, const char *at)
+{
+	return (uint32_t)(at - pass->msg->bytes.at);
+}
 
 static bool body_is_edited(const struct message *msg)
 {
@@ -70,43 +96,53 @@ static bool body_is_edited(const struct message *msg)
 	return false;
 }
 
-/* The length is known only after the body is written, so an edited body is written first, into
- * memory of its own, and Content-Length becomes an edit. */
-static struct span render_edited_body(const struct message *msg, const struct outgoing *out,
-				      struct own_edits *own, char length_text[64])
+/* The length is known only after the body is written, so an edited body is written first, into memory of
+ * its own, and Content-Length becomes an edit. */
+static void pass_prepare_body(struct pass *pass)
 {
-	static const struct own_edits none;
-	struct writer body = writer_in_arena(msg->arena, msg->index->body_len + 256);
-	write_edited(&body, msg, msg->index->body_at, msg->index->len, &none, out);
+	const struct message *msg = pass->msg;
 	const struct sip_header *h = message_header(msg, HEADER_CONTENT_LENGTH);
-	struct writer text = writer_fixed(length_text, 64);
-	if (h) {
-		writer_uint(&text, body.len);
-		own_edit_add(own, h->value_at, h->value_len, writer_result(&text));
-	} else {
-		writer_printf(&text, "Content-Length: %zu\r\n", body.len);
-		own_edit_add(own, msg->index->headers_end, 0, writer_result(&text));
-	}
-	return body.failed ? (struct span){ NULL, 0 } : writer_result(&body);
+	struct writer body = writer_in_arena(msg->arena, msg->index->body_len + 256), *w = pass->w;
+	pass->w = &body;
+	pass_set(pass, msg->index->body_at, msg->index->len);
+	pass_until(pass, msg->index->len);
+	pass->w = w;
+	struct span text =
+		arena_printf(msg->arena, h ? "%zu" : "Content-Length: %zu\r\n", body.len);
+	w->failed |= body.failed || !text.at;
+	pass->body = writer_result(&body);
+	pass->length_edit = (struct edit){ .at = h ? h->value_at : msg->index->headers_end,
+					   .removed = h ? h->value_len : 0,
+					   .text = text };
+	pass->length = &pass->length_edit;
 }
 
-static void write_headers_and_body(struct writer *w, const struct message *msg, uint32_t from,
-				   struct own_edits *own, const struct outgoing *out)
+/* Begins with the byte at `from`. */
+static void pass_begin(struct pass *pass, struct writer *w, const struct message *msg,
+		       const struct outgoing *out, uint32_t from)
 {
-	char length_text[64];
-	if (!body_is_edited(msg)) {
-		write_edited(w, msg, from, msg->index->len, own, out);
-		return;
+	pass->w = w;
+	pass->msg = msg;
+	pass->out = out;
+	pass->length = NULL;
+	pass->body.at = NULL;
+	if (__builtin_expect(body_is_edited(msg), 0)) {
+		pass_prepare_body(pass);
+		/* One byte less than body_at, so that edits at the body's first byte are left to the body. */
+		pass_set(pass, from, msg->index->body_at - 1);
+	} else {
+		pass_set(pass, from, msg->index->len);
 	}
-	struct span body = render_edited_body(msg, out, own, length_text);
-	if (!body.at) {
-		w->failed = true;
-		return;
+}
+
+/* Writes the rest. */
+static void pass_finish(struct pass *pass)
+{
+	pass_until(pass, pass->end);
+	if (__builtin_expect(pass->body.at != NULL, 0)) {
+		writer_char(pass->w, '\n');
+		writer_span(pass->w, pass->body);
 	}
-	/* One byte less than body_at, so that edits at the body's first byte are left to the body. */
-	write_edited(w, msg, from, msg->index->body_at - 1, own, out);
-	writer_char(w, '\n');
-	writer_span(w, body);
 }
 
 /* ---- requests -------------------------------------------------------------------------------------- */
@@ -140,21 +176,17 @@ void render_via_params(struct writer *w, const struct message *msg, struct span 
 
 /* What the script wants behind the branch parameter of our Via (corex: via_add_srvid,
  * via_add_xavp_params): ";srvid=1;name=value". */
-static struct span own_via_params(const struct message *msg)
+static void write_own_via_params(struct writer *w, const struct message *msg)
 {
 	const struct render_options *options = render_options();
-	struct writer w = writer_in_arena(msg->arena, 128);
-	if (!(msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS)))
-		return SPAN_OF("");
 	if ((msg->notes & NOTE_VIA_SERVER_ID) && options->server_id)
-		writer_printf(&w, ";srvid=%lld", (long long)options->server_id);
+		writer_printf(w, ";srvid=%lld", (long long)options->server_id);
 	if (msg->notes & NOTE_VIA_PARAMS)
-		render_via_params(&w, msg, options->via_params_xavp);
-	return w.failed ? SPAN_OF("") : writer_result(&w);
+		render_via_params(w, msg, options->via_params_xavp);
 }
 
 /* "SIP/2.0/UDP host:port;branch=" with what the script wants instead of the socket's address. */
-static void write_via_start(struct writer *text, const struct outgoing *out)
+static void write_via_start(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
 	struct span host = msg->advertised_host, port = { NULL, 0 };
@@ -165,40 +197,36 @@ static void write_via_start(struct writer *text, const struct outgoing *out)
 		port = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("port"));
 	}
 	if (!host.len && !port.len && !msg->advertised_port) {
-		writer_span(text, out->from->via_prefix);
+		writer_span(w, out->from->via_prefix);
 		return;
 	}
-	writer_printf(text, "SIP/2.0/%s %.*s:",
-		      transport_name((enum transport)out->from->address.transport),
-		      SPAN_ARGS(host.len ? host : out->from->host));
+	writer_printf(
+		w, "SIP/2.0/%s %.*s:", transport_name((enum transport)out->from->address.transport),
+		SPAN_ARGS(host.len ? host : out->from->host));
 	if (port.len)
-		writer_span(text, port);
+		writer_span(w, port);
 	else
-		writer_uint(text,
+		writer_uint(w,
 			    msg->advertised_port ? msg->advertised_port : out->from->address.port);
-	writer_literal(text, ";branch=");
+	writer_literal(w, ";branch=");
 }
 
-static void add_own_via(struct own_edits *own, struct writer *text, const struct outgoing *out,
-			struct span params)
+static void write_own_via(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
-	const struct sip_header *via = message_header(msg, HEADER_VIA);
-	size_t start = text->len;
-	writer_literal(text, "Via: ");
-	write_via_start(text, out);
-	writer_span(text, out->via_branch);
-	writer_span(text, params);
+	writer_literal(w, "Via: ");
+	write_via_start(w, out);
+	writer_span(w, out->via_branch);
+	if (__builtin_expect((msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS)) != 0, 0))
+		write_own_via_params(w, msg);
 	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
-		writer_literal(text, ";rport");
+		writer_literal(w, ";rport");
 	/* For stateless replies: over which connection the request came. */
 	if (msg->from.connection) {
-		writer_literal(text, ";i=");
-		writer_hex(text, msg->from.connection, 1);
+		writer_literal(w, ";i=");
+		writer_hex(w, msg->from.connection, 1);
 	}
-	writer_literal(text, "\r\n");
-	own_edit_add(own, via ? via->name_at : msg->index->headers_at, 0,
-		     span_make(text->data + start, text->len - start));
+	writer_literal(w, "\r\n");
 }
 
 /* Does the sent-by host name the address that the message came from? (RFC 3261 18.2.1) */
@@ -213,93 +241,108 @@ bool via_wants_rport(const struct message *msg, const struct sip_via *via)
 	return via->rport != RPORT_ABSENT || (msg->notes & NOTE_FORCE_RPORT);
 }
 
-static bool via_wants_received(const struct message *msg, const struct sip_via *via)
+bool via_wants_received(const struct message *msg, const struct sip_via *via)
 {
-	return via->rport != RPORT_ABSENT || !via_names_source(via, &msg->from.source);
+	return !via->received_whole.at &&
+	       (via->rport != RPORT_ABSENT || !via_names_source(via, &msg->from.source));
 }
 
-/* Notes in the top Via where the request really came from (RFC 3261 18.2.1, RFC 3581 4). */
-static void add_received(struct own_edits *own, struct writer *text, struct message *msg)
+static void write_rport(struct pass *pass, const struct sip_via *via)
 {
-	const struct sip_via *via = message_top_via(msg);
+	bool is_there = true;
+	if (via->rport_whole.at) {
+		uint32_t at = place(pass, via->rport_whole.at);
+		pass_until(pass, at);
+		is_there = pass->at == at;
+		pass_drop(pass, at + (uint32_t)via->rport_whole.len);
+	} else {
+		pass_until(pass, place(pass, via->whole.at + via->whole.len));
+		writer_char(pass->w, ';');
+	}
+	if (is_there) {
+		writer_literal(pass->w, "rport=");
+		writer_uint(pass->w, pass->msg->from.source.port);
+	}
+}
+
+static void write_received(struct pass *pass, uint32_t at)
+{
+	pass_until(pass, at);
+	writer_literal(pass->w, ";received=");
+	end_point_write_ip(pass->w, &pass->msg->from.source);
+}
+
+/* Notes in the top Via where the request really came from (RFC 3261 18.2.1, RFC 3581 4): the address behind
+ * sent-by, the port where the parameters end. */
+static void write_source(struct pass *pass)
+{
+	const struct message *msg = pass->msg;
+	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)msg);
 	if (!via || msg->from.source.family == 0)
 		return;
-	if (via_wants_rport(msg, via)) {
-		size_t start = text->len;
-		bool has_param = via->rport_whole.at != NULL;
-		writer_string(text, has_param ? "rport=" : ";rport=");
-		writer_uint(text, msg->from.source.port);
-		struct span added = span_make(text->data + start, text->len - start);
-		const char *place =
-			has_param ? via->rport_whole.at : via->whole.at + via->whole.len;
-		own_edit_add(own, (uint32_t)(place - msg->bytes.at), (uint32_t)via->rport_whole.len,
-			     added);
-	}
-	if (via_wants_received(msg, via) && !via->received_whole.at) {
-		size_t start = text->len;
-		writer_literal(text, ";received=");
-		end_point_write_ip(text, &msg->from.source);
-		own_edit_add(own, (uint32_t)(via->hostport.at + via->hostport.len - msg->bytes.at),
-			     0, span_make(text->data + start, text->len - start));
-	}
+	uint32_t sent_by_end = place(pass, via->hostport.at + via->hostport.len);
+	bool has_params = sent_by_end < place(pass, via->whole.at + via->whole.len);
+	bool wants_received = via_wants_received(msg, via);
+	if (wants_received && has_params)
+		write_received(pass, sent_by_end);
+	if (via_wants_rport(msg, via))
+		write_rport(pass, via);
+	if (wants_received && !has_params)
+		write_received(pass, sent_by_end);
 }
 
-static void add_path(struct own_edits *own, struct writer *text, const struct outgoing *out)
+/* The Path of a registration as a Route before the others. */
+static void write_path(struct pass *pass, struct span path, uint32_t at)
 {
-	const struct branch *branch = out->branch ? out->branch : &out->msg->target;
-	if (branch->path.len == 0)
-		return;
-	const struct sip_header *route = message_header(out->msg, HEADER_ROUTE);
-	const struct sip_header *first = route ? route : out->msg->index->headers;
-	size_t start = text->len;
-	writer_literal(text, "Route: ");
-	writer_span(text, branch->path);
-	writer_literal(text, "\r\n");
-	own_edit_add(own, first->name_at, 0, span_make(text->data + start, text->len - start));
+	pass_until(pass, at);
+	writer_literal(pass->w, "Route: ");
+	writer_span(pass->w, path);
+	writer_literal(pass->w, "\r\n");
+}
+
+/* What makes the request one that came by here. */
+static void write_way(struct pass *pass, struct span path)
+{
+	const struct message *msg = pass->msg;
+	const struct sip_header *via = message_header(msg, HEADER_VIA);
+	const struct sip_header *route = message_header(msg, HEADER_ROUTE);
+	uint32_t via_at = via ? via->name_at : msg->index->headers_at;
+	uint32_t path_at = route ? route->name_at : msg->index->headers->name_at;
+	if (path.len && path_at < via_at)
+		write_path(pass, path, path_at);
+	pass_until(pass, via_at);
+	write_own_via(pass->w, pass->out);
+	if (path.len && path_at == via_at)
+		write_path(pass, path, path_at);
+	write_source(pass);
+	if (path.len && path_at > via_at)
+		write_path(pass, path, path_at);
 }
 
 void render_request(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
 	const struct branch *branch = out->branch ? out->branch : &msg->target;
-	struct own_edits own;
-	own.count = 0;
-	/* The texts of our own edits must not move while they are collected. */
-	char buffer[1280];
-	size_t room = sizeof(buffer);
-	char *space = buffer;
-	struct span via_params = own_via_params(msg);
-	size_t wanted = branch->path.len + out->via_branch.len + via_params.len + 1024;
-	if (wanted > room) {
-		space = arena_alloc(msg->arena, wanted);
-		room = space ? wanted : 0;
-	}
-	struct writer text = writer_fixed(space ? space : buffer, room);
-	if (out->via_branch.at) {
-		add_own_via(&own, &text, out, via_params);
-		add_received(&own, &text, (struct message *)(uintptr_t)msg);
-		add_path(&own, &text, out);
-	}
-	if (text.failed) {
-		w->failed = true;
-		return;
-	}
+	struct pass pass;
 	writer_span(w, sip_range_span(msg->bytes, msg->index->method_name));
 	writer_char(w, ' ');
 	writer_span(w, branch->uri.at ? branch->uri : message_uri(msg));
 	writer_char(w, ' ');
 	writer_span(w, sip_range_span(msg->bytes, msg->index->version));
 	writer_literal(w, "\r\n");
-	write_headers_and_body(w, msg, msg->index->headers_at, &own, out);
+	pass_begin(&pass, w, msg, out, msg->index->headers_at);
+	if (out->via_branch.at)
+		write_way(&pass, branch->path);
+	pass_finish(&pass);
 }
 
 /* ---- replies that are relayed ------------------------------------------------------------------------ */
 
 void render_edited(struct writer *w, const struct message *msg)
 {
-	struct own_edits own;
-	own.count = 0;
-	write_headers_and_body(w, msg, msg->index->start, &own, NULL);
+	struct pass pass;
+	pass_begin(&pass, w, msg, NULL, msg->index->start);
+	pass_finish(&pass);
 }
 
 void render_sized_request(struct writer *w, struct outgoing *out)
@@ -323,39 +366,44 @@ void render_sized_request(struct writer *w, struct outgoing *out)
 	render_request(w, out);
 }
 
-/* The Via that is on top when ours is gone. */
-static void add_reply_params(struct own_edits *own, struct message *reply)
+/* What the script wants in the Via that is on top when ours is gone. */
+static void write_reply_params(struct pass *pass, struct message *reply)
 {
 	const struct sip_via *via = message_second_via(reply);
-	struct writer text = writer_in_arena(reply->arena, 128);
-	render_via_params(&text, reply, render_options()->via_reply_params_xavp);
-	if (via && !text.failed)
-		own_edit_add(own, (uint32_t)(via->whole.at + via->whole.len - reply->bytes.at), 0,
-			     writer_result(&text));
+	if (!via)
+		return;
+	pass_until(pass, place(pass, via->whole.at + via->whole.len));
+	render_via_params(pass->w, reply, render_options()->via_reply_params_xavp);
+}
+
+/* Our own Via goes: its whole line, or up to the next value of the list. */
+static void drop_own_via(struct pass *pass, const struct sip_header *h, const struct sip_via *top)
+{
+	struct span value = message_header_value(pass->msg, h);
+	size_t own = (size_t)(top->whole.at + top->whole.len - value.at);
+	struct span rest = span_trim(span_slice(value, own, value.len));
+	if (rest.len && rest.at[0] == ',') {
+		struct span next = span_trim(span_slice(rest, 1, rest.len));
+		pass_until(pass, h->value_at);
+		pass_drop(pass, place(pass, next.at));
+	} else {
+		pass_until(pass, h->name_at);
+		pass_drop(pass, h->end);
+	}
 }
 
 void render_reply(struct writer *w, const struct message *reply)
 {
-	struct own_edits own;
-	own.count = 0;
+	struct message *cache = (struct message *)(uintptr_t)reply;
 	const struct sip_header *h = message_header(reply, HEADER_VIA);
-	const struct sip_via *top = message_top_via((struct message *)(uintptr_t)reply);
-	if (h && top) {
-		/* Our own Via goes: its whole line, or up to the next value of the list. */
-		struct span value = message_header_value(reply, h);
-		size_t end = (size_t)(top->whole.at + top->whole.len - value.at);
-		struct span rest = span_trim(span_slice(value, end, value.len));
-		if (rest.len && rest.at[0] == ',') {
-			struct span next = span_trim(span_slice(rest, 1, rest.len));
-			own_edit_add(&own, h->value_at, (uint32_t)(next.at - value.at),
-				     SPAN_OF(""));
-		} else {
-			own_edit_add(&own, h->name_at, h->end - h->name_at, SPAN_OF(""));
-		}
-	}
-	if (reply->notes & NOTE_VIA_REPLY_PARAMS)
-		add_reply_params(&own, (struct message *)(uintptr_t)reply);
-	write_headers_and_body(w, reply, reply->index->start, &own, NULL);
+	const struct sip_via *top = message_top_via(cache);
+	struct pass pass;
+	pass_begin(&pass, w, reply, NULL, reply->index->start);
+	if (h && top)
+		drop_own_via(&pass, h, top);
+	if (__builtin_expect((reply->notes & NOTE_VIA_REPLY_PARAMS) != 0, 0))
+		write_reply_params(&pass, cache);
+	pass_finish(&pass);
 }
 
 /* hvalue = *( hnv-unreserved / unreserved / escaped ) ; RFC 3261 25.1 */

@@ -31,6 +31,8 @@ void render_edited(struct writer *w, const struct message *msg);
 void render_via_params(struct writer *w, const struct message *msg, struct span xavp);
 /* Does the sender want its port in the Via (rport or force_rport, RFC 3581)? */
 bool via_wants_rport(const struct message *msg, const struct sip_via *via);
+/* Does its address belong there, because the host is another or there was rport (RFC 3261 18.2.1)? */
+bool via_wants_received(const struct message *msg, const struct sip_via *via);
 
 /* A reply that we make to a request (RFC 3261 8.2.6). */
 struct local_reply {

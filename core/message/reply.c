@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Replies that we make ourselves (RFC 3261 8.2.6) and where replies go (18.2.2, RFC 3581). */
 #include "core/base/hash.h"
+#include "core/base/hex.h"
 #include "core/message/render.h"
 #include "parser/values.h"
 
@@ -16,82 +17,101 @@ void render_configure(const struct render_options *chosen)
 	options = *chosen;
 }
 
-/* Copies a Via line; the first value of the first line gets received and rport. */
-static void write_via(struct writer *w, const struct local_reply *reply, const struct sip_header *h)
+/* Lines of the request that follow each other there are copied at once: [from, to) is still to come. */
+struct copy {
+	struct writer *w;
+	const char *from, *to;
+};
+
+static void copy_flush(struct copy *copy)
 {
-	struct message *request = (struct message *)(uintptr_t)reply->request;
+	writer_bytes(copy->w, copy->from, (size_t)(copy->to - copy->from));
+	copy->from = copy->to;
+}
+
+static void copy_bytes(struct copy *copy, const char *from, const char *to)
+{
+	if (from != copy->to) {
+		copy_flush(copy);
+		copy->from = from;
+	}
+	copy->to = to;
+}
+
+/* The first value of the first Via gets received and rport. */
+static void copy_via(struct copy *copy, struct message *request, const struct sip_header *h)
+{
 	const struct sip_via *top = message_top_via(request);
 	struct span line = sip_header_line(request->bytes, h);
 	if (h != message_header(request, HEADER_VIA) || !top || request->from.source.family == 0) {
-		writer_span(w, line);
+		copy_bytes(copy, line.at, line.at + line.len);
 		return;
 	}
 	bool wants_rport = via_wants_rport(request, top);
-	struct end_point ip = { 0 };
-	bool wants_received = !top->received_whole.at &&
-			      (top->rport != RPORT_ABSENT || !end_point_parse_ip(top->host, &ip) ||
-			       !end_point_same_ip(&ip, &request->from.source));
-	const char *end = line.at + line.len;
-	const char *at = top->hostport.at + top->hostport.len;
+	bool has_rport = top->rport_whole.at != NULL;
+	bool wants_received = via_wants_received(request, top);
 	const char *via_end = top->whole.at + top->whole.len;
-	writer_bytes(w, line.at, (size_t)(top->whole.at - line.at));
-	writer_bytes(w, top->whole.at, (size_t)(at - top->whole.at));
-	if (wants_rport && top->rport_whole.at) {
-		writer_bytes(w, at, (size_t)(top->rport_whole.at - at));
-		writer_literal(w, "rport=");
-		writer_uint(w, request->from.source.port);
-		at = top->rport_whole.at + top->rport_whole.len;
-	}
-	writer_bytes(w, at, (size_t)(via_end - at));
-	if (wants_rport && !top->rport_whole.at) {
-		writer_literal(w, ";rport=");
-		writer_uint(w, request->from.source.port);
+	const char *place = wants_rport && has_rport ? top->rport_whole.at : via_end;
+	copy_bytes(copy, line.at, place);
+	if (wants_rport) {
+		copy_flush(copy);
+		if (!has_rport)
+			writer_char(copy->w, ';');
+		writer_literal(copy->w, "rport=");
+		writer_uint(copy->w, request->from.source.port);
+		if (has_rport)
+			copy_bytes(copy, place + top->rport_whole.len, via_end);
 	}
 	if (wants_received) {
-		writer_literal(w, ";received=");
-		end_point_write_ip(w, &request->from.source);
+		copy_flush(copy);
+		writer_literal(copy->w, ";received=");
+		end_point_write_ip(copy->w, &request->from.source);
 	}
-	if (request->notes & NOTE_VIA_REPLY_PARAMS)
-		render_via_params(w, request, options.via_reply_params_xavp);
-	writer_bytes(w, via_end, (size_t)(end - via_end));
+	if (__builtin_expect((request->notes & NOTE_VIA_REPLY_PARAMS) != 0, 0)) {
+		copy_flush(copy);
+		render_via_params(copy->w, request, options.via_reply_params_xavp);
+	}
+	copy_bytes(copy, via_end, line.at + line.len);
 }
 
-static void write_to(struct writer *w, const struct local_reply *reply, const struct sip_header *h)
+static void copy_to(struct copy *copy, const struct local_reply *reply, const struct sip_header *h)
 {
 	const struct message *request = reply->request;
-	const struct name_addr *to = message_to(request);
 	struct span line = sip_header_line(request->bytes, h);
-	if (!reply->to_tag.len || !to || to->tag.at) {
-		writer_span(w, line);
-		return;
-	}
 	const char *end = request->bytes.at + h->value_at + h->value_len;
-	writer_bytes(w, line.at, (size_t)(end - line.at));
-	writer_literal(w, ";tag=");
-	writer_span(w, reply->to_tag);
-	writer_bytes(w, end, (size_t)(line.at + line.len - end));
+	const struct name_addr *to = reply->to_tag.len ? message_to(request) : NULL;
+	copy_bytes(copy, line.at, end);
+	if (to && !to->tag.at) {
+		copy_flush(copy);
+		writer_literal(copy->w, ";tag=");
+		writer_span(copy->w, reply->to_tag);
+	}
+	copy_bytes(copy, end, line.at + line.len);
 }
 
 /* Headers of the request that a reply repeats, in their order. */
 static void write_request_headers(struct writer *w, const struct local_reply *reply)
 {
-	const struct message *request = reply->request;
+	struct message *request = (struct message *)(uintptr_t)reply->request;
+	struct copy copy = { .w = w };
 	bool makes_dialog = reply->code >= 180 && reply->code < 300;
 	for (unsigned i = 0; i < request->index->header_count; i++) {
 		const struct sip_header *h = &request->index->headers[i];
+		const char *line = request->bytes.at + h->name_at;
 		switch (h->id) {
-		case HEADER_VIA: write_via(w, reply, h); break;
-		case HEADER_TO: write_to(w, reply, h); break;
+		case HEADER_VIA: copy_via(&copy, request, h); break;
+		case HEADER_TO: copy_to(&copy, reply, h); break;
 		case HEADER_RECORD_ROUTE:
-			if (makes_dialog)
-				writer_span(w, sip_header_line(request->bytes, h));
-			break;
+			if (!makes_dialog)
+				break;
+			[[fallthrough]];
 		case HEADER_FROM:
 		case HEADER_CALL_ID:
-		case HEADER_CSEQ: writer_span(w, sip_header_line(request->bytes, h)); break;
+		case HEADER_CSEQ: copy_bytes(&copy, line, request->bytes.at + h->end); break;
 		default: break;
 		}
 	}
+	copy_flush(&copy);
 }
 
 /* Warning line of servers with sip_warning=1: who answered and whose request it was. */
@@ -234,11 +254,12 @@ struct span stateless_to_tag(const struct message *request, char out[64])
 		key[2] = hash_span(via->branch);
 	else
 		key[3] = hash_span(message_from_tag(request));
-	struct writer w = writer_fixed(out, 64);
-	writer_hex(&w, hash_keyed(key, sizeof(key)), 16);
-	writer_char(&w, '.');
-	writer_hex(&w, key[0] & 0xffff, 4);
-	return writer_result(&w);
+	uint64_t proof = hash_keyed(key, sizeof(key));
+	char *at = hex_put(out, (uint32_t)(proof >> 32), 8);
+	at = hex_put(at, (uint32_t)proof, 8);
+	*at++ = '.';
+	at = hex_put(at, key[0] & 0xffff, 4);
+	return span_make(out, (size_t)(at - out));
 }
 
 static bool is_listed(struct span list, struct span token)
