@@ -27,33 +27,42 @@ static void *block_take(struct block *block, size_t size)
 	return at;
 }
 
-static struct span block_text(struct block *block, struct span text)
+/* Where the message's bytes go: text that lies in them is not copied twice. */
+struct moved {
+	struct span from;
+	const char *to; /* NULL: only measured */
+};
+
+static struct span block_copy(struct block *block, struct span text)
 {
-	if (!text.at)
-		return text;
 	char *copy = block_take(block, text.len ? text.len : 1);
 	if (copy)
 		memcpy(copy, text.at, text.len);
 	return span_make(copy, text.len);
 }
 
-/* Text that lies in the message's bytes is not copied twice. */
-static struct span block_text_of(struct block *block, const struct message *msg, const char *bytes,
-				 struct span text)
+static struct span block_move(struct block *block, const struct moved *bytes, struct span text)
 {
-	if (text.at && text.at >= msg->bytes.at &&
-	    text.at + text.len <= msg->bytes.at + msg->bytes.len)
-		return span_make(bytes ? bytes + (text.at - msg->bytes.at) : NULL, text.len);
-	return block_text(block, text);
+	if (text.at >= bytes->from.at && text.at + text.len <= bytes->from.at + bytes->from.len)
+		return span_make(bytes->to ? bytes->to + (text.at - bytes->from.at) : NULL,
+				 text.len);
+	return block_copy(block, text);
 }
 
-static struct edit *block_edits(struct block *block, const struct message *msg, const char *bytes,
+/* Most texts are absent. */
+static inline struct span block_text(struct block *block, const struct moved *bytes,
+				     struct span text)
+{
+	return __builtin_expect(text.at != NULL, 0) ? block_move(block, bytes, text) : text;
+}
+
+static struct edit *block_edits(struct block *block, const struct moved *bytes,
 				const struct edit *edits)
 {
 	struct edit *first = NULL, **last = &first;
 	for (const struct edit *e = edits; e; e = e->next) {
 		struct edit *copy = block_take(block, sizeof(*copy));
-		struct span text = block_text_of(block, msg, bytes, e->text);
+		struct span text = block_text(block, bytes, e->text);
 		if (!copy)
 			continue;
 		*copy = *e;
@@ -65,16 +74,29 @@ static struct edit *block_edits(struct block *block, const struct message *msg, 
 	return first;
 }
 
-static void block_branch(struct block *block, const struct message *msg, const char *bytes,
-			 const struct branch *branch, struct branch *out)
+static struct branch block_branch(struct block *block, const struct moved *bytes,
+				  const struct branch *branch)
 {
 	struct branch copy = *branch;
-	struct span *const texts[] = { &copy.uri,  &copy.dst_uri,  &copy.path,
-				       &copy.ruid, &copy.instance, &copy.location_ua };
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		*texts[i] = block_text_of(block, msg, bytes, *texts[i]);
-	if (out)
-		*out = copy;
+	copy.uri = block_text(block, bytes, copy.uri);
+	copy.dst_uri = block_text(block, bytes, copy.dst_uri);
+	copy.path = block_text(block, bytes, copy.path);
+	copy.ruid = block_text(block, bytes, copy.ruid);
+	copy.instance = block_text(block, bytes, copy.instance);
+	copy.location_ua = block_text(block, bytes, copy.location_ua);
+	return copy;
+}
+
+static struct branch *block_branches(struct block *block, const struct moved *bytes,
+				     const struct message *msg)
+{
+	struct branch *branches = block_take(block, msg->branch_count * sizeof(struct branch));
+	for (unsigned i = 0; i < msg->branch_count; i++) {
+		struct branch copy = block_branch(block, bytes, &msg->branches[i]);
+		if (branches)
+			branches[i] = copy;
+	}
+	return branches;
 }
 
 /* The size; 0: no memory. */
@@ -85,18 +107,15 @@ static size_t freeze_into(char *base, const struct message *msg)
 	size_t headers_size = msg->index->header_count * sizeof(struct sip_header);
 	void *index = block_take(&block, INDEX_HEAD);
 	void *headers = block_take(&block, headers_size);
-	const char *bytes = block_text(&block, msg->bytes).at;
-	struct branch *branches = block_take(&block, msg->branch_count * sizeof(struct branch));
-	struct branch target;
-	block_branch(&block, msg, bytes, &msg->target, &target);
-	for (unsigned i = 0; i < msg->branch_count; i++)
-		block_branch(&block, msg, bytes, &msg->branches[i], branches ? &branches[i] : NULL);
-	struct edit *edits = block_edits(&block, msg, bytes, msg->edits);
-	struct edit *reply_lines = block_edits(&block, msg, bytes, msg->reply_lines);
-	struct span advertised = block_text(&block, msg->advertised_host);
-	struct span to_tag = block_text(&block, msg->to_tag);
-	struct span account_user = block_text_of(&block, msg, bytes, msg->account_user);
-	struct span account_realm = block_text_of(&block, msg, bytes, msg->account_realm);
+	const struct moved bytes = { msg->bytes, block_copy(&block, msg->bytes).at };
+	struct branch *branches = block_branches(&block, &bytes, msg);
+	struct branch target = block_branch(&block, &bytes, &msg->target);
+	struct edit *edits = block_edits(&block, &bytes, msg->edits);
+	struct edit *reply_lines = block_edits(&block, &bytes, msg->reply_lines);
+	struct span advertised = block_text(&block, &bytes, msg->advertised_host);
+	struct span to_tag = block_text(&block, &bytes, msg->to_tag);
+	struct span account_user = block_text(&block, &bytes, msg->account_user);
+	struct span account_realm = block_text(&block, &bytes, msg->account_realm);
 
 	struct span attributes = { NULL, 0 };
 	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus ||
@@ -105,7 +124,7 @@ static size_t freeze_into(char *base, const struct message *msg)
 		attributes_freeze(&msg->attributes, &w);
 		if (w.failed)
 			return 0;
-		attributes = block_text(&block, writer_result(&w));
+		attributes = block_copy(&block, writer_result(&w));
 	}
 	if (!base)
 		return block.used;
@@ -117,7 +136,7 @@ static size_t freeze_into(char *base, const struct message *msg)
 	frozen->attributes = attributes;
 	memcpy(&frozen->head, msg, offsetof(struct message, slots));
 	struct message *head = &frozen->head;
-	head->bytes = span_make(bytes, msg->bytes.len);
+	head->bytes = span_make(bytes.to, msg->bytes.len);
 	head->index = NULL;
 	head->arena = NULL;
 	head->target = target;
