@@ -510,9 +510,24 @@ static bool fits(uint16_t port, enum transport transport, uint16_t own_port,
 		transport == own_transport);
 }
 
+/* Written as we write it? */
+static bool is_listener_text(struct span host, uint16_t port, enum transport transport)
+{
+	for (unsigned i = 0; i < table.count; i++) {
+		const struct listener *listener = &table.listeners[i];
+		if (span_equal(listener->host, host) && !listener->advertised_host.len &&
+		    fits(port, transport, listener->address.port,
+			 (enum transport)listener->address.transport))
+			return true;
+	}
+	return false;
+}
+
 static bool is_listener(struct span host, uint16_t port, enum transport transport)
 {
 	struct end_point ip = { 0 };
+	if (is_listener_text(host, port, transport))
+		return true;
 	bool is_ip = end_point_parse_ip(host, &ip);
 	for (unsigned i = 0; i < table.count; i++) {
 		const struct listener *listener = &table.listeners[i];

@@ -47,27 +47,45 @@ void send_set_observer(void (*sees)(const struct send_target *target, struct spa
 	observer = sees;
 }
 
+/* The socket that fits, when the target names none or one of another kind. */
+static bool choose_socket(const struct send_target *target, struct send_target *out)
+{
+	*out = *target;
+	if (out->to.transport == TRANSPORT_NONE)
+		out->to.transport = out->from ? out->from->address.transport : TRANSPORT_UDP;
+	if (!out->from || out->from->address.transport != out->to.transport ||
+	    out->from->address.family != out->to.family)
+		out->from = listener_for(&out->to);
+	return out->from && out->from->fd >= 0;
+}
+
+static bool is_ready(const struct send_target *target)
+{
+	const struct listener *from = target->from;
+	return from && from->fd >= 0 && target->to.transport != TRANSPORT_NONE &&
+	       from->address.transport == target->to.transport &&
+	       from->address.family == target->to.family;
+}
+
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
 {
-	struct send_target chosen = *target;
-	if (chosen.to.transport == TRANSPORT_NONE)
-		chosen.to.transport = chosen.from ? chosen.from->address.transport : TRANSPORT_UDP;
-	if (!chosen.from || chosen.from->address.transport != chosen.to.transport ||
-	    chosen.from->address.family != chosen.to.family)
-		chosen.from = listener_for(&chosen.to);
-	if (!chosen.from || chosen.from->fd < 0)
-		return SEND_NO_SOCKET;
+	struct send_target chosen;
+	if (__builtin_expect(!is_ready(target), 0)) {
+		if (!choose_socket(target, &chosen))
+			return SEND_NO_SOCKET;
+		target = &chosen;
+	}
 	if (__builtin_expect(filter != NULL, 0)) {
-		struct span wanted = filter(&chosen, bytes);
+		struct span wanted = filter(target, bytes);
 		if (!wanted.at)
 			return SEND_FAILED;
 		copy = copy && wanted.at == bytes.at;
 		bytes = wanted;
 	}
-	enum send_result result = chosen.to.transport != TRANSPORT_UDP
-					  ? stream_send(&chosen, bytes)
-					  : udp_send(&chosen, bytes, copy);
-	if (observer && result == SEND_OK)
-		observer(&chosen, bytes);
+	enum send_result result = target->to.transport != TRANSPORT_UDP
+					  ? stream_send(target, bytes)
+					  : udp_send(target, bytes, copy);
+	if (__builtin_expect(observer != NULL, 0) && result == SEND_OK)
+		observer(target, bytes);
 	return result;
 }

@@ -44,6 +44,7 @@ static struct {
 	struct mmsghdr headers[SEND_BATCH];
 	struct iovec vectors[SEND_BATCH];
 	struct sockaddr_storage addresses[SEND_BATCH];
+	unsigned prepared; /* headers that point to their vector and address */
 	unsigned count;
 	int fd; /* all queued datagrams leave by this socket */
 	size_t copied;
@@ -137,20 +138,31 @@ static struct {
 	struct iovec vectors[RECEIVE_BATCH];
 	struct sockaddr_storage sources[RECEIVE_BATCH];
 	union control controls[RECEIVE_BATCH];
+	unsigned holes; /* places before this one may be empty */
 	bool wants_stamps;
-} batch;
+} batch = { .holes = RECEIVE_BATCH };
 
-static void place_prepare(unsigned i)
+/* The kernel has written into the header of the datagram before. */
+static void place_fill(unsigned i, struct datagram *datagram)
 {
-	batch.vectors[i] = (struct iovec){ batch.datagrams[i]->buffer, DATAGRAM_MAX };
-	batch.headers[i].msg_hdr = (struct msghdr){
-		.msg_name = &batch.sources[i],
-		.msg_namelen = sizeof(batch.sources[i]),
-		.msg_iov = &batch.vectors[i],
-		.msg_iovlen = 1,
-		.msg_control = batch.wants_stamps ? &batch.controls[i] : NULL,
-		.msg_controllen = batch.wants_stamps ? sizeof(batch.controls[i]) : 0,
-	};
+	struct msghdr *header = &batch.headers[i].msg_hdr;
+	batch.datagrams[i] = datagram;
+	batch.vectors[i] = (struct iovec){ datagram->buffer, DATAGRAM_MAX };
+	header->msg_name = &batch.sources[i];
+	header->msg_namelen = sizeof(batch.sources[i]);
+	header->msg_iov = &batch.vectors[i];
+	header->msg_iovlen = 1;
+	header->msg_control = batch.wants_stamps ? &batch.controls[i] : NULL;
+	header->msg_controllen = batch.wants_stamps ? sizeof(batch.controls[i]) : 0;
+}
+
+/* From now on with or without stamps. */
+static void batch_change_stamps(bool wants_stamps)
+{
+	batch.wants_stamps = wants_stamps;
+	for (unsigned i = 0; i < RECEIVE_BATCH; i++)
+		if (batch.datagrams[i])
+			place_fill(i, batch.datagrams[i]);
 }
 
 /* Prepares as many places as datagrams may come now; returns their number. */
@@ -158,18 +170,18 @@ static unsigned batch_prepare(void)
 {
 	unsigned room = pool.most > pool.in_use ? pool.most - pool.in_use : 0;
 	unsigned wanted = room < RECEIVE_BATCH ? room : RECEIVE_BATCH;
-	bool is_changed = batch.wants_stamps != pool.is_dense;
-	batch.wants_stamps = pool.is_dense;
-	for (unsigned i = 0; i < wanted; i++) {
-		if (batch.datagrams[i] && !is_changed)
-			continue;
-		if (!batch.datagrams[i] && !(batch.datagrams[i] = pool_take()))
+	if (__builtin_expect(batch.wants_stamps != pool.is_dense, 0))
+		batch_change_stamps(pool.is_dense);
+	unsigned end = wanted < batch.holes ? wanted : batch.holes;
+	for (unsigned i = 0; i < end; i++) {
+		struct datagram *datagram = batch.datagrams[i] ? NULL : pool_take();
+		if (datagram)
+			place_fill(i, datagram);
+		else if (!batch.datagrams[i])
 			return i;
-		place_prepare(i);
 	}
-	for (unsigned i = wanted; is_changed && i < RECEIVE_BATCH; i++)
-		if (batch.datagrams[i])
-			place_prepare(i);
+	if (end == batch.holes)
+		batch.holes = 0;
 	return wanted;
 }
 
@@ -253,6 +265,8 @@ static int receive_batch(int fd, const struct listener *listener)
 	pool.received += (unsigned)count;
 	pool.is_dense = count == RECEIVE_BATCH;
 	pool.is_alone = count == 1;
+	if (batch.holes < (unsigned)count)
+		batch.holes = (unsigned)count;
 	if (__builtin_expect(batch.wants_stamps, 0))
 		note_waiting(fd, count);
 	/* All at once, because what a message does may wait for another socket and come here again. */
@@ -396,6 +410,15 @@ void send_flush(void)
 	}
 }
 
+static void queue_prepare(unsigned i)
+{
+	queue.headers[i].msg_hdr = (struct msghdr){
+		.msg_name = &queue.addresses[i],
+		.msg_iov = &queue.vectors[i],
+		.msg_iovlen = 1,
+	};
+}
+
 enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy)
 {
 	if (bytes.len > DATAGRAM_MAX - 28)
@@ -411,12 +434,10 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 		queue.copied += bytes.len;
 	}
 	unsigned i = queue.count++;
+	if (__builtin_expect(i == queue.prepared, 0))
+		queue_prepare(queue.prepared++);
 	queue.vectors[i] = (struct iovec){ (void *)(uintptr_t)bytes.at, bytes.len };
-	queue.headers[i].msg_hdr = (struct msghdr){
-		.msg_name = &queue.addresses[i],
-		.msg_namelen = end_point_to_sockaddr(&target->to, &queue.addresses[i]),
-		.msg_iov = &queue.vectors[i],
-		.msg_iovlen = 1,
-	};
+	queue.headers[i].msg_hdr.msg_namelen =
+		end_point_to_sockaddr(&target->to, &queue.addresses[i]);
 	return target->wants_result ? drain_for_result(&target->to) : SEND_OK;
 }
