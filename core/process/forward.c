@@ -36,18 +36,7 @@ static struct span stateless_branch(struct message *msg, char out[HOP_BRANCH_MAX
 
 bool onsend_allows(struct message *msg, struct outgoing *out)
 {
-	struct script_run run;
-	const struct image *image = script_current_image();
-	if (!image || !script_route(image, ROUTE_ONSEND, SPAN_OF("")))
-		return true;
-	if (!script_run_init(&run, msg, ROUTE_ONSEND, NULL))
-		return false;
-	/* The image may have been replaced meanwhile. */
-	uint32_t route = script_route(run.image, ROUTE_ONSEND, SPAN_OF(""));
-	run.outgoing = out;
-	if (route)
-		script_run_route(&run, route);
-	return !run.dropped;
+	return script_run_main(msg, ROUTE_ONSEND, out);
 }
 
 static bool forward_to(struct message *msg, const struct end_point *to)

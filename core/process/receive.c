@@ -16,6 +16,13 @@
 
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
+/* Of those, in their order, who is asked about each message; NULL ends them. */
+static struct {
+	enum claim_result (*request[CLAIMS_MOST + 1])(struct message *msg);
+	enum claim_result (*reply[CLAIMS_MOST + 1])(struct message *msg);
+	void (*foresee[CLAIMS_MOST + 1])(struct message *msg);
+	void (*after[CLAIMS_MOST + 1])(struct message *msg);
+} asked;
 static struct span supported_extensions; /* for Proxy-Require */
 static bool checks_content;   /* CSeq and Content-Length are looked at before the script */
 static receive_filter filter; /* NULL: none */
@@ -84,30 +91,25 @@ void receive_prepare(void)
 				       : loader_setting_text("sanity", "proxy_require");
 	checks_content = core_settings()->rfc_strict > 1 || !module_is_loaded("sanity");
 	qsort(claims, claim_count, sizeof(struct claim *), compare_claims);
-}
-
-static bool is_claimed(struct message *msg)
-{
-	bool is_request = message_is_request(msg);
+	unsigned requests = 0, replies = 0, foreseers = 0, afters = 0;
 	for (unsigned i = 0; i < claim_count; i++) {
-		enum claim_result (*handler)(struct message *) =
-			is_request ? claims[i]->request : claims[i]->reply;
-		if (handler && handler(msg) == CLAIM_CONSUMED)
-			return true;
+		if (claims[i]->request)
+			asked.request[requests++] = claims[i]->request;
+		if (claims[i]->reply)
+			asked.reply[replies++] = claims[i]->reply;
+		if (claims[i]->foresee)
+			asked.foresee[foreseers++] = claims[i]->foresee;
+		if (claims[i]->after)
+			asked.after[afters++] = claims[i]->after;
 	}
-	return false;
 }
 
-/* A route that does not exist is no route to run: the script does not care for replies then. */
-static bool run_main_route(struct message *msg, enum route_kind kind)
+static bool is_claimed(struct message *msg, enum claim_result (**handlers)(struct message *msg))
 {
-	struct script_run run;
-	if (!script_run_init(&run, msg, kind, NULL))
-		return false;
-	uint32_t route = script_route(run.image, kind, SPAN_OF(""));
-	if (route)
-		script_run_route(&run, route);
-	return !run.dropped;
+	for (; *handlers; handlers++)
+		if ((*handlers)(msg) == CLAIM_CONSUMED)
+			return true;
+	return false;
 }
 
 static void count_request(const struct message *msg)
@@ -162,20 +164,19 @@ static void receive_request(struct message *msg, uint32_t pressed)
 		counter_inc(counters.refused_acks);
 		return;
 	}
-	if (is_refused(msg) || is_claimed(msg))
+	if (is_refused(msg) || is_claimed(msg, asked.request))
 		return;
 	if (__builtin_expect(pressed != 0, 0) && overload_refuses(msg, pressed))
 		return;
 	if (goes_in_circles(msg))
 		return;
-	if (!run_main_route(msg, ROUTE_REQUEST))
+	if (!script_run_main(msg, ROUTE_REQUEST, NULL))
 		counter_inc(counters.dropped_requests);
 	bool was_short = msg->arena->is_short;
 	if (was_short)
 		arena_give_last_room(msg->arena);
-	for (unsigned i = 0; i < claim_count; i++)
-		if (claims[i]->after)
-			claims[i]->after(msg);
+	for (unsigned i = 0; asked.after[i]; i++)
+		asked.after[i](msg);
 	if (was_short && !(msg->notes & NOTE_TAKEN) && message_method(msg) != METHOD_ACK)
 		refuse_request(msg, 500, SPAN_OF("Server Internal Error"),
 			       (struct span){ NULL, 0 });
@@ -190,11 +191,11 @@ static void receive_reply(struct message *msg)
 		return;
 	}
 	statistics_count_reply(msg);
-	if (!run_main_route(msg, ROUTE_REPLY)) {
+	if (!script_run_main(msg, ROUTE_REPLY, NULL)) {
 		counter_inc(counters.dropped_replies);
 		return;
 	}
-	if (!is_claimed(msg))
+	if (!is_claimed(msg, asked.reply))
 		forward_reply(msg);
 }
 
@@ -281,9 +282,8 @@ static struct message *parse(struct datagram *datagram)
 	message_parsed_cseq(msg);
 	if (msg->index->is_request)
 		message_to(msg);
-	for (unsigned i = 0; i < claim_count && has_via; i++)
-		if (claims[i]->foresee)
-			claims[i]->foresee(msg);
+	for (unsigned i = 0; has_via && asked.foresee[i]; i++)
+		asked.foresee[i](msg);
 	return msg;
 }
 

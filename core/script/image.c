@@ -262,6 +262,11 @@ static enum route_class class_of(enum route_kind kind)
 	return CLASS_EVENT;
 }
 
+uint32_t image_main_route(const struct image *image, enum route_kind kind)
+{
+	return image->main_routes[class_of(kind)];
+}
+
 uint32_t script_route(const struct image *image, enum route_kind kind, struct span name)
 {
 	char full[256];

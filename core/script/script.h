@@ -60,6 +60,10 @@ const struct image *script_current_image(void);
 
 /* Runs a route to its end and returns its last code (see script_run for drop and exit). */
 int script_run_route(struct script_run *run, uint32_t route);
+/* Runs the route of this kind that has no name, if the image has it: request_route, reply_route,
+ * onsend_route, whose variables read `outgoing` (else NULL). False: it dropped the message, or memory is
+ * exhausted. */
+bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing);
 /* Convenience for event_route[name]: runs it with `msg` (or a faked OPTIONS request when NULL) if the
  * image has it. Returns false when there is no such route. `out_dropped` may be NULL. */
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped);

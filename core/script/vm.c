@@ -14,35 +14,44 @@ enum { FIRST_REGISTERS = 48, FIRST_FRAMES = 8, STACK_ARGUMENTS = 512 };
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
+/* What most runs need, in one piece. */
+struct first_state {
+	struct script_state state;
+	struct script_vars vars;
+	struct script_frame frames[FIRST_FRAMES];
+	struct value registers[FIRST_REGISTERS];
+};
+
+static bool run_init(struct script_run *run, struct message *msg, enum route_kind kind,
+		     const struct image *image, struct script_vars *vars)
+{
+	struct first_state *first = arena_alloc(msg->arena, sizeof(*first));
+	*run = (struct script_run){
+		.msg = msg, .kind = kind, .arena = msg->arena, .return_code = 1, .image = image
+	};
+	if (!first)
+		return false;
+	first->vars = (struct script_vars){ .arena = msg->arena };
+	first->state = (struct script_state){ .vars = vars ? vars : &first->vars,
+					      .registers = first->registers,
+					      .register_count = FIRST_REGISTERS,
+					      .frames = first->frames,
+					      .frame_count = FIRST_FRAMES };
+	run->state = &first->state;
+	return true;
+}
+
 bool script_run_init(struct script_run *run, struct message *msg, enum route_kind kind,
 		     const struct script_run *parent)
 {
-	*run = (struct script_run){ .msg = msg,
-				    .kind = kind,
-				    .arena = msg->arena,
-				    .return_code = 1,
-				    .image = parent ? parent->image : script_current_image() };
-	struct script_state *state = ARENA_NEW(msg->arena, struct script_state);
-	if (!state)
-		return false;
-	if (parent) {
-		state->vars = parent->state->vars;
-	} else {
-		state->vars = ARENA_NEW(msg->arena, struct script_vars);
-		if (!state->vars)
-			return false;
-		state->vars->arena = msg->arena;
-	}
-	run->state = state;
-	return true;
+	return parent ? run_init(run, msg, kind, parent->image, parent->state->vars)
+		      : run_init(run, msg, kind, script_current_image(), NULL);
 }
 
 static bool reserve_registers(struct script_run *run, uint32_t count)
 {
 	struct script_state *state = run->state;
-	if (count <= state->register_count)
-		return true;
-	uint32_t room = state->register_count ? state->register_count : FIRST_REGISTERS;
+	uint32_t room = state->register_count;
 	while (room < count)
 		room *= 2;
 	struct value *grown =
@@ -52,6 +61,20 @@ static bool reserve_registers(struct script_run *run, uint32_t count)
 		return false;
 	state->registers = grown;
 	state->register_count = room;
+	return true;
+}
+
+static bool reserve_frame(struct script_run *run)
+{
+	struct script_state *state = run->state;
+	uint32_t room = state->frame_count * 2;
+	struct script_frame *grown =
+		arena_grow(run->arena, state->frames, state->frame_count * sizeof(*grown),
+			   room * sizeof(*grown));
+	if (!grown)
+		return false;
+	state->frames = grown;
+	state->frame_count = room;
 	return true;
 }
 
@@ -72,17 +95,10 @@ static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
 			  script_limits()->max_recursive_level);
 		return false;
 	}
-	if (state->depth == state->frame_count) {
-		uint32_t room = state->frame_count ? state->frame_count * 2 : FIRST_FRAMES;
-		struct script_frame *grown =
-			arena_grow(run->arena, state->frames, state->frame_count * sizeof(*grown),
-				   room * sizeof(*grown));
-		if (!grown)
-			return false;
-		state->frames = grown;
-		state->frame_count = room;
-	}
-	if (!reserve_registers(run, base + route->registers))
+	if (state->depth == state->frame_count && !reserve_frame(run))
+		return false;
+	uint32_t registers = base + route->registers;
+	if (registers > state->register_count && !reserve_registers(run, registers))
 		return false;
 	state->frames[state->depth++] = (struct script_frame){
 		.pc = route->begin, .route = index, .base = base, .result = result
@@ -205,6 +221,12 @@ static void runaway(struct script_run *run)
 static bool is_true_number(const struct value *value)
 {
 	return value->kind == VALUE_INT && value->number > 0;
+}
+
+/* Conditions are mostly what a function returned. */
+static inline bool is_true(const struct value_context *context, const struct value *value)
+{
+	return is_true_number(value) || (value->kind != VALUE_INT && value_is_true(context, value));
 }
 
 static script_tracer tracer;
@@ -358,11 +380,11 @@ static int run_frames(struct script_run *run)
 			break;
 		case OP_JUMP: pc = (uint32_t)in.c; break;
 		case OP_JUMP_TRUE:
-			if (value_is_true(&context, &R(in.b)))
+			if (is_true(&context, &R(in.b)))
 				pc = (uint32_t)in.c;
 			break;
 		case OP_JUMP_FALSE:
-			if (!value_is_true(&context, &R(in.b)))
+			if (!is_true(&context, &R(in.b)))
 				pc = (uint32_t)in.c;
 			break;
 		case OP_JUMP_ZERO:
@@ -481,6 +503,20 @@ int script_run_route(struct script_run *run, uint32_t route)
 		return -1;
 	}
 	return run_frames(run);
+}
+
+bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing)
+{
+	const struct image *image = script_current_image();
+	uint32_t route = image ? image_main_route(image, kind) : 0;
+	struct script_run run;
+	if (route == 0)
+		return true;
+	if (!run_init(&run, msg, kind, image, NULL))
+		return false;
+	run.outgoing = outgoing;
+	script_run_route(&run, route);
+	return !run.dropped;
 }
 
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped)
