@@ -69,6 +69,8 @@ def test_selects_show_what_came_and_went(server, phones):
     alice, bob = phones
     invite = alice.invite(server.uri("x"), headers=[("X-Target", bob.host_port)])
     incoming = bob.expect_request("INVITE")
+    # another worker may take the reply
+    server.wait_log("relayed %s <" % re.escape(SELECTS[-1]))
     bob.reply(incoming, 183)
     alice.expect_reply(183, invite)
     bob.reply(incoming, 486)
