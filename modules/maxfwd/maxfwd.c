@@ -67,12 +67,24 @@ static int64_t edit_value(const struct edit *edit)
 	return span_to_int64(span_trim(text), &value) ? value : -1;
 }
 
+/* The value alone, or as a whole header line. Written without printf, because every request comes here. */
+static struct span value_text(struct message *msg, int64_t value, bool is_line)
+{
+	struct writer w = writer_in_arena(msg->arena, sizeof("Max-Forwards: 255\r\n"));
+	if (is_line)
+		writer_literal(&w, "Max-Forwards: ");
+	writer_int(&w, value);
+	if (is_line)
+		writer_literal(&w, "\r\n");
+	return w.failed ? (struct span){ NULL, 0 } : writer_result(&w);
+}
+
 static int add_header(struct message *msg, int64_t value)
 {
 	const struct sip_header *first = msg->index->header_count ? &msg->index->headers[0] : NULL;
 	if (value > LARGEST_VALUE)
 		value = LARGEST_VALUE;
-	struct span line = arena_printf(msg->arena, "Max-Forwards: %d\r\n", (int)value);
+	struct span line = value_text(msg, value, true);
 	struct edit *edit = line.at && first ? edit_insert_before(msg, first, line) : NULL;
 	if (!edit)
 		return MAXFWD_BAD;
@@ -94,8 +106,7 @@ static int lower_again(struct message *msg, struct edit *edit)
 	if (value <= 0)
 		return value ? MAXFWD_BAD : MAXFWD_IS_ZERO;
 	bool is_line = span_find(edit->text, ':', 0) < edit->text.len;
-	struct span text = arena_printf(msg->arena, is_line ? "Max-Forwards: %d\r\n" : "%d",
-					(int)lowered(value));
+	struct span text = value_text(msg, lowered(value), is_line);
 	if (!text.at)
 		return MAXFWD_BAD;
 	edit->text = text;
@@ -120,7 +131,7 @@ static int process(struct script_run *run, const struct process_args *args)
 		return MAXFWD_IS_ZERO;
 	if (value > LARGEST_VALUE)
 		value = LARGEST_VALUE;
-	struct span text = arena_printf(msg->arena, "%d", (int)lowered(value));
+	struct span text = value_text(msg, lowered(value), false);
 	edit = text.at ? edit_replace(msg, header->value_at, header->value_len, text) : NULL;
 	if (!edit)
 		return MAXFWD_BAD;
