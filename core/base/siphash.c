@@ -2,6 +2,7 @@
 /* SipHash-2-4-128: two rounds for each 8 bytes, four at each half of the result. */
 #include "core/base/siphash.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct state {
@@ -31,16 +32,15 @@ static void rounds(struct state *s, unsigned count)
 
 static uint64_t load(const uint8_t *bytes)
 {
-	uint64_t word = 0;
-	for (unsigned i = 0; i < 8; i++)
-		word |= (uint64_t)bytes[i] << (8 * i);
-	return word;
+	uint64_t word;
+	memcpy(&word, bytes, sizeof(word));
+	return le64toh(word);
 }
 
 static void store(uint8_t *out, uint64_t word)
 {
-	for (unsigned i = 0; i < 8; i++)
-		out[i] = (uint8_t)(word >> (8 * i));
+	word = htole64(word);
+	memcpy(out, &word, sizeof(word));
 }
 
 static void take_word(struct state *s, uint64_t word)
