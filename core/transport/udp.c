@@ -346,6 +346,11 @@ bool udp_is_waiting(void)
 	return false;
 }
 
+bool udp_came_alone(void)
+{
+	return pool.is_alone;
+}
+
 uint64_t udp_received(void)
 {
 	return pool.received;

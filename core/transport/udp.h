@@ -36,6 +36,8 @@ void udp_pause(void);
 [[nodiscard]] bool udp_resume(void);
 /* Is there a datagram that nobody has read? Asks the kernel. */
 bool udp_is_waiting(void);
+/* Was the last one read alone? Then nothing is gained by preparing what the next one would need. */
+bool udp_came_alone(void);
 /* How many datagrams this process has read so far. */
 uint64_t udp_received(void);
 /* The least that the first datagrams of full batches waited in the socket since the last call;

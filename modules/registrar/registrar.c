@@ -196,10 +196,11 @@ static const struct module_need needs[] = {
 	{ "sl", SL_API_VERSION, (const void **)&sl_functions, false },
 };
 
-/* A REGISTER will change the bindings of its To, mostly in the first domain. */
+/* A REGISTER will change the bindings of its To, mostly in the first domain. Memory needs the time that
+ * the next message of the batch takes; without one it would be waited for here. */
 static void foresee(struct message *msg)
 {
-	if (!message_is_request(msg) || message_method(msg) != METHOD_REGISTER)
+	if (udp_came_alone() || !message_is_request(msg) || message_method(msg) != METHOD_REGISTER)
 		return;
 	struct registrar_notes *notes = registrar_notes(msg);
 	if (!notes)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/module/module.h"
+#include "core/transport/udp.h"
 #include "modules/sl/sl_api.h"
 #include "modules/usrloc/usrloc_api.h"
 
