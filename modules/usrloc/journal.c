@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing the journal. A change is encoded into its process's buffer under the shard's lock, and the
- * buffer is appended to the file before the answer leaves. Buffers are shared memory: what a killed
+ * buffer is copied into the file before the answer leaves. Buffers are shared memory: what a killed
  * process had not written is written by its successor. */
 #include "modules/usrloc/journal.h"
 
@@ -32,10 +32,8 @@ static struct {
 	struct journal_shared *shared;
 	struct buffer *buffers;
 	int lock_fd;
-	int fd;
-	uint64_t fd_generation;
 	bool is_worker; /* flushed before bytes leave */
-} state = { .lock_fd = -1, .fd = -1 };
+} state = { .lock_fd = -1 };
 
 bool journal_is_on(void)
 {
@@ -112,8 +110,7 @@ bool journal_begin(uint64_t generation)
 	if (fd < 0)
 		return false;
 	close(fd);
-	state.shared->bytes = JOURNAL_HEADER_BYTES;
-	state.shared->generation = generation;
+	journal_move_to(generation);
 	return true;
 }
 
@@ -202,13 +199,13 @@ void journal_finish(void)
 	if (!journal_is_on())
 		return;
 	journal_flush();
+	journal_unmap();
+	journal_trim();
 	munmap(state.buffers, BUFFERS * sizeof(struct buffer));
 	munmap(state.shared, sizeof(*state.shared));
-	if (state.fd >= 0)
-		close(state.fd);
 	close(state.lock_fd);
 	state.shared = NULL;
-	state.fd = state.lock_fd = -1;
+	state.lock_fd = -1;
 }
 
 void journal_start_worker(void)
@@ -322,56 +319,17 @@ void journal_changed(void)
 		journal_flush();
 }
 
-static bool open_current(void)
-{
-	char path[PATH_MAX];
-	uint64_t generation = state.shared->generation;
-	if (state.fd >= 0 && state.fd_generation == generation)
-		return true;
-	if (state.fd >= 0)
-		close(state.fd);
-	journal_path(path, "journal", generation, "");
-	state.fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	state.fd_generation = generation;
-	if (state.fd < 0)
-		journal_fail("opening", path, errno);
-	return state.fd >= 0;
-}
-
-/* Others append to the same file, so a record that was written in part begins again: whoever reads
- * skips the part. */
-static bool append_whole(const char *bytes, size_t len)
-{
-	while (len) {
-		ssize_t written = write(state.fd, bytes, len);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		size_t done = (size_t)written == len
-				      ? len
-				      : journal_whole(span_make(bytes, (size_t)written));
-		bytes += done;
-		len -= done;
-	}
-	return true;
-}
-
 void journal_flush(void)
 {
 	struct buffer *buffer = own_buffer();
 	size_t len = buffer->len;
 	if (!len)
 		return;
-	if (!state.shared->is_dropping && open_current()) {
-		if (append_whole(buffer->bytes, len)) {
-			state.shared->bytes += len;
-		} else {
-			char path[PATH_MAX];
-			int error = errno;
-			journal_path(path, "journal", state.fd_generation, "");
-			journal_fail("writing", path, error);
-		}
+	if (!state.shared->is_dropping && !journal_put(buffer->bytes, len)) {
+		char path[PATH_MAX];
+		int error = errno;
+		journal_path(path, "journal", state.shared->generation, "");
+		journal_fail("writing", path, error);
 	}
 	buffer->len = 0;
 }

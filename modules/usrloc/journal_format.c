@@ -146,14 +146,6 @@ static size_t record_size(struct span bytes)
 	return size == head.size && is_known && body.q >= -1 && body.q <= 1000 ? size : 0;
 }
 
-size_t journal_whole(struct span bytes)
-{
-	size_t at = 0, size;
-	while ((size = record_size(span_slice(bytes, at, bytes.len))))
-		at += size;
-	return at;
-}
-
 static struct span take_text(const char **from, uint16_t length)
 {
 	struct span text = { length ? *from : NULL, length };
@@ -189,6 +181,21 @@ static void read_record(const char *at, struct journal_record *out)
 	contact->memory_only = body.memory_only;
 }
 
+/* Where the zeros end that begin at `at`: room that nobody has written to. */
+static size_t skip_zeros(struct span bytes, size_t at)
+{
+	uint64_t word;
+	while (at + sizeof(word) <= bytes.len) {
+		memcpy(&word, bytes.at + at, sizeof(word));
+		if (word)
+			break;
+		at += sizeof(word);
+	}
+	while (at < bytes.len && bytes.at[at] == 0)
+		at++;
+	return at;
+}
+
 enum journal_found journal_decode(struct span bytes, size_t *at, struct journal_record *out,
 				  size_t *skipped)
 {
@@ -200,9 +207,16 @@ enum journal_found journal_decode(struct span bytes, size_t *at, struct journal_
 			*at += size;
 			return JOURNAL_RECORD;
 		}
+		size_t damage = skip_zeros(bytes, *at);
+		if (damage > *at) {
+			*at = damage;
+			continue;
+		}
 		/* The first byte of the magic is where the next record may begin. */
-		size_t next = span_find(bytes, (char)(RECORD_MAGIC & 0xff), *at + 1);
-		*skipped += next - *at;
+		size_t next = span_find(bytes, (char)(RECORD_MAGIC & 0xff), *at + 1), end = next;
+		while (bytes.at[end - 1] == 0)
+			end--;
+		*skipped += end - *at;
 		*at = next;
 	}
 	return JOURNAL_END;

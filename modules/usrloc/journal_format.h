@@ -28,11 +28,9 @@ bool journal_header_read(struct span bytes, uint64_t *out_generation, const char
 /* Bytes written, 0 when `room` is too small or the record too large. */
 size_t journal_encode(const struct journal_record *record, char *out, size_t room);
 
-/* Bytes of the whole records that `bytes` begins with. */
-size_t journal_whole(struct span bytes);
-
 enum journal_found { JOURNAL_RECORD, JOURNAL_END };
 /* Reads the next sound record at or after *at and moves *at behind it; the texts borrow `bytes`.
- * Damaged stretches are skipped and counted in *skipped, in bytes. */
+ * Zeros, which lie behind the last record and where a process was killed, are skipped; damaged
+ * stretches are, too, and counted in *skipped, in bytes. */
 enum journal_found journal_decode(struct span bytes, size_t *at, struct journal_record *out,
 				  size_t *skipped);

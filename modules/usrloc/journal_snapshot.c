@@ -96,13 +96,13 @@ static bool is_time(const struct journal_shared *shared)
 	uint64_t limit = shared->snapshot_bytes * 2;
 	if (limit < (uint64_t)journal_options()->compact_bytes)
 		limit = (uint64_t)journal_options()->compact_bytes;
-	return shared->is_behind || shared->snapshot == 0 || shared->bytes > limit;
+	return shared->is_behind || shared->snapshot == 0 || journal_bytes() > limit;
 }
 
 /* A journal into which nothing was written yet is as good as a new one. */
 static bool begin_next(struct journal_shared *shared, uint64_t *out_generation)
 {
-	bool is_empty = shared->generation && shared->bytes == JOURNAL_HEADER_BYTES;
+	bool is_empty = shared->generation && journal_bytes() == JOURNAL_HEADER_BYTES;
 	*out_generation = shared->generation + !is_empty;
 	return is_empty || journal_begin(*out_generation);
 }

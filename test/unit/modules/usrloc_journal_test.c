@@ -161,22 +161,174 @@ static void removed_rows_are_remembered_for_the_database(void **unused)
 
 /* ---- damage ---- */
 
+static size_t size_of(const char *path)
+{
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	return (size_t)status.st_size;
+}
+
 static void a_torn_tail_costs_only_itself(void **unused)
 {
 	char path[512];
-	struct stat status;
 	add("a", 1, 600);
 	add("b", 1, 600);
 	find_file("location.journal", path);
-	assert_int_equal(stat(path, &status), 0);
-	for (off_t cut = 1; cut < 40; cut += 13) {
+	size_t size = journal_bytes();
+	for (size_t cut = 1; cut < 40; cut += 13) {
 		close_all();
-		assert_int_equal(truncate(path, status.st_size - cut), 0);
+		assert_int_equal(truncate(path, (off_t)(size - cut)), 0);
 		open_all(false, (size_t)64 << 20);
 		assert_int_equal(count("a"), 1);
 		assert_int_equal(count("b"), 0);
 		find_file("location.journal.1", path);
 	}
+}
+
+/* What is left of a server that was killed: the file as it is, with the room that it had reserved. */
+static void copy_folder(char out[64])
+{
+	char command[256];
+	snprintf(out, 64, "%.48s.copy", folder);
+	snprintf(command, sizeof(command), "cp -r --sparse=always %s %s", folder, out);
+	assert_int_equal(system(command), 0);
+}
+
+static void start_with(const char *other)
+{
+	char command[256];
+	close_all();
+	snprintf(command, sizeof(command), "rm -rf %s && mv %s %s", folder, other, folder);
+	assert_int_equal(system(command), 0);
+	open_all(false, (size_t)64 << 20);
+}
+
+/* A process was killed while it copied its record, others went on behind it. `kept`: bytes of it that are
+ * in the file. */
+static void check_hole(size_t kept)
+{
+	static const char zeros[4096];
+	char path[512], copy[64];
+	add("a", 1, 600);
+	size_t begin = journal_bytes() + kept;
+	add("half", 1, 600);
+	size_t end = journal_bytes();
+	add("c", 1, 600);
+	find_file("location.journal", path);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pwrite(fd, zeros, end - begin, (off_t)begin), (ssize_t)(end - begin));
+	close(fd);
+	copy_folder(copy);
+	start_with(copy);
+	assert_int_equal(count("a"), 1);
+	assert_int_equal(count("half"), 0);
+	assert_int_equal(count("c"), 1);
+}
+
+static void a_record_that_was_half_copied_costs_only_itself(void **unused)
+{
+	check_hole(100);
+}
+
+static void a_record_that_was_not_copied_costs_only_itself(void **unused)
+{
+	check_hole(0);
+}
+
+static void room_that_was_reserved_is_no_damage(void **unused)
+{
+	char path[512], copy[64];
+	size_t at = JOURNAL_HEADER_BYTES, skipped = 0;
+	struct journal_record record;
+	add("a", 1, 600);
+	find_file("location.journal", path);
+	assert_int_equal(size_of(path), JOURNAL_PIECE);
+	char *bytes = malloc(JOURNAL_PIECE);
+	int fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, bytes, JOURNAL_PIECE), (ssize_t)JOURNAL_PIECE);
+	close(fd);
+	struct span all = span_make(bytes, JOURNAL_PIECE);
+	assert_int_equal(journal_decode(all, &at, &record, &skipped), JOURNAL_RECORD);
+	assert_int_equal(journal_decode(all, &at, &record, &skipped), JOURNAL_END);
+	assert_int_equal(skipped, 0);
+	free(bytes);
+	copy_folder(copy);
+	start_with(copy);
+	assert_int_equal(count("a"), 1);
+}
+
+/* Journals of releases that wrote each record by itself end with it, as one does after a clean stop. */
+static void a_journal_without_reserved_room_is_read(void **unused)
+{
+	char path[512];
+	add("a", 1, 600);
+	add("b", 1, 600);
+	find_file("location.journal", path);
+	size_t size = journal_bytes();
+	close_all();
+	assert_int_equal(size_of(path), size);
+	open_all(false, (size_t)64 << 20);
+	assert_int_equal(count("a") + count("b"), 2);
+}
+
+static void a_journal_grows_by_pieces_and_shrinks_at_the_stop(void **unused)
+{
+	char path[512];
+	find_file("location.journal", path);
+	assert_int_equal(size_of(path), JOURNAL_HEADER_BYTES);
+	for (uint32_t i = 1; journal_bytes() < 3 * JOURNAL_PIECE + JOURNAL_PIECE / 2; i++) {
+		add(i % 2 ? "a" : "b", i, 600);
+		assert_true(size_of(path) >= journal_bytes());
+		assert_true(size_of(path) < journal_bytes() + 2 * JOURNAL_PIECE);
+	}
+	assert_int_equal(size_of(path), 4 * JOURNAL_PIECE);
+	close_all();
+	assert_in_range(size_of(path), 3 * JOURNAL_PIECE + JOURNAL_PIECE / 2,
+			4 * JOURNAL_PIECE - 1);
+	open_all(false, (size_t)64 << 20);
+	assert_int_equal(count("a") + count("b"), 2);
+}
+
+/* Each process maps the file for itself; a place belongs to one of them. */
+static void processes_that_write_at_once_lose_nothing(void **unused)
+{
+	enum { PROCESSES = 4, EACH = 2000 };
+	pid_t children[PROCESSES];
+	char copy[64];
+	for (int i = 0; i < PROCESSES; i++) {
+		children[i] = fork();
+		if (children[i] != 0)
+			continue;
+		for (int n = 0; n < EACH; n++) {
+			char bytes[1024];
+			struct usrloc_contact contact =
+				change("sip:a@10.0.0.1", "call", 1, 600).contact;
+			char aor[32], ruid[32];
+			snprintf(aor, sizeof(aor), "user%d-%d", i, n);
+			snprintf(ruid, sizeof(ruid), "ruid%d-%d", i, n);
+			contact.aor = span_from(aor);
+			contact.ruid = span_from(ruid);
+			contact.domain = location_domain_name(0);
+			size_t size = journal_encode(
+				&(struct journal_record){ .kind = JOURNAL_KEEP,
+							  .generation = 1,
+							  .contact = contact,
+							  .expires_wall_ms = INT64_MAX },
+				bytes, sizeof(bytes));
+			if (!size || !journal_put(bytes, size))
+				_exit(1);
+		}
+		/* As if it were killed: nothing is closed or flushed. */
+		_exit(0);
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status;
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_int_equal(status, 0);
+	}
+	copy_folder(copy);
+	start_with(copy);
+	assert_int_equal(shard_set_live(location_set()), PROCESSES * EACH);
 }
 
 static void damage_in_the_middle_costs_one_record(void **unused)
@@ -185,7 +337,7 @@ static void damage_in_the_middle_costs_one_record(void **unused)
 	add("a", 1, 600);
 	find_file("location.journal", path);
 	int fd = open(path, O_RDWR);
-	off_t at = lseek(fd, 0, SEEK_END);
+	off_t at = (off_t)journal_bytes();
 	add("b", 1, 600);
 	add("c", 1, 600);
 	assert_int_equal(pwrite(fd, "LLLLLLLLLLLL", 12, at + 20), 12);
@@ -230,18 +382,15 @@ static void a_folder_serves_one_server_only(void **unused)
 static void snapshots_keep_the_journal_small(void **unused)
 {
 	char path[512];
-	struct stat status;
 	for (uint32_t i = 1; i < 20000; i++) {
 		add(i % 2 ? "a" : "b", i, 600);
 		if (i % 1000 == 0)
 			journal_keep_small();
 	}
 	find_file("location.journal", path);
-	assert_int_equal(stat(path, &status), 0);
-	assert_true(status.st_size < 400000);
+	assert_true(size_of(path) < 400000 + JOURNAL_PIECE);
 	find_file("location.snapshot", path);
-	assert_int_equal(stat(path, &status), 0);
-	assert_true(status.st_size < 2000);
+	assert_true(size_of(path) < 2000);
 	restart();
 	assert_int_equal(count("a") + count("b"), 2);
 }
@@ -249,11 +398,9 @@ static void snapshots_keep_the_journal_small(void **unused)
 static void a_late_record_from_before_the_snapshot_is_ignored(void **unused)
 {
 	char path[512];
-	struct stat status;
 	add("a", 1, 600);
 	find_file("location.journal", path);
-	assert_int_equal(stat(path, &status), 0);
-	size_t size = (size_t)status.st_size - JOURNAL_HEADER_BYTES;
+	size_t size = journal_bytes() - JOURNAL_HEADER_BYTES;
 	char *record = malloc(size);
 	int fd = open(path, O_RDONLY);
 	assert_int_equal(pread(fd, record, size, JOURNAL_HEADER_BYTES), (ssize_t)size);
@@ -328,6 +475,12 @@ int main(void)
 		CASE(the_newest_version_counts_after_many_restarts),
 		CASE(removed_rows_are_remembered_for_the_database),
 		CASE(a_torn_tail_costs_only_itself),
+		CASE(a_record_that_was_half_copied_costs_only_itself),
+		CASE(a_record_that_was_not_copied_costs_only_itself),
+		CASE(room_that_was_reserved_is_no_damage),
+		CASE(a_journal_without_reserved_room_is_read),
+		CASE(a_journal_grows_by_pieces_and_shrinks_at_the_stop),
+		CASE(processes_that_write_at_once_lose_nothing),
 		CASE(damage_in_the_middle_costs_one_record),
 		CASE(files_of_others_are_left_alone),
 		CASE(a_folder_serves_one_server_only),
