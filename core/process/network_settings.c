@@ -6,6 +6,14 @@
 #include "core/net/locate.h"
 #include "core/net/resolver.h"
 #include "core/process/settings.h"
+#include "core/script/keywords.h"
+#include "core/script/layout.h"
+#include "core/transport/proxied.h"
+#include "parser/proxy_protocol.h"
+
+#define NETWORKS_MOST 64
+
+static struct proxied_network balancers[NETWORKS_MOST];
 
 enum { DNS_ONLY_IPV4 = 1, DNS_ONLY_IPV6 = 2, DNS_PREFER_IPV6 = 4 }; /* bits of dns_cache_flags */
 
@@ -68,6 +76,33 @@ static void apply_dns(const struct core_settings *settings)
 	locate_configure(&locate);
 }
 
+/* list = network *("," network); an empty one has none */
+bool balancers_parse(struct span text, unsigned *out_count)
+{
+	struct span rest = text, item;
+	unsigned count = 0;
+	while (span_trim(text).len && span_split(&rest, ',', &item)) {
+		struct network network;
+		if (count == NETWORKS_MOST || !network_parse(span_trim(item), &network))
+			return false;
+		balancers[count++] = (struct proxied_network){ network.address, network.bits };
+	}
+	if (out_count)
+		*out_count = count;
+	return true;
+}
+
+static bool apply_balancers(const struct core_settings *settings)
+{
+	struct proxied_options options = { .networks = balancers };
+	if (settings->udp_accept_proxy & 1)
+		options.forms |= PROXY_HAPROXY;
+	if (settings->udp_accept_proxy & 2)
+		options.forms |= PROXY_SIMPLE;
+	return balancers_parse(settings->udp_proxy_networks, &options.network_count) &&
+	       proxied_prepare(&options);
+}
+
 bool network_settings_apply(void)
 {
 	const struct core_settings *settings = core_settings();
@@ -82,8 +117,8 @@ bool network_settings_apply(void)
 						     .bytes_most =
 							     (size_t)settings->dst_blocklist_mem
 							     << 10 };
-	if (blocklist_prepare(&blocklist))
+	if (blocklist_prepare(&blocklist) && apply_balancers(settings))
 		return true;
-	log_critical("no shared memory for the blocklist of destinations; start with a larger -m");
+	log_critical("no shared memory for tables of destinations; start with a larger -m");
 	return false;
 }

@@ -9,6 +9,7 @@
 #include "core/process/process.h"
 #include "core/process/refuse.h"
 #include "core/process/request_check.h"
+#include "core/transport/proxied.h"
 #include "core/transport/stream.h"
 #include "core/transport/udp.h"
 
@@ -26,6 +27,7 @@ static struct {
 static struct span supported_extensions; /* for Proxy-Require */
 static bool checks_content;   /* CSeq and Content-Length are looked at before the script */
 static receive_filter filter; /* NULL: none */
+static bool has_balancers;    /* datagrams may begin with a header of theirs */
 static struct event_route msg_received = { .name = "core:msg-received" };
 static struct event_route pre_routing = { .name = "core:pre-routing" };
 static struct event_route parse_error = { .name = "core:receive-parse-error" };
@@ -377,7 +379,8 @@ static bool is_wanted(struct datagram *datagram)
 
 static bool receive_first(struct datagram *datagram)
 {
-	bool goes_on = is_wanted(datagram);
+	bool goes_on = (!__builtin_expect(has_balancers, 0) || proxied_receive(datagram)) &&
+		       is_wanted(datagram);
 	datagram->message = NULL;
 	if (goes_on && !__builtin_expect(is_inspected(), 0)) {
 		flight_look_at(datagram);
@@ -442,6 +445,7 @@ static void undelivered(struct span bytes)
 
 bool receive_start(void)
 {
+	has_balancers = proxied_is_on();
 	send_set_undelivered(undelivered);
 	return udp_start(receive_first, receive_then) && stream_start(receive);
 }

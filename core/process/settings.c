@@ -55,6 +55,13 @@ static const char *check_large_proto(struct span text, int64_t number)
 		       : "expected UDP, TCP, TLS or SCTP";
 }
 
+static const char *check_networks(struct span text, int64_t number)
+{
+	return balancers_parse(text, NULL)
+		       ? NULL
+		       : "expected up to 64 networks \"ip[/bits]\" with commas between them";
+}
+
 #define SET(member, text, ...) FIELD(settings, member, text, __VA_ARGS__)
 #define NO_TCP(name, why)      FIELD_IGNORED(name, why)
 #define TCP(member, text, ...) \
@@ -149,6 +156,8 @@ static const struct field fields[] = {
 	FIELD_NAMED(settings, stream.tls_max_connections, "tls_max_connections", "TLS connections of all workers together", .max = 1 << 24),
 	SET(udp_mtu, "larger requests leave by udp_mtu_try_proto; 0: never", .max = 65535),
 	SET(udp_mtu_try_proto, "protocol for requests above udp_mtu", .accept = check_large_proto),
+	SET(udp_accept_proxy, "headers of load balancers before datagrams, bits: 1 PROXY protocol 1 and 2, 2 Simple Proxy Protocol", .max = 3),
+	SET(udp_proxy_networks, "addresses of the load balancers that are believed, \"ip[/bits],…\"; empty: all", .accept = check_networks),
 	NO_TCP("tcp_wq_blk_size", "queued messages take what they need"),
 	NO_TCP("tcp_accept_unique", "connections are told apart by their number"),
 	NO_TCP("tcp_accept_haproxy", "the PROXY protocol is not understood"),

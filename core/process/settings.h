@@ -26,6 +26,8 @@ struct core_settings {
 	struct stream_settings stream;
 	int64_t udp_mtu;
 	struct span udp_mtu_try_proto;
+	int64_t udp_accept_proxy;
+	struct span udp_proxy_networks;
 	struct span advertised_address;
 	int64_t advertised_port;
 	/* DNS */
@@ -71,5 +73,7 @@ void core_settings_apply(void);
 /* Sockets, DNS and the blocklist as configured: before the sockets are opened, when all listen
  * addresses are known. False after logging when shared memory is out. */
 [[nodiscard]] bool network_settings_apply(void);
+/* Keeps the networks of load balancers; `out_count` may be NULL. False: malformed, or too many. */
+bool balancers_parse(struct span text, unsigned *out_count);
 /* "IPTOS_LOWDELAY" and the like; false when there is no such name. */
 bool tos_from_name(struct span name, int64_t *out_tos);

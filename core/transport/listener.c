@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/transport/proxied.h"
 #include "core/transport/stream.h"
 
 #define LISTENERS_MOST 256
@@ -144,7 +145,9 @@ int listener_failure(const struct end_point *destination)
 
 const struct listener *listener_for(const struct end_point *destination)
 {
-	const struct listener *second_best = listener_by_route(destination);
+	const struct listener *second_best = proxied_listener(destination);
+	if (!second_best)
+		second_best = listener_by_route(destination);
 	if (second_best)
 		return second_best;
 	for (unsigned i = 0; i < table.count; i++) {

@@ -9,6 +9,7 @@ static void (*before)(void);
 static void (*undelivered)(struct span bytes);
 static void (*observer)(const struct send_target *target, struct span bytes);
 static send_filter filter; /* NULL: none */
+static send_detour detour; /* NULL: none */
 
 void send_set_before(void (*work)(void))
 {
@@ -42,6 +43,11 @@ void send_set_filter(send_filter wanted)
 	filter = wanted;
 }
 
+void send_set_detour(send_detour wanted)
+{
+	detour = wanted;
+}
+
 void send_set_observer(void (*sees)(const struct send_target *target, struct span bytes))
 {
 	observer = sees;
@@ -70,6 +76,12 @@ static bool is_ready(const struct send_target *target)
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
 {
 	struct send_target chosen;
+	struct span head = { NULL, 0 };
+	if (__builtin_expect(detour != NULL, 0)) {
+		chosen = *target;
+		head = detour(&chosen);
+		target = &chosen;
+	}
 	if (__builtin_expect(!is_ready(target), 0)) {
 		if (!choose_socket(target, &chosen))
 			return SEND_NO_SOCKET;
@@ -82,9 +94,9 @@ enum send_result send_bytes(const struct send_target *target, struct span bytes,
 		copy = copy && wanted.at == bytes.at;
 		bytes = wanted;
 	}
-	enum send_result result = target->to.transport != TRANSPORT_UDP
-					  ? stream_send(target, bytes)
-					  : udp_send(target, bytes, copy);
+	enum send_result result = target->to.transport != TRANSPORT_UDP ? stream_send(target, bytes)
+				  : head.at ? udp_send_behind(target, head, bytes)
+					    : udp_send(target, bytes, copy);
 	if (__builtin_expect(observer != NULL, 0) && result == SEND_OK)
 		observer(target, bytes);
 	return result;

@@ -30,6 +30,9 @@ struct send_target {
 enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy);
 /* The UDP part of send_bytes: `target->from` is set and is a UDP listener. */
 enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy);
+/* The same with a head before the bytes, which are copied. */
+enum send_result udp_send_behind(const struct send_target *target, struct span head,
+				 struct span bytes);
 /* Work that must be done before anything leaves, such as writing down what an answer promises; it
  * must not wait. Set in the process that sends; NULL: none. */
 void send_set_before(void (*work)(void));
@@ -45,5 +48,9 @@ void send_tell_undelivered(struct span bytes);
  * that live until send_flush; absent: nothing is sent. `target->from` is set. Before the first fork. */
 typedef struct span (*send_filter)(const struct send_target *target, struct span bytes);
 void send_set_filter(send_filter filter);
+/* Finds the way of datagrams for those who are not where they seem to be: changes address and socket of
+ * `target` and gives what goes before the bytes (static), or nothing. Before the first fork. */
+typedef struct span (*send_detour)(struct send_target *target);
+void send_set_detour(send_detour detour);
 /* Sends what is queued; the worker's loop calls it after each batch. */
 void send_flush(void);

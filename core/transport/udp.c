@@ -446,3 +446,14 @@ enum send_result udp_send(const struct send_target *target, struct span bytes, b
 		end_point_to_sockaddr(&target->to, &queue.addresses[i]);
 	return target->wants_result ? drain_for_result(&target->to) : SEND_OK;
 }
+
+enum send_result udp_send_behind(const struct send_target *target, struct span head,
+				 struct span bytes)
+{
+	static char whole[DATAGRAM_MAX];
+	if (head.len + bytes.len > sizeof(whole))
+		return SEND_TOO_LARGE;
+	memcpy(whole, head.at, head.len);
+	memcpy(whole + head.len, bytes.at, bytes.len);
+	return udp_send(target, span_make(whole, head.len + bytes.len), true);
+}

@@ -358,6 +358,12 @@ const struct rpc_command kex_commands[KEX_COMMAND_COUNT] = {
 	{ "core.udp4_raw_info", run_udp4_raw_info, "Shows options of raw sockets." },
 	{ "mod.stats", kex_mod_stats, "Shows the memory of modules.", "module|all shm|pkg|all" },
 	{ "mod.mem_stats", kex_mod_stats, "Shows the memory of modules.", "module|all shm|pkg|all" },
+	{ "udp.proxy.dump", kex_proxy_dump,
+	  "Lists the clients behind load balancers (udp_accept_proxy).", NULL, true },
+	{ "udp.proxy.stats", kex_proxy_stats, "Shows how many clients are behind load balancers." },
+	{ "udp.proxy.clean", kex_proxy_clean,
+	  "Forgets clients that were not heard of for two hours." },
+	{ "udp.proxy.flush", kex_proxy_flush, "Forgets all clients behind load balancers." },
 	{ "mod.mem_statsx", kex_mod_stats_counted, "The same, with the number of pieces.",
 	  "module|all shm|pkg|all" },
 };
