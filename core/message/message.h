@@ -94,6 +94,7 @@ enum message_note {                                 /* bits of message.notes */
 		    NOTE_VIA_REPLY_PARAMS =
 			    1u << 17, /* the top Via of the reply gets the members of the XAVP
 				       * xavp_via_reply_params (corex) */
+		    NOTE_VIA_FLAGS = 1u << 18, /* our Via gets `via_flags` */
 		    NOTE_TRAILING_BYTES =
 			    1u << 20, /* the datagram was longer than Content-Length says */
 };
@@ -115,6 +116,7 @@ struct message {
 	uint32_t script_flags;       /* setsflag; $sf */
 	uint64_t extended_flags;     /* corex: setxflag */
 	uint32_t internal_flags;     /* corex: msg_iflag_set */
+	uint32_t via_flags;          /* corex: msg_vbflag_set */
 	uint32_t notes;              /* enum message_note */
 	struct span advertised_host; /* set_advertised_address; absent: the listener's */
 	uint16_t advertised_port;

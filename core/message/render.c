@@ -175,12 +175,14 @@ void render_via_params(struct writer *w, const struct message *msg, struct span 
 }
 
 /* What the script wants behind the branch parameter of our Via (corex: via_add_srvid,
- * via_add_xavp_params): ";srvid=1;name=value". */
+ * via_add_xavp_params, msg_vbflag_set): ";srvid=1;vbf=3;name=value". */
 static void write_own_via_params(struct writer *w, const struct message *msg)
 {
 	const struct render_options *options = render_options();
 	if ((msg->notes & NOTE_VIA_SERVER_ID) && options->server_id)
 		writer_printf(w, ";srvid=%lld", (long long)options->server_id);
+	if (msg->notes & NOTE_VIA_FLAGS)
+		writer_printf(w, ";%.*s=%x", SPAN_ARGS(VIA_FLAGS_PARAM), msg->via_flags);
 	if (msg->notes & NOTE_VIA_PARAMS)
 		render_via_params(w, msg, options->via_params_xavp);
 }
@@ -217,7 +219,8 @@ static void write_own_via(struct writer *w, const struct outgoing *out)
 	writer_literal(w, "Via: ");
 	write_via_start(w, out);
 	writer_span(w, out->via_branch);
-	if (__builtin_expect((msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS)) != 0, 0))
+	if (__builtin_expect(
+		    (msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS | NOTE_VIA_FLAGS)) != 0, 0))
 		write_own_via_params(w, msg);
 	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
 		writer_literal(w, ";rport");

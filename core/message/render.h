@@ -15,6 +15,8 @@ struct outgoing {
 	bool omit_body_changes;
 };
 
+/* Parameter of our Via that holds message.via_flags, in hexadecimal digits. */
+#define VIA_FLAGS_PARAM SPAN_OF("vbf")
 /* Writes the request: first line with the branch's URI, our Via on top, received/rport into the
  * Via below, path as Route, all edits; Content-Length is corrected when the body changed. Test
  * `w->failed` afterwards. */

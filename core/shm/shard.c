@@ -503,6 +503,16 @@ void shard_set_usage(const struct shard_set *set, struct shard_usage *out_usage)
 	*out_usage = usage;
 }
 
+void shard_usage_of(const char *name, struct shard_usage *out_usage)
+{
+	struct shard_set *set = *map_sets();
+	while (set && strcmp(set->type->name, name) != 0)
+		set = set->next;
+	*out_usage = (struct shard_usage){ 0 };
+	if (set)
+		shard_set_usage(set, out_usage);
+}
+
 uint64_t shard_bytes_of_all_sets(void)
 {
 	uint64_t bytes = 0;

@@ -134,5 +134,7 @@ struct shard_usage {
 	uint64_t quarantined;  /* slots and pages set aside because their headers were damaged */
 };
 void shard_set_usage(const struct shard_set *set, struct shard_usage *out_usage);
+/* The same of the set with this name; all 0 when there is none. */
+void shard_usage_of(const char *name, struct shard_usage *out_usage);
 /* Makes the index small and returns kept empty pages to the mapping; takes every lock in turn. */
 void shard_set_trim(struct shard_set *set);

@@ -116,6 +116,46 @@ static void run_shm_report(struct rpc_call *call)
 	}
 }
 
+/* What module `owner` reserved as `name`, with the pages of the shards of that name. */
+static void add_holder(struct rpc_call *call, const struct shm_reservation *one, size_t *total)
+{
+	struct shard_usage usage;
+	shard_usage_of(one->name, &usage);
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_text(call, node, "module", span_from(one->owner));
+	rpc_add_text(call, node, "name", span_from(one->name));
+	rpc_add_int(call, node, "bytes", (int64_t)(one->bytes + usage.page_bytes));
+	rpc_add_int(call, node, "used",
+		    (int64_t)(one->bytes + usage.slot_bytes + usage.region_bytes));
+	rpc_add_int(call, node, "pieces", (int64_t)(one->count + usage.live));
+	*total += one->bytes + usage.page_bytes;
+}
+
+/* Who took shared memory. The peer's filter is the name of a source file; here modules own memory, so it
+ * is a part of a module's name or of what it reserved. The rest (script images, tables that modules
+ * replace) comes last, without a filter only. */
+static void run_shm_rprint(struct rpc_call *call)
+{
+	const struct shm_reservation *one;
+	struct span filter = { NULL, 0 };
+	struct shm_usage usage;
+	size_t total = 0;
+	bool is_filtered = rpc_arg_text(call, 0, &filter) && filter.len;
+	for (unsigned i = 0; (one = shm_reservation_at(i)); i++) {
+		struct span owner = span_from(one->owner), name = span_from(one->name);
+		if (!is_filtered || span_find_span(owner, filter) < owner.len ||
+		    span_find_span(name, filter) < name.len)
+			add_holder(call, one, &total);
+	}
+	shm_get_usage(&usage);
+	if (is_filtered || usage.real_used < total)
+		return;
+	struct rpc_node *node = rpc_add_struct(call, NULL, NULL);
+	rpc_add_text(call, node, "module", SPAN_OF("-"));
+	rpc_add_text(call, node, "name", SPAN_OF("runs of pages"));
+	rpc_add_int(call, node, "bytes", (int64_t)(usage.real_used - total));
+}
+
 /* ---- reports that go to the log ------------------------------------------------------------------------ */
 
 static void log_shards(void)
@@ -195,6 +235,9 @@ const struct rpc_command corex_commands[COREX_COMMAND_COUNT] = {
 	{ "shm.info", run_shm_info, "Shows what manages the shared memory." },
 	{ "corex.shm.info", run_shm_info, "Shows what manages the shared memory." },
 	{ "corex.shm.report", run_shm_report, "Shows what modules keep in shared memory.", NULL,
+	  true },
+	{ "corex.shm.rprint", run_shm_rprint,
+	  "Lists who took shared memory, all or those with this in their names.", "[part of a name]",
 	  true },
 	{ "corex.shm_status", run_shm_status, "Logs the state of the shared memory." },
 	{ "corex.shm_summary", run_shm_status, "Logs what is in the shared memory." },

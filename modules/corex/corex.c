@@ -624,7 +624,8 @@ static const struct script_function functions[] = {
 		       "Forwards the reply now, without state."),
 };
 
-static const struct function_table *const more_functions[] = { &wire_functions, NULL };
+static const struct function_table *const more_functions[] = { &wire_functions, &via_flag_functions,
+							       NULL };
 
 static const struct module_event events[] = {
 	{ "network:msg", ROUTE_EVENT, "bytes came or are about to leave, with nio_intercept" },

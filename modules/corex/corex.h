@@ -4,9 +4,9 @@
 
 #include "core/module/module.h"
 
-#define COREX_COMMAND_COUNT 12
+#define COREX_COMMAND_COUNT 13
 extern const struct rpc_command corex_commands[COREX_COMMAND_COUNT];
-extern const struct function_table wire_functions;
+extern const struct function_table wire_functions, via_flag_functions;
 
 /* The settings of event_route[network:msg]. */
 struct wire_settings {

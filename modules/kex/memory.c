@@ -5,18 +5,6 @@
 #include "core/shm/map.h"
 #include "modules/kex/kex.h"
 
-/* Pages and live slots of the shard set with this name; 0 when the reservation is something else. */
-static struct shard_usage usage_of(const char *name)
-{
-	struct shard_usage usage = { 0 };
-	struct shard_set *set = shard_set_next(NULL);
-	while (set && strcmp(shard_set_name(set), name) != 0)
-		set = shard_set_next(set);
-	if (set)
-		shard_set_usage(set, &usage);
-	return usage;
-}
-
 static void add_shared(struct rpc_call *call, struct span owner, bool with_counts)
 {
 	const struct shm_reservation *one;
@@ -25,7 +13,8 @@ static void add_shared(struct rpc_call *call, struct span owner, bool with_count
 	for (unsigned i = 0; (one = shm_reservation_at(i)); i++) {
 		if (!span_equal(owner, span_from(one->owner)))
 			continue;
-		struct shard_usage usage = usage_of(one->name);
+		struct shard_usage usage;
+		shard_usage_of(one->name, &usage);
 		int64_t bytes = (int64_t)(one->bytes + usage.page_bytes);
 		total += bytes;
 		if (with_counts)
