@@ -112,7 +112,12 @@ struct wheel {
 #define BIG_PAGE_HEADER  64
 #define HEAP_LISTS       80
 
-enum { OWNER_FREE = 0, OWNER_INDEX = 1 }; /* else the index of a slot */
+/* Else the index of a slot. */
+enum {
+	OWNER_FREE = 0,
+	OWNER_INDEX = 1,
+	OWNER_NOBODY = 2, /* free, but not joined with its neighbours: see struct heap */
+};
 
 struct heap_page {
 	uint32_t magic;
@@ -127,10 +132,21 @@ struct block {
 	uint32_t previous;
 };
 
+/* Larger blocks that somebody gave back while he worked on their slot are in the cache, others mostly lay
+ * in memory for seconds. They stay as they are, and are taken again first, the newest one first. */
+#define HOT_MOST        8
+#define HOT_UNITS_LEAST 32
+
+struct hot_block {
+	uint32_t ref, units;
+};
+
 struct heap {
+	struct hot_block hot[HOT_MOST]; /* the newest is the last */
+	uint32_t hot_count;
+	uint32_t empty_pages;
 	uint64_t occupied[2]; /* which lists have blocks */
 	uint32_t first[HEAP_LISTS];
-	uint32_t empty_pages;
 };
 
 /* ---- the shard ---- */
@@ -278,6 +294,8 @@ size_t block_bytes(const struct shard *shard, const struct block *block);
 void region_link(struct shard *shard, struct slot *slot, struct block *block);
 void region_free_all(struct shard *shard, struct slot *slot);
 void heap_trim(struct shard *shard);
+/* Joins what is hot with its neighbours. */
+void heap_cool(struct shard *shard);
 
 static inline uint32_t block_owner(const struct block *block)
 {

@@ -206,6 +206,7 @@ static struct block *big_take(struct shard *shard, size_t size)
 
 void heap_trim(struct shard *shard)
 {
+	heap_cool(shard);
 	unsigned list = heap_list_of(HEAP_UNITS);
 	for (uint32_t ref = shard->heap.first[list]; ref && shard->heap.empty_pages;) {
 		struct block *block = ref_at(shard, ref);
@@ -251,8 +252,11 @@ void heap_foresee(const struct shard *shard, size_t size)
 	if (units > HEAP_UNITS)
 		return;
 	unsigned list = heap_list_of(units);
+	uint32_t hot = __atomic_load_n(&shard->heap.hot_count, __ATOMIC_RELAXED);
 	uint32_t ref = __atomic_load_n(&shard->heap.first[list], __ATOMIC_RELAXED);
-	if (!ref && (list = list_occupied(&shard->heap, list + 1)) < HEAP_LISTS)
+	if (hot - 1 < HOT_MOST)
+		ref = __atomic_load_n(&shard->heap.hot[hot - 1].ref, __ATOMIC_RELAXED);
+	else if (!ref && (list = list_occupied(&shard->heap, list + 1)) < HEAP_LISTS)
 		ref = __atomic_load_n(&shard->heap.first[list], __ATOMIC_RELAXED);
 	if (ref)
 		fetch_lines(ref_at(shard, ref), size);
@@ -264,6 +268,34 @@ void region_foresee(const void *at, size_t size)
 		fetch_lines((const struct block *)at - 1, size + sizeof(struct block));
 }
 
+/* The newest hot block that fits and is not much too large, out of the list; NULL: none. */
+static struct block *hot_take(struct shard *shard, uint32_t units)
+{
+	struct heap *heap = &shard->heap;
+	for (uint32_t i = heap->hot_count; i-- > 0;) {
+		uint32_t ref = heap->hot[i].ref;
+		if (heap->hot[i].units < units || heap->hot[i].units > 2 * units)
+			continue;
+		heap->hot_count--;
+		for (; i < heap->hot_count; i++)
+			heap->hot[i] = heap->hot[i + 1];
+		return ref_at(shard, ref);
+	}
+	return NULL;
+}
+
+static struct block *heap_find_or_grow(struct shard *shard, uint32_t units)
+{
+	struct block *block = heap_find(shard, units);
+	if (!block)
+		block = heap_grow(shard);
+	if (!block && shard->heap.hot_count) {
+		heap_cool(shard);
+		block = heap_find(shard, units);
+	}
+	return block;
+}
+
 /* A block with room for `size` bytes behind its header, in no list, its owner still nobody. */
 struct block *heap_take(struct shard *shard, size_t size)
 {
@@ -272,27 +304,23 @@ struct block *heap_take(struct shard *shard, size_t size)
 	uint32_t units = units_for(size);
 	if (units > HEAP_UNITS)
 		return big_take(shard, size);
-	struct block *block = heap_find(shard, units);
-	if (!block)
-		block = heap_grow(shard);
-	if (!block)
-		return NULL;
-	heap_remove(shard, block);
-	CRASH_POINT("block taken");
-	block_cut(shard, block, units);
+	struct block *block = units >= HOT_UNITS_LEAST ? hot_take(shard, units) : NULL;
+	if (!block) {
+		block = heap_find_or_grow(shard, units);
+		if (!block)
+			return NULL;
+		heap_remove(shard, block);
+		CRASH_POINT("block taken");
+		block_cut(shard, block, units);
+	}
 	shard->region_bytes += (uint64_t)block_units(block) << REF_SHIFT;
 	return block;
 }
 
-void heap_give(struct shard *shard, struct block *block)
+/* Joins a block with its free neighbours. */
+static void heap_join(struct shard *shard, struct block *block)
 {
 	uint32_t units = block_units(block);
-	shard->region_bytes -= block_bytes(shard, block);
-	if (units == 0) {
-		heap_page_free(shard, page_of(block),
-			       page_look(page_number_of(shard->base, block)).pages);
-		return;
-	}
 	struct block *after = block_after(block);
 	if (after && block_owner(after) == OWNER_FREE) {
 		heap_remove(shard, after);
@@ -315,6 +343,49 @@ void heap_give(struct shard *shard, struct block *block)
 	}
 	tell_block_after(shard, block);
 	heap_insert(shard, block);
+}
+
+static void cool_oldest(struct shard *shard)
+{
+	struct heap *heap = &shard->heap;
+	struct block *block = ref_at(shard, heap->hot[0].ref);
+	heap->hot_count--;
+	for (uint32_t i = 0; i < heap->hot_count; i++)
+		heap->hot[i] = heap->hot[i + 1];
+	heap_join(shard, block);
+}
+
+void heap_cool(struct shard *shard)
+{
+	while (shard->heap.hot_count)
+		cool_oldest(shard);
+}
+
+void heap_give(struct shard *shard, struct block *block)
+{
+	shard->region_bytes -= block_bytes(shard, block);
+	if (block_units(block) == 0)
+		heap_page_free(shard, page_of(block),
+			       page_look(page_number_of(shard->base, block)).pages);
+	else
+		heap_join(shard, block);
+}
+
+/* The same for a block that will soon be wanted again. */
+static void heap_give_hot(struct shard *shard, struct block *block)
+{
+	struct heap *heap = &shard->heap;
+	uint32_t units = block_units(block);
+	if (units < HOT_UNITS_LEAST) {
+		heap_give(shard, block);
+		return;
+	}
+	if (heap->hot_count == HOT_MOST)
+		cool_oldest(shard);
+	heap_set_owner(shard, block, OWNER_NOBODY);
+	CRASH_POINT("block hot, not listed");
+	shard->region_bytes -= (uint64_t)units << REF_SHIFT;
+	heap->hot[heap->hot_count++] = (struct hot_block){ ref_of(shard, block), units };
 }
 
 /* ---- the region of a slot ---- */
@@ -376,7 +447,7 @@ void region_free(struct shard *shard, struct slot *slot, void *at)
 		shard->kept_index = 0; /* the old content may point to it: no way back */
 	region_unlink(shard, slot, block);
 	CRASH_POINT("block unlinked, still owned");
-	heap_give(shard, block);
+	heap_give_hot(shard, block);
 }
 
 void region_shrink(struct shard *shard, struct slot *slot, void *at, size_t size)

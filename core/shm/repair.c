@@ -119,7 +119,7 @@ static struct slot *block_holder(struct shard *shard, const struct block *block,
 {
 	uint32_t owner = block_owner(block);
 	*out_is_kept = owner == OWNER_INDEX && chain_owns(shard, block);
-	if (owner <= OWNER_INDEX)
+	if (owner <= OWNER_NOBODY)
 		return NULL;
 	struct slot *slot = slot_locate(shard, owner);
 	if (!slot)

@@ -389,6 +389,8 @@ void slot_free(struct shard *shard, struct slot *slot)
 	slot->generation = 0;
 	slot_put_free(shard, slot);
 	chain_adjust(shard);
+	if (shard->live == 0)
+		heap_cool(shard);
 }
 
 /* ---- finding ---- */

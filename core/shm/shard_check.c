@@ -21,6 +21,7 @@ struct check {
 	uint64_t used_bytes;
 	uint64_t page_bytes;
 	uint32_t free_blocks;
+	uint32_t hot_blocks;
 };
 
 [[gnu::format(printf, 2, 3)]] static void complain(struct check *check, const char *format, ...)
@@ -160,6 +161,8 @@ static void check_heap_page(struct check *check, struct heap_page *page)
 				 ref_of(shard, block));
 		if (is_free)
 			check->free_blocks++;
+		else if (block_owner(block) == OWNER_NOBODY)
+			check->hot_blocks++;
 		else
 			count_block(check, block);
 		is_free_before = is_free;
@@ -207,6 +210,20 @@ static void check_free_lists(struct check *check)
 	if (listed != check->free_blocks || empty != shard->heap.empty_pages)
 		complain(check, "%u free blocks, %u listed; %u empty pages, counted %u",
 			 check->free_blocks, listed, empty, shard->heap.empty_pages);
+}
+
+static void check_hot(struct check *check)
+{
+	const struct heap *heap = &check->shard->heap;
+	if (check->hot_blocks != heap->hot_count || heap->hot_count > HOT_MOST) {
+		complain(check, "%u hot blocks, %u listed", check->hot_blocks, heap->hot_count);
+		return;
+	}
+	for (uint32_t i = 0; i < heap->hot_count; i++) {
+		const struct block *block = ref_at(check->shard, heap->hot[i].ref);
+		if (block_owner(block) != OWNER_NOBODY || block_units(block) != heap->hot[i].units)
+			complain(check, "block %u is hot, and is not", heap->hot[i].ref);
+	}
 }
 
 static uint32_t chained_slots(struct shard *shard)
@@ -278,6 +295,7 @@ static unsigned shard_check(struct shard *shard)
 			check_page(&check, page_at(shard->base, number), entry);
 	}
 	check_free_lists(&check);
+	check_hot(&check);
 	check_page_lists(&check);
 	check_sums(&check);
 	return check.wrong;

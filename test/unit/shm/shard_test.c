@@ -339,6 +339,52 @@ static void four_processes_share_a_set(void **state)
 	assert_int_equal(shard_check_all_sets(), 0);
 }
 
+static void what_was_given_back_last_is_taken_first(void **state)
+{
+	struct shard *shard = shard_lock_number(set, 0);
+	struct item *item = slot_new(shard, 0), *other = slot_new(shard, 0);
+	void *first = region_alloc(shard, &item->slot, 2000);
+	void *second = region_alloc(shard, &item->slot, 2000);
+	void *third = region_alloc(shard, &item->slot, 2000);
+	slot_publish(shard, &item->slot);
+	slot_publish(shard, &other->slot);
+	struct shard_usage usage, begin;
+	shard_set_usage(set, &begin);
+	region_free(shard, &item->slot, first);
+	region_free(shard, &item->slot, second);
+	assert_ptr_equal(region_alloc(shard, &other->slot, 1500), second);
+	assert_ptr_equal(region_alloc(shard, &other->slot, 2000), first);
+	shard_set_usage(set, &usage);
+	assert_int_equal(usage.region_bytes, begin.region_bytes);
+	/* What is much too large is left for others. */
+	region_free(shard, &item->slot, third);
+	assert_ptr_not_equal(region_alloc(shard, &other->slot, 600), third);
+	slot_free(shard, &item->slot);
+	slot_free(shard, &other->slot);
+	shard_set_usage(set, &usage);
+	assert_int_equal(usage.region_bytes, 0);
+	shard_unlock(shard);
+	assert_int_equal(shard_set_check(set), 0);
+}
+
+static void what_is_hot_is_no_reason_to_refuse(void **state)
+{
+	struct shard *shard = shard_lock_number(set, 0);
+	struct item *item = slot_new(shard, 0);
+	slot_publish(shard, &item->slot);
+	void *blocks[8], *large[4096];
+	for (unsigned i = 0; i < 8; i++)
+		blocks[i] = region_alloc(shard, &item->slot, 4000);
+	unsigned count = 0;
+	while (count < 4096 && (large[count] = region_alloc(shard, &item->slot, 16000)))
+		count++;
+	for (unsigned i = 0; i < 8; i++)
+		region_free(shard, &item->slot, blocks[i]);
+	assert_non_null(region_alloc(shard, &item->slot, 8500)); /* two of them, side by side */
+	shard_unlock(shard);
+	assert_int_equal(shard_set_check(set), 0);
+}
+
 static void lock_two_shards(void)
 {
 	shard_lock_number(set, 0);
@@ -403,6 +449,8 @@ int main(void)
 		TEST(memory_returns_to_its_start_value),
 		TEST(running_out_of_memory_is_an_answer),
 		TEST(blocks_of_all_sizes_keep_their_bytes),
+		TEST(what_was_given_back_last_is_taken_first),
+		TEST(what_is_hot_is_no_reason_to_refuse),
 		TEST(four_processes_share_a_set),
 		TEST(breaking_a_rule_ends_the_process_and_harms_nobody),
 	};
