@@ -14,152 +14,167 @@ struct frozen {
 #define FROZEN_SIZE (offsetof(struct frozen, head) + offsetof(struct message, slots))
 #define INDEX_HEAD  offsetof(struct sip_message_index, first)
 
-/* Fills a block from front to back; with `base` NULL it only measures. */
+/* A block that is filled from front to back. */
 struct block {
-	char *base;
-	size_t used;
+	char *at;
+	const struct message *msg;
+	const char *bytes; /* the copy of the message's bytes */
 };
+
+static size_t padded(size_t size)
+{
+	return (size + 15) & ~(size_t)15;
+}
 
 static void *block_take(struct block *block, size_t size)
 {
-	void *at = block->base ? block->base + block->used : NULL;
-	block->used += (size + 15) & ~(size_t)15;
+	void *at = block->at;
+	block->at += padded(size);
 	return at;
 }
 
-/* Where the message's bytes go: text that lies in them is not copied twice. */
-struct moved {
-	struct span from;
-	const char *to; /* NULL: only measured */
-};
-
-static struct span block_copy(struct block *block, struct span text)
+static void *block_copy(struct block *block, const void *from, size_t size)
 {
-	char *copy = block_take(block, text.len ? text.len : 1);
-	if (copy)
-		memcpy(copy, text.at, text.len);
+	void *at = block_take(block, size);
+	return size ? memcpy(at, from, size) : at;
+}
+
+/* Every text that is not absent has an address of its own, also an empty one. */
+static size_t text_size(struct span text)
+{
+	return text.at ? padded(text.len + 1) : 0;
+}
+
+/* Text that lies in the message's bytes is not copied twice. */
+static struct span block_move(struct block *block, struct span text)
+{
+	const struct span bytes = block->msg->bytes;
+	if (text.at >= bytes.at && text.at + text.len <= bytes.at + bytes.len)
+		return span_make(block->bytes + (text.at - bytes.at), text.len);
+	char *copy = block_take(block, text.len + 1);
+	memcpy(copy, text.at, text.len);
 	return span_make(copy, text.len);
 }
 
-static struct span block_move(struct block *block, const struct moved *bytes, struct span text)
-{
-	if (text.at >= bytes->from.at && text.at + text.len <= bytes->from.at + bytes->from.len)
-		return span_make(bytes->to ? bytes->to + (text.at - bytes->from.at) : NULL,
-				 text.len);
-	return block_copy(block, text);
-}
-
 /* Most texts are absent. */
-static inline struct span block_text(struct block *block, const struct moved *bytes,
-				     struct span text)
+static inline struct span block_text(struct block *block, struct span text)
 {
-	return __builtin_expect(text.at != NULL, 0) ? block_move(block, bytes, text) : text;
+	return __builtin_expect(text.at != NULL, 0) ? block_move(block, text) : text;
 }
 
-static struct edit *block_edits(struct block *block, const struct moved *bytes,
-				const struct edit *edits)
+static size_t edits_size(const struct edit *edits)
+{
+	size_t size = 0;
+	for (const struct edit *e = edits; e; e = e->next)
+		size += padded(sizeof(*e)) + text_size(e->text);
+	return size;
+}
+
+static struct edit *block_edits(struct block *block, const struct edit *edits)
 {
 	struct edit *first = NULL, **last = &first;
 	for (const struct edit *e = edits; e; e = e->next) {
-		struct edit *copy = block_take(block, sizeof(*copy));
-		struct span text = block_text(block, bytes, e->text);
-		if (!copy)
-			continue;
-		*copy = *e;
-		copy->text = text;
-		copy->next = NULL;
+		struct edit *copy = block_copy(block, e, sizeof(*e));
+		copy->text = block_text(block, e->text);
 		*last = copy;
 		last = &copy->next;
 	}
+	*last = NULL;
 	return first;
 }
 
-static struct branch block_branch(struct block *block, const struct moved *bytes,
-				  const struct branch *branch)
+static size_t branch_texts_size(const struct branch *branch)
 {
-	struct branch copy = *branch;
-	copy.uri = block_text(block, bytes, copy.uri);
-	copy.dst_uri = block_text(block, bytes, copy.dst_uri);
-	copy.path = block_text(block, bytes, copy.path);
-	copy.ruid = block_text(block, bytes, copy.ruid);
-	copy.instance = block_text(block, bytes, copy.instance);
-	copy.location_ua = block_text(block, bytes, copy.location_ua);
-	return copy;
+	return text_size(branch->uri) + text_size(branch->dst_uri) + text_size(branch->path) +
+	       text_size(branch->ruid) + text_size(branch->instance) +
+	       text_size(branch->location_ua);
 }
 
-static struct branch *block_branches(struct block *block, const struct moved *bytes,
-				     const struct message *msg)
+static void block_branch_texts(struct block *block, struct branch *branch)
 {
-	struct branch *branches = block_take(block, msg->branch_count * sizeof(struct branch));
-	for (unsigned i = 0; i < msg->branch_count; i++) {
-		struct branch copy = block_branch(block, bytes, &msg->branches[i]);
-		if (branches)
-			branches[i] = copy;
-	}
-	return branches;
+	branch->uri = block_text(block, branch->uri);
+	branch->dst_uri = block_text(block, branch->dst_uri);
+	branch->path = block_text(block, branch->path);
+	branch->ruid = block_text(block, branch->ruid);
+	branch->instance = block_text(block, branch->instance);
+	branch->location_ua = block_text(block, branch->location_ua);
 }
 
-/* The size; 0: no memory. */
-static size_t freeze_into(char *base, const struct message *msg)
+static bool has_attributes(const struct message *msg)
 {
-	struct block block = { .base = base };
-	struct frozen *frozen = block_take(&block, FROZEN_SIZE);
-	size_t headers_size = msg->index->header_count * sizeof(struct sip_header);
-	void *index = block_take(&block, INDEX_HEAD);
-	void *headers = block_take(&block, headers_size);
-	const struct moved bytes = { msg->bytes, block_copy(&block, msg->bytes).at };
-	struct branch *branches = block_branches(&block, &bytes, msg);
-	struct branch target = block_branch(&block, &bytes, &msg->target);
-	struct edit *edits = block_edits(&block, &bytes, msg->edits);
-	struct edit *reply_lines = block_edits(&block, &bytes, msg->reply_lines);
-	struct span advertised = block_text(&block, &bytes, msg->advertised_host);
-	struct span to_tag = block_text(&block, &bytes, msg->to_tag);
-	struct span account_user = block_text(&block, &bytes, msg->account_user);
-	struct span account_realm = block_text(&block, &bytes, msg->account_realm);
+	const struct attributes *all = &msg->attributes;
+	return all->avps || all->xavps || all->xavus || all->xavis;
+}
 
-	struct span attributes = { NULL, 0 };
-	if (msg->attributes.avps || msg->attributes.xavps || msg->attributes.xavus ||
-	    msg->attributes.xavis) {
-		struct writer w = writer_in_arena(msg->arena, 1024);
-		attributes_freeze(&msg->attributes, &w);
-		if (w.failed)
-			return 0;
-		attributes = block_copy(&block, writer_result(&w));
-	}
-	if (!base)
-		return block.used;
+/* False: no memory. */
+static bool write_attributes(const struct message *msg, struct span *out_text)
+{
+	*out_text = (struct span){ NULL, 0 };
+	if (!has_attributes(msg))
+		return true;
+	struct writer w = writer_in_arena(msg->arena, 1024);
+	attributes_freeze(&msg->attributes, &w);
+	*out_text = writer_result(&w);
+	return !w.failed;
+}
 
-	memcpy(index, msg->index, INDEX_HEAD);
-	memcpy(headers, msg->index->headers, headers_size);
-	frozen->index = index;
-	frozen->headers = headers;
-	frozen->attributes = attributes;
-	memcpy(&frozen->head, msg, offsetof(struct message, slots));
-	struct message *head = &frozen->head;
-	head->bytes = span_make(bytes.to, msg->bytes.len);
-	head->index = NULL;
-	head->arena = NULL;
-	head->target = target;
-	head->branches = branches;
-	head->edits = edits;
-	head->reply_lines = reply_lines;
-	head->advertised_host = advertised;
-	head->to_tag = to_tag;
-	head->account_user = account_user;
-	head->account_realm = account_realm;
-	head->attributes = (struct attributes){ 0 };
-	message_forget_parsed(head);
-	return block.used;
+static size_t headers_size(const struct message *msg)
+{
+	return msg->index->header_count * sizeof(struct sip_header);
 }
 
 size_t message_frozen_size(const struct message *msg)
 {
-	return freeze_into(NULL, msg);
+	struct span attributes;
+	if (!write_attributes(msg, &attributes))
+		return 0;
+	size_t size = padded(FROZEN_SIZE) + padded(INDEX_HEAD) + padded(headers_size(msg)) +
+		      text_size(msg->bytes) + padded(msg->branch_count * sizeof(struct branch)) +
+		      branch_texts_size(&msg->target) + edits_size(msg->edits) +
+		      edits_size(msg->reply_lines) + text_size(msg->advertised_host) +
+		      text_size(msg->to_tag) + text_size(msg->account_user) +
+		      text_size(msg->account_realm) + text_size(attributes);
+	for (unsigned i = 0; i < msg->branch_count; i++)
+		size += branch_texts_size(&msg->branches[i]);
+	return size;
 }
 
-bool message_freeze(const struct message *msg, void *block)
+static void block_message(struct block *block, struct message *head)
 {
-	return freeze_into(block, msg) > 0;
+	const struct message *msg = block->msg;
+	memcpy(head, msg, offsetof(struct message, slots));
+	head->bytes = span_make(block->bytes, msg->bytes.len);
+	head->index = NULL;
+	head->arena = NULL;
+	head->branches =
+		block_copy(block, msg->branches, msg->branch_count * sizeof(struct branch));
+	block_branch_texts(block, &head->target);
+	for (unsigned i = 0; i < msg->branch_count; i++)
+		block_branch_texts(block, &head->branches[i]);
+	head->edits = block_edits(block, msg->edits);
+	head->reply_lines = block_edits(block, msg->reply_lines);
+	head->advertised_host = block_text(block, msg->advertised_host);
+	head->to_tag = block_text(block, msg->to_tag);
+	head->account_user = block_text(block, msg->account_user);
+	head->account_realm = block_text(block, msg->account_realm);
+	head->attributes = (struct attributes){ 0 };
+	message_forget_parsed(head);
+}
+
+bool message_freeze(const struct message *msg, void *at)
+{
+	struct block block = { .at = at, .msg = msg };
+	struct frozen *frozen = block_take(&block, FROZEN_SIZE);
+	struct span attributes;
+	if (!write_attributes(msg, &attributes))
+		return false;
+	frozen->index = block_copy(&block, msg->index, INDEX_HEAD);
+	frozen->headers = block_copy(&block, msg->index->headers, headers_size(msg));
+	char *bytes = block_take(&block, msg->bytes.len + 1);
+	block.bytes = memcpy(bytes, msg->bytes.at, msg->bytes.len);
+	block_message(&block, &frozen->head);
+	frozen->attributes = block_text(&block, attributes);
+	return true;
 }
 
 /* Edits are relinked when new ones are added, so a working message has its own nodes. */

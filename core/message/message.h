@@ -309,7 +309,7 @@ bool message_set_reply_body(struct message *msg, struct span body, struct span c
 [[nodiscard]] bool message_apply_edits(struct message *msg);
 
 /* ---- keeping ------------------------------------------------------------------------------- */
-/* Bytes that message_freeze will write; 0: no memory to find out. */
+/* Bytes that message_freeze will write at most; 0: no memory to find out. */
 size_t message_frozen_size(const struct message *msg);
 /* Writes the message, without its arena and slots, into `block` (16-aligned, of that size). False:
  * no memory; the block is worth nothing then. */
