@@ -29,8 +29,8 @@ static void view_branch(const struct transaction *tx, struct arena *arena, struc
 	const struct tx_branch *branch = tx->branches[out->branch];
 	out->last_received = branch->code;
 	out->branch_flags = branch->flags;
-	out->branch_uri = arena_copy(arena, branch->uri);
-	out->ruid = arena_copy(arena, branch->ruid);
+	out->branch_uri = arena_copy(arena, branch->sent->uri);
+	out->ruid = arena_copy(arena, branch->sent->ruid);
 }
 
 bool tx_view(struct script_run *run, struct tm_view *out_view)
@@ -257,13 +257,14 @@ static int api_reuse_branch(struct script_run *run)
 		return -1;
 	const struct tx_branch *branch = context->tx->branches[context->branch];
 	struct message *msg = run->msg;
-	if (!message_set_uri(msg, branch->uri) || !message_set_dst_uri(msg, branch->dst_uri))
+	if (!message_set_uri(msg, branch->sent->uri) ||
+	    !message_set_dst_uri(msg, branch->sent->dst_uri))
 		return -1;
-	msg->target.path = arena_copy(msg->arena, branch->path);
-	msg->target.ruid = arena_copy(msg->arena, branch->ruid);
-	msg->target.instance = arena_copy(msg->arena, branch->instance);
+	msg->target.path = arena_copy(msg->arena, branch->sent->path);
+	msg->target.ruid = arena_copy(msg->arena, branch->sent->ruid);
+	msg->target.instance = arena_copy(msg->arena, branch->sent->instance);
 	msg->target.flags = branch->flags;
-	msg->target.socket = branch->from;
+	msg->target.socket = branch->sent->from;
 	return 1;
 }
 

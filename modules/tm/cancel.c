@@ -27,8 +27,8 @@ static struct span render_cancel(const struct transaction *invite, unsigned numb
 	struct writer w = writer_in_arena(cancel->arena, cancel->bytes.len + 512);
 	struct outgoing out = { .msg = cancel,
 				.branch = &target,
-				.to = branch->to,
-				.from = branch->from,
+				.to = branch->sent->to,
+				.from = branch->sent->from,
 				.via_branch = arena_copy(cancel->arena, via_branch) };
 	if (!out.via_branch.at)
 		return NO_SPAN;
@@ -39,7 +39,7 @@ static struct span render_cancel(const struct transaction *invite, unsigned numb
 /* RFC 3261 9.1: one that was not heard of yet waits for a provisional reply, and hears our own CANCEL then. */
 static bool is_asked(const struct tx_branch *branch)
 {
-	return branch->request.at && !branch->cancel.at &&
+	return branch->sent->request.at && !branch->cancel.at &&
 	       (branch->state == CLIENT_PROCEEDING ||
 		(branch->state == CLIENT_CALLING && tm_settings()->cancel_b_method == 2));
 }
@@ -56,10 +56,10 @@ static void take_legs(struct transaction *invite, struct message *cancel, struct
 			continue;
 		out->list[i].cancel = text;
 		out->list[i].target = branch_target(branch);
-		out->list[i].target.uri = arena_copy(cancel->arena, branch->uri);
-		out->list[i].target.dst_uri = arena_copy(cancel->arena, branch->dst_uri);
-		out->list[i].to = branch->to;
-		out->list[i].from = branch->from;
+		out->list[i].target.uri = arena_copy(cancel->arena, branch->sent->uri);
+		out->list[i].target.dst_uri = arena_copy(cancel->arena, branch->sent->dst_uri);
+		out->list[i].to = branch->sent->to;
+		out->list[i].from = branch->sent->from;
 		out->count = i + 1;
 		branch_was_cancelled(invite, branch);
 	}
@@ -74,17 +74,17 @@ static bool send_legs(struct transaction *tx, const struct legs *legs)
 			.request = legs->list[i].cancel,
 			.target = { .uri = legs->list[i].target.uri,
 				    .dst_uri = legs->list[i].target.dst_uri,
-				    .flags = legs->list[i].target.flags }
+				    .flags = legs->list[i].target.flags },
+			.to = legs->list[i].to,
+			.from = legs->list[i].from,
 		};
 		struct tx_branch *branch = branch_add(tx, &record);
 		if (!branch)
 			break;
 		if (!record.request.at)
 			continue;
-		branch->to = legs->list[i].to;
-		branch->from = legs->list[i].from;
 		branch_arm(tx, branch);
-		branch_send(branch, branch->request);
+		branch_send(branch, branch->sent->request);
 		any_sent = true;
 	}
 	if (any_sent)
@@ -116,7 +116,7 @@ static bool is_sender(const struct transaction *tx, unsigned number, struct span
 {
 	if (tx->method != METHOD_CANCEL || (tx->flags & TX_LOCAL) || number >= tx->branch_count)
 		return false;
-	struct span request = tx->branches[number]->request;
+	struct span request = tx->branches[number]->sent->request;
 	return request.at && span_find_span(request, via_branch) < request.len;
 }
 

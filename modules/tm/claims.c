@@ -158,7 +158,6 @@ static struct {
 	uint64_t hash;
 	size_t size;
 	uint32_t slot;
-	uint8_t branch;
 	bool is_final;
 } foreseen;
 
@@ -177,11 +176,8 @@ static void expect_transaction(const struct message *request, uint64_t hash)
 
 static void expect_answer(const struct message *reply, const struct tx_context *context)
 {
-	if (context->via_number >= BRANCHES_INSIDE)
-		return;
 	foreseen.wants = ANSWER;
 	foreseen.slot = context->via.slot;
-	foreseen.branch = context->via_number;
 	foreseen.size = reply->bytes.len;
 	foreseen.is_final = reply->index->status >= 200;
 }
@@ -195,10 +191,9 @@ static void foresee_further(void)
 	foreseen.wants = NOTHING;
 	if (!tx)
 		return;
-	region_foresee(tx->first_branches[foreseen.branch], sizeof(struct tx_branch));
 	region_foresee(tx->reply.at, foreseen.size);
 	if (foreseen.is_final)
-		region_foresee(tx->request, 1);
+		region_foresee(tx->room.at, 1);
 }
 
 /* Copies the stored reply so that it can be sent without the lock. */
@@ -213,10 +208,13 @@ static struct span copy_reply(const struct transaction *tx, struct arena *arena,
 static void end_acceptance(struct shard *shard, struct transaction *tx)
 {
 	int64_t ends_ms = clock_ms() + tm_settings()->wt_timer;
+	bool is_free = lease_is_free(tx);
+	if (is_free)
+		tx_confirm(shard, tx);
 	if (tx->wait_ends_ms <= ends_ms)
 		return;
 	tx->wait_ends_ms = ends_ms;
-	if (lease_is_free(tx))
+	if (is_free)
 		tx_arm(shard, tx);
 }
 

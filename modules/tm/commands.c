@@ -86,6 +86,12 @@ static void write_listed(struct rpc_call *call, const struct listed *tx)
 	rpc_add_int(call, node, "lifetime", tx->age_s);
 }
 
+/* Nothing is left of it but what absorbs a late request: its caller has confirmed the answer. */
+static bool is_bare(const struct transaction *tx)
+{
+	return !tx->request && !tx->reply.len;
+}
+
 /* One shard at a time: nothing is written while a lock is held. */
 static void run_list(struct rpc_call *call)
 {
@@ -98,7 +104,8 @@ static void run_list(struct rpc_call *call)
 			count = 0;
 			struct shard *shard = shard_lock_number(store_set(), number);
 			while (count < LIST_PER_SHARD && (tx = slot_each(shard, &cursor)))
-				copy_listed(tx, rpc_arena(call), &list[count++]);
+				if (!is_bare(tx))
+					copy_listed(tx, rpc_arena(call), &list[count++]);
 			shard_unlock(shard);
 			for (unsigned i = 0; i < count; i++)
 				write_listed(call, &list[i]);

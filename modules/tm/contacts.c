@@ -295,7 +295,7 @@ static int t_next_contact_flow(struct script_run *run)
 	if (!list.len || !context || !context->tx || context->branch < 0 ||
 	    context->branch >= context->tx->branch_count)
 		return -1;
-	struct span instance = context->tx->branches[context->branch]->instance;
+	struct span instance = context->tx->branches[context->branch]->sent->instance;
 	for (unsigned i = 0;; i++) {
 		struct xavp *node = xavp_find(msg->attributes.xavps, list, i, false);
 		if (!node)

@@ -1,64 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Transactions are made, keep what they need, and end. */
+/* Transactions are made, and end. */
 #include "modules/tm/store.h"
-
-#define REPLY_GROWS 96
-
-void *tx_freeze(struct transaction *tx, const struct message *msg)
-{
-	size_t size = message_frozen_size(msg);
-	struct shard *shard = tx_lock(tx);
-	void *block = size ? region_alloc(shard, &tx->slot, size) : NULL;
-	shard_unlock(shard);
-	if (!block || message_freeze(msg, block))
-		return block;
-	shard = tx_lock(tx);
-	region_free(shard, &tx->slot, block);
-	shard_unlock(shard);
-	return NULL;
-}
-
-bool tx_refreeze(struct transaction *tx, struct message *msg)
-{
-	void *block = tx_freeze(tx, msg);
-	if (!block)
-		return false;
-	void *old = tx->request;
-	tx->request = block;
-	struct shard *shard = tx_lock(tx);
-	region_free(shard, &tx->slot, old);
-	shard_unlock(shard);
-	return true;
-}
-
-/* Replaces a text by one that fits into its block. Whoever dies meanwhile leaves none. */
-static void keep_over(struct bytes *place, struct span text)
-{
-	__atomic_store_n(&place->len, 0, __ATOMIC_RELEASE);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	memcpy(place->at, text.at, text.len);
-	__atomic_store_n(&place->len, (uint32_t)text.len, __ATOMIC_RELEASE);
-}
-
-bool tx_keep(struct transaction *tx, struct bytes *place, struct span text)
-{
-	struct shard *shard = tx_lock(tx);
-	char *old = place->at;
-	if (text.at && old && region_block_size(old) >= text.len) {
-		keep_over(place, text);
-		shard_unlock(shard);
-		return true;
-	}
-	struct span copy = text.at ? region_copy(shard, &tx->slot, text) : text;
-	if (copy.at || !text.at) {
-		place->len = 0;
-		place->at = (char *)(uintptr_t)copy.at;
-		place->len = (uint32_t)copy.len;
-		region_free(shard, &tx->slot, old);
-	}
-	shard_unlock(shard);
-	return copy.at || !text.at;
-}
 
 static void take_context_wishes(struct transaction *tx, const struct tx_context *context)
 {
@@ -80,19 +22,18 @@ static void take_context_wishes(struct transaction *tx, const struct tx_context 
 		clock_ms() + (tx->flags & TX_INVITE ? tx->inv_life_ms : tx->noninv_life_ms);
 }
 
-/* Lock held. NULL: no memory. */
+/* Lock held. `frozen`: bytes of the request as it is kept. NULL: no memory. */
 static struct transaction *make(struct shard *shard, struct tx_key key, const struct message *msg,
-				size_t size, const struct tx_context *context)
+				size_t frozen, const struct tx_context *context)
 {
 	uint32_t method = message_method(msg);
-	struct transaction *tx = slot_new(shard, key.hash);
-	void *block = tx && size ? region_alloc(shard, &tx->slot, size) : NULL;
-	if (!block || !message_freeze(msg, block)) {
-		if (tx)
-			slot_free(shard, &tx->slot);
+	struct transaction *tx = frozen ? slot_new(shard, key.hash) : NULL;
+	if (!tx)
+		return NULL;
+	if (!room_open(shard, tx, msg, frozen)) {
+		slot_free(shard, &tx->slot);
 		return NULL;
 	}
-	tx->request = block;
 	tx->branches = tx->first_branches;
 	tx->branch_room = BRANCHES_INSIDE;
 	tx->check = key.check;
@@ -119,18 +60,6 @@ static void context_begin(struct tx_context *context, struct transaction *tx)
 	counter_inc(tm_counters->in_use);
 }
 
-/* With room for those that follow: a reply is mostly no longer than its request with a Record-Route. */
-static void keep_first_reply(struct shard *shard, struct transaction *tx, struct span reply,
-			     size_t room)
-{
-	char *copy = reply.at ? region_alloc(shard, &tx->slot, reply.len > room ? reply.len : room)
-			      : NULL;
-	if (!copy)
-		return;
-	memcpy(copy, reply.at, reply.len);
-	tx->reply = (struct bytes){ copy, (uint32_t)reply.len };
-}
-
 int tx_create(struct message *msg, struct tx_context *context, struct span first_reply)
 {
 	if (!message_top_via(msg)) {
@@ -152,7 +81,8 @@ int tx_create(struct message *msg, struct tx_context *context, struct span first
 		tx->flags |= TX_IN_SCRIPT;
 		tx->from_tag = tag;
 		tx->upstream = upstream;
-		keep_first_reply(shard, tx, first_reply, msg->bytes.len + REPLY_GROWS);
+		if (first_reply.at)
+			room_place_reply(tx, msg, first_reply);
 		slot_publish(shard, &tx->slot);
 	}
 	shard_unlock(shard);
@@ -199,36 +129,6 @@ void tx_finish(struct transaction *tx)
 	tx->life_ends_ms = 0;
 	tx->wait_ends_ms = clock_ms() + tm_settings()->wt_timer;
 	counter_add(tm_counters->in_use, -1);
-}
-
-/* What is finished only absorbs: that takes its last reply. A negative final reply may come again and is
- * then confirmed anew; observers of what may follow an INVITE want its request, and so do scripts ($T_req). */
-static bool can_forget(const struct transaction *tx)
-{
-	if (!tx->request || !(tx->flags & TX_WAITING) || (tx->flags & TX_LOCAL) || tx->code < 200 ||
-	    !all_done(tx))
-		return false;
-	return !(tx->flags & TX_INVITE) || (tx->code < 300 && !tm_keeps_requests() &&
-					    !is_observed(tx, TM_ACK_IN | TM_REPLY_OUT));
-}
-
-void tx_forget(struct shard *shard, struct transaction *tx)
-{
-	if (!can_forget(tx))
-		return;
-	void *request = tx->request;
-	tx->request = NULL;
-	region_free(shard, &tx->slot, request);
-	for (unsigned i = 0; i < tx->branch_count; i++) {
-		struct tx_branch *branch = tx->branches[i];
-		size_t rest = (size_t)(branch->request.at - (char *)branch);
-		if (!branch->request.at)
-			continue;
-		branch->request = NO_SPAN;
-		region_shrink(shard, &tx->slot, branch, rest);
-	}
-	if (tx->reply.at)
-		region_shrink(shard, &tx->slot, tx->reply.at, tx->reply.len);
 }
 
 struct message *tx_request(struct transaction *tx, struct arena *arena,

@@ -90,12 +90,12 @@ static void note_failure(const struct transaction *tx, const struct tx_branch *b
 		return;
 	if (!reply) {
 		if (!branch->timed_out || (tm_settings()->blst_methods_add & tx->method))
-			blocklist_add(&branch->to, 0);
+			blocklist_add(&branch->sent->to, 0);
 		return;
 	}
 	int64_t seconds = tm_settings()->blst_503 && branch->code == 503 ? pause_s(reply) : 0;
 	if (seconds)
-		blocklist_add(&branch->to, seconds * 1000);
+		blocklist_add(&branch->sent->to, seconds * 1000);
 }
 
 /* ---- the next target ------------------------------------------------------------------------------------ */
@@ -104,7 +104,7 @@ static void note_failure(const struct transaction *tx, const struct tx_branch *b
 struct span branch_via(const struct transaction *tx, unsigned number, struct hop *out_hop)
 {
 	char text[HOP_BRANCH_MAX];
-	struct span request = tx->branches[number]->request;
+	struct span request = tx->branches[number]->sent->request;
 	struct span probe = tx_via_branch(tx, number, 0, text);
 	struct hop hop;
 	if (!hop_branch_read(probe, &hop))
@@ -122,7 +122,7 @@ static void write_again(struct writer *w, const struct transaction *tx, unsigned
 	char new_text[HOP_BRANCH_MAX];
 	struct hop hop;
 	const struct tx_branch *failed = tx->branches[failed_number];
-	struct span request = failed->request, prefix = NO_SPAN;
+	struct span request = failed->sent->request, prefix = NO_SPAN;
 	struct span old = branch_via(tx, failed_number, &hop);
 	if (!old.at) {
 		w->failed = true;
@@ -130,8 +130,8 @@ static void write_again(struct writer *w, const struct transaction *tx, unsigned
 	}
 	size_t at = (size_t)(old.at - request.at);
 	struct span before = span_slice(request, 0, at);
-	if (from != failed->from && span_ends_with(before, failed->from->via_prefix)) {
-		before.len -= failed->from->via_prefix.len;
+	if (from != failed->sent->from && span_ends_with(before, failed->sent->from->via_prefix)) {
+		before.len -= failed->sent->from->via_prefix.len;
 		prefix = from->via_prefix;
 	}
 	writer_span(w, before);
@@ -143,32 +143,32 @@ static void write_again(struct writer *w, const struct transaction *tx, unsigned
 static bool send_again(struct transaction *tx, unsigned failed_number, unsigned target)
 {
 	const struct tx_branch *failed = tx->branches[failed_number];
-	const struct end_point *to = &failed->spare[target];
-	const struct listener *from = listener_towards(failed->from, to);
+	const struct end_point *to = &failed->sent->spare[target];
+	const struct listener *from = listener_towards(failed->sent->from, to);
 	struct datagram *event = from ? datagram_take() : NULL;
 	struct tx_branch *branch = NULL;
 	if (event) {
-		struct writer w = writer_in_arena(&event->arena, failed->request.len + 128);
+		struct writer w = writer_in_arena(&event->arena, failed->sent->request.len + 128);
 		write_again(&w, tx, failed_number, from);
 		const struct branch_record record = {
 			.request = writer_result(&w),
 			.target = branch_target(failed),
-			.spare = failed->spare + target + 1,
-			.spare_count = failed->spare_count - target - 1,
+			.to = *to,
+			.from = from,
+			.spare = failed->sent->spare + target + 1,
+			.spare_count = failed->sent->spare_count - target - 1,
 		};
 		branch = w.failed ? NULL : branch_add(tx, &record);
 		datagram_release(event);
 	}
 	if (!branch)
 		return false;
-	branch->to = *to;
-	branch->from = from;
 	branch->on_reply = failed->on_reply;
 	branch->on_branch = failed->on_branch;
 	branch->breadth = failed->breadth;
 	const struct send_target way = { .to = *to, .from = from, .wants_result = true };
 	branch_arm(tx, branch);
-	if (send_bytes(&way, branch->request, true) != SEND_OK) {
+	if (send_bytes(&way, branch->sent->request, true) != SEND_OK) {
 		branch_refused(branch);
 		return false;
 	}
@@ -182,10 +182,11 @@ static bool send_anew(struct transaction *tx, unsigned failed_number, unsigned t
 	const struct tx_branch *failed = tx->branches[failed_number];
 	struct datagram *event = datagram_take();
 	struct tx_context context = context_holding(tx);
-	struct located located = { .count = failed->spare_count - target };
+	struct located located = { .count = failed->sent->spare_count - target };
 	if (!event)
 		return false;
-	memcpy(located.targets, failed->spare + target, located.count * sizeof(*failed->spare));
+	memcpy(located.targets, failed->sent->spare + target,
+	       located.count * sizeof(*failed->sent->spare));
 	struct message *request = request_for_route(tx, &context, &event->arena);
 	bool is_sent = request && relay_anew(tx, request, failed_number, &located);
 	datagram_release(event);
@@ -201,9 +202,10 @@ bool branch_fails_over(struct transaction *tx, unsigned number, struct message *
 	if (tx->server != SERVER_PROCEEDING ||
 	    (tx->flags & (TX_CANCELLED | TX_NO_FAILOVER | TX_LIFETIME_OVER)))
 		return false;
-	for (unsigned i = 0; i < failed->spare_count && tx->branch_count < BRANCHES_MOST; i++) {
+	for (unsigned i = 0; i < failed->sent->spare_count && tx->branch_count < BRANCHES_MOST;
+	     i++) {
 		bool is_heeded = tm_settings()->blst_methods_lookup & tx->method;
-		if (is_heeded && blocklist_has(&failed->spare[i]))
+		if (is_heeded && blocklist_has(&failed->sent->spare[i]))
 			continue;
 		if (tm_settings()->reparse_on_dns_failover ? send_again(tx, number, i)
 							   : send_anew(tx, number, i)) {
@@ -223,7 +225,7 @@ void branch_refused(struct tx_branch *branch)
 	branch->code = 477;
 	branch->is_local = branch->is_dropped = true;
 	if (blocklist_is_on())
-		blocklist_add(&branch->to, 0);
+		blocklist_add(&branch->sent->to, 0);
 }
 
 /* RFC 3261 16.9, 17.1.4: as if 503 had come. */

@@ -74,9 +74,9 @@ void tell_about(struct transaction *tx, enum tm_event event, struct message *rep
 	struct message *request = tx_request(tx, arena, &context);
 	if (!request)
 		return;
-	if (branch && branch->uri.at)
-		message_set_uri(request, branch->uri);
+	if (branch && branch->sent->uri.at)
+		message_set_uri(request, branch->sent->uri);
 	if (branch)
-		request->target.dst_uri = branch->dst_uri;
+		request->target.dst_uri = branch->sent->dst_uri;
 	tell_observers(tx, event, request, reply, code, reason, branch ? &request->target : NULL);
 }

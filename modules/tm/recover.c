@@ -82,7 +82,7 @@ static void take_up(struct transaction *tx, struct arena *arena)
 	for (unsigned i = 0; i < tx->branch_count; i++)
 		if (is_reply_gone(tx, tx->branches[i])) {
 			branch_arm(tx, tx->branches[i]);
-			branch_send(tx->branches[i], tx->branches[i]->request);
+			branch_send(tx->branches[i], tx->branches[i]->sent->request);
 		}
 	if (all_done(tx) && !has_success(tx) && (tx->flags & (TX_RELAYED | TX_LOCAL)))
 		finish_branches(tx, arena);

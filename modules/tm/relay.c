@@ -6,7 +6,7 @@
 
 void branch_send(const struct tx_branch *branch, struct span bytes)
 {
-	struct send_target target = { .to = branch->to, .from = branch->from };
+	struct send_target target = { .to = branch->sent->to, .from = branch->sent->from };
 	/* Copied, because another process may free the transaction before the batch leaves. */
 	send_bytes(&target, bytes, true);
 }
@@ -44,61 +44,77 @@ static struct span place(char **end, struct span text)
 	return span_make(at, text.len);
 }
 
-/* For one branch more. Nearly all transactions have one. Lock held. */
-static bool make_room(struct shard *shard, struct transaction *tx)
-{
-	if (tx->branch_count < tx->branch_room)
-		return true;
-	struct tx_branch **more =
-		region_alloc(shard, &tx->slot, BRANCHES_MOST * sizeof(struct tx_branch *));
-	if (!more)
-		return false;
-	memcpy(more, tx->branches, tx->branch_count * sizeof(struct tx_branch *));
-	tx->branches = more;
-	tx->branch_room = BRANCHES_MOST;
-	return true;
-}
-
-/* One block with everything that is remembered of it. */
-struct tx_branch *branch_add(struct transaction *tx, const struct branch_record *record)
+/* NULL: no memory. */
+static struct tx_sent *sent_new(struct transaction *tx, const struct branch_record *record)
 {
 	const struct branch *target = &record->target;
 	size_t spare_bytes = record->spare_count * sizeof(*record->spare);
-	size_t size = sizeof(struct tx_branch) + spare_bytes + record->request.len +
-		      target->uri.len + target->dst_uri.len + target->path.len + target->ruid.len +
+	size_t size = sizeof(struct tx_sent) + spare_bytes + record->request.len + target->uri.len +
+		      target->dst_uri.len + target->path.len + target->ruid.len +
 		      target->instance.len;
+	struct tx_sent *sent = tx_alloc(tx, size);
+	if (!sent)
+		return NULL;
+	struct end_point *spare = (struct end_point *)(sent + 1);
+	char *end = (char *)spare + spare_bytes;
+	if (spare_bytes)
+		memcpy(spare, record->spare, spare_bytes);
+	*sent = (struct tx_sent){ .to = record->to,
+				  .from = record->from,
+				  .spare = spare,
+				  .spare_count = record->spare_count };
+	sent->uri = place(&end, target->uri);
+	sent->dst_uri = place(&end, target->dst_uri);
+	sent->path = place(&end, target->path);
+	sent->ruid = place(&end, target->ruid);
+	sent->instance = place(&end, target->instance);
+	sent->request = place(&end, record->request);
+	return sent;
+}
+
+/* The place of a branch that is not in the transaction itself, and in the list; NULL: no memory. */
+static struct tx_branch *further_place(struct transaction *tx)
+{
+	struct tx_branch **list = tx->branches;
 	struct shard *shard = tx_lock(tx);
+	if (tx->branch_count == tx->branch_room)
+		list = region_alloc(shard, &tx->slot, BRANCHES_MOST * sizeof(*list));
 	struct tx_branch *branch =
-		make_room(shard, tx) ? region_alloc(shard, &tx->slot, size) : NULL;
-	if (branch) {
-		struct end_point *spare = (struct end_point *)(branch + 1);
-		char *end = (char *)spare + spare_bytes;
-		*branch = (struct tx_branch){ .state = CLIENT_TERMINATED,
-					      .flags = target->flags,
-					      .spare = spare,
-					      .spare_count = (uint8_t)record->spare_count };
-		if (spare_bytes)
-			memcpy(spare, record->spare, spare_bytes);
-		branch->uri = place(&end, target->uri);
-		branch->dst_uri = place(&end, target->dst_uri);
-		branch->path = place(&end, target->path);
-		branch->ruid = place(&end, target->ruid);
-		branch->instance = place(&end, target->instance);
-		branch->request = place(&end, record->request); /* the last, see tx_forget */
-		tx->branches[tx->branch_count] = branch;
-		tx->branch_count++;
+		list ? region_alloc(shard, &tx->slot, sizeof(struct tx_branch)) : NULL;
+	if (branch && list != tx->branches) {
+		memcpy(list, tx->branches, tx->branch_count * sizeof(*list));
+		tx->branches = list;
+		tx->branch_room = BRANCHES_MOST;
+	} else if (list != tx->branches) {
+		region_free(shard, &tx->slot, list);
 	}
 	shard_unlock(shard);
 	return branch;
 }
 
+struct tx_branch *branch_add(struct transaction *tx, const struct branch_record *record)
+{
+	const struct tx_sent *sent = sent_new(tx, record);
+	struct tx_branch *branch = !sent ? NULL : tx->branch_count ? further_place(tx) : &tx->first;
+	if (!branch)
+		return NULL;
+	*branch = (struct tx_branch){ .sent = sent,
+				      .state = CLIENT_TERMINATED,
+				      .flags = record->target.flags };
+	/* Others look at it without the lease. */
+	tx->branches[tx->branch_count] = branch;
+	__atomic_store_n(&tx->branch_count, (uint8_t)(tx->branch_count + 1), __ATOMIC_RELEASE);
+	return branch;
+}
+
 struct branch branch_target(const struct tx_branch *branch)
 {
-	return (struct branch){ .uri = branch->uri,
-				.dst_uri = branch->dst_uri,
-				.path = branch->path,
-				.ruid = branch->ruid,
-				.instance = branch->instance,
+	const struct tx_sent *sent = branch->sent;
+	return (struct branch){ .uri = sent->uri,
+				.dst_uri = sent->dst_uri,
+				.path = sent->path,
+				.ruid = sent->ruid,
+				.instance = sent->instance,
 				.flags = branch->flags };
 }
 
@@ -114,7 +130,7 @@ void branch_arm(struct transaction *tx, struct tx_branch *branch)
 	int64_t now = clock_ms();
 	branch->state = CLIENT_CALLING;
 	branch->expires_ms = now + tx->fr_ms;
-	if (transport_is_reliable((enum transport)branch->to.transport))
+	if (transport_is_reliable((enum transport)branch->sent->to.transport))
 		return;
 	branch->interval_ms = tx->retr1_ms;
 	branch->retransmit_ms = now + tx->retr1_ms;
@@ -153,14 +169,14 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 	struct branch_record record = record_of(msg, writer_result(&w));
 	record.spare = targets + 1;
 	record.spare_count = count - 1;
+	record.to = out.to;
+	record.from = out.from;
 	struct tx_branch *branch = branch_add(tx, &record);
 	if (!branch) {
 		note_failure(msg, 500);
 		log_error("no shared memory for a branch; start with a larger -m");
 		return false;
 	}
-	branch->to = out.to;
-	branch->from = out.from;
 	branch->on_reply = context->branch_on_reply;
 	branch->on_branch = tx->on_branch;
 	branch->breadth = context->breadth;
@@ -453,7 +469,7 @@ struct message *branch_request(const struct tx_branch *branch, struct arena *are
 {
 	const struct received nobody = { 0 };
 	const char *reason;
-	struct message *sent = message_parse(arena, branch->request, &nobody, &reason);
+	struct message *sent = message_parse(arena, branch->sent->request, &nobody, &reason);
 	bool is_whole = sent && message_header(sent, HEADER_VIA) &&
 			message_header(sent, HEADER_FROM) && message_header(sent, HEADER_TO) &&
 			message_header(sent, HEADER_CALL_ID);
@@ -541,7 +557,7 @@ static void cancel_branch(struct transaction *tx, struct tx_branch *branch, stru
 		return;
 	}
 	branch_was_cancelled(tx, branch);
-	if (!is_dropped && !transport_is_reliable((enum transport)branch->to.transport)) {
+	if (!is_dropped && !transport_is_reliable((enum transport)branch->sent->to.transport)) {
 		branch->cancel_interval_ms = tx->retr1_ms;
 		branch->cancel_ms = clock_ms() + tx->retr1_ms;
 	}
@@ -587,7 +603,7 @@ void send_branch_ack(struct transaction *tx, unsigned number, struct message *re
 	if (shown == sent)
 		write_extra_headers(&w, sent);
 	writer_literal(&w, "Content-Length: 0\r\n\r\n");
-	const struct send_target target = { .to = branch->to, .from = branch->from };
+	const struct send_target target = { .to = branch->sent->to, .from = branch->sent->from };
 	if (!w.failed)
 		send_bytes(&target, writer_result(&w), false);
 }

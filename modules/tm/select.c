@@ -106,7 +106,8 @@ static void read_branch(const struct tx_branch *branch, enum about about, struct
 	if (about == BRANCH_STATUS)
 		set_number(out, branch->code);
 	else if (about == BRANCH_REQUEST)
-		set_text(out, branch->request.at ? arena_copy(arena, branch->request) : NO_SPAN);
+		set_text(out, branch->sent->request.at ? arena_copy(arena, branch->sent->request)
+						       : NO_SPAN);
 	else
 		set_text(out, branch->is_local ? NO_SPAN : frozen_text(branch->reply, arena));
 }

@@ -4,7 +4,7 @@
 #include "core/transport/udp.h"
 #include "modules/tm/store.h"
 
-#define SHARDS        128
+#define SHARDS        32
 #define LEASE_POLL_MS 1
 #define LEASE_TRIES   10000
 
@@ -175,6 +175,18 @@ static void work_off_tick(struct tx_context *context)
 	datagram_release(event);
 }
 
+void tx_free(struct shard *shard, struct transaction *tx)
+{
+	slot_free(shard, &tx->slot);
+	counter_inc(tm_counters->freed);
+}
+
+bool tx_is_spent(const struct transaction *tx)
+{
+	return !tx->request && !tx->lease_owner && !tx->queue && (tx->flags & TX_WAITING) &&
+	       tx->wait_ends_ms <= clock_ms();
+}
+
 /* True when the transaction has nothing left to do and may go. */
 static bool is_over(const struct transaction *tx)
 {
@@ -187,15 +199,14 @@ static bool next_work(struct tx_context *context, struct queued **out_queued)
 	struct transaction *tx = context->tx;
 	struct shard *shard = tx_lock(tx);
 	struct queued *queued = tx->queue;
-	bool has_tick = tx->flags & TX_TICK_PENDING;
+	bool has_tick = tx->is_tick_pending;
 	if (queued) {
 		tx->queue = queued->next;
 	} else if (has_tick) {
-		tx->flags &= ~(uint32_t)TX_TICK_PENDING;
+		tx->is_tick_pending = false;
 	} else {
 		if (is_over(tx)) {
-			slot_free(shard, &tx->slot);
-			counter_inc(tm_counters->freed);
+			tx_free(shard, tx);
 		} else {
 			tx_forget(shard, tx);
 			tx_arm(shard, tx);

@@ -75,7 +75,7 @@ static bool tick_branch(struct transaction *tx, unsigned number, struct arena *a
 			client_step(tx_kind(tx), (enum client_state)branch->state, CLIENT_REPEATS)
 				.actions;
 		if (actions & DO_SEND)
-			branch_send(branch, branch->request);
+			branch_send(branch, branch->sent->request);
 		branch->interval_ms = actions & DO_SLOW
 					      ? tx->retr2_ms
 					      : next_request_interval(tx, branch->interval_ms);
@@ -172,8 +172,12 @@ static bool tick_shard(unsigned number)
 	unsigned collected = wheel_collect(shard, clock_ms(), due, BATCH);
 	for (unsigned i = 0; i < collected; i++) {
 		struct transaction *tx = (struct transaction *)due[i].slot;
+		if (tx_is_spent(tx)) {
+			tx_free(shard, tx);
+			continue;
+		}
 		if (!lease_is_free(tx)) {
-			tx->flags |= TX_TICK_PENDING;
+			tx->is_tick_pending = true;
 			continue;
 		}
 		contexts[count++] = (struct tx_context){ .shard = number,

@@ -19,21 +19,29 @@
 struct bytes {
 	char *at;
 	uint32_t len;
+	uint32_t room; /* to grow */
 };
 static inline struct span bytes_span(struct bytes b)
 {
 	return (struct span){ b.at, b.len };
 }
 
-/* One block of the region: the struct, then the texts that its spans point to. */
-struct tx_branch {
-	struct span request; /* as sent; absent: forgotten after the final reply */
+/* What a branch sent and where, one block with its texts. It is forgotten after the final reply. */
+struct tx_sent {
+	struct span request;
 	struct span uri, dst_uri, path, ruid, instance;
-	struct bytes cancel; /* CANCEL as sent; absent: none */
 	struct end_point to;
 	const struct listener *from;
 	const struct end_point *spare; /* where else it may go when it fails (RFC 3263 4.3) */
+	unsigned spare_count;
+};
+/* Stands for what was forgotten: all texts absent. */
+extern const struct tx_sent tx_sent_nothing;
+
+struct tx_branch {
+	const struct tx_sent *sent;
 	void *reply;           /* frozen final reply, NULL when there is none or it is our own */
+	struct bytes cancel;   /* CANCEL as sent; absent: none */
 	int64_t retransmit_ms; /* next repetition; 0: none */
 	int64_t expires_ms;    /* fr_timer or fr_inv_timer; 0: none */
 	int64_t cancel_ms;     /* next repetition of CANCEL; 0: none */
@@ -43,9 +51,8 @@ struct tx_branch {
 	uint16_t on_branch; /* branch_route that ran for it */
 	uint16_t code;      /* last provisional or the final one; 0: nothing heard */
 	uint8_t state;      /* enum client_state */
-	uint8_t spare_count;
-	uint8_t breadth; /* its share of Max-Breadth; 0: not limited */
-	bool is_local;   /* the final code was made here (408, 487 …) */
+	uint8_t breadth;    /* its share of Max-Breadth; 0: not limited */
+	bool is_local;      /* the final code was made here (408, 487 …) */
 	bool timed_out;
 	bool was_replied;   /* something was heard */
 	bool cancel_wanted; /* as soon as a provisional comes */
@@ -73,9 +80,9 @@ enum tx_flag {
 	TX_DISABLE_6XX = 1 << 4,
 	TX_SUSPENDED = 1 << 5,
 	TX_NO_INTERNAL_REPLY = 1 << 6,
-	TX_RELAYED = 1 << 7,      /* some branch was sent */
-	TX_WAITING = 1 << 8,      /* only absorbs what comes late */
-	TX_TICK_PENDING = 1 << 9, /* a timer fired while somebody held the lease */
+	TX_RELAYED = 1 << 7,         /* some branch was sent */
+	TX_WAITING = 1 << 8,         /* only absorbs what comes late */
+	TX_REPLY_SUSPENDED = 1 << 9, /* tx_branch.waits somewhere */
 	TX_NO_CANCEL_REASON = 1 << 10,
 	TX_REPLIES_SILENTLY = 1 << 11, /* t_replicate: nothing goes upstream */
 	TX_LIFETIME_OVER = 1 << 12,
@@ -84,7 +91,6 @@ enum tx_flag {
 	TX_NO_ACK = 1 << 15,       /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
-	TX_REPLY_SUSPENDED = 1 << 19, /* tx_branch.waits somewhere */
 	TX_UNTOLD = 1 << 18, /* it has its final reply; who waits for that has not heard yet */
 };
 
@@ -103,8 +109,9 @@ struct transaction {
 	uint8_t server; /* enum server_state */
 	uint8_t branch_count;
 	uint8_t branch_room;
-	uint8_t first_leg; /* first branch of the newest serial leg */
-	uint8_t relayed;   /* number + 1 of the branch whose reply went upstream last */
+	uint8_t first_leg;       /* first branch of the newest serial leg */
+	uint8_t relayed;         /* number + 1 of the branch whose reply went upstream last */
+	uint8_t is_tick_pending; /* a timer fired while somebody held the lease; under the lock */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
 	void *request;      /* frozen; NULL: forgotten after the final reply */
 	uint64_t check;     /* of top Via branch and sent-by, for matching */
@@ -115,9 +122,14 @@ struct transaction {
 	struct bytes
 		attributes; /* frozen attributes as the last route left them; absent: as frozen */
 	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
-	/* each a block of the region; the list is `first_branches`, later another block */
+	/* `first` and blocks of the region; the list is `first_branches`, later another block */
 	struct tx_branch **branches;
 	struct tx_branch *first_branches[BRANCHES_INSIDE];
+	struct tx_branch first;
+	struct {
+		char *at; /* a block of the region, filled from front to back; NULL: none */
+		uint32_t used, size;
+	} room; /* for what only an unfinished transaction needs */
 	struct queued *queue;
 	int64_t reply_retransmit_ms;
 	int64_t life_ends_ms; /* max_inv_lifetime, max_noninv_lifetime */
@@ -226,6 +238,10 @@ static inline struct tm_name context_name(const struct tx_context *context)
 /* Works off what queued meanwhile and gives the lease back. */
 void tx_leave(struct tx_context *context);
 struct shard *tx_lock(const struct transaction *tx);
+/* Has it only absorbed for a while, and is its time over? Lock held. */
+bool tx_is_spent(const struct transaction *tx);
+/* Lock held. */
+void tx_free(struct shard *shard, struct transaction *tx);
 bool lease_is_free(const struct transaction *tx);
 /* Makes a transaction of a request and holds its lease: 1 new, 0 it exists already (a
  * retransmission), -1 no memory. `first_reply` is kept for repetitions; may be absent. */
@@ -241,16 +257,9 @@ bool tx_find_call(struct span call_id, uint32_t cseq, bool any_method,
 		  struct tx_context *out_context);
 /* Ends the active life: from now on it only absorbs, until wt_timer. Lease held. */
 void tx_finish(struct transaction *tx);
-/* Gives back the memory that only an unfinished transaction needs. Lease and lock held. */
-void tx_forget(struct shard *shard, struct transaction *tx);
-/* Copies into the region. Replaces and frees `*place`. False: memory is out. Lease held. */
-bool tx_keep(struct transaction *tx, struct bytes *place, struct span text);
-void *tx_freeze(struct transaction *tx, const struct message *msg);
 /* The stored request as a working message with this context attached; NULL: no memory. */
 struct message *tx_request(struct transaction *tx, struct arena *arena,
 			   const struct tx_context *context);
-/* Stores the request again, as the route that relayed it left it; false: no memory. Lease held. */
-bool tx_refreeze(struct transaction *tx, struct message *msg);
 /* Keeps attributes and flags that a route changed; false: no memory for them. */
 bool tx_keep_state(struct transaction *tx, const struct message *msg);
 /* Our Via branch for branch number `number`. */
@@ -262,6 +271,22 @@ static inline bool tx_was_sent(const struct transaction *tx)
 {
 	return tx->flags & TX_RELAYED;
 }
+
+/* ---- keep.c: what a transaction keeps, and how long. Lease held ---------------------------------------- */
+/* Memory of the region for what is forgotten when the transaction is finished; NULL: none is left. */
+void *tx_alloc(struct transaction *tx, size_t size);
+/* Frees what tx_alloc or tx_freeze gave; NULL does nothing. Lock held. */
+void tx_drop(struct shard *shard, struct transaction *tx, const void *at);
+void *tx_freeze(struct transaction *tx, const struct message *msg);
+/* Stores the request again, as the route that relayed it left it; false: no memory. */
+bool tx_refreeze(struct transaction *tx, struct message *msg);
+/* Copies into the region. Replaces and frees `*place`. False: memory is out. */
+bool tx_keep(struct transaction *tx, struct bytes *place, struct span text);
+/* The same for what goes upstream; a final reply outlives the rest. */
+bool tx_keep_reply(struct transaction *tx, struct span reply, unsigned code);
+/* Gives back the memory that only an unfinished transaction needs. Lock held. */
+void tx_forget(struct shard *shard, struct transaction *tx);
+
 void claim_foresee(struct message *msg);
 enum claim_result claim_request(struct message *msg);
 enum claim_result claim_reply(struct message *reply);
@@ -290,6 +315,8 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 struct branch_record {
 	struct span request; /* as sent */
 	struct branch target;
+	struct end_point to;
+	const struct listener *from;
 	const struct end_point *spare;
 	unsigned spare_count;
 };

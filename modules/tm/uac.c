@@ -257,7 +257,7 @@ static const struct end_point *ack_target(const struct tx_branch *branch,
 					  const struct message *reply)
 {
 	switch (tm_settings()->local_ack_mode) {
-	case 1: return &branch->to;
+	case 1: return &branch->sent->to;
 	case 2: return reply->from.source.family ? &reply->from.source : NULL;
 	default: return NULL;
 	}
@@ -302,7 +302,7 @@ bool uac_ack(struct transaction *tx, unsigned number, struct message *reply, str
 	if (!msg || !message_set_dst_uri(msg, next_hop))
 		return false;
 	msg->notes |= NOTE_LOCAL;
-	msg->target.socket = branch->from;
+	msg->target.socket = branch->sent->from;
 	if (!send_without_state(msg, ack_target(branch, reply), sent))
 		return false;
 	const struct image *image = script_current_image();

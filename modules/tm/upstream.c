@@ -64,7 +64,7 @@ bool send_upstream(struct transaction *tx, struct span bytes, unsigned code, boo
 		return false;
 	/* First what is repeated, then that it is: a worker may die in between. */
 	bool is_silent = tx->flags & TX_REPLIES_SILENTLY;
-	if (!is_silent && !tx_keep(tx, &tx->reply, bytes))
+	if (!is_silent && !tx_keep_reply(tx, bytes, code))
 		log_error("no shared memory to keep a reply; it will not be repeated");
 	upstream_step(tx, step, code, is_local);
 	if (is_silent) {

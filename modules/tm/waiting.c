@@ -34,7 +34,7 @@ void forget_waiting(struct transaction *tx, struct tx_branch *branch)
 	branch->waits = false;
 	branch->reply = NULL;
 	struct shard *shard = tx_lock(tx);
-	region_free(shard, &tx->slot, reply);
+	tx_drop(shard, tx, reply);
 	shard_unlock(shard);
 	if (first_waiting(tx) >= 0)
 		return;
