@@ -116,12 +116,12 @@ static char *put_headers(char *out, struct span message, size_t headers_len)
 {
 	struct cursor in = cursor_over(span_slice(message, 0, headers_len));
 	struct header_line line;
-	struct start_line start;
+	struct sip_message_index start;
 	const char *reason, *from = in.at;
 	char length[40];
 	int length_len = snprintf(length, sizeof(length), "Content-Length: %zu\r\n",
 				  data_length(message, headers_len));
-	if (start_line_take(&in, &start, &reason) != PARSE_OK)
+	if (start_line_take(&in, message.at, &start, &reason) != PARSE_OK)
 		return out;
 	out = put(out, cursor_since(&in, from));
 	for (from = in.at; header_line_take(&in, &line, &reason) == LINE_HEADER; from = in.at)

@@ -93,10 +93,10 @@ static size_t headers_end(struct framer *framer, struct span buffer, bool *out_s
 static bool first_line_is_right(struct framer *framer, struct span buffer, const char **out_reason)
 {
 	struct cursor in = cursor_over(buffer);
-	struct start_line line;
+	struct sip_message_index line;
 	if (framer->knows_first_line)
 		return true;
-	switch (start_line_take(&in, &line, out_reason)) {
+	switch (start_line_take(&in, buffer.at, &line, out_reason)) {
 	case PARSE_OK:
 		framer->knows_first_line = true;
 		framer->is_http = line.is_http && line.is_request;
@@ -114,12 +114,12 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 	struct cursor in = cursor_over(headers);
 	struct content_length told = { 0 };
 	unsigned codings = 0;
-	struct start_line start;
+	struct sip_message_index start;
 	struct header_line line;
 	const char *reason = "header section is malformed";
 
 	*out_status = BAD_REQUEST;
-	if (start_line_take(&in, &start, &reason) != PARSE_OK)
+	if (start_line_take(&in, headers.at, &start, &reason) != PARSE_OK)
 		return reason;
 	framer->is_http = start.is_http && start.is_request;
 	enum line_result result;
@@ -142,7 +142,8 @@ static const char *body_length(struct framer *framer, struct span headers, uint3
 	if (told.is_bad)
 		return "Content-Length is wrong";
 	/* RFC 9112 6.1: who sends both, or chunks with HTTP/1.0, may want to be understood in two ways. */
-	if (codings && (told.is_present || span_equal(start.version, SPAN_OF("HTTP/1.0"))))
+	if (codings && (told.is_present ||
+			span_equal(sip_range_span(headers, start.version), SPAN_OF("HTTP/1.0"))))
 		return "Transfer-Encoding is not wanted here";
 	if (codings) {
 		framer->chunked_from = headers.len;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* header: the table of known header names and the search in it (RFC 3261 7.3.1, 7.3.3). */
-#include "parser/line.h"
+#include "parser/header_names.h"
 
 #include "core/base/check.h"
-
-#define NAME_TABLE_SIZE 1024 /* a power of two, far above the number of names: few collisions */
 
 struct header_row {
 	struct span name;
@@ -20,48 +18,34 @@ static const struct header_row rows[HEADER_OTHER] = {
 #undef SIP_HEADER_ROW
 };
 
-/* Filled once before main; read-only afterwards. */
-static struct {
-	struct {
-		uint8_t id_plus_1; /* 0 is free; collisions go to the next place */
-		uint8_t len;
-	} by_hash[NAME_TABLE_SIZE];
-	uint8_t by_letter[256];                    /* id + 1 of a compact form */
-	_Alignas(16) char lower[HEADER_OTHER][16]; /* the first bytes of each name, lower case */
-} table;
-_Static_assert(HEADER_OTHER < 255, "ids are stored in a byte");
-
-/* Bit 5 is set in both characters so that the case does not matter. */
-static inline unsigned name_hash(unsigned char first, unsigned char last, size_t len)
-{
-	return ((first | 0x20u) + (last | 0x20u) * 13u + (unsigned)len * 59u) &
-	       (NAME_TABLE_SIZE - 1);
-}
+/* Read-only from main on. */
+static struct header_names table;
+_Static_assert(HEADER_OTHER < 128, "ids are stored in a byte, and half of the places are free");
 
 [[gnu::constructor]] static void fill_table(void)
 {
+	memset(table.by_hash, HEADER_OTHER, sizeof(table.by_hash));
+	memset(table.by_letter, HEADER_OTHER, sizeof(table.by_letter));
 	for (unsigned id = 0; id < HEADER_OTHER; id++) {
 		const struct header_row *row = &rows[id];
 		const char *name = row->name.at;
-		unsigned place = name_hash((unsigned char)name[0],
-					   (unsigned char)name[row->len - 1], row->len);
-		while (table.by_hash[place].id_plus_1)
-			place = (place + 1) & (NAME_TABLE_SIZE - 1);
-		table.by_hash[place].id_plus_1 = (uint8_t)(id + 1);
-		table.by_hash[place].len = row->len;
-		for (unsigned i = 0; i < 16 && i < row->len; i++)
-			table.lower[id][i] = ascii_lower(name[i]);
+		uint8_t place = header_name_hash(name, row->len);
+		while (table.by_hash[place] != HEADER_OTHER)
+			place++;
+		table.by_hash[place] = (uint8_t)id;
+		for (unsigned i = 0; i <= row->len; i++)
+			*(i < 16 ? &table.start[id][i] : &table.rest[id][i - 16]) =
+				i < row->len ? ascii_lower(name[i]) : ':';
 		if (!row->compact)
 			continue;
-		table.by_letter[(unsigned char)row->compact] = (uint8_t)(id + 1);
-		table.by_letter[(unsigned char)ascii_upper(row->compact)] = (uint8_t)(id + 1);
+		table.by_letter[(unsigned char)row->compact] = (uint8_t)id;
+		table.by_letter[(unsigned char)ascii_upper(row->compact)] = (uint8_t)id;
 	}
 }
 
-static enum sip_header_id id_from_letter(char letter)
+const struct header_names *header_names(void)
 {
-	unsigned found = table.by_letter[(unsigned char)letter];
-	return found ? (enum sip_header_id)(found - 1) : HEADER_OTHER;
+	return &table;
 }
 
 enum sip_header_id header_id_from_name(struct span name)
@@ -69,28 +53,12 @@ enum sip_header_id header_id_from_name(struct span name)
 	if (name.len == 0)
 		return HEADER_OTHER;
 	if (name.len == 1)
-		return id_from_letter(name.at[0]);
-	unsigned place = name_hash((unsigned char)name.at[0], (unsigned char)name.at[name.len - 1],
-				   name.len);
-	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
-		unsigned id = table.by_hash[place].id_plus_1 - 1u;
-		if (span_equal_nocase(rows[id].name, name))
+		return (enum sip_header_id)table.by_letter[(unsigned char)name.at[0]];
+	for (uint8_t place = header_name_hash(name.at, (unsigned)name.len);; place++) {
+		unsigned id = table.by_hash[place];
+		if (id == HEADER_OTHER || span_equal_nocase(rows[id].name, name))
 			return (enum sip_header_id)id;
 	}
-	return HEADER_OTHER;
-}
-
-enum sip_header_id header_id_of_block(const char *name, unsigned len)
-{
-	if (len == 1)
-		return id_from_letter(name[0]);
-	unsigned place = name_hash((unsigned char)name[0], (unsigned char)name[len - 1], len);
-	for (; table.by_hash[place].id_plus_1; place = (place + 1) & (NAME_TABLE_SIZE - 1)) {
-		unsigned id = table.by_hash[place].id_plus_1 - 1u;
-		if (table.by_hash[place].len == len && scan_name_is(name, table.lower[id], len))
-			return (enum sip_header_id)id;
-	}
-	return HEADER_OTHER;
 }
 
 struct span header_name(enum sip_header_id id)

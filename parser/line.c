@@ -11,7 +11,7 @@ static enum parse_result line_end_find(struct cursor *in, const char **out_reaso
 {
 	const char *begin = in->at;
 	for (;;) {
-		in->at = scan_line_stop(in->at, in->end);
+		in->at += scan_line_stop(in->at, 0, cursor_left(in));
 		if (in->at == in->end)
 			return PARSE_MORE;
 		if (*in->at == '\n')
@@ -73,20 +73,20 @@ static enum line_result header_name_take(struct cursor *in, struct header_line *
 	return LINE_HEADER;
 }
 
-/* False for a line that is not as nearly all are; the general way then reads it. */
 static bool plain_line_take(struct cursor *in, struct header_line *out_line)
 {
-	const char *stop = scan_line_stop(in->at, in->end), *value;
-	unsigned len;
-	if (!plain_line_read(in->at, stop, in->end, &len, &value))
+	struct sip_header header;
+	struct span text = cursor_rest(in);
+	size_t at = 0, id;
+	if (text.len < PLAIN_LINE_LEAST ||
+	    !plain_line_read(header_names(), text, &at, scan_line_stop, &header, &id))
 		return false;
-	out_line->name = span_make(in->at, len);
-	out_line->id = header_id_from_name(out_line->name);
-	if (out_line->id == HEADER_OTHER && !span_is_all(out_line->name, CHAR_TOKEN))
-		return false;
-	out_line->value = span_make(value, (size_t)(stop - value));
-	out_line->is_folded = false;
-	in->at = stop + 2;
+	*out_line = (struct header_line){
+		.name = sip_header_name(text, &header),
+		.value = sip_header_value(text, &header),
+		.id = (enum sip_header_id)id,
+	};
+	in->at += at;
 	return true;
 }
 
@@ -137,26 +137,38 @@ enum line_result header_line_take(struct cursor *in, struct header_line *out_lin
 	return LINE_HEADER;
 }
 
+/* A start line that is being read. */
+struct start_line {
+	const char *base; /* of its places */
+	struct sip_message_index *index;
+};
+
+static struct sip_range range_of(const struct start_line *line, struct span s)
+{
+	return (struct sip_range){ (uint32_t)(s.at - line->base), (uint32_t)s.len };
+}
+
 /* SIP-Version = "SIP" "/" 1*DIGIT "." 1*DIGIT, and the same with "HTTP". */
-static bool version_parse(struct span text, struct start_line *line)
+static bool version_parse(struct span text, const struct start_line *line)
 {
 	struct cursor in = cursor_over(text);
 	uint64_t major, minor;
+	bool is_http = cursor_take_word(&in, SPAN_OF("HTTP/"));
 
-	if (cursor_take_word(&in, SPAN_OF("HTTP/")))
-		line->is_http = true;
-	else if (!cursor_take_word(&in, SPAN_OF("SIP/")))
+	if (!is_http && !cursor_take_word(&in, SPAN_OF("SIP/")))
 		return false;
 	if (!cursor_take_number(&in, 999, &major) || !cursor_take(&in, '.') ||
 	    !cursor_take_number(&in, 999, &minor) || !cursor_is_end(&in))
 		return false;
-	line->version = text;
-	line->is_sip_2_0 = !line->is_http && major == 2 && minor == 0;
+	line->index->version = range_of(line, text);
+	line->index->is_http = is_http;
+	line->index->is_sip_2_0 = !is_http && major == 2 && minor == 0;
 	return true;
 }
 
 /* Status-Line = SIP-Version SP 3DIGIT SP Reason-Phrase CRLF */
-static bool status_line_parse(struct span text, struct start_line *line, const char **out_reason)
+static bool status_line_parse(struct span text, const struct start_line *line,
+			      const char **out_reason)
 {
 	size_t space = span_find(text, ' ', 0);
 	struct cursor in = cursor_over(span_slice(text, space, text.len));
@@ -175,18 +187,19 @@ static bool status_line_parse(struct span text, struct start_line *line, const c
 		return false;
 	}
 	cursor_take(&in, ' ');
-	line->status = (uint16_t)status;
-	line->reason = cursor_rest(&in);
+	line->index->status = (uint16_t)status;
+	line->index->reason = range_of(line, cursor_rest(&in));
 	return true;
 }
 
 /* Request-Line = Method SP Request-URI SP SIP-Version CRLF. Stray white space is noted and stepped
  * over, so that the request can be answered 400 (RFC 4475 3.1.2.7-3.1.2.9). */
-static bool request_line_parse(struct span text, struct start_line *line, const char **out_reason)
+static bool request_line_parse(struct span text, const struct start_line *line,
+			       const char **out_reason)
 {
 	struct cursor in = cursor_over(text);
-	line->method_name = cursor_take_while(&in, CHAR_TOKEN);
-	if (line->method_name.len == 0 || !cursor_take(&in, ' ')) {
+	struct span method = cursor_take_while(&in, CHAR_TOKEN);
+	if (method.len == 0 || !cursor_take(&in, ' ')) {
 		*out_reason = "no method at the start";
 		return false;
 	}
@@ -199,54 +212,82 @@ static bool request_line_parse(struct span text, struct start_line *line, const 
 		*out_reason = "no SIP version at the end of the first line";
 		return false;
 	}
-	line->uri = span_trim(span_slice(rest, 0, before_version));
-	if (line->uri.len == 0) {
+	struct span uri = span_trim(span_slice(rest, 0, before_version));
+	if (uri.len == 0) {
 		*out_reason = "no Request-URI";
 		return false;
 	}
-	line->has_stray_space = rest.len != whole.len || line->uri.len + 1 != before_version ||
-				span_find(line->uri, ' ', 0) != line->uri.len ||
-				span_find(line->uri, '\t', 0) != line->uri.len;
-	line->method = method_from_span(line->method_name);
-	line->is_request = true;
+	if (rest.len != whole.len || uri.len + 1 != before_version ||
+	    span_find(uri, ' ', 0) != uri.len || span_find(uri, '\t', 0) != uri.len)
+		line->index->defects = SIP_DEFECT_START_LINE;
+	line->index->is_request = true;
+	line->index->method = method_from_span(method);
+	line->index->method_name = range_of(line, method);
+	line->index->uri = range_of(line, uri);
 	return true;
 }
 
-static const char usual_version[] = "SIP/2.0";
-#define USUAL_LEN 7
+#define USUAL_VERSION     "SIP/2.0"
+#define USUAL_VERSION_LEN 7
+/* Bytes that must be there to tell a usual start line: a method or "SIP/2.0 200 ", and more than a line. */
+#define USUAL_START_LEAST 16
 
-/* "METHOD sip:… SIP/2.0" and "SIP/2.0 200 OK" as nearly all write them; false for other lines. */
-static bool plain_start_line(struct span text, struct start_line *line)
+/* Is `stop` the CR LF of a line that is not continued? */
+static bool ends_plainly(const char *stop, const char *end)
 {
-	const char *end = text.at + text.len;
-	if (text.len < 2 * USUAL_LEN)
+	return end - stop >= 3 && memcmp(stop, "\r\n", 2) == 0 && stop[2] != ' ' && stop[2] != '\t';
+}
+
+/* "SIP/2.0 200 OK". The place of its line end, NULL for other lines. */
+static const char *plain_status_line(struct span text, const struct start_line *line)
+{
+	const char *digits = text.at + USUAL_VERSION_LEN + 1, *reason = digits + 4;
+	if (digits[3] != ' ' || digits[0] < '1' || digits[0] > '6' || !ascii_is_digit(digits[1]) ||
+	    !ascii_is_digit(digits[2]))
+		return NULL;
+	const char *stop = text.at + scan_line_stop(text.at, (size_t)(reason - text.at), text.len);
+	line->index->status = (uint16_t)(digits[0] * 100 + digits[1] * 10 + digits[2] - '0' * 111);
+	line->index->version = range_of(line, span_make(text.at, USUAL_VERSION_LEN));
+	line->index->reason = range_of(line, span_make(reason, (size_t)(stop - reason)));
+	return stop;
+}
+
+/* "METHOD sip:… SIP/2.0", the same. */
+static const char *plain_request_line(struct span text, const struct start_line *line)
+{
+	unsigned spaces = scan_places(text.at, ' ');
+	if (!spaces)
+		return NULL;
+	struct span method = span_make(text.at, (unsigned)__builtin_ctz(spaces));
+	const char *end = text.at + text.len, *uri = method.at + method.len + 1;
+	const char *space = scan_space(uri, end);
+	if (space == uri || end - space < USUAL_VERSION_LEN + 1 ||
+	    memcmp(space, " " USUAL_VERSION, USUAL_VERSION_LEN + 1) != 0)
+		return NULL;
+	uint32_t bit = method_from_span(method);
+	if (bit == METHOD_OTHER && !span_is_all(method, CHAR_TOKEN))
+		return NULL;
+	line->index->is_request = true;
+	line->index->method = bit;
+	line->index->method_name = range_of(line, method);
+	line->index->uri = range_of(line, span_make(uri, (size_t)(space - uri)));
+	line->index->version = range_of(line, span_make(space + 1, USUAL_VERSION_LEN));
+	return space + 1 + USUAL_VERSION_LEN;
+}
+
+/* Takes the start line when it is as nearly all write it. */
+static bool plain_start_line_take(struct cursor *in, const struct start_line *line)
+{
+	struct span text = cursor_rest(in);
+	if (text.len < USUAL_START_LEAST)
 		return false;
-	if (memcmp(text.at, usual_version, USUAL_LEN) == 0) {
-		const char *digits = text.at + USUAL_LEN + 1;
-		if (digits[-1] != ' ' || digits[3] != ' ' || digits[0] < '1' || digits[0] > '6' ||
-		    !ascii_is_digit(digits[1]) || !ascii_is_digit(digits[2]))
-			return false;
-		line->version = span_make(text.at, USUAL_LEN);
-		line->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 +
-					  digits[2] - '0');
-		line->reason = span_make(digits + 4, (size_t)(end - digits - 4));
-		line->is_sip_2_0 = true;
-		return true;
-	}
-	const char *version = end - USUAL_LEN;
-	struct cursor in = { text.at, version - 1 };
-	if (version[-1] != ' ' || memcmp(version, usual_version, USUAL_LEN) != 0)
+	bool is_reply = memcmp(text.at, USUAL_VERSION " ", USUAL_VERSION_LEN + 1) == 0;
+	const char *stop =
+		is_reply ? plain_status_line(text, line) : plain_request_line(text, line);
+	if (!stop || !ends_plainly(stop, in->end))
 		return false;
-	line->method_name = cursor_take_while(&in, CHAR_TOKEN);
-	if (line->method_name.len == 0 || !cursor_take(&in, ' '))
-		return false;
-	line->uri = cursor_rest(&in);
-	if (line->uri.len == 0 || scan_for(in.at, in.end, "  \t\r") != in.end)
-		return false;
-	line->version = span_make(version, USUAL_LEN);
-	line->method = method_from_span(line->method_name);
-	line->is_request = true;
-	line->is_sip_2_0 = true;
+	line->index->is_sip_2_0 = true;
+	in->at = stop + 2;
 	return true;
 }
 
@@ -256,23 +297,31 @@ static bool is_status_line(struct span text)
 	       span_starts_with_nocase(text, SPAN_OF("HTTP/"));
 }
 
-enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
-				  const char **out_reason)
+static void start_line_clear(struct sip_message_index *index)
 {
+	index->is_request = index->is_http = index->is_sip_2_0 = false;
+	index->status = index->defects = 0;
+	index->method = 0;
+	index->method_name = index->uri = (struct sip_range){ 0, 0 };
+	index->version = index->reason = (struct sip_range){ 0, 0 };
+}
+
+enum parse_result start_line_take(struct cursor *in, const char *base,
+				  struct sip_message_index *out_index, const char **out_reason)
+{
+	const struct start_line line = { base, out_index };
+	start_line_clear(out_index);
+	if (plain_start_line_take(in, &line))
+		return PARSE_OK;
+	start_line_clear(out_index);
+
 	const char *start = in->at;
 	enum parse_result result = line_end_find(in, out_reason);
 	if (result != PARSE_OK)
 		return result;
-
 	struct span text = cursor_since(in, start);
-	*out_line = (struct start_line){ 0 };
-	bool is_plain = plain_start_line(text, out_line);
-	if (!is_plain)
-		*out_line = (struct start_line){ 0 };
-	bool is_reply = !is_plain && is_status_line(text);
-	bool is_right = is_plain || (is_reply ? status_line_parse(text, out_line, out_reason)
-					      : request_line_parse(text, out_line, out_reason));
-	if (!is_right) {
+	if (!(is_status_line(text) ? status_line_parse(text, &line, out_reason)
+				   : request_line_parse(text, &line, out_reason))) {
 		in->at = start;
 		return PARSE_BAD;
 	}
@@ -285,16 +334,25 @@ enum parse_result start_line_take(struct cursor *in, struct start_line *out_line
 	return PARSE_OK;
 }
 
+/* 1*DIGIT */
+static bool length_read(struct span value, uint32_t *out_length)
+{
+	uint64_t length = 0;
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned digit = (unsigned)value.at[i] - '0';
+		if (digit > 9 || (length = length * 10 + digit) > UINT32_MAX)
+			return false;
+	}
+	*out_length = (uint32_t)length;
+	return value.len > 0;
+}
+
 void content_length_note(struct content_length *all, struct span value)
 {
-	struct cursor in = cursor_over(value);
-	uint64_t number;
-
-	if (!cursor_take_number(&in, UINT32_MAX, &number) || !cursor_is_end(&in))
-		all->is_bad = true;
-	else if (all->is_present && all->value != number)
+	uint32_t length;
+	if (!length_read(value, &length) || (all->is_present && all->value != length))
 		all->is_bad = true;
 	else
-		all->value = (uint32_t)number;
+		all->value = length;
 	all->is_present = true;
 }

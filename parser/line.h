@@ -5,6 +5,7 @@
 #pragma once
 
 #include "parser/cursor.h"
+#include "parser/header_names.h"
 #include "parser/message.h"
 #include "parser/scan.h"
 
@@ -27,22 +28,10 @@ struct header_line {
 enum line_result header_line_take(struct cursor *in, struct header_line *out_line,
 				  const char **out_reason);
 
-struct start_line {
-	bool is_request;
-	bool is_http;
-	bool is_sip_2_0;
-	bool has_stray_space;
-	uint16_t status;
-	uint32_t method;
-	struct span method_name;
-	struct span uri;
-	struct span version;
-	struct span reason;
-};
-
-/* Takes the start line with its line end. */
-enum parse_result start_line_take(struct cursor *in, struct start_line *out_line,
-				  const char **out_reason);
+/* Takes the start line with its line end; fills what an index tells of it, with places counted from
+ * `base`. */
+enum parse_result start_line_take(struct cursor *in, const char *base,
+				  struct sip_message_index *out_index, const char **out_reason);
 /* Skips the empty lines that may precede a message (RFC 3261 7.5). */
 void empty_lines_skip(struct cursor *in);
 
@@ -54,25 +43,56 @@ struct content_length {
 };
 void content_length_note(struct content_length *all, struct span value);
 
-/* The kind of a header name of 1 to 16 bytes, of which 16 can be read, any case. */
-enum sip_header_id header_id_of_block(const char *name, unsigned len);
+/* One of scan_line_stop and scan_line_stop_wide. */
+typedef size_t (*line_scanner)(const char *text, size_t at, size_t len);
 
-/* Finds name and value in the line from `at` to `stop`, where its text ends, when it is as nearly all
- * lines are: a name, a colon, at most one space, a value, CR LF and no continuation. False for every
- * other one, and when the bytes end too early to know. The bytes of the name remain to be checked. */
-[[gnu::always_inline]] static inline bool plain_line_read(const char *at, const char *stop,
-							  const char *end, unsigned *out_name_len,
-							  const char **out_value)
+#define PLAIN_LINE_LEAST 18 /* bytes that plain_line_read wants to be there */
+
+/* Reads the header line at a place of a text when it is as nearly all are: a name of less than 32 bytes, a
+ * colon, at most one space, a value, CR LF and no continuation; the place moves behind it. False for every
+ * other line, and when the bytes end too early to know: then *out_header is worth nothing. */
+[[gnu::always_inline]] static inline bool plain_line_read(const struct header_names *names,
+							  struct span text, size_t *at,
+							  line_scanner line_stop,
+							  struct sip_header *out_header,
+							  size_t *out_id)
 {
-	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' ||
-	    stop[2] == '\t')
+	const char *name = text.at + *at;
+	unsigned colons = scan_places(name, ':');
+	bool is_known;
+	unsigned len;
+	if (colons) {
+		len = (unsigned)__builtin_ctz(colons);
+		is_known = header_id_find(names, name, len, colons, out_id);
+	} else if (*at + PLAIN_LINE_LEAST + 16 <= text.len &&
+		   (colons = scan_places(name + 16, ':')) != 0) {
+		len = 16 + (unsigned)__builtin_ctz(colons);
+		is_known = header_id_find_long(names, name, len, colons, out_id);
+	} else {
 		return false;
-	unsigned len = end - at >= SCAN_NAME_MOST ? scan_name(at) : scan_name_bytes(at, stop);
-	const char *value = at + len + 1;
-	if (len == 0 || value >= stop)
+	}
+	if (!is_known) {
+		struct cursor in = { name, name + len };
+		if (len == 0 || cursor_take_while(&in, CHAR_TOKEN).len < len)
+			return false;
+	}
+	out_header->name_at = (uint32_t)*at;
+	out_header->name_len = (uint16_t)len;
+	out_header->id = (uint16_t)*out_id;
+	out_header->next_same = SIP_NO_HEADER;
+	out_header->flags = 0;
+	size_t value = *at + len + 1;
+	value += text.at[value] == ' ';
+	out_header->value_at = (uint32_t)value;
+	size_t stop = line_stop(text.at, value, text.len), next = stop + 2;
+	if (next >= text.len || memcmp(text.at + stop, "\r\n", 2) != 0)
 		return false;
-	value += *value == ' ';
-	*out_name_len = len;
-	*out_value = value;
-	return (unsigned char)*value > ' ' && (unsigned char)stop[-1] > ' ';
+	out_header->value_len = (uint32_t)(stop - value);
+	out_header->end = (uint32_t)next;
+	if ((unsigned char)text.at[value] <= ' ' || (unsigned char)text.at[stop - 1] <= ' ')
+		return false;
+	if ((unsigned char)text.at[next] <= ' ' && text.at[next] != '\r')
+		return false;
+	*at = next;
+	return true;
 }

@@ -14,7 +14,6 @@ struct indexer {
 	struct cursor in;
 	struct sip_message_index *index;
 	struct arena *arena; /* NULL: the index cannot grow */
-	struct content_length content_length;
 	const char *reason;
 };
 
@@ -23,39 +22,15 @@ static uint32_t offset_of(const struct indexer *indexer, const char *at)
 	return (uint32_t)(at - indexer->bytes.at);
 }
 
-static struct sip_range range_of(const struct indexer *indexer, struct span s)
-{
-	return s.at ? (struct sip_range){ offset_of(indexer, s.at), (uint32_t)s.len }
-		    : (struct sip_range){ 0, 0 };
-}
-
 static enum parse_result index_start_line(struct indexer *indexer)
 {
 	struct sip_message_index *index = indexer->index;
-	struct start_line line;
-
 	empty_lines_skip(&indexer->in);
-	uint32_t start = offset_of(indexer, indexer->in.at);
-	enum parse_result result = start_line_take(&indexer->in, &line, &indexer->reason);
-	if (result != PARSE_OK)
-		return result;
-	uint16_t capacity = index->header_capacity;
-	/* names_take fills the rest */
-	memset(index, 0, offsetof(struct sip_message_index, first));
-	index->header_capacity = capacity;
-	index->is_request = line.is_request;
-	index->is_http = line.is_http;
-	index->is_sip_2_0 = line.is_sip_2_0;
-	index->status = line.status;
-	index->defects = line.has_stray_space ? SIP_DEFECT_START_LINE : 0;
-	index->method = line.method;
-	index->method_name = range_of(indexer, line.method_name);
-	index->uri = range_of(indexer, line.uri);
-	index->version = range_of(indexer, line.version);
-	index->reason = range_of(indexer, line.reason);
-	index->start = start;
+	index->start = offset_of(indexer, indexer->in.at);
+	enum parse_result result =
+		start_line_take(&indexer->in, indexer->bytes.at, index, &indexer->reason);
 	index->headers_at = offset_of(indexer, indexer->in.at);
-	return PARSE_OK;
+	return result;
 }
 
 static bool make_room(struct indexer *indexer)
@@ -79,6 +54,26 @@ static bool make_room(struct indexer *indexer)
 	return true;
 }
 
+/* Links header `i` behind the others of its kind, of which `first` is one. */
+static inline void link_repeated(struct sip_message_index *index, unsigned i, size_t id)
+{
+	struct sip_header *first = &index->headers[index->first[id]];
+	if (first->next_same == SIP_NO_HEADER)
+		first->next_same = (uint16_t)i;
+	else
+		index->headers[index->last[id]].next_same = (uint16_t)i;
+	index->last[id] = (uint16_t)i;
+	index->repeated |= id < 64 ? 1ull << id : 0;
+}
+
+static inline void link_header(struct sip_message_index *index, unsigned i, size_t id)
+{
+	if (index->first[id] == SIP_NO_HEADER)
+		index->first[id] = (uint16_t)i;
+	else
+		link_repeated(index, i, id);
+}
+
 static bool note_header(struct indexer *indexer, const char *begin, const struct header_line *line)
 {
 	struct sip_message_index *index = indexer->index;
@@ -89,133 +84,46 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 			return false;
 		index = indexer->index;
 	}
-	index->headers[index->header_count++] = (struct sip_header){
+	index->headers[index->header_count] = (struct sip_header){
 		.name_at = (uint32_t)(begin - base),
 		.name_len = (uint16_t)line->name.len,
 		.value_at = (uint32_t)(line->value.at - base),
 		.value_len = (uint32_t)line->value.len,
 		.end = (uint32_t)(indexer->in.at - base),
 		.id = (uint16_t)line->id,
+		.next_same = SIP_NO_HEADER,
 		.flags = line->is_folded ? SIP_HEADER_FOLDED : 0,
 	};
+	link_header(index, index->header_count++, line->id);
 	return true;
 }
 
-/* The stops of the text, block by block. */
-struct stops {
-	const char *block; /* of the bits */
-	uint64_t bits, returns;
-};
-typedef struct scan_block (*block_scanner)(const char *at, uint64_t returns_before);
-
-[[gnu::always_inline]] static inline void stops_read(struct stops *stops, const char *block,
-						     const char *end, block_scanner scan)
+/* Takes header lines as nearly all are, up to the first other one, which the general way then reads.
+ * Returns its place. */
+[[gnu::always_inline]] static inline size_t plain_lines_take(struct sip_message_index *index,
+							     struct span text, size_t at,
+							     line_scanner line_stop)
 {
-	struct scan_block found;
-	if (end - block >= SCAN_BLOCK) {
-		found = scan(block, stops->returns);
-	} else {
-		char padded[SCAN_BLOCK] = { 0 };
-		memcpy(padded, block, (size_t)(end - block));
-		found = scan(padded, stops->returns);
-	}
-	*stops = (struct stops){ block, found.stops, found.returns };
+	const struct header_names *names = header_names();
+	unsigned i = index->header_count;
+	size_t id;
+	while (i < index->header_capacity && at + PLAIN_LINE_LEAST <= text.len &&
+	       plain_line_read(names, text, &at, line_stop, &index->headers[i], &id))
+		link_header(index, i++, id);
+	index->header_count = (uint16_t)i;
+	return at;
 }
 
-/* The next stop; at or behind `end` when there is none. */
-[[gnu::always_inline]] static inline const char *next_stop(struct stops *stops, const char *end,
-							   block_scanner scan)
+[[gnu::noinline]] static size_t plain_lines_take_narrow(struct sip_message_index *index,
+							struct span text, size_t at)
 {
-	while (!stops->bits) {
-		if (end - stops->block <= SCAN_BLOCK)
-			return end;
-		stops_read(stops, stops->block + SCAN_BLOCK, end, scan);
-	}
-	const char *stop = stops->block + __builtin_ctzll(stops->bits);
-	stops->bits &= stops->bits - 1;
-	return stop;
+	return plain_lines_take(index, text, at, scan_line_stop);
 }
 
-/* Takes header lines as nearly all are (plain_line_read); names_take will look at their names. Ends
- * before the first other one, which the general way then reads. */
-[[gnu::always_inline]] static inline void plain_lines_take(struct indexer *indexer,
-							   block_scanner scan)
+SCAN_WIDE static size_t plain_lines_take_wide(struct sip_message_index *index, struct span text,
+					      size_t at)
 {
-	struct sip_message_index *index = indexer->index;
-	const char *base = indexer->bytes.at, *at = indexer->in.at, *end = indexer->in.end, *value;
-	struct sip_header *header = &index->headers[index->header_count];
-	const struct sip_header *last = &index->headers[index->header_capacity];
-	struct stops stops = { 0 };
-	unsigned name_len;
-	if (at < end)
-		stops_read(&stops, at, end, scan);
-	for (; header < last && at < end; header++) {
-		const char *stop = next_stop(&stops, end, scan);
-		if (!plain_line_read(at, stop, end, &name_len, &value))
-			break;
-		header->name_at = (uint32_t)(at - base);
-		header->name_len = (uint16_t)name_len;
-		header->value_at = (uint32_t)(value - base);
-		header->value_len = (uint32_t)(stop - value);
-		header->end = (uint32_t)(stop + 2 - base);
-		header->id = HEADER_KIND_COUNT;
-		header->flags = 0;
-		at = stop + 2;
-	}
-	index->header_count = (uint16_t)(header - index->headers);
-	indexer->in.at = at;
-}
-
-static void plain_lines_take_narrow(struct indexer *indexer)
-{
-	plain_lines_take(indexer, scan_block);
-}
-
-SCAN_WIDE static void plain_lines_take_wide(struct indexer *indexer)
-{
-	plain_lines_take(indexer, scan_block_wide);
-}
-
-/* A name that no table knows must be a token; the place of what is not is where it is wrong. */
-static bool check_unknown_name(struct indexer *indexer, const struct sip_header *header)
-{
-	struct span name = sip_header_name(indexer->bytes, header);
-	if (span_is_all(name, CHAR_TOKEN))
-		return true;
-	indexer->in.at = name.at;
-	cursor_take_while(&indexer->in, CHAR_TOKEN);
-	indexer->reason = "header line without a name and colon";
-	return false;
-}
-
-/* Finds out which headers the plain lines are and links those of a kind: from the last to the first, so
- * that each finds its successor in `first`. */
-static bool names_take(struct indexer *indexer)
-{
-	struct sip_message_index *index = indexer->index;
-	const char *base = indexer->bytes.at;
-	bool is_right = true;
-	memset(index->first, 0xff, sizeof(index->first));
-	for (unsigned i = index->header_count; i-- > 0;) {
-		struct sip_header *header = &index->headers[i];
-		if (header->id == HEADER_KIND_COUNT) {
-			const char *name = base + header->name_at;
-			bool is_block = header->name_len <= 16 && indexer->in.end - name >= 16;
-			header->id =
-				(uint16_t)(is_block ? header_id_of_block(name, header->name_len)
-						    : header_id_from_name(
-							      span_make(name, header->name_len)));
-		}
-		if (header->id == HEADER_OTHER && !check_unknown_name(indexer, header))
-			is_right = false; /* an earlier one may be wrong, too, and is to be told */
-		header->next_same = index->first[header->id];
-		index->first[header->id] = (uint16_t)i;
-	}
-	for (unsigned i = index->first[HEADER_CONTENT_LENGTH]; i != SIP_NO_HEADER;
-	     i = index->headers[i].next_same)
-		content_length_note(&indexer->content_length,
-				    sip_header_value(indexer->bytes, &index->headers[i]));
-	return is_right;
+	return plain_lines_take(index, text, at, scan_line_stop_wide);
 }
 
 static enum parse_result index_headers(struct indexer *indexer)
@@ -225,11 +133,10 @@ static enum parse_result index_headers(struct indexer *indexer)
 	const char *begin;
 
 	do {
-		if (scan_is_wide())
-			plain_lines_take_wide(indexer);
-		else
-			plain_lines_take_narrow(indexer);
-		begin = indexer->in.at;
+		size_t at = offset_of(indexer, indexer->in.at);
+		at = scan_is_wide() ? plain_lines_take_wide(indexer->index, indexer->bytes, at)
+				    : plain_lines_take_narrow(indexer->index, indexer->bytes, at);
+		indexer->in.at = begin = indexer->bytes.at + at;
 		if (cursor_left(&indexer->in) >= 2 && begin[0] == '\r' && begin[1] == '\n') {
 			indexer->in.at += 2;
 			result = LINE_EMPTY;
@@ -240,36 +147,43 @@ static enum parse_result index_headers(struct indexer *indexer)
 			result = LINE_BAD;
 	} while (result == LINE_HEADER);
 	indexer->index->headers_end = offset_of(indexer, begin);
-	if (!names_take(indexer))
-		return PARSE_BAD;
 	return result == LINE_EMPTY ? PARSE_OK : result == LINE_MORE ? PARSE_MORE : PARSE_BAD;
+}
+
+static struct content_length content_length_of(const struct indexer *indexer)
+{
+	struct content_length told = { 0 };
+	const struct sip_header *h = sip_header_first(indexer->index, HEADER_CONTENT_LENGTH);
+	for (; h; h = sip_header_next(indexer->index, h))
+		content_length_note(&told, sip_header_value(indexer->bytes, h));
+	return told;
 }
 
 /* RFC 3261 18.3: bytes after the body are dropped, a body that is cut off is an error. */
 static void index_body(struct indexer *indexer)
 {
 	struct sip_message_index *index = indexer->index;
-	const struct content_length *told = &indexer->content_length;
+	const struct content_length told = content_length_of(indexer);
 
 	index->body_at = offset_of(indexer, indexer->in.at);
 	index->body_len = (uint32_t)cursor_left(&indexer->in);
-	if (told->is_bad) {
+	if (told.is_bad) {
 		index->defects |= SIP_DEFECT_CONTENT_LENGTH;
 		indexer->reason = "Content-Length is wrong";
-	} else if (told->is_present) {
+	} else if (told.is_present) {
 		index->has_content_length = true;
-		index->content_length = told->value;
-		if (told->value > index->body_len) {
+		index->content_length = told.value;
+		if (told.value > index->body_len) {
 			index->defects |= SIP_DEFECT_SHORT_BODY;
 			indexer->reason = "body is shorter than Content-Length";
 		} else {
-			index->body_len = told->value;
+			index->body_len = told.value;
 		}
 	}
 	index->len = index->body_at + index->body_len;
 }
 
-static enum parse_result index_all(struct indexer *indexer)
+static enum parse_result index_parts(struct indexer *indexer)
 {
 	if (indexer->bytes.len > SIP_MAX_MESSAGE) {
 		indexer->reason = "message too large";
@@ -288,47 +202,49 @@ static enum parse_result index_all(struct indexer *indexer)
 	return indexer->index->defects ? PARSE_BAD : PARSE_OK;
 }
 
-static void report(const struct indexer *indexer, struct parse_error *out_error)
+/* `capacity` is that of the index, which there is unless memory is exhausted. */
+static enum parse_result index_all(struct indexer *indexer, unsigned capacity,
+				   struct parse_error *out_error)
 {
-	if (out_error)
+	struct sip_message_index *index = indexer->index;
+	enum parse_result result = PARSE_BAD;
+	if (index) {
+		index->defects = 0;
+		index->has_content_length = false;
+		index->header_count = 0;
+		index->header_capacity = (uint16_t)capacity;
+		index->content_length = 0;
+		index->repeated = 0;
+		memset(index->first, 0xff, sizeof(index->first));
+		result = index_parts(indexer);
+	}
+	if (result == PARSE_BAD && out_error)
 		*out_error =
 			(struct parse_error){ offset_of(indexer, indexer->in.at), indexer->reason };
+	return result;
 }
 
 enum parse_result sip_message_index_into(struct sip_message_index *index, unsigned capacity,
 					 struct span bytes, struct parse_error *out_error)
 {
-	if (capacity > SIP_MAX_HEADERS)
-		capacity = SIP_MAX_HEADERS;
 	struct indexer indexer = { .bytes = bytes, .in = cursor_over(bytes), .index = index };
-	index->header_capacity = (uint16_t)capacity;
-	index->header_count = 0;
-	index->defects = 0;
-	enum parse_result result = index_all(&indexer);
-	if (result == PARSE_BAD)
-		report(&indexer, out_error);
-	return result;
+	return index_all(&indexer, capacity < SIP_MAX_HEADERS ? capacity : SIP_MAX_HEADERS,
+			 out_error);
 }
 
 enum parse_result sip_message_index(struct arena *arena, struct span bytes,
 				    struct sip_message_index **out_index,
 				    struct parse_error *out_error)
 {
-	struct indexer indexer = { .bytes = bytes, .in = cursor_over(bytes), .arena = arena };
-	*out_index = NULL;
-	indexer.index = arena_alloc(arena, sip_index_size_for(FIRST_CAPACITY));
-	if (!indexer.index) {
-		report(&indexer, out_error);
-		return PARSE_BAD;
-	}
-	indexer.index->header_capacity = FIRST_CAPACITY;
-	indexer.index->header_count = 0;
-	indexer.index->defects = 0;
-	enum parse_result result = index_all(&indexer);
-	if (result == PARSE_BAD)
-		report(&indexer, out_error);
-	if (result == PARSE_OK || (result == PARSE_BAD && indexer.index->defects))
-		*out_index = indexer.index;
+	struct indexer indexer = {
+		.bytes = bytes,
+		.in = cursor_over(bytes),
+		.arena = arena,
+		.index = arena_alloc(arena, sip_index_size_for(FIRST_CAPACITY)),
+	};
+	enum parse_result result = index_all(&indexer, FIRST_CAPACITY, out_error);
+	bool is_usable = result == PARSE_OK || (indexer.index && indexer.index->defects);
+	*out_index = is_usable ? indexer.index : NULL;
 	return result;
 }
 

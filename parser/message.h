@@ -41,27 +41,31 @@ enum sip_defect {
 };
 
 struct sip_message_index {
+	/* The start line. */
 	bool is_request;
-	bool is_http;    /* HTTP/1.x instead of SIP/2.0 */
-	bool is_sip_2_0; /* false for SIP/7.0, which is answered 505 */
-	bool has_content_length;
-	uint16_t status; /* replies: 100-699 */
-	uint16_t header_count;
-	uint16_t header_capacity;
+	bool is_http;                 /* HTTP/1.x instead of SIP/2.0 */
+	bool is_sip_2_0;              /* false for SIP/7.0, which is answered 505 */
+	uint16_t status;              /* replies: 100-699 */
 	uint16_t defects;             /* enum sip_defect */
 	uint32_t method;              /* requests: METHOD_* bit; replies: 0 (see cseq.h) */
 	struct sip_range method_name; /* requests */
 	struct sip_range uri;         /* requests: Request-URI */
 	struct sip_range version;     /* "SIP/2.0" */
 	struct sip_range reason;      /* replies, may be empty */
-	uint32_t start;               /* of the start line, after leading empty lines */
-	uint32_t headers_at;          /* first byte after the start line */
-	uint32_t headers_end;         /* where the empty line begins = end of the last header */
-	uint32_t body_at;             /* after the empty line */
+
+	bool has_content_length;
+	uint16_t header_count;
+	uint16_t header_capacity;
+	uint32_t start;       /* of the start line, after leading empty lines */
+	uint32_t headers_at;  /* first byte after the start line */
+	uint32_t headers_end; /* where the empty line begins = end of the last header */
+	uint32_t body_at;     /* after the empty line */
 	uint32_t body_len;
 	uint32_t content_length;           /* as told, when has_content_length */
 	uint32_t len;                      /* of the whole message = body_at + body_len */
+	uint64_t repeated;                 /* bit by id below 64: there are several */
 	uint16_t first[HEADER_KIND_COUNT]; /* per id: first header, or SIP_NO_HEADER */
+	uint16_t last[HEADER_KIND_COUNT];  /* private: … and last, if there are several */
 	struct sip_header headers[];
 };
 

@@ -5,55 +5,120 @@
 
 #include "core/base/span.h"
 
-#define SCAN_NAME_MOST 32
-
-/* Length of the header name from `at`, before the colon; 0 when white space, a control or `stop` comes
- * before it. */
-static inline unsigned scan_name_bytes(const char *at, const char *stop)
+/* Where a run of text ends, from `at` on: at an LF, CR, NUL or another control up to CR, but not HT; `len`
+ * when there is none. */
+static inline size_t scan_line_stop_bytes(const char *text, size_t at, size_t len)
 {
-	const char *begin = at;
-	while (at < stop && (unsigned char)*at > ' ' && *at != ':')
+	while (at < len && ((unsigned char)text[at] > '\r' || text[at] == '\t'))
 		at++;
-	return at < stop && *at == ':' ? (unsigned)(at - begin) : 0;
+	return at;
 }
 
-/* What ends lines, block by block: where the text of a line stops. */
-struct scan_block {
-	uint64_t
-		stops; /* CR, LF, NUL and other controls up to CR but not HT; no LF that follows CR */
-	uint64_t returns; /* the CRs */
-};
-#define SCAN_BLOCK 64
-
-/* An LF after a CR is no stop of its own; `returns_before` are the CRs of the block before. */
-static inline struct scan_block scan_block_finish(uint64_t low, uint64_t returns, uint64_t feeds,
-						  uint64_t returns_before)
+/* The first white space or control; `end` when there is none. */
+static inline const char *scan_space_bytes(const char *at, const char *end)
 {
-	uint64_t after_return = returns << 1 | returns_before >> 63;
-	return (struct scan_block){ low & ~(feeds & after_return), returns };
+	while (at < end && (unsigned char)*at > ' ')
+		at++;
+	return at;
+}
+
+/* Where `byte` stands among 16 bytes, as bits. */
+static inline unsigned scan_places_bytes(const char *at, char byte)
+{
+	unsigned places = 0;
+	for (unsigned i = 0; i < 16; i++)
+		places |= (unsigned)(at[i] == byte) << i;
+	return places;
+}
+
+/* Those of 16 bytes that `places` (from the first on) tells are the ones of `lower`, in lower case, when
+ * case is ignored. Letters differ in bit 5; what the other characters of names become without it is a
+ * control, which no name has. */
+static inline bool scan_name_is_bytes(const char *name, const char lower[16], unsigned places)
+{
+	for (; places; places >>= 1, name++, lower++)
+		if ((unsigned char)*name <= ' ' || (*name | 0x20) != *lower)
+			return false;
+	return true;
 }
 
 #ifdef __SSE2__
 #include <immintrin.h>
 
-/* The first byte that ends a run of text: LF, CR, NUL or another control up to CR, but not HT;
- * `end` when there is none. */
-static inline const char *scan_line_stop(const char *at, const char *end)
+static inline size_t scan_line_stop(const char *text, size_t at, size_t len)
 {
 	const __m128i cr = _mm_set1_epi8('\r');
 	const __m128i tab = _mm_set1_epi8('\t');
-	while (end - at >= 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+	for (; at + 16 <= len; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
 		__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, cr), bytes);
 		unsigned hits = (unsigned)_mm_movemask_epi8(
 			_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low));
 		if (hits)
-			return at + __builtin_ctz(hits);
-		at += 16;
+			return at + (unsigned)__builtin_ctz(hits);
 	}
-	while (at < end && ((unsigned char)*at > '\r' || *at == '\t'))
-		at++;
-	return at;
+	return scan_line_stop_bytes(text, at, len);
+}
+
+/* The same in a text of at least 32 bytes and with as many at a time, for functions marked SCAN_WIDE; call
+ * them when scan_is_wide(). */
+#define SCAN_WIDE __attribute__((target("avx2,bmi")))
+static inline bool scan_is_wide(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+}
+
+SCAN_WIDE static inline unsigned scan_line_hits_wide(const char *at)
+{
+	/* For the low four bits of a byte: the byte with them that is looked for, -1 when there is none. */
+	const __m256i stops =
+		_mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, -1, 10, 11, 12, 13, -1, -1, /* */
+				 0, 1, 2, 3, 4, 5, 6, 7, 8, -1, 10, 11, 12, 13, -1, -1);
+	__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+	return (unsigned)_mm256_movemask_epi8(
+		_mm256_cmpeq_epi8(_mm256_shuffle_epi8(stops, bytes), bytes));
+}
+
+SCAN_WIDE static inline size_t scan_line_stop_wide(const char *text, size_t at, size_t len)
+{
+	for (; at + 32 <= len; at += 32) {
+		unsigned hits = scan_line_hits_wide(text + at);
+		if (hits)
+			return at + (unsigned)__builtin_ctz(hits);
+	}
+	if (at >= len)
+		return len;
+	/* The last 32 bytes, of which the first have been looked at. */
+	unsigned hits = scan_line_hits_wide(text + len - 32) >> (at + 32 - len);
+	return hits ? at + (unsigned)__builtin_ctz(hits) : len;
+}
+
+static inline const char *scan_space(const char *at, const char *end)
+{
+	const __m128i limit = _mm_set1_epi8(' ');
+	for (; end - at >= 16; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+		unsigned hits = (unsigned)_mm_movemask_epi8(
+			_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
+		if (hits)
+			return at + __builtin_ctz(hits);
+	}
+	return scan_space_bytes(at, end);
+}
+
+static inline unsigned scan_places(const char *at, char byte)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
+		_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(byte)));
+}
+
+static inline bool scan_name_is(const char *name, const char lower[16], unsigned places)
+{
+	const __v16qu case_bit = (__v16qu)_mm_set1_epi8(0x20);
+	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)name);
+	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)lower);
+	a = (__m128i)((__v16qu)_mm_max_epu8(a, (__m128i)case_bit) | case_bit);
+	return !(places & ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)));
 }
 
 /* The bytes of a block that end a parameter's value, as bits: white space, controls, DEL, a quote, a
@@ -142,94 +207,15 @@ static inline const char *scan_for(const char *at, const char *end, const char s
 	return at;
 }
 
-static inline struct scan_block scan_block(const char *at, uint64_t returns_before)
-{
-	const __m128i cr = _mm_set1_epi8('\r'), tab = _mm_set1_epi8('\t'), lf = _mm_set1_epi8('\n');
-	uint64_t low = 0, returns = 0, feeds = 0;
-#pragma GCC unroll 4
-	for (unsigned i = 0; i < SCAN_BLOCK; i += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + i));
-		__m128i is_low = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab),
-						  _mm_cmpeq_epi8(_mm_min_epu8(bytes, cr), bytes));
-		low |= (uint64_t)(unsigned)_mm_movemask_epi8(is_low) << i;
-		returns |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, cr)) << i;
-		feeds |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, lf)) << i;
-	}
-	return scan_block_finish(low, returns, feeds, returns_before);
-}
-
-/* The same with 32 bytes at a time, for functions marked SCAN_WIDE; call them when scan_is_wide(). */
-#define SCAN_WIDE __attribute__((target("avx2")))
-static inline bool scan_is_wide(void)
-{
-	return __builtin_cpu_supports("avx2");
-}
-
-SCAN_WIDE static inline struct scan_block scan_block_wide(const char *at, uint64_t returns_before)
-{
-	const __m256i cr = _mm256_set1_epi8('\r'), tab = _mm256_set1_epi8('\t');
-	const __m256i lf = _mm256_set1_epi8('\n');
-	uint64_t low = 0, returns = 0, feeds = 0;
-#pragma GCC unroll 4
-	for (unsigned i = 0; i < SCAN_BLOCK; i += 32) {
-		__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(at + i));
-		__m256i is_low =
-			_mm256_andnot_si256(_mm256_cmpeq_epi8(bytes, tab),
-					    _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, cr), bytes));
-		low |= (uint64_t)(unsigned)_mm256_movemask_epi8(is_low) << i;
-		returns |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, cr))
-			   << i;
-		feeds |= (uint64_t)(unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, lf))
-			 << i;
-	}
-	return scan_block_finish(low, returns, feeds, returns_before);
-}
-
-/* Length of the header name at `at`, before the colon; 0 when there is none within SCAN_NAME_MOST
- * bytes (that many must exist), or white space or a control comes before it. */
-static inline unsigned scan_name(const char *at)
-{
-	const __m128i colon = _mm_set1_epi8(':'), limit = _mm_set1_epi8(' ');
-	for (unsigned from = 0; from < SCAN_NAME_MOST; from += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + from));
-		unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, colon));
-		unsigned low = (unsigned)_mm_movemask_epi8(
-			_mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes));
-		/* The lowest bit of both decides. */
-		unsigned first = (colons | low) & (0u - (colons | low));
-		if (first)
-			return first & colons ? from + (unsigned)__builtin_ctz(first) : 0;
-	}
-	return 0;
-}
-
-/* The first `len` (up to 16) of 16 readable bytes are those of `lower`, a lower-case name, when case is
- * ignored. Letters only differ in bit 5; other characters of names have no counterpart in it. */
-static inline bool scan_name_is(const char *name, const char lower[16], unsigned len)
-{
-	__m128i a = _mm_or_si128(_mm_loadu_si128((const __m128i *)(const void *)name),
-				 _mm_set1_epi8(0x20));
-	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)lower);
-	unsigned equal = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
-	unsigned wanted = (1u << len) - 1;
-	return (equal & wanted) == wanted;
-}
-
 #else
 
-static inline struct scan_block scan_block(const char *at, uint64_t returns_before)
-{
-	uint64_t low = 0, returns = 0, feeds = 0;
-	for (unsigned i = 0; i < SCAN_BLOCK; i++) {
-		low |= (uint64_t)((unsigned char)at[i] <= '\r' && at[i] != '\t') << i;
-		returns |= (uint64_t)(at[i] == '\r') << i;
-		feeds |= (uint64_t)(at[i] == '\n') << i;
-	}
-	return scan_block_finish(low, returns, feeds, returns_before);
-}
+#define scan_line_stop scan_line_stop_bytes
+#define scan_space     scan_space_bytes
+#define scan_places    scan_places_bytes
+#define scan_name_is   scan_name_is_bytes
 
 #define SCAN_WIDE
-#define scan_block_wide scan_block
+#define scan_line_stop_wide scan_line_stop
 static inline bool scan_is_wide(void)
 {
 	return false;
@@ -258,29 +244,6 @@ static inline const char *scan_for(const char *at, const char *end, const char s
 	while (at < end && *at != stops[0] && *at != stops[1] && *at != stops[2] && *at != stops[3])
 		at++;
 	return at;
-}
-
-static inline const char *scan_line_stop(const char *at, const char *end)
-{
-	while (at < end && ((unsigned char)*at > '\r' || *at == '\t'))
-		at++;
-	return at;
-}
-
-static inline unsigned scan_name(const char *at)
-{
-	for (unsigned i = 0; i < SCAN_NAME_MOST; i++)
-		if (at[i] == ':' || (unsigned char)at[i] <= ' ')
-			return at[i] == ':' ? i : 0;
-	return 0;
-}
-
-static inline bool scan_name_is(const char *name, const char lower[16], unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		if ((name[i] | 0x20) != lower[i])
-			return false;
-	return true;
 }
 
 #endif

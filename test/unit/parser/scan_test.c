@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The loops for the vector unit find what those find that read byte by byte, wherever a text begins and
+ * ends; the names of headers are found in blocks as they are in spans. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "parser/header_names.h"
+
+#define TEXTS     20000
+#define TEXT_MOST 120
+
+static uint64_t random_state = 88172645463325252u;
+
+static unsigned random_below(unsigned limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state >> 32) % limit;
+}
+
+/* Mostly letters, with what ends runs of text strewn in, and what differs from it in one bit. */
+static char random_byte(void)
+{
+	static const char stops[] = "\r\n\t\0\x0b\x0c\x0e\x1f :\x7f\x80\x8d\x89\xff-=Mm";
+	return random_below(20) ? (char)('a' + random_below(26))
+				: stops[random_below(sizeof(stops))];
+}
+
+/* A text of its own size, so that the sanitizer sees every read beyond it. */
+static char *random_text(size_t len)
+{
+	char *text = malloc(len ? len : 1);
+	for (size_t i = 0; i < len; i++)
+		text[i] = random_byte();
+	return text;
+}
+
+SCAN_WIDE static size_t line_stop_wide(const char *text, size_t at, size_t len)
+{
+	return scan_line_stop_wide(text, at, len);
+}
+
+static void finds_the_end_of_a_line(void **state)
+{
+	for (unsigned i = 0; i < TEXTS; i++) {
+		size_t len = random_below(TEXT_MOST), at = random_below((unsigned)len + 1);
+		char *text = random_text(len);
+		size_t expected = scan_line_stop_bytes(text, at, len);
+		assert_int_equal(scan_line_stop(text, at, len), expected);
+		if (scan_is_wide() && len >= 32)
+			assert_int_equal(line_stop_wide(text, at, len), expected);
+		free(text);
+	}
+}
+
+static void finds_white_space(void **state)
+{
+	for (unsigned i = 0; i < TEXTS; i++) {
+		size_t len = random_below(TEXT_MOST);
+		char *text = random_text(len);
+		assert_ptr_equal(scan_space(text, text + len), scan_space_bytes(text, text + len));
+		free(text);
+	}
+}
+
+static void finds_a_byte_in_a_block(void **state)
+{
+	for (unsigned i = 0; i < TEXTS; i++) {
+		char *text = random_text(16), byte = random_byte();
+		assert_int_equal(scan_places(text, byte), scan_places_bytes(text, byte));
+		free(text);
+	}
+}
+
+static void compares_names_of_any_case(void **state)
+{
+	for (unsigned i = 0; i < TEXTS; i++) {
+		char *lower = random_text(16), *name = random_text(16);
+		unsigned places = 0xffffu >> random_below(16);
+		for (unsigned j = 0; j < 16; j++) {
+			lower[j] = random_below(8) ? (char)('a' + random_below(26)) : "-:"[j % 2];
+			if (random_below(64))
+				name[j] = random_below(2) ? lower[j] : (char)(lower[j] & ~0x20);
+		}
+		assert_int_equal(scan_name_is(name, lower, places),
+				 scan_name_is_bytes(name, lower, places));
+		free(lower);
+		free(name);
+	}
+}
+
+/* What a block says about the name before its first colon; HEADER_KIND_COUNT: the colon is not there. */
+static size_t id_in_block(const char *block)
+{
+	unsigned colons = scan_places(block, ':');
+	size_t id;
+	if (colons)
+		return header_id_find(header_names(), block, (unsigned)__builtin_ctz(colons),
+				      colons, &id)
+			       ? id
+			       : HEADER_OTHER;
+	colons = scan_places(block + 16, ':');
+	if (!colons)
+		return HEADER_KIND_COUNT;
+	return header_id_find_long(header_names(), block, 16 + (unsigned)__builtin_ctz(colons),
+				   colons, &id)
+		       ? id
+		       : HEADER_OTHER;
+}
+
+static void finds_names_in_blocks_as_in_spans(void **state)
+{
+	for (unsigned id = 0; id < HEADER_OTHER; id++) {
+		struct span name = header_name((enum sip_header_id)id);
+		for (unsigned i = 0; i < 500; i++) {
+			char block[33] = { 0 };
+			memcpy(block, name.at, name.len);
+			block[name.len] = ':';
+			for (unsigned change = random_below(4); change > 0; change--)
+				block[random_below((unsigned)name.len)] ^=
+					(char)(1u << random_below(8));
+			for (unsigned j = (unsigned)name.len + 1; j < 32; j++)
+				block[j] = random_byte();
+			size_t found = id_in_block(block);
+			size_t len = strcspn(block, ":");
+			if (found < HEADER_KIND_COUNT && !memchr(block, 0, len))
+				assert_int_equal(found, header_id_from_name(span_make(block, len)));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_the_end_of_a_line),
+		cmocka_unit_test(finds_white_space),
+		cmocka_unit_test(finds_a_byte_in_a_block),
+		cmocka_unit_test(compares_names_of_any_case),
+		cmocka_unit_test(finds_names_in_blocks_as_in_spans),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
