@@ -61,23 +61,32 @@ bool cursor_take_quoted(struct cursor *in, struct span *out_quoted)
 /* So many digits cannot overflow. */
 #define SAFE_DIGITS 19
 
+struct digits digits_read(const char *at, const char *end, uint64_t max)
+{
+	struct digits none = { NULL, 0 }, found = { at, 0 };
+	unsigned digit;
+	const char *safe_end = end - at > SAFE_DIGITS ? at + SAFE_DIGITS : end;
+
+	for (; at < safe_end && (digit = (unsigned char)*at - (unsigned)'0') <= 9; at++)
+		found.number = found.number * 10 + digit;
+	for (; at < end && ascii_is_digit(*at); at++) {
+		if (__builtin_mul_overflow(found.number, (uint64_t)10, &found.number) ||
+		    __builtin_add_overflow(found.number, (uint64_t)(*at - '0'), &found.number))
+			return none;
+	}
+	if (at == found.end || found.number > max)
+		return none;
+	found.end = at;
+	return found;
+}
+
 bool cursor_take_number(struct cursor *in, uint64_t max, uint64_t *out_number)
 {
-	uint64_t number = 0;
-	const char *at = in->at;
-	const char *safe_end = cursor_left(in) > SAFE_DIGITS ? at + SAFE_DIGITS : in->end;
-
-	for (; at < safe_end && ascii_is_digit(*at); at++)
-		number = number * 10 + (uint64_t)(*at - '0');
-	for (; at < in->end && ascii_is_digit(*at); at++) {
-		if (__builtin_mul_overflow(number, (uint64_t)10, &number) ||
-		    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
-			return false;
-	}
-	if (at == in->at || number > max)
+	struct digits digits = digits_read(in->at, in->end, max);
+	if (!digits.end)
 		return false;
-	in->at = at;
-	*out_number = number;
+	in->at = digits.end;
+	*out_number = digits.number;
 	return true;
 }
 

@@ -74,21 +74,42 @@ static inline bool char_is(int c, unsigned classes)
 	return c >= 0 && (char_classes[(unsigned char)c] & classes);
 }
 
+/* The first byte from `at` on that is of none of the classes; `end` when there is none. */
+static inline const char *chars_end(const char *at, const char *end, unsigned classes)
+{
+	while (at < end && (char_classes[(unsigned char)*at] & classes))
+		at++;
+	return at;
+}
+
+/* The first byte from `at` on that is not LWS: in header values every line end is a fold, so all four
+ * bytes count. */
+static inline const char *space_end(const char *at, const char *end)
+{
+	while (at < end && ascii_is_space(*at))
+		at++;
+	return at;
+}
+
 /* Takes all bytes of the classes; the result may be empty. */
 static inline struct span cursor_take_while(struct cursor *in, unsigned classes)
 {
 	const char *start = in->at;
-	while (in->at < in->end && (char_classes[(unsigned char)*in->at] & classes))
-		in->at++;
+	in->at = chars_end(start, in->end, classes);
 	return cursor_since(in, start);
 }
 
-/* Skips LWS: in header values every line end is a fold, so all four bytes count. */
 static inline void cursor_skip_space(struct cursor *in)
 {
-	while (in->at < in->end && (char_classes[(unsigned char)*in->at] & CHAR_SPACE))
-		in->at++;
+	in->at = space_end(in->at, in->end);
 }
+
+/* 1*DIGIT at the front of a text. */
+struct digits {
+	const char *end; /* NULL: there are none, or the number is too large */
+	uint64_t number;
+};
+struct digits digits_read(const char *at, const char *end, uint64_t max);
 
 /* Takes a quoted string, quotes included (RFC 3261 25.1: quoted-pair skips a byte). False, and the
  * place unchanged, when it does not begin here or does not end. */

@@ -6,32 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/hash.h"
-
-/* IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT
- * Where it ends, when one begins at the place and nothing of a host name follows; else NULL. */
-static const char *ipv4_end(const struct cursor *in)
-{
-	const char *at = in->at, *end = in->end;
-	for (int part = 0; part < 4; part++) {
-		if (at == end || !ascii_is_digit(*at))
-			return NULL;
-		unsigned number = (unsigned)(*at++ - '0');
-		if (at < end && ascii_is_digit(*at)) {
-			number = number * 10 + (unsigned)(*at++ - '0');
-			if (at < end && ascii_is_digit(*at))
-				number = number * 10 + (unsigned)(*at++ - '0');
-		}
-		if (number > 255 || (part < 3 && (at == end || *at++ != '.')))
-			return NULL;
-	}
-	return at < end && char_is((unsigned char)*at, CHAR_HOST) ? NULL : at;
-}
-
-static bool is_ipv4(struct span text)
-{
-	struct cursor in = cursor_over(text);
-	return ipv4_end(&in) == in.end && text.len > 0;
-}
+#include "core/base/ipv4.h"
 
 static bool ipv6_read(struct span text, unsigned char out_address[16])
 {
@@ -50,66 +25,46 @@ static struct span without_brackets(struct span text)
 	return text;
 }
 
-/* host = hostname / IPv4address / IPv6reference */
-bool host_take(struct cursor *in, struct span *out_host, enum host_kind *out_kind)
+/* IPv6reference = "[" IPv6address "]" */
+[[gnu::noinline]] static const char *ipv6_end(const char *at, const char *end)
 {
-	const char *start = in->at;
+	unsigned char address[16];
+	const char *close = memchr(at, ']', (size_t)(end - at));
+	if (!close || !ipv6_read(span_make(at + 1, (size_t)(close - at - 1)), address))
+		return NULL;
+	return close + 1;
+}
 
-	if (cursor_peek(in) == '[') {
-		size_t close = span_find(cursor_rest(in), ']', 0);
-		unsigned char address[16];
-		struct span inside = span_slice(cursor_rest(in), 1, close - 1);
-		if (close == cursor_left(in) || !ipv6_read(inside, address))
-			return false;
-		in->at += close + 1;
-		*out_host = cursor_since(in, start);
+/* host = hostname / IPv4address / IPv6reference */
+const char *host_end(const char *at, const char *end, enum host_kind *out_kind)
+{
+	const char *start = at;
+	if (at == end)
+		return NULL;
+	if (*at == '[') {
 		*out_kind = HOST_IPV6;
-		return true;
+		return ipv6_end(at, end);
 	}
-	const char *ipv4 = ipv4_end(in);
-	if (ipv4) {
-		in->at = ipv4;
-		*out_host = cursor_since(in, start);
+	if (ascii_is_digit(*at)) {
+		const char *stop = ipv4_read(at, end).end;
 		*out_kind = HOST_IPV4;
-		return true;
+		if (stop && (stop == end || !char_is((unsigned char)*stop, CHAR_HOST)))
+			return stop;
 	}
-	struct span host = cursor_take_while(in, CHAR_HOST);
-	if (host.len == 0)
-		return false;
-	*out_host = host;
 	*out_kind = HOST_NAME;
-	return true;
+	at = chars_end(at, end, CHAR_HOST);
+	return at > start ? at : NULL;
 }
 
 enum host_kind host_kind_of(struct span text)
 {
 	unsigned char address[16];
-	if (is_ipv4(text))
+	const char *end = text.at + text.len;
+	if (text.len && ipv4_read(text.at, end).end == end)
 		return HOST_IPV4;
 	if (ipv6_read(without_brackets(text), address))
 		return HOST_IPV6;
 	return span_is_all(text, CHAR_HOST) ? HOST_NAME : HOST_NONE;
-}
-
-bool port_take(struct cursor *in, uint16_t *out_port)
-{
-	uint64_t port;
-	unsigned number = 0;
-	const char *at = in->at;
-	const char *end = cursor_left(in) > 5 ? at + 5 : in->end;
-	for (; at < end && ascii_is_digit(*at); at++)
-		number = number * 10 + (unsigned)(*at - '0');
-	if (at == in->at || number > UINT16_MAX)
-		return false;
-	if (at == end && at < in->end && ascii_is_digit(*at)) { /* leading zeros */
-		if (!cursor_take_number(in, UINT16_MAX, &port))
-			return false;
-		*out_port = (uint16_t)port;
-		return true;
-	}
-	in->at = at;
-	*out_port = (uint16_t)number;
-	return true;
 }
 
 enum sip_transport sip_transport_from_span(struct span name)

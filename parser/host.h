@@ -19,13 +19,18 @@ enum sip_transport {
 	SIP_TRANSPORT_OTHER = 7,
 };
 
-/* host = hostname / IPv4address / IPv6reference: takes it off the front of `in`. False when there
- * is none; `in` is then unchanged. Underscores in names are tolerated. */
-bool host_take(struct cursor *in, struct span *out_host, enum host_kind *out_kind);
+/* host = hostname / IPv4address / IPv6reference: where the one at `at` ends, NULL when there is none.
+ * Underscores in names are tolerated. */
+const char *host_end(const char *at, const char *end, enum host_kind *out_kind);
 /* The kind of a text that is a host as a whole, brackets around IPv6 optional; HOST_NONE if not. */
 enum host_kind host_kind_of(struct span text);
-/* 1*5DIGIT in 0-65535, leading zeros allowed. */
-bool port_take(struct cursor *in, uint16_t *out_port);
+/* 1*DIGIT in 0-65535: where the port at `at` ends, NULL when there is none. */
+static inline const char *port_end(const char *at, const char *end, uint16_t *out_port)
+{
+	struct digits digits = digits_read(at, end, UINT16_MAX);
+	*out_port = (uint16_t)digits.number;
+	return digits.end;
+}
 /* "udp" … any case; OTHER when unknown, NONE when empty. */
 enum sip_transport sip_transport_from_span(struct span name);
 /* Host names without case and trailing dot, IPv4 by text, IPv6 by value, brackets ignored. */

@@ -21,116 +21,107 @@ static bool begins_with_scheme(struct span uri)
 	return i + 1 < uri.len && uri.at[i] == ':';
 }
 
-/* LAQUOT addr-spec RAQUOT */
-static bool bracketed_take(struct cursor *in, struct name_addr *address)
+/* LAQUOT addr-spec RAQUOT; the first bracket is at `at` */
+static const char *bracketed_read(const char *at, const char *end, struct name_addr *address)
 {
-	const char *start = ++in->at;
-	in->at = scan_for(start, in->end, "><\"\"");
-	address->uri = cursor_since(in, start);
+	const char *start = at + 1;
+	at = scan_bracket(address->whole.at, start, end);
+	address->uri = span_make(start, (size_t)(at - start));
 	address->has_brackets = true;
-	return cursor_take(in, '>') && begins_with_scheme(address->uri);
+	return at < end && *at == '>' && begins_with_scheme(address->uri) ? at + 1 : NULL;
 }
 
 /* addr-spec without brackets: what follows ";" belongs to the header */
-static bool bare_take(struct cursor *in, struct name_addr *address)
+static const char *bare_read(const char *at, const char *end, struct name_addr *address)
 {
-	const char *start = in->at;
-	while (in->at < in->end && !ascii_is_space(*in->at) && *in->at != ';' && *in->at != ',') {
-		if (*in->at == '?' || *in->at == '"' || *in->at == '<' || *in->at == '>')
-			return false;
-		in->at++;
+	const char *start = at;
+	while (at < end && !ascii_is_space(*at) && *at != ';' && *at != ',') {
+		if (*at == '?' || *at == '"' || *at == '<' || *at == '>')
+			return NULL;
+		at++;
 	}
-	address->uri = cursor_since(in, start);
-	return begins_with_scheme(address->uri);
+	address->uri = span_make(start, (size_t)(at - start));
+	return begins_with_scheme(address->uri) ? at : NULL;
 }
 
 /* name-addr = [ display-name ] LAQUOT addr-spec RAQUOT
  * display-name = *( token LWS ) / quoted-string; unquoted names may hold what is not a token,
  * except separators that decide where things end. */
-static bool address_take(struct cursor *in, struct name_addr *address)
+static const char *address_read(const char *at, const char *end, struct name_addr *address)
 {
-	if (cursor_peek(in) == '"') {
-		if (!cursor_take_quoted(in, &address->display))
-			return false;
-		cursor_skip_space(in);
-		return cursor_peek(in) == '<' && bracketed_take(in, address);
+	if (*at == '<')
+		return bracketed_read(at, end, address);
+	if (*at == '"') {
+		struct cursor in = { at, end };
+		if (!cursor_take_quoted(&in, &address->display))
+			return NULL;
+		cursor_skip_space(&in);
+		return cursor_peek(&in) == '<' ? bracketed_read(in.at, end, address) : NULL;
 	}
-	struct cursor ahead = *in;
-	ahead.at = scan_for(ahead.at, ahead.end, "<,;\"");
-	if (cursor_peek(&ahead) == '"')
-		return false;
-	if (cursor_peek(&ahead) != '<')
-		return bare_take(in, address);
-	struct span name = span_trim(cursor_since(&ahead, in->at));
-	if (name.len > 0)
-		address->display = name;
-	*in = ahead;
-	return bracketed_take(in, address);
+	const char *stop = scan_for(at, end, "<,;\"");
+	if (stop < end && *stop == '"')
+		return NULL;
+	if (stop == end || *stop != '<')
+		return bare_read(at, end, address);
+	address->display = span_trim(span_make(at, (size_t)(stop - at)));
+	return bracketed_read(stop, end, address);
 }
 
 /* *( SEMI generic-param ) up to a comma or the end */
-static bool params_take(struct cursor *in, struct name_addr *address, const char **out_end)
+static const char *params_read(const char *at, const char *end, struct name_addr *address)
 {
-	const char *start = in->at;
-	while (cursor_take(in, ';')) {
+	const char *start = at, *last = address->whole.at + address->whole.len;
+	while (at < end && *at == ';') {
 		struct param param;
-		*out_end = in->at;
-		cursor_skip_space(in);
-		if (cursor_is_end(in) || *in->at == ';' || *in->at == ',')
+		last = at + 1;
+		at = space_end(last, end);
+		if (at == end || *at == ';' || *at == ',')
 			continue;
-		if (!param_take(in, ';', ',', &param))
-			return false;
-		if (!address->tag.at && span_equal_nocase(param.name, SPAN_OF("tag")))
-			address->tag = param.has_value ? param.value : span_make(param.name.at, 0);
-		*out_end = param.whole.at + param.whole.len;
+		at = param_read(address->whole.at, at, end, ';', ',', &param);
+		if (!at)
+			return NULL;
+		if (!address->tag.at && param_is(&param, "tag"))
+			address->tag = param_text(&param);
+		last = param.whole.at + param.whole.len;
 	}
-	if (in->at > start)
-		address->params = span_make(start + 1, (size_t)(*out_end - start - 1));
-	return true;
+	if (at > start)
+		address->params = span_make(start + 1, (size_t)(last - start - 1));
+	address->whole.len = (size_t)(last - address->whole.at);
+	return at;
 }
 
 /* STAR, which stands alone */
-static bool star_take(struct cursor *in)
+static bool is_star(const char *at, const char *end)
 {
-	struct cursor ahead = *in;
-	if (!cursor_take(&ahead, '*'))
-		return false;
-	cursor_skip_space(&ahead);
-	if (!cursor_is_end(&ahead))
-		return false;
-	*in = ahead;
-	return true;
+	return *at == '*' && space_end(at + 1, end) == end;
 }
 
 enum list_result name_addr_next(struct span *rest, struct name_addr *out_address)
 {
-	struct cursor in = cursor_over(*rest);
-	struct name_addr address = { 0 };
+	const char *at = rest->at, *end = at + rest->len;
 
 	do
-		cursor_skip_space(&in);
-	while (cursor_take(&in, ','));
-	if (cursor_is_end(&in)) {
+		at = space_end(at, end);
+	while (at < end && *at == ',' && at++);
+	if (at == end) {
 		*rest = (struct span){ NULL, 0 };
 		return LIST_END;
 	}
-	const char *start = in.at;
-	const char *end;
-	if (star_take(&in)) {
+	struct name_addr address = { .whole.at = at };
+	if (is_star(at, end)) {
 		address.is_star = true;
-		end = start + 1;
+		address.whole.len = 1;
+		at = end;
 	} else {
-		if (!address_take(&in, &address))
+		at = address_read(at, end, &address);
+		if (!at)
 			return LIST_BAD;
-		end = in.at;
-		cursor_skip_space(&in);
-		if (!params_take(&in, &address, &end))
-			return LIST_BAD;
-		if (!cursor_is_end(&in) && !cursor_take(&in, ','))
+		address.whole.len = (size_t)(at - address.whole.at);
+		at = params_read(space_end(at, end), end, &address);
+		if (!at || (at < end && *at++ != ','))
 			return LIST_BAD;
 	}
-	address.whole = span_make(start, (size_t)(end - start));
-	*rest = cursor_rest(&in);
+	*rest = span_make(at, (size_t)(end - at));
 	*out_address = address;
 	return LIST_ITEM;
 }
@@ -193,38 +184,37 @@ bool q_parse(struct span text, int32_t *out_thousandths)
 
 static bool note_contact_param(struct contact_params *params, const struct param *param)
 {
-	uint64_t number;
-	struct cursor in = cursor_over(param->value);
+	const char *at = param->value.at, *end = at + param->value.len;
 
-	if (span_equal_nocase(param->name, SPAN_OF("q")))
+	if (param_is(param, "q"))
 		return q_parse(param->value, &params->q);
-	if (span_equal_nocase(param->name, SPAN_OF("expires"))) {
+	if (param_is(param, "expires")) {
+		struct digits seconds = digits_read(at, end, UINT64_MAX);
+		bool is_number = seconds.end && seconds.end == end;
 		params->has_expires = true;
-		params->expires_s = EXPIRES_WHEN_MALFORMED;
-		if (cursor_take_number(&in, UINT64_MAX, &number) && cursor_is_end(&in))
-			params->expires_s = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
+		params->expires_s = !is_number                    ? EXPIRES_WHEN_MALFORMED
+				    : seconds.number > UINT32_MAX ? UINT32_MAX
+								  : (uint32_t)seconds.number;
 		return true;
 	}
-	if (span_equal_nocase(param->name, SPAN_OF("reg-id"))) {
-		if (!cursor_take_number(&in, INT32_MAX, &number) || !cursor_is_end(&in) ||
-		    number == 0)
-			return false;
-		params->reg_id = (uint32_t)number;
-		return true;
+	if (param_is(param, "reg-id")) {
+		struct digits id = digits_read(at, end, INT32_MAX);
+		params->reg_id = (uint32_t)id.number;
+		return id.end && id.end == end && id.number > 0;
 	}
-	if (span_equal_nocase(param->name, SPAN_OF("methods"))) {
+	if (param_is(param, "methods")) {
 		params->has_methods = true;
 		return method_list_parse(param->value, &params->methods);
 	}
-	if (span_equal_nocase(param->name, SPAN_OF("+sip.instance")))
+	if (param_is(param, "+sip.instance"))
 		params->instance = param->value;
-	else if (span_equal_nocase(param->name, SPAN_OF("received")))
+	else if (param_is(param, "received"))
 		params->received = param->value;
-	else if (span_equal_nocase(param->name, SPAN_OF("pub-gruu")))
+	else if (param_is(param, "pub-gruu"))
 		params->pub_gruu = param->value;
-	else if (span_equal_nocase(param->name, SPAN_OF("temp-gruu")))
+	else if (param_is(param, "temp-gruu"))
 		params->temp_gruu = param->value;
-	else if (span_equal_nocase(param->name, SPAN_OF("ob")))
+	else if (param_is(param, "ob"))
 		params->has_ob = true;
 	return true;
 }

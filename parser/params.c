@@ -6,110 +6,86 @@
 #include "parser/scan.h"
 
 /* The name: no separator but "&" is a character of names. */
-static struct span take_name(struct cursor *in, char separator, char terminator)
+static const char *name_end(const char *at, const char *end, char separator)
 {
-	const char *start = in->at, *at = start, *end = in->end;
-	while (at < end && (char_classes[(unsigned char)*at] & (CHAR_TOKEN | CHAR_PARAM)))
-		at++;
-	if (separator == '&' || terminator == '&') {
-		const char *stop = memchr(start, '&', (size_t)(at - start));
-		at = stop ? stop : at;
-	}
-	in->at = at;
-	return cursor_since(in, start);
+	const char *stop = chars_end(at, end, CHAR_TOKEN | CHAR_PARAM);
+	if (separator != '&' || at == stop)
+		return stop;
+	const char *first = memchr(at, '&', (size_t)(stop - at));
+	return first ? first : stop;
 }
 
-/* A value without quotes ends the parameter; a quoted one is returned without its quotes. */
-static bool take_value(struct cursor *in, char separator, char terminator, struct span *out_value,
-		       bool *out_quoted)
+/* With white space, with quotes, or malformed: from the end of the name, `at`, on. */
+[[gnu::noinline]] static const char *read_spaced(const char *at, const char *end, char separator,
+						 char terminator, struct param *out)
 {
 	struct span quoted;
-	*out_quoted = cursor_peek(in) == '"';
-	if (!*out_quoted) {
-		const char *start = in->at;
-		in->at = scan_value_stop(start, in->end, separator, terminator);
-		*out_value = cursor_since(in, start);
-		return true;
+	struct cursor in = { at, end };
+	cursor_skip_space(&in);
+	if (cursor_take(&in, '=')) {
+		cursor_skip_space(&in);
+		at = in.at;
+		out->has_value = true;
+		out->is_quoted = cursor_peek(&in) == '"';
+		if (!out->is_quoted) {
+			in.at = scan_value_stop(at, at, end,
+						separator == ';' ? terminator : separator);
+			out->value = cursor_since(&in, at);
+		} else if (cursor_take_quoted(&in, &quoted)) {
+			out->value = span_slice(quoted, 1, quoted.len - 2);
+		} else {
+			return NULL;
+		}
+		at = in.at;
+		cursor_skip_space(&in);
 	}
-	if (!cursor_take_quoted(in, &quoted))
-		return false;
-	*out_value = span_slice(quoted, 1, quoted.len - 2);
-	return true;
+	out->whole.len = (size_t)(at - out->whole.at);
+	at = in.at;
+	return at == end || *at == separator || *at == terminator ? at : NULL;
 }
 
-/* "name=value" and "name" as nearly all are written, without white space and quotes, up to the next
- * parameter or the end; `name` was taken. False for other ones. */
-static inline bool take_plain(struct cursor *in, char separator, char terminator, struct span name,
-			      struct param *out_param)
+const char *param_read(const char *begin, const char *at, const char *end, char separator,
+		       char terminator, struct param *out_param)
 {
-	const char *at = in->at;
+	const char *name = at;
+	const char *equals = at = name_end(at, end, separator);
+	if (at == name)
+		return NULL;
+	out_param->name = span_make(name, (size_t)(at - name));
 	out_param->value = (struct span){ NULL, 0 };
 	out_param->has_value = false;
-	if (at < in->end && *at == '=') {
-		const char *start = at + 1;
-		at = scan_value_stop(start, in->end, separator, terminator);
-		if (at == start)
-			return false;
-		out_param->value = span_make(start, (size_t)(at - start));
+	out_param->is_quoted = false;
+	if (at < end && *at == '=') {
+		at = scan_value_stop(begin, at + 1, end, separator == ';' ? terminator : separator);
+		out_param->value = span_make(equals + 1, (size_t)(at - equals - 1));
 		out_param->has_value = true;
 	}
-	if (at < in->end && *at != separator && *at != terminator)
-		return false;
-	out_param->whole = span_make(name.at, (size_t)(at - name.at));
-	out_param->name = name;
-	out_param->is_quoted = false;
-	in->at = at;
-	return true;
-}
-
-bool param_take(struct cursor *in, char separator, char terminator, struct param *out_param)
-{
-	const char *start = in->at, *end;
-	struct span name = take_name(in, separator, terminator), value = { NULL, 0 };
-	bool has_value = false, is_quoted = false;
-
-	if (name.len == 0)
-		return false;
-	if (take_plain(in, separator, terminator, name, out_param))
-		return true;
-	end = in->at;
-	cursor_skip_space(in);
-	if (cursor_take(in, '=')) {
-		cursor_skip_space(in);
-		has_value = true;
-		if (!take_value(in, separator, terminator, &value, &is_quoted))
-			return false;
-		end = in->at;
-		cursor_skip_space(in);
-	}
-	int next = cursor_peek(in);
-	if (next >= 0 && next != (unsigned char)separator && next != (unsigned char)terminator)
-		return false;
-	/* Member by member: a copy of a struct that was just written would wait for the stores. */
-	out_param->whole = span_make(start, (size_t)(end - start));
-	out_param->name = name;
-	out_param->value = value;
-	out_param->has_value = has_value;
-	out_param->is_quoted = is_quoted;
-	return true;
+	out_param->whole = span_make(name, (size_t)(at - name));
+	if (at == end || *at == separator || *at == terminator)
+		return at;
+	return read_spaced(equals, end, separator, terminator, out_param);
 }
 
 struct param_list params_over(struct span text, char separator)
 {
-	return (struct param_list){ cursor_over(text), separator };
+	return (struct param_list){ text.at, cursor_over(text), separator };
 }
 
 enum list_result params_next(struct param_list *list, struct param *out_param)
 {
-	for (;;) {
-		cursor_skip_space(&list->rest);
-		if (!cursor_take(&list->rest, list->separator))
-			break;
-	}
-	if (cursor_is_end(&list->rest))
+	const char *at = list->rest.at, *end = list->rest.end;
+	char separator = list->separator;
+	do
+		at = space_end(at, end);
+	while (at < end && *at == separator && at++);
+	list->rest.at = at;
+	if (at == end)
 		return LIST_END;
-	return param_take(&list->rest, list->separator, list->separator, out_param) ? LIST_ITEM
-										    : LIST_BAD;
+	at = param_read(list->begin, at, end, separator, separator, out_param);
+	if (!at)
+		return LIST_BAD;
+	list->rest.at = at;
+	return LIST_ITEM;
 }
 
 bool params_find(struct span text, char separator, struct span name, struct param *out_param)

@@ -15,20 +15,40 @@ struct param {
 };
 
 struct param_list {
+	const char *begin;
 	struct cursor rest;
 	char separator; /* ';' ',' or '&' */
 };
 
-/* Takes one parameter, name [EQUAL value], at the place and the white space after it. An unquoted
- * value ends before white space, `separator` and `terminator`. False when it is malformed or
- * something else than these two follows. */
-bool param_take(struct cursor *in, char separator, char terminator, struct param *out_param);
+/* Reads one parameter, name [EQUAL value], from `at` on and returns where it ends, after white space. An
+ * unquoted value ends before white space, `separator`, `terminator` and a semicolon. NULL, and rubbish
+ * in *out_param, when it is malformed or something else than these two follows. The text begins at
+ * `begin`. */
+const char *param_read(const char *begin, const char *at, const char *end, char separator,
+		       char terminator, struct param *out_param);
 
 /* Starts at the first parameter; a separator before it is skipped. */
 struct param_list params_over(struct span text, char separator);
 /* The next parameter. White space around separators and "=" is skipped; empty parameters ("a;;b")
  * are skipped. LIST_BAD: a parameter without name, an unterminated quote, rubbish after a value. */
 enum list_result params_next(struct param_list *list, struct param *out_param);
+/* Is its name `word`, a literal of up to 16 lower-case letters, digits, "-", "+", "." and "*", in any case?
+ * Among the characters of names only letters differ from these in the one bit that is ignored. */
+static inline bool param_is(const struct param *param, const char *word)
+{
+	const uint64_t ignored = 0x2020202020202020;
+	const char *at = param->name.at;
+	size_t len = strlen(word), begin = len < 8 ? len : 8;
+	return param->name.len == len &&
+	       (span_short(at, begin) | ignored) == (span_short(word, begin) | ignored) &&
+	       (len <= 8 || (span_short(at + len - 8, 8) | ignored) ==
+				    (span_short(word + len - 8, 8) | ignored));
+}
+/* What follows the "=", without quotes; present and empty when there is none. */
+static inline struct span param_text(const struct param *param)
+{
+	return param->has_value ? param->value : span_make(param->name.at + param->name.len, 0);
+}
 /* The first parameter of that name (any case). False when absent or behind something malformed. */
 bool params_find(struct span text, char separator, struct span name, struct param *out_param);
 /* True when all parameters are well-formed. */

@@ -121,46 +121,61 @@ static inline bool scan_name_is(const char *name, const char lower[16], unsigned
 	return !(places & ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)));
 }
 
-/* The bytes of a block that end a parameter's value, as bits: white space, controls, DEL, a quote, a
- * semicolon and two more. */
-static inline unsigned scan_value_hits(__m128i bytes, char separator, char terminator)
+/* The first byte from `at` on that `hits` marks in a block, or `end`. From `begin` (<= at) on there is
+ * text, which the last block may reach into. */
+static inline __attribute__((always_inline)) const char *scan_blocks(
+	const char *begin, const char *at, const char *end,
+	unsigned (*hits)(__m128i bytes, __m128i stop), __m128i stop)
 {
-	__m128i limit = _mm_set1_epi8(' ');
-	__m128i hits = _mm_cmpeq_epi8(_mm_min_epu8(bytes, limit), bytes);
-	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
-	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(';')));
-	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(separator)));
-	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(terminator)));
-	return (unsigned)_mm_movemask_epi8(hits);
-}
-
-/* Where an unquoted parameter value ends: at white space, a control, DEL, a quote, a semicolon,
- * `separator` or `terminator`; `end` when there is none. */
-static inline const char *scan_value_stop(const char *at, const char *end, char separator,
-					  char terminator)
-{
-	const char *begin = at;
 	for (; end - at >= 16; at += 16) {
-		unsigned hits = scan_value_hits(_mm_loadu_si128((const __m128i *)(const void *)at),
-						separator, terminator);
-		if (hits)
-			return at + __builtin_ctz(hits);
+		unsigned found = hits(_mm_loadu_si128((const __m128i *)(const void *)at), stop);
+		if (found)
+			return at + __builtin_ctz(found);
 	}
-	if (end - begin >= 16 && at < end) {
-		/* The last 16 bytes, of which the first have been looked at. */
-		unsigned hits =
-			scan_value_hits(_mm_loadu_si128((const __m128i *)(const void *)(end - 16)),
-					separator, terminator);
-		hits &= ~0u << (16 - (end - at));
-		return hits ? end - 16 + __builtin_ctz(hits) : end;
+	if (end - begin >= 16) {
+		unsigned found =
+			hits(_mm_loadu_si128((const __m128i *)(const void *)(end - 16)), stop);
+		found = (found | 0x10000) >> (16 - (end - at));
+		return at + __builtin_ctz(found);
 	}
-	while (at < end && (unsigned char)*at > ' ' && *at != 0x7f && *at != '"' && *at != ';' &&
-	       *at != separator && *at != terminator)
+	while (at < end && !(hits(_mm_set1_epi8(*at), stop) & 1))
 		at++;
 	return at;
 }
 
+static inline unsigned scan_value_hits(__m128i bytes, __m128i stop)
+{
+	__m128i hits = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(';')));
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, stop));
+	return (unsigned)_mm_movemask_epi8(hits);
+}
+
+/* Where an unquoted parameter value ends: at white space, a control, DEL, a quote, a semicolon or
+ * `stop`; `end` when there is none. From `begin` on there is text. */
+static inline const char *scan_value_stop(const char *begin, const char *at, const char *end,
+					  char stop)
+{
+	return scan_blocks(begin, at, end, scan_value_hits, _mm_set1_epi8(stop));
+}
+
+static inline unsigned scan_bracket_hits(__m128i bytes, __m128i quote)
+{
+	__m128i hits = _mm_cmpeq_epi8(bytes, quote);
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('<')));
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('>')));
+	return (unsigned)_mm_movemask_epi8(hits);
+}
+
+/* The first angle bracket or quote; `end` when there is none. From `begin` on there is text. */
+static inline const char *scan_bracket(const char *begin, const char *at, const char *end)
+{
+	return scan_blocks(begin, at, end, scan_bracket_hits, _mm_set1_epi8('"'));
+}
+
+/* White space, controls, DEL, angle brackets and quotes. */
 static inline unsigned scan_forbidden_hits(__m128i bytes)
 {
 	__m128i hits = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(' ')), bytes);
@@ -171,21 +186,31 @@ static inline unsigned scan_forbidden_hits(__m128i bytes)
 	return (unsigned)_mm_movemask_epi8(hits);
 }
 
-/* Is there white space, a control, DEL, an angle bracket or a quote? */
-static inline bool scan_forbidden(const char *at, const char *end)
+/* The first "@" of a URI, `end` when it has none; NULL when there is a byte that no URI contains. */
+static inline const char *scan_uri(const char *at, const char *end)
 {
-	const char *begin = at;
-	for (; end - at >= 16; at += 16)
-		if (scan_forbidden_hits(_mm_loadu_si128((const __m128i *)(const void *)at)))
-			return true;
-	if (end - begin >= 16)
-		return scan_forbidden_hits(
-			       _mm_loadu_si128((const __m128i *)(const void *)(end - 16))) != 0;
-	for (; at < end; at++)
-		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' ||
-		    *at == '"')
-			return true;
-	return false;
+	const __m128i sign = _mm_set1_epi8('@');
+	const char *found = NULL;
+	ptrdiff_t len = end - at;
+	for (; at < end; at += 16) {
+		__m128i bytes;
+		if (end - at >= 16) {
+			bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+		} else if (len >= 16) { /* once more, in part */
+			at = end - 16;
+			bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+		} else {
+			char copy[16] = "0123456789abcdef";
+			memcpy(copy, at, (size_t)len);
+			bytes = _mm_loadu_si128((const __m128i *)(const void *)copy);
+		}
+		if (scan_forbidden_hits(bytes))
+			return NULL;
+		unsigned signs = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, sign));
+		if (signs && !found)
+			found = at + __builtin_ctz(signs);
+	}
+	return found ? found : end;
 }
 
 /* The first of four bytes; `end` when there is none. */
@@ -221,20 +246,31 @@ static inline bool scan_is_wide(void)
 	return false;
 }
 
-static inline bool scan_forbidden(const char *at, const char *end)
+static inline const char *scan_uri(const char *at, const char *end)
 {
-	for (; at < end; at++)
+	const char *found = NULL;
+	for (; at < end; at++) {
 		if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '<' || *at == '>' ||
 		    *at == '"')
-			return true;
-	return false;
+			return NULL;
+		if (*at == '@' && !found)
+			found = at;
+	}
+	return found ? found : end;
 }
 
-static inline const char *scan_value_stop(const char *at, const char *end, char separator,
-					  char terminator)
+static inline const char *scan_value_stop(const char *begin, const char *at, const char *end,
+					  char stop)
 {
 	while (at < end && (unsigned char)*at > ' ' && *at != 0x7f && *at != '"' && *at != ';' &&
-	       *at != separator && *at != terminator)
+	       *at != stop)
+		at++;
+	return at;
+}
+
+static inline const char *scan_bracket(const char *begin, const char *at, const char *end)
+{
+	while (at < end && *at != '<' && *at != '>' && *at != '"')
 		at++;
 	return at;
 }

@@ -8,62 +8,50 @@
 
 #define PARAMS_MOST 256 /* a URI with more of them is an attack, read again and again */
 
-static const struct {
-	struct span name;
-	enum uri_scheme scheme;
-} schemes[] = {
-	{ SPAN("sip"), URI_SIP },   { SPAN("sips"), URI_SIPS }, { SPAN("tel"), URI_TEL },
-	{ SPAN("tels"), URI_TELS }, { SPAN("urn"), URI_URN },
-};
-
 static enum uri_scheme scheme_from_name(struct span name)
 {
-	if (name.len == 3 && memcmp(name.at, "sip", 3) == 0)
-		return URI_SIP;
+	static const struct {
+		struct span name;
+		enum uri_scheme scheme;
+	} schemes[] = {
+		{ SPAN("sip"), URI_SIP },   { SPAN("sips"), URI_SIPS }, { SPAN("tel"), URI_TEL },
+		{ SPAN("tels"), URI_TELS }, { SPAN("urn"), URI_URN },
+	};
 	for (unsigned i = 0; i < ARRAY_SIZE(schemes); i++) {
-		if (schemes[i].name.len == name.len && span_equal_nocase(schemes[i].name, name))
+		if (span_equal_nocase(schemes[i].name, name))
 			return schemes[i].scheme;
 	}
 	return URI_OTHER;
 }
 
-/* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) */
-static bool scheme_take(struct cursor *in, struct span *out_name)
+/* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+ * Reads it with the colon and returns what follows; NULL when there is none. */
+static const char *scheme_read(const char *at, const char *end, struct span *out_name,
+			       enum uri_scheme *out_scheme)
 {
-	const char *start = in->at;
-	if (cursor_is_end(in) || !ascii_is_alpha(*in->at))
-		return false;
-	if (cursor_left(in) > 4 && memcmp(in->at, "sip:", 4) == 0) {
-		*out_name = span_make(in->at, 3);
-		in->at += 4;
-		return true;
+	const char *start = at;
+	if (end - at > 4 && memcmp(at, "sip:", 4) == 0) {
+		*out_name = span_make(at, 3);
+		*out_scheme = URI_SIP;
+		return at + 4;
 	}
-	while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) ||
-				    *in->at == '+' || *in->at == '-' || *in->at == '.'))
-		in->at++;
-	struct span name = cursor_since(in, start);
-	if (!cursor_take(in, ':'))
-		return false;
-	*out_name = name;
-	return true;
+	if (at == end || !ascii_is_alpha(*at))
+		return NULL;
+	while (at < end && (ascii_is_alpha(*at) || ascii_is_digit(*at) || *at == '+' ||
+			    *at == '-' || *at == '.'))
+		at++;
+	if (at == end || *at != ':')
+		return NULL;
+	*out_name = span_make(start, (size_t)(at - start));
+	*out_scheme = scheme_from_name(*out_name);
+	return at + 1;
 }
 
 enum uri_scheme uri_scheme_of(struct span text)
 {
-	struct cursor in = cursor_over(text);
 	struct span name;
-	return scheme_take(&in, &name) ? scheme_from_name(name) : URI_OTHER;
-}
-
-/* Bytes that no URI contains, however tolerant the reader. */
-static bool has_forbidden_byte(struct span text)
-{
-	return scan_forbidden(text.at, text.at + text.len);
-}
-
-static struct span param_text(const struct param *param)
-{
-	return param->has_value ? param->value : span_make(param->name.at + param->name.len, 0);
+	enum uri_scheme scheme;
+	return scheme_read(text.at, text.at + text.len, &name, &scheme) ? scheme : URI_OTHER;
 }
 
 static void note_param(struct sip_uri *uri, const struct param *param)
@@ -72,18 +60,13 @@ static void note_param(struct sip_uri *uri, const struct param *param)
 		struct span name;
 		size_t member;
 	} rows[] = {
-		{ SPAN("transport"), offsetof(struct sip_uri, transport_text) },
 		{ SPAN("lr"), offsetof(struct sip_uri, lr) },
+		{ SPAN("transport"), offsetof(struct sip_uri, transport_text) },
 		{ SPAN("user"), offsetof(struct sip_uri, user_param) },
-		{ SPAN("method"), offsetof(struct sip_uri, method) },
-		{ SPAN("ttl"), offsetof(struct sip_uri, ttl) },
 		{ SPAN("maddr"), offsetof(struct sip_uri, maddr) },
 		{ SPAN("r2"), offsetof(struct sip_uri, r2) },
-		{ SPAN("ob"), offsetof(struct sip_uri, ob) },
-		{ SPAN("gr"), offsetof(struct sip_uri, gr) },
-		{ SPAN("phone-context"), offsetof(struct sip_uri, phone_context) },
 	};
-	bool has_escape = span_find(param->name, '%', 0) < param->name.len;
+	bool has_escape = param->name.len > 3 && memchr(param->name.at, '%', param->name.len);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (has_escape ? !uri_piece_equal(rows[i].name, param->name)
 			       : !span_equal_nocase(rows[i].name, param->name))
@@ -96,115 +79,106 @@ static void note_param(struct sip_uri *uri, const struct param *param)
 }
 
 /* uri-parameters = *( ";" uri-parameter ); ends at "?" or the end */
-static bool params_take(struct cursor *in, struct sip_uri *uri)
+static const char *params_read(const char *at, const char *end, struct sip_uri *uri)
 {
-	const char *start = in->at;
-	unsigned count = 0;
-	while (cursor_take(in, ';')) {
+	const char *start = at;
+	for (unsigned count = 0; at < end && *at == ';'; count++) {
 		struct param param;
-		if (++count > PARAMS_MOST)
-			return false;
-		if (cursor_is_end(in) || *in->at == ';' || *in->at == '?')
+		if (count == PARAMS_MOST)
+			return NULL;
+		at++;
+		if (at == end || *at == ';' || *at == '?')
 			continue; /* empty parameters are common and harmless */
-		if (!param_take(in, ';', '?', &param))
-			return false;
+		at = param_read(uri->whole.at, at, end, ';', '?', &param);
+		if (!at)
+			return NULL;
 		note_param(uri, &param);
 	}
-	if (in->at > start)
-		uri->params = span_make(start + 1, (size_t)(in->at - start - 1));
+	if (at > start)
+		uri->params = span_make(start + 1, (size_t)(at - start - 1));
 	if (uri->transport_text.len)
 		uri->transport = sip_transport_from_span(uri->transport_text);
 	if (uri->transport == SIP_TRANSPORT_OTHER)
 		uri->transport = SIP_TRANSPORT_NONE;
-	return true;
+	return at;
 }
 
 /* userinfo = ( user / telephone-subscriber ) [ ":" password ] "@". The user may hold any of
- * ";?/&=+$,", so that only "@" tells whether there is one. */
-static bool userinfo_take(struct cursor *in, struct sip_uri *uri)
+ * ";?/&=+$,", so that only the sign at `sign` tells where it ends. */
+static const char *userinfo_read(const char *at, const char *sign, struct sip_uri *uri)
 {
-	struct span rest = cursor_rest(in);
-	size_t at = span_find(rest, '@', 0), colon = 0;
-	if (at == rest.len)
-		return true;
-	while (colon < at && rest.at[colon] != ':')
+	const char *colon = at;
+	while (colon < sign && *colon != ':')
 		colon++;
-	uri->user = span_make(rest.at, colon);
-	if (colon == 0)
-		return false;
-	if (colon < at)
-		uri->password = span_make(rest.at + colon + 1, at - colon - 1);
-	size_t semicolon = 0;
-	while (semicolon < colon && rest.at[semicolon] != ';')
-		semicolon++;
-	if (semicolon < colon)
-		uri->user_params = span_make(rest.at + semicolon + 1, colon - semicolon - 1);
-	in->at += at + 1;
-	return true;
+	if (colon == at)
+		return NULL;
+	uri->user = span_make(at, (size_t)(colon - at));
+	if (colon < sign)
+		uri->password = span_make(colon + 1, (size_t)(sign - colon - 1));
+	return sign + 1;
 }
 
 /* SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ] */
-static bool sip_parse(struct cursor *in, struct sip_uri *uri)
+static bool sip_parse(const char *at, const char *end, const char *sign, struct sip_uri *uri)
 {
-	if (!userinfo_take(in, uri))
+	if (sign < end && !(at = userinfo_read(at, sign, uri)))
 		return false;
-	const char *start = in->at;
-	if (!host_take(in, &uri->host, &uri->host_kind))
+	const char *start = at;
+	at = host_end(start, end, &uri->host_kind);
+	if (!at)
 		return false;
-	if (cursor_take(in, ':')) {
-		const char *digits = in->at;
-		if (!port_take(in, &uri->port))
+	uri->host = span_make(start, (size_t)(at - start));
+	if (at < end && *at == ':') {
+		const char *digits = at + 1;
+		at = port_end(digits, end, &uri->port);
+		if (!at)
 			return false;
-		uri->port_text = cursor_since(in, digits);
+		uri->port_text = span_make(digits, (size_t)(at - digits));
 		uri->has_port = true;
 	}
-	uri->hostport = cursor_since(in, start);
-	if (!params_take(in, uri))
-		return false;
-	if (cursor_take(in, '?')) {
-		uri->headers = cursor_rest(in);
-		in->at = in->end;
-	}
-	return cursor_is_end(in);
+	uri->hostport = span_make(start, (size_t)(at - start));
+	if (at == end)
+		return true;
+	at = params_read(at, end, uri);
+	if (!at || at == end)
+		return at != NULL;
+	uri->headers = span_make(at + 1, (size_t)(end - at - 1));
+	return *at == '?';
 }
 
 /* telephone-uri = "tel:" ( global-number / local-number ) *( ";" parameter ) */
-static bool tel_parse(struct cursor *in, struct sip_uri *uri)
+static bool tel_parse(const char *at, const char *end, struct sip_uri *uri)
 {
-	const char *start = in->at;
-	while (in->at < in->end && *in->at != ';' && *in->at != '?')
-		in->at++;
-	uri->user = cursor_since(in, start);
-	return uri->user.len > 0 && params_take(in, uri) && cursor_is_end(in);
+	const char *start = at;
+	while (at < end && *at != ';' && *at != '?')
+		at++;
+	uri->user = span_make(start, (size_t)(at - start));
+	return uri->user.len > 0 && params_read(at, end, uri) == end;
 }
 
 bool uri_parse(struct span text, struct sip_uri *out_uri)
 {
-	struct sip_uri uri = { .whole = text };
-	struct cursor in = cursor_over(text);
+	const char *end = text.at + text.len;
 
-	if (!scheme_take(&in, &uri.scheme_text) || cursor_is_end(&in) || has_forbidden_byte(text))
+	*out_uri = (struct sip_uri){ .whole = text };
+	const char *at = scheme_read(text.at, end, &out_uri->scheme_text, &out_uri->scheme);
+	if (!at || at == end)
 		return false;
-	uri.scheme = scheme_from_name(uri.scheme_text);
-	switch (uri.scheme) {
+	const char *sign = scan_uri(text.at, end);
+	if (!sign)
+		return false;
+	switch (out_uri->scheme) {
 	case URI_SIP:
-	case URI_SIPS:
-		if (!sip_parse(&in, &uri))
-			return false;
-		break;
+	case URI_SIPS: return sip_parse(at, end, sign, out_uri);
 	case URI_TEL:
-	case URI_TELS:
-		if (!tel_parse(&in, &uri))
-			return false;
-		break;
+	case URI_TELS: return tel_parse(at, end, out_uri);
 	case URI_URN:
 	case URI_OTHER:
-		uri.host = cursor_rest(&in);
-		uri.hostport = uri.host;
-		break;
+		out_uri->host = span_make(at, (size_t)(end - at));
+		out_uri->hostport = out_uri->host;
+		return true;
 	}
-	*out_uri = uri;
-	return true;
+	return false;
 }
 
 uint16_t uri_port(const struct sip_uri *uri)
@@ -227,4 +201,18 @@ bool uri_param(const struct sip_uri *uri, struct span name, struct param *out_pa
 		}
 	}
 	return false;
+}
+
+struct span uri_param_text(const struct sip_uri *uri, struct span name)
+{
+	struct param param;
+	return uri_param(uri, name, &param) ? param_text(&param) : (struct span){ NULL, 0 };
+}
+
+struct span uri_user_params(const struct sip_uri *uri)
+{
+	size_t semicolon = span_find(uri->user, ';', 0);
+	if (semicolon == uri->user.len)
+		return (struct span){ NULL, 0 };
+	return span_slice(uri->user, semicolon + 1, uri->user.len);
 }

@@ -17,36 +17,30 @@ enum uri_scheme {
 
 struct sip_uri {
 	struct span whole;
-	enum uri_scheme scheme;
 	struct span scheme_text;
 	struct span user;     /* as written, escapes kept; absent without "@"; tel: the number */
 	struct span password; /* absent without ":" */
 	struct span host;     /* IPv6 with brackets; urn: namespace and name */
-	enum host_kind host_kind;
-	bool has_port;
-	uint16_t port; /* 0 without has_port */
 	struct span port_text;
-	struct span hostport;    /* host and port as written */
-	struct span params;      /* after the first ";", without it; absent when there are none */
-	struct span headers;     /* after the "?" */
-	struct span user_params; /* inside the user part ("alice;day=x@"), absent when none */
-	/* Well-known parameters. A span is absent when the parameter is, present and empty when it has no
-	 * value. */
-	enum sip_transport transport; /* SIP_TRANSPORT_NONE when absent or unknown */
+	struct span hostport; /* host and port as written */
+	struct span params;   /* after the first ";", without it; absent when there are none */
+	struct span headers;  /* after the "?" */
+	/* What every server asks for. A span is absent when the parameter is, present and empty when it
+	 * has no value. The others: uri_param. */
 	struct span transport_text;
 	struct span user_param; /* user=phone */
-	struct span method;
-	struct span ttl;
 	struct span maddr;
 	struct span lr;
 	struct span r2;
-	struct span ob;
-	struct span gr;
-	struct span phone_context;
+	enum uri_scheme scheme;
+	enum host_kind host_kind;
+	enum sip_transport transport; /* SIP_TRANSPORT_NONE when absent or unknown */
+	uint16_t port;                /* 0 without has_port */
+	bool has_port;
 };
 
-/* Parses a URI that is the whole of `text`. False when it is malformed; *out_uri is then
- * unchanged. Tolerant where the meaning is clear: characters outside the grammar are accepted in
+/* Parses a URI that is the whole of `text`. False when it is malformed; *out_uri then holds rubbish.
+ * Tolerant where the meaning is clear: characters outside the grammar are accepted in
  * the user part, as other servers do; white space, angle brackets, quotes and controls never. */
 [[nodiscard]] bool uri_parse(struct span text, struct sip_uri *out_uri);
 
@@ -64,6 +58,10 @@ static inline bool uri_is_tel(const struct sip_uri *uri)
 uint16_t uri_port(const struct sip_uri *uri);
 /* Any URI parameter, its name perhaps written with escapes; false when it is absent. */
 bool uri_param(const struct sip_uri *uri, struct span name, struct param *out_param);
+/* Its value: absent when the parameter is, present and empty when it has none. */
+struct span uri_param_text(const struct sip_uri *uri, struct span name);
+/* What follows a ";" inside the user part ("alice;day=x@"); absent when there is none. */
+struct span uri_user_params(const struct sip_uri *uri);
 
 /* Equality of RFC 3261 19.1.4 (sip, sips), RFC 3966 5 (tel), RFC 8141 3 in its simple form (urn);
  * other schemes compare byte by byte. */

@@ -7,36 +7,20 @@
 
 #define CSEQ_MAX 0x7fffffffu
 
-/* CSeq = 1*DIGIT LWS Method */
-static bool cseq_take(struct cursor *in, struct cseq *out)
-{
-	struct cseq cseq;
-	uint64_t number;
-	const char *start = in->at;
-
-	if (!cursor_take_number(in, CSEQ_MAX, &number))
-		return false;
-	cseq.number = (uint32_t)number;
-	cseq.number_text = cursor_since(in, start);
-	start = in->at;
-	cursor_skip_space(in);
-	if (in->at == start)
-		return false;
-	cseq.method_name = cursor_take_while(in, CHAR_TOKEN);
-	if (cseq.method_name.len == 0)
-		return false;
-	cseq.method = method_from_span(cseq.method_name);
-	*out = cseq;
-	return true;
-}
-
+/* CSeq = 1*DIGIT LWS Method; the value must end with it */
 bool cseq_parse(struct span value, struct cseq *out)
 {
-	struct cursor in = cursor_over(value);
-	struct cseq cseq;
-	if (!cseq_take(&in, &cseq) || !cursor_is_end(&in))
+	const char *end = value.at + value.len;
+	struct digits number = digits_read(value.at, end, CSEQ_MAX);
+	if (!number.end)
 		return false;
-	*out = cseq;
+	const char *method = space_end(number.end, end);
+	if (method == number.end || method == end || chars_end(method, end, CHAR_TOKEN) != end)
+		return false;
+	out->number = (uint32_t)number.number;
+	out->number_text = span_make(value.at, (size_t)(number.end - value.at));
+	out->method_name = span_make(method, (size_t)(end - method));
+	out->method = method_from_span(out->method_name);
 	return true;
 }
 
@@ -52,7 +36,7 @@ bool rack_parse(struct span value, struct rack *out)
 	rack.rseq = (uint32_t)number;
 	const char *start = in.at;
 	cursor_skip_space(&in);
-	if (in.at == start || !cseq_take(&in, &rack.cseq) || !cursor_is_end(&in))
+	if (in.at == start || !cseq_parse(cursor_rest(&in), &rack.cseq))
 		return false;
 	*out = rack;
 	return true;
@@ -130,8 +114,10 @@ static bool value_params_take(struct cursor *in, char terminator, struct value_p
 		cursor_skip_space(in);
 		if (cursor_is_end(in) || *in->at == ';' || *in->at == terminator)
 			continue;
-		if (!param_take(in, ';', terminator, &param))
+		const char *at = param_read(start, in->at, in->end, ';', terminator, &param);
+		if (!at)
 			return false;
+		in->at = at;
 	}
 	if (in->at > start)
 		found.params = span_trim(span_make(start + 1, (size_t)(in->at - start - 1)));

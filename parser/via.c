@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* via: parses Via values (RFC 3261 20.42 and 25.1, RFC 3581, RFC 5923, RFC 7339). */
+/* via: parses Via values (RFC 3261 20.42 and 25.1, RFC 3581). */
 #include "parser/via.h"
 
 #include "core/base/check.h"
@@ -15,146 +15,127 @@ static bool note_rport(struct sip_via *via, const struct param *param)
 	via->rport = RPORT_EMPTY;
 	if (param->value.len == 0)
 		return true;
-	struct cursor in = cursor_over(param->value);
+	const char *end = param->value.at + param->value.len;
 	via->rport = RPORT_VALUE;
-	return port_take(&in, &via->rport_port) && cursor_is_end(&in);
+	return port_end(param->value.at, end, &via->rport_port) == end;
 }
 
-/* The first of several parameters with one name counts. */
+/* The first of several parameters with one name counts. False when its value is malformed. */
 static bool note_param(struct sip_via *via, const struct param *param)
 {
-	static const struct {
-		struct span name;
-		size_t member;
-	} rows[] = {
-		{ SPAN("branch"), offsetof(struct sip_via, branch) },
-		{ SPAN("received"), offsetof(struct sip_via, received) },
-		{ SPAN("alias"), offsetof(struct sip_via, alias) },
-		{ SPAN("i"), offsetof(struct sip_via, i) },
-		{ SPAN("ttl"), offsetof(struct sip_via, ttl) },
-		{ SPAN("maddr"), offsetof(struct sip_via, maddr) },
-		{ SPAN("comp"), offsetof(struct sip_via, comp) },
-		{ SPAN("oc"), offsetof(struct sip_via, oc) },
-		{ SPAN("oc-algo"), offsetof(struct sip_via, oc_algo) },
-		{ SPAN("oc-validity"), offsetof(struct sip_via, oc_validity) },
-		{ SPAN("oc-seq"), offsetof(struct sip_via, oc_seq) },
-	};
-	if (span_equal_nocase(param->name, SPAN_OF("rport")))
+	struct span *member;
+	if (param_is(param, "branch"))
+		member = &via->branch;
+	else if (param_is(param, "rport"))
 		return note_rport(via, param);
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].name.len != param->name.len ||
-		    !span_equal_nocase(rows[i].name, param->name))
-			continue;
-		struct span *member = (struct span *)(void *)((char *)via + rows[i].member);
-		if (member->at)
-			return true;
-		*member = param->has_value ? param->value
-					   : span_make(param->name.at + param->name.len, 0);
-		if (member == &via->received)
-			via->received_whole = param->whole;
+	else if (param_is(param, "received"))
+		member = &via->received;
+	else if (param_is(param, "maddr"))
+		member = &via->maddr;
+	else
 		return true;
-	}
+	if (!member->at)
+		*member = param_text(param);
 	return true;
 }
 
 /* sent-protocol = protocol-name SLASH protocol-version SLASH transport; SLASH has white space */
-static bool sent_protocol_take(struct cursor *in, struct sip_via *via)
+static const char *sent_protocol_read(const char *at, const char *end, struct sip_via *via)
 {
 	static const char usual[] = "SIP/2.0/UDP ";
-	if (cursor_left(in) >= 12 && memcmp(in->at, usual, 12) == 0) {
-		via->protocol = span_make(in->at, 3);
-		via->version = span_make(in->at + 4, 3);
-		via->transport_text = span_make(in->at + 8, 3);
+	const size_t usual_len = sizeof(usual) - 1;
+	if ((size_t)(end - at) >= usual_len && memcmp(at, usual, usual_len) == 0) {
+		via->transport_text = span_make(at + 8, 3);
 		via->transport = SIP_TRANSPORT_UDP;
-		in->at += 12;
-		cursor_skip_space(in);
-		return true;
+		return space_end(at + usual_len, end);
 	}
-	struct span *const parts[] = { &via->protocol, &via->version, &via->transport_text };
-	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (i > 0) {
-			cursor_skip_space(in);
-			if (!cursor_take(in, '/'))
-				return false;
-			cursor_skip_space(in);
+	for (unsigned slashes = 0;; slashes++) {
+		const char *start = at;
+		at = chars_end(start, end, CHAR_TOKEN);
+		if (at == start)
+			return NULL;
+		if (slashes == 2) {
+			via->transport_text = span_make(start, (size_t)(at - start));
+			break;
 		}
-		*parts[i] = cursor_take_while(in, CHAR_TOKEN);
-		if (parts[i]->len == 0)
-			return false;
+		at = space_end(at, end);
+		if (at == end || *at != '/')
+			return NULL;
+		at = space_end(at + 1, end);
 	}
 	via->transport = sip_transport_from_span(via->transport_text);
-	const char *before = in->at;
-	cursor_skip_space(in);
-	return in->at > before;
+	const char *next = space_end(at, end);
+	return next > at ? next : NULL;
 }
 
 /* sent-by = host [ COLON port ]; COLON has white space */
-static bool sent_by_take(struct cursor *in, struct sip_via *via)
+static const char *sent_by_read(const char *at, const char *end, struct sip_via *via)
 {
-	const char *start = in->at;
-	if (!host_take(in, &via->host, &via->host_kind))
-		return false;
-	via->hostport = cursor_since(in, start);
-	cursor_skip_space(in);
-	if (cursor_take(in, ':')) {
-		cursor_skip_space(in);
-		if (!port_take(in, &via->port))
-			return false;
-		via->has_port = true;
-		via->hostport = cursor_since(in, start);
-		cursor_skip_space(in);
-	}
-	return true;
+	const char *start = at;
+	at = host_end(start, end, &via->host_kind);
+	if (!at)
+		return NULL;
+	via->host = via->hostport = span_make(start, (size_t)(at - start));
+	at = space_end(at, end);
+	if (at == end || *at != ':')
+		return at;
+	at = port_end(space_end(at + 1, end), end, &via->port);
+	if (!at)
+		return NULL;
+	via->has_port = true;
+	via->hostport.len = (size_t)(at - start);
+	return space_end(at, end);
 }
 
 /* *( SEMI via-params ) up to a comma or the end */
-static bool params_take(struct cursor *in, struct sip_via *via, const char **out_end)
+static const char *params_read(const char *at, const char *end, struct sip_via *via)
 {
-	const char *start = in->at;
-	unsigned count = 0;
-	while (cursor_take(in, ';')) {
+	const char *start = at, *last = via->hostport.at + via->hostport.len;
+	for (unsigned count = 0; at < end && *at == ';'; count++) {
 		struct param param;
-		if (++count > PARAMS_MOST)
-			return false;
-		*out_end = in->at;
-		cursor_skip_space(in);
-		if (cursor_is_end(in) || *in->at == ';' || *in->at == ',')
+		if (count == PARAMS_MOST)
+			return NULL;
+		last = at + 1;
+		at = space_end(last, end);
+		if (at == end || *at == ';' || *at == ',')
 			continue;
-		if (!param_take(in, ';', ',', &param) || !note_param(via, &param))
-			return false;
-		*out_end = param.whole.at + param.whole.len;
+		at = param_read(via->whole.at, at, end, ';', ',', &param);
+		if (!at || !note_param(via, &param))
+			return NULL;
+		last = param.whole.at + param.whole.len;
 	}
-	if (in->at > start)
-		via->params = span_make(start + 1, (size_t)(*out_end - start - 1));
-	return true;
+	if (at > start)
+		via->params = span_make(start + 1, (size_t)(last - start - 1));
+	via->whole.len = (size_t)(last - via->whole.at);
+	return at;
 }
 
 /* via-parm = sent-protocol LWS sent-by *( SEMI via-params ) */
 enum list_result via_next(struct span *rest, struct sip_via *out_via)
 {
-	struct cursor in = cursor_over(*rest);
+	const char *at = rest->at, *end = at + rest->len;
 
-	cursor_skip_space(&in);
-	if (cursor_is_end(&in)) {
+	at = space_end(at, end);
+	if (at == end) {
 		*rest = (struct span){ NULL, 0 };
 		return LIST_END;
 	}
-	*out_via = (struct sip_via){ 0 };
-	const char *start = in.at;
-	if (!sent_protocol_take(&in, out_via) || !sent_by_take(&in, out_via))
+	*out_via = (struct sip_via){ .whole.at = at };
+	at = sent_protocol_read(at, end, out_via);
+	if (at)
+		at = sent_by_read(at, end, out_via);
+	if (at)
+		at = params_read(at, end, out_via);
+	if (!at)
 		return LIST_BAD;
-	const char *end = out_via->hostport.at + out_via->hostport.len;
-	if (!params_take(&in, out_via, &end))
-		return LIST_BAD;
-	if (!cursor_is_end(&in)) {
-		if (!cursor_take(&in, ','))
+	if (at < end) {
+		if (*at != ',')
 			return LIST_BAD;
-		cursor_skip_space(&in);
-		if (cursor_is_end(&in))
+		at = space_end(at + 1, end);
+		if (at == end)
 			return LIST_BAD; /* a comma promises one more */
 	}
-	out_via->whole = span_make(start, (size_t)(end - start));
-	*rest = cursor_rest(&in);
+	*rest = span_make(at, (size_t)(end - at));
 	return LIST_ITEM;
 }
 
@@ -166,6 +147,31 @@ bool via_parse(struct span value, struct sip_via *out_via)
 bool via_param(const struct sip_via *via, struct span name, struct param *out_param)
 {
 	return via->params.at && params_find(via->params, ';', name, out_param);
+}
+
+struct span via_param_text(const struct sip_via *via, struct span name)
+{
+	struct param param;
+	return via_param(via, name, &param) ? param_text(&param) : (struct span){ NULL, 0 };
+}
+
+/* protocol-name SLASH protocol-version SLASH transport: the piece before the slash with this number */
+static struct span protocol_piece(const struct sip_via *via, unsigned slash)
+{
+	struct span rest = via->whole, piece = rest;
+	for (unsigned i = 0; i <= slash; i++)
+		span_split(&rest, '/', &piece);
+	return span_trim(piece);
+}
+
+struct span via_protocol(const struct sip_via *via)
+{
+	return protocol_piece(via, 0);
+}
+
+struct span via_version(const struct sip_via *via)
+{
+	return protocol_piece(via, 1);
 }
 
 uint16_t via_port(const struct sip_via *via)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* via: Via header values (RFC 3261 20.42, RFC 3581 rport, RFC 5923 alias, RFC 7339 oc). */
+/* via: Via header values (RFC 3261 20.42, RFC 3581 rport). */
 #pragma once
 
 #include "parser/host.h"
@@ -8,35 +8,23 @@
 enum via_rport { RPORT_ABSENT, RPORT_EMPTY, RPORT_VALUE };
 
 struct sip_via {
-	struct span whole;    /* from the protocol to the last parameter */
-	struct span protocol; /* "SIP" */
-	struct span version;  /* "2.0" */
+	struct span whole; /* from the protocol to the last parameter */
 	struct span transport_text;
-	enum sip_transport transport;
 	struct span host; /* IPv6 with brackets */
-	enum host_kind host_kind;
 	struct span hostport;
-	bool has_port;
-	uint16_t port;      /* 0 without has_port */
 	struct span params; /* after the first ";", without it; absent when there are none */
-	/* Well-known parameters; a span is absent when the parameter is, and present but empty when it
-	 * has no value. */
+	/* What every server asks for; a span is absent when the parameter is, and present but empty when
+	 * it has no value. The others: via_param. */
 	struct span branch;
 	struct span received;
+	struct span maddr;
+	struct span rport_whole; /* "rport" or "rport=5060" as written, to replace it */
+	enum sip_transport transport;
+	enum host_kind host_kind;
 	enum via_rport rport;
 	uint16_t rport_port; /* with RPORT_VALUE */
-	struct span
-		rport_whole; /* "rport" or "rport=5060" as written, to replace it; absent without */
-	struct span received_whole;
-	struct span ttl;
-	struct span maddr;
-	struct span i;
-	struct span alias;
-	struct span comp;
-	struct span oc;
-	struct span oc_algo;
-	struct span oc_validity;
-	struct span oc_seq;
+	uint16_t port;       /* 0 without has_port */
+	bool has_port;
 };
 
 /* Takes the next Via off the front of a header value: `rest` begins as the whole value.
@@ -47,6 +35,11 @@ enum list_result via_next(struct span *rest, struct sip_via *out_via);
 [[nodiscard]] bool via_parse(struct span value, struct sip_via *out_via);
 /* Any parameter; false when it is absent. */
 bool via_param(const struct sip_via *via, struct span name, struct param *out_param);
+/* Its value: absent when the parameter is, present and empty when it has none. */
+struct span via_param_text(const struct sip_via *via, struct span name);
+/* "SIP" and "2.0" of nearly all. */
+struct span via_protocol(const struct sip_via *via);
+struct span via_version(const struct sip_via *via);
 /* The port to which an answer goes without rport: as written, or the transport's default. */
 uint16_t via_port(const struct sip_via *via);
 /* True when the branch begins with the magic cookie z9hG4bK (any case, RFC 3261 8.1.1.7). */

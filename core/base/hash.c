@@ -44,22 +44,13 @@ uint64_t hash_stable(const void *bytes, size_t len)
 	return XXH3_64bits(bytes, len);
 }
 
-/* Eight bytes at a time: a byte is a capital when both additions reach its highest bit differently. */
-static uint64_t lower_eight(uint64_t bytes)
-{
-	const uint64_t ones = 0x0101010101010101, high = ones * 0x80;
-	uint64_t low_bits = bytes & ~high;
-	uint64_t from_a = low_bits + ones * (0x80 - 'A'), after_z = low_bits + ones * (0x7f - 'Z');
-	return bytes | ((from_a & ~after_z & ~bytes & high) >> 2);
-}
-
 static void copy_lower(char *to, struct span s)
 {
 	size_t i = 0;
 	for (; i + 8 <= s.len; i += 8) {
 		uint64_t bytes;
 		memcpy(&bytes, s.at + i, 8);
-		bytes = lower_eight(bytes);
+		bytes = ascii_lower_eight(bytes);
 		memcpy(to + i, &bytes, 8);
 	}
 	for (; i < s.len; i++)

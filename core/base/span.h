@@ -40,6 +40,24 @@ static inline bool span_equal(struct span a, struct span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* Up to eight bytes as a number: texts of one length are equal when their numbers are. */
+static inline uint64_t span_short(const char *at, size_t len)
+{
+	uint32_t first, last;
+	if (len >= 8) {
+		uint64_t all;
+		memcpy(&all, at, 8);
+		return all;
+	}
+	if (len < 4)
+		return len ? (uint64_t)((unsigned char)at[0] | (unsigned char)at[len / 2] << 8 |
+					(unsigned char)at[len - 1] << 16)
+			   : 0;
+	memcpy(&first, at, 4);
+	memcpy(&last, at + len - 4, 4);
+	return (uint64_t)last << 32 | first;
+}
+
 /* The same for texts of one length. */
 bool span_same_nocase(const char *a, const char *b, size_t len);
 /* ASCII case-insensitive, independent of the locale (RFC 3261 7.3.1). */
@@ -97,6 +115,16 @@ static inline bool ascii_is_alpha(char c)
 static inline bool ascii_is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Eight characters at once, in lower case: a byte is a capital when both additions reach its highest bit
+ * differently. */
+static inline uint64_t ascii_lower_eight(uint64_t bytes)
+{
+	const uint64_t ones = 0x0101010101010101, high = ones * 0x80;
+	uint64_t low_bits = bytes & ~high;
+	uint64_t from_a = low_bits + ones * (0x80 - 'A'), after_z = low_bits + ones * (0x7f - 'Z');
+	return bytes | ((from_a & ~after_z & ~bytes & high) >> 2);
 }
 
 /* 0-15, or -1 when `c` is not a hexadecimal digit. */

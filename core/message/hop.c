@@ -139,7 +139,7 @@ static bool candidate_next(struct span *rest, struct span *out_branch)
 		at++;
 		if (end - at <= COOKIE_LEN + TAIL_LEN || memcmp(at, COOKIE, COOKIE_LEN) != 0)
 			continue;
-		stop = scan_value_stop(at, end, ',', ';');
+		stop = scan_value_stop(at, at, end, ',');
 		if (stop - at <= COOKIE_LEN + TAIL_LEN)
 			continue;
 		*out_branch = span_make(at, (size_t)(stop - at));

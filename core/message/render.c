@@ -246,7 +246,7 @@ bool via_wants_rport(const struct message *msg, const struct sip_via *via)
 
 bool via_wants_received(const struct message *msg, const struct sip_via *via)
 {
-	return !via->received_whole.at &&
+	return !via->received.at &&
 	       (via->rport != RPORT_ABSENT || !via_names_source(via, &msg->from.source));
 }
 

@@ -6,6 +6,7 @@
 #include <net/if.h>
 
 #include "core/base/hash.h"
+#include "core/base/ipv4.h"
 
 static const char *const upper_names[] = { "NONE", "UDP", "TCP", "TLS", "SCTP", "WS", "WSS" };
 static const char *const lower_names[] = { "none", "udp", "tcp", "tls", "sctp", "ws", "wss" };
@@ -28,25 +29,6 @@ enum transport transport_from_span(struct span name)
 	return TRANSPORT_NONE;
 }
 
-/* IPv4address without leading zeros, as inet_pton takes it. */
-static bool parse_ipv4(struct span text, uint8_t out_ip[4])
-{
-	const char *at = text.at, *end = text.at + text.len;
-	if (text.len < 7 || text.len > 15)
-		return false;
-	for (unsigned part = 0; part < 4; part++) {
-		if (at == end || !ascii_is_digit(*at))
-			return false;
-		unsigned number = (unsigned)(*at++ - '0');
-		while (number && number < 256 && at < end && ascii_is_digit(*at))
-			number = number * 10 + (unsigned)(*at++ - '0');
-		if (number > 255 || (part < 3 && (at == end || *at++ != '.')))
-			return false;
-		out_ip[part] = (uint8_t)number;
-	}
-	return at == end;
-}
-
 static void become_ip(struct end_point *end, const struct end_point *ip)
 {
 	uint16_t port = end->port;
@@ -56,17 +38,10 @@ static void become_ip(struct end_point *end, const struct end_point *ip)
 	end->transport = transport;
 }
 
-bool end_point_parse_ip(struct span text, struct end_point *out_ip)
+/* IPv6, with or without brackets and zone; and what else the system takes for an address. */
+[[gnu::noinline]] static bool parse_other_ip(struct span text, struct end_point *out_ip)
 {
 	struct end_point ip = { .family = AF_INET };
-	uint8_t v4[4];
-	if (parse_ipv4(text, v4)) {
-		memset(out_ip->ip, 0, sizeof(out_ip->ip));
-		memcpy(out_ip->ip, v4, sizeof(v4));
-		out_ip->family = AF_INET;
-		out_ip->scope = 0;
-		return true;
-	}
 	char copy[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
 	if (text.len >= 2 && text.at[0] == '[' && text.at[text.len - 1] == ']')
 		text = span_slice(text, 1, text.len - 2);
@@ -74,9 +49,7 @@ bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 		return false;
 	memcpy(copy, text.at, text.len);
 	copy[text.len] = '\0';
-	if (inet_pton(AF_INET, copy, ip.ip) == 1) {
-		ip.family = AF_INET;
-	} else {
+	if (inet_pton(AF_INET, copy, ip.ip) != 1) {
 		char *zone = strchr(copy, '%');
 		if (zone) {
 			*zone++ = '\0';
@@ -87,6 +60,19 @@ bool end_point_parse_ip(struct span text, struct end_point *out_ip)
 		ip.family = AF_INET6;
 	}
 	become_ip(out_ip, &ip);
+	return true;
+}
+
+bool end_point_parse_ip(struct span text, struct end_point *out_ip)
+{
+	struct ipv4_text ipv4 = ipv4_read(text.at, text.at + text.len);
+	if (ipv4.end != text.at + text.len || !ipv4.end || ipv4.has_leading_zeros)
+		return parse_other_ip(text, out_ip);
+	uint32_t number = htonl(ipv4.number);
+	memset(out_ip->ip, 0, sizeof(out_ip->ip));
+	memcpy(out_ip->ip, &number, sizeof(number));
+	out_ip->family = AF_INET;
+	out_ip->scope = 0;
 	return true;
 }
 
@@ -163,28 +149,43 @@ bool end_point_is_any(const struct end_point *a)
 
 static char *put_small(char *to, unsigned number)
 {
-	if (number >= 100)
-		*to++ = (char)('0' + number / 100);
-	if (number >= 10)
+	if (number >= 10) {
+		if (number >= 100)
+			*to++ = (char)('0' + number / 100);
 		*to++ = (char)('0' + number / 10 % 10);
+	}
 	*to++ = (char)('0' + number % 10);
 	return to;
 }
 
-void end_point_write_ip(struct writer *w, const struct end_point *a)
+static void write_ipv4(struct writer *w, const uint8_t ip[4])
 {
-	if (a->family == AF_INET) {
-		char ip[16], *end = ip;
-		for (unsigned i = 0; i < 4; i++) {
-			end = put_small(end, a->ip[i]);
-			*end++ = '.';
-		}
-		writer_bytes(w, ip, (size_t)(end - ip) - 1);
+	char text[16] = "", *end = put_small(text, ip[0]);
+	for (unsigned i = 1; i < 4; i++) {
+		*end++ = '.';
+		end = put_small(end, ip[i]);
+	}
+	if (w->cap - w->len < sizeof(text)) {
+		writer_bytes(w, text, (size_t)(end - text));
 		return;
 	}
+	memcpy(w->data + w->len, text, sizeof(text)); /* all of it: one register */
+	w->len += (size_t)(end - text);
+}
+
+[[gnu::noinline]] static void write_ipv6(struct writer *w, const uint8_t ip[16])
+{
 	char text[INET6_ADDRSTRLEN];
-	if (a->family == AF_INET6 && inet_ntop(AF_INET6, a->ip, text, sizeof(text)))
+	if (inet_ntop(AF_INET6, ip, text, sizeof(text)))
 		writer_string(w, text);
+}
+
+void end_point_write_ip(struct writer *w, const struct end_point *a)
+{
+	if (a->family == AF_INET)
+		write_ipv4(w, a->ip);
+	else if (a->family == AF_INET6)
+		write_ipv6(w, a->ip);
 }
 
 void end_point_write_host(struct writer *w, const struct end_point *a)

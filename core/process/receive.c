@@ -215,7 +215,9 @@ static void receive_http(struct message *msg)
 static void note_alias(struct message *msg)
 {
 	const struct sip_via *via = message_top_via(msg);
-	if (core_settings()->stream.accept_aliases && message_is_request(msg) && via->alias.at)
+	struct param alias;
+	if (core_settings()->stream.accept_aliases && message_is_request(msg) &&
+	    via_param(via, SPAN_OF("alias"), &alias))
 		stream_add_alias(msg->from.connection, via_port(via));
 }
 

@@ -62,6 +62,13 @@ static bool give_rport(struct script_run *run, const struct sip_via *via, struct
 	return via->rport != RPORT_VALUE || give_printed(run, out, via->rport_port);
 }
 
+/* 0: no "oc", 1: without a value, 2: with one */
+static bool give_overload_control(const struct sip_via *via, struct value *out)
+{
+	struct span oc = via_param_text(via, SPAN_OF("oc"));
+	return give_int(out, !oc.at ? 0 : oc.len ? 2 : 1);
+}
+
 static bool get_via(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	struct sip_via scratch;
@@ -77,13 +84,13 @@ static bool get_via(struct script_run *run, const struct variable_ref *ref, stru
 	case VIA_BRANCH: return give_text(out, via->branch);
 	case VIA_RPORT: return give_rport(run, via, out);
 	case VIA_RECEIVED: return give_text(out, via->received);
-	case VIA_I: return give_text(out, via->i);
+	case VIA_I: return give_text(out, via_param_text(via, SPAN_OF("i")));
 	case VIA_PARAMS: return give_text(out, via->params);
-	case VIA_OC: return give_int(out, !via->oc.at ? 0 : via->oc.len ? 2 : 1);
-	case VIA_OCVAL: return give_nonempty(out, via->oc);
-	case VIA_OCALGO: return give_text(out, via->oc_algo);
-	case VIA_OCVALIDITY: return give_text(out, via->oc_validity);
-	case VIA_OCSEQ: return give_text(out, via->oc_seq);
+	case VIA_OC: return give_overload_control(via, out);
+	case VIA_OCVAL: return give_nonempty(out, via_param_text(via, SPAN_OF("oc")));
+	case VIA_OCALGO: return give_text(out, via_param_text(via, SPAN_OF("oc-algo")));
+	case VIA_OCVALIDITY: return give_text(out, via_param_text(via, SPAN_OF("oc-validity")));
+	case VIA_OCSEQ: return give_text(out, via_param_text(via, SPAN_OF("oc-seq")));
 	default: return false;
 	}
 }

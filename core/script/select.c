@@ -270,9 +270,9 @@ static bool root_via(struct walk *walk, const struct select_step *root, intptr_t
 	if (next_is(walk, "transport"))
 		return give_text(out, via.transport_text);
 	if (next_is(walk, "version"))
-		return give_text(out, via.version);
+		return give_text(out, via_version(&via));
 	if (next_is(walk, "name"))
-		return give_text(out, via.protocol);
+		return give_text(out, via_protocol(&via));
 	if (next_is(walk, "comment"))
 		return true;
 	if (next_is(walk, "params"))

@@ -34,10 +34,10 @@ static struct span uri_part(const struct sip_uri *uri, enum uri_part part)
 	case URI_PARAMS: return uri->params;
 	case URI_HEADERS: return uri->headers;
 	case URI_TRANSPORT: return uri->transport_text;
-	case URI_TTL: return uri->ttl;
+	case URI_TTL: return uri_param_text(uri, SPAN_OF("ttl"));
 	case URI_USER_PARAM: return uri->user_param;
 	case URI_MADDR: return uri->maddr;
-	case URI_METHOD: return uri->method;
+	case URI_METHOD: return uri_param_text(uri, SPAN_OF("method"));
 	case URI_LR: return uri->lr;
 	case URI_R2: return uri->r2;
 	case URI_SCHEME: return uri->scheme_text;

@@ -13,15 +13,14 @@ static bool is_seen_as_tel(const struct sip_uri *uri)
 
 struct span uri_seen_user(const struct sip_uri *uri)
 {
-	if (!uri->user_params.at || !is_seen_as_tel(uri))
+	if (!is_seen_as_tel(uri))
 		return uri->user;
-	return span_slice(uri->user, 0, (size_t)(uri->user_params.at - uri->user.at) - 1);
+	return span_slice(uri->user, 0, span_find(uri->user, ';', 0));
 }
 
 struct span uri_seen_user_params(const struct sip_uri *uri)
 {
-	return uri->user_params.at && is_seen_as_tel(uri) ? uri->user_params
-							  : (struct span){ NULL, 0 };
+	return is_seen_as_tel(uri) ? uri_user_params(uri) : (struct span){ NULL, 0 };
 }
 
 struct span uri_seen_scheme(const struct sip_uri *uri)

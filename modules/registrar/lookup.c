@@ -26,18 +26,19 @@ static bool method_fits(const struct message *msg, const struct usrloc_contact *
 
 static bool is_temporary_gruu(const struct sip_uri *uri)
 {
-	return uri->gr.at && uri->gr.len == 0;
+	struct span gr = uri_param_text(uri, SPAN_OF("gr"));
+	return gr.at && gr.len == 0;
 }
 
 /* RFC 5627: a public GRUU names one instance; false when this binding is not it. */
 static bool gruu_fits(const struct sip_uri *uri, const struct usrloc_contact *contact)
 {
-	struct span instance = contact->instance;
-	if (!uri->gr.len)
+	struct span instance = contact->instance, gr = uri_param_text(uri, SPAN_OF("gr"));
+	if (!gr.len)
 		return true;
 	if (instance.len > 2 && instance.at[0] == '<')
 		instance = span_slice(instance, 1, instance.len - 2);
-	return span_equal(instance, uri->gr);
+	return span_equal(instance, gr);
 }
 
 static bool flags_fit(const struct message *msg, const struct usrloc_contact *contact)

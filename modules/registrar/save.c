@@ -426,7 +426,7 @@ static enum register_error check_first_hop(struct script_run *run,
 		return REGISTER_OK;
 	/* The last entry is that of the first proxy on the way. */
 	while (rest.len && name_addr_next(&rest, &address) == LIST_ITEM)
-		has_ob = uri_parse(address.uri, &uri) && uri.ob.at;
+		has_ob = uri_parse(address.uri, &uri) && uri_param_text(&uri, SPAN_OF("ob")).at;
 	return has_ob ? REGISTER_OK : REGISTER_OUTBOUND_FIRST_HOP;
 }
 

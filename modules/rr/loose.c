@@ -267,8 +267,8 @@ static enum loose_result route_message(struct message *msg, unsigned mode, struc
 	if (!set.count)
 		return LOOSE_NOT_ROUTED;
 	bool by_strict_router = !is_preloaded && !(mode & LOOSE_SKIP_STRICT) &&
-				(uri = message_read_uri(msg, message_uri(msg))) && !uri->gr.at &&
-				uri_is_ours(uri);
+				(uri = message_read_uri(msg, message_uri(msg))) &&
+				uri_is_ours(uri) && !uri_param_text(uri, SPAN_OF("gr")).at;
 	if (by_strict_router && !undo_strict_router(msg, &set, routing))
 		return LOOSE_NOT_ROUTED;
 	take_own_route(msg, &set, routing);

@@ -400,9 +400,10 @@ static int is_gruu(struct script_run *run, const struct optional_uri_args *args)
 {
 	struct sip_uri uri;
 	bool parsed = args->uri.at ? uri_parse(args->uri, &uri) : message_parse_uri(run->msg, &uri);
-	if (!parsed || !uri.gr.at)
+	struct param gr;
+	if (!parsed || !uri_param(&uri, SPAN_OF("gr"), &gr))
 		return SCRIPT_FALSE;
-	return uri.gr.len ? 1 : 2;
+	return gr.value.len ? 1 : 2;
 }
 
 /* ---- changing a URI in a variable ------------------------------------------------------------ */

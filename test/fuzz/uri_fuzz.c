@@ -18,7 +18,7 @@ static bool check_uri(struct span text, struct sip_uri *out_uri)
 	must_be_inside(uri.params, text);
 	must_be_inside(uri.headers, text);
 	must_be_inside(uri.transport_text, text);
-	must_be_inside(uri.phone_context, text);
+	must_be_inside(uri_user_params(&uri), text);
 	must(!uri_is_sip(&uri) || uri.host.len > 0);
 	must(!uri.lr.at || uri_param(&uri, SPAN_OF("lr"), &param));
 	must(uri_scheme_of(text) == uri.scheme);

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must_be_inside(via.hostport, via.whole);
 		must_be_inside(via.params, via.whole);
 		must_be_inside(via.branch, via.whole);
-		must_be_inside(via.received_whole, via.params);
+		must_be_inside(via.received, via.params);
+		must_be_inside(via_version(&via), via.whole);
 		must_be_inside(via.rport_whole, via.params);
 		touch(via.whole);
 		must(!via.branch.at || via_param(&via, SPAN_OF("branch"), &param));
