@@ -67,6 +67,11 @@ HARDENING += -D_FORTIFY_SOURCE=2
 MODE_CFLAGS += -falign-functions=8 -fno-plt
 ifeq ($(findstring clang,$(CC)),)
 MODE_CFLAGS += -fno-align-jumps -fno-align-loops
+# Structs of this size are cleared and copied by vector registers: "rep stos" takes long to start.
+ifneq ($(filter x86_64-%,$(MULTIARCH)),)
+MODE_CFLAGS += -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign \
+	-mmemcpy-strategy=vector_loop:512:noalign,libcall:-1:noalign
+endif
 endif
 endif
 CFLAGS_ALL = -std=gnu2x $(MODE_CFLAGS) $(HARDENING) $(WARNINGS) -D_GNU_SOURCE -I. -I$(O)/generated \
