@@ -94,9 +94,11 @@ static void write_contact(struct writer *w, const struct usrloc_contact *contact
 static void write_contacts(struct writer *w, struct arena *arena,
 			   const struct registration *registration)
 {
-	struct usrloc_contact *contacts;
+	struct usrloc_contact *contacts = registration->contacts;
 	struct span user_host = { NULL, 0 };
-	unsigned count = usrloc()->get(registration->domain, registration->aor, arena, &contacts);
+	unsigned count =
+		contacts ? registration->contact_count
+			 : usrloc()->get(registration->domain, registration->aor, arena, &contacts);
 	if (count == 0)
 		return;
 	if (registrar_settings->gruu_enabled && registration->supported & OPTION_GRUU)

@@ -107,6 +107,8 @@ struct registration {
 	bool uses_outbound;      /* the procedures of RFC 5626 are followed */
 	struct span path;        /* as received */
 	bool is_prepared;        /* the reply's header lines are in the request's reply lines */
+	struct usrloc_contact *contacts; /* that are there after the change; NULL: not known here */
+	unsigned contact_count;
 	enum register_error error;
 };
 /* Adds the header lines of the reply to the request's reply lines; false when memory is exhausted. */

@@ -430,10 +430,10 @@ static enum register_error check_first_hop(struct script_run *run,
 	return has_ob ? REGISTER_OK : REGISTER_OUTBOUND_FIRST_HOP;
 }
 
-static enum register_error apply(struct script_run *run, const struct registration *registration,
+static enum register_error apply(struct script_run *run, struct registration *registration,
 				 struct changes *changes, enum save_result *out_result)
 {
-	struct usrloc_outcome outcome = { 0 };
+	struct usrloc_outcome outcome = { .arena = run->arena };
 	int64_t most = registrar_settings->max_contacts;
 	if (config_number(run->msg, SPAN_OF("max_contacts"), &most) && most < 0)
 		most = 0;
@@ -441,6 +441,8 @@ static enum register_error apply(struct script_run *run, const struct registrati
 	enum register_error error =
 		to_error(usrloc()->apply(registration->domain, registration->aor, changes->rows,
 					 changes->count, (unsigned)most, only_these, &outcome));
+	registration->contacts = outcome.contacts;
+	registration->contact_count = outcome.count;
 	/* What flag 0x04 pushed out is not what the phone asked to remove. */
 	if (outcome.removed && !only_these)
 		*out_result = SAVE_DELETED;

@@ -9,8 +9,9 @@
 
 static struct {
 	int64_t boot_s;
-	pid_t pid; /* of this process */
 	uint64_t last_ruid;
+	char ruid_start[48]; /* of all that this process makes */
+	size_t ruid_start_len;
 	uint32_t server_id;
 	int64_t linger_ms;
 } state;
@@ -21,17 +22,29 @@ const struct shard_type binding_type = {
 	.timer_count = BINDING_TIMERS,
 };
 
+/* "uloc-<boot>-<process>-<number>", as other servers name their records. */
+static void begin_ruids(void)
+{
+	struct writer w = writer_fixed(state.ruid_start, sizeof(state.ruid_start));
+	writer_literal(&w, "uloc-");
+	writer_hex(&w, (uint64_t)state.boot_s, 1);
+	writer_char(&w, '-');
+	writer_hex(&w, (uint64_t)getpid(), 1);
+	writer_char(&w, '-');
+	state.ruid_start_len = w.len;
+}
+
 bool bindings_prepare(uint32_t server_id)
 {
 	state.boot_s = clock_wall_s();
-	state.pid = getpid();
 	state.server_id = server_id;
+	begin_ruids();
 	return agents_prepare();
 }
 
 void bindings_start_worker(void)
 {
-	state.pid = getpid();
+	begin_ruids();
 }
 
 void bindings_linger(int64_t linger_ms)
@@ -64,10 +77,10 @@ struct span binding_user_agent(const struct binding *binding)
 	return binding->agent ? agent_text(binding->agent) : binding_text(binding, TEXT_USER_AGENT);
 }
 
-bool binding_is_of(const struct binding *binding, unsigned domain, struct span aor)
+bool binding_is_of(const struct binding *binding, const struct binding_owner *owner)
 {
-	return binding->domain == domain && binding->lengths[TEXT_AOR] == aor.len &&
-	       memcmp(binding->texts, aor.at, aor.len) == 0;
+	return binding->domain == owner->domain && binding->lengths[TEXT_AOR] == owner->aor.len &&
+	       memcmp(binding->texts, owner->aor.at, owner->aor.len) == 0;
 }
 
 bool binding_is_over(const struct binding *binding)
@@ -77,15 +90,10 @@ bool binding_is_over(const struct binding *binding)
 
 /* ---- filling ---- */
 
-/* "uloc-<boot>-<process>-<number>", as other servers name their records. */
 static struct span make_ruid(char out[64])
 {
 	struct writer w = writer_fixed(out, 64);
-	writer_literal(&w, "uloc-");
-	writer_hex(&w, (uint64_t)state.boot_s, 1);
-	writer_char(&w, '-');
-	writer_hex(&w, (uint64_t)state.pid, 1);
-	writer_char(&w, '-');
+	writer_bytes(&w, state.ruid_start, state.ruid_start_len);
 	writer_hex(&w, ++state.last_ruid, 1);
 	return writer_result(&w);
 }
@@ -108,6 +116,19 @@ static bool fill_texts(struct shard *shard, struct binding *binding, const struc
 			memcpy(block, texts[i].at, texts[i].len);
 		block += texts[i].len;
 		out_lengths[i] = (uint16_t)texts[i].len;
+	}
+	return true;
+}
+
+/* A phone that registers again says the same as a rule: then nothing is copied. */
+static bool has_texts(const struct binding *binding, const struct span *texts)
+{
+	const char *at = binding->texts;
+	for (unsigned i = 0; i < TEXT_COUNT; i++) {
+		size_t len = binding->lengths[i];
+		if (len != texts[i].len || (len && memcmp(at, texts[i].at, len) != 0))
+			return false;
+		at += len;
 	}
 	return true;
 }
@@ -158,22 +179,22 @@ static void arm_expiry(struct shard *shard, struct binding *binding)
 		timer_arm(shard, &binding->slot, TIMER_EXPIRY, binding_cleared_ms(binding));
 }
 
-struct binding *binding_insert(struct shard *shard, unsigned domain, struct span aor,
+struct binding *binding_insert(struct shard *shard, const struct binding_owner *owner,
 			       const struct usrloc_contact *contact, uint32_t order)
 {
 	char ruid[64];
 	struct span texts[TEXT_COUNT];
-	struct binding *binding = slot_new(shard, binding_hash(domain, aor));
+	struct binding *binding = slot_new(shard, owner->hash);
 	if (!binding)
 		return NULL;
 	binding->agent = agent_number(contact->user_agent);
-	list_texts(aor, contact, contact->ruid.len ? contact->ruid : make_ruid(ruid),
+	list_texts(owner->aor, contact, contact->ruid.len ? contact->ruid : make_ruid(ruid),
 		   binding->agent, texts);
 	if (!fill_texts(shard, binding, texts, &binding->texts, binding->lengths)) {
 		slot_free(shard, &binding->slot);
 		return NULL;
 	}
-	binding->domain = (uint8_t)domain;
+	binding->domain = (uint8_t)owner->domain;
 	binding->order = order;
 	binding->version = contact->version ? contact->version : 1;
 	binding->call_since = binding->version;
@@ -193,11 +214,14 @@ bool binding_update(struct shard *shard, struct binding *binding,
 	bool same_call = span_equal(binding_text(binding, TEXT_CALL_ID), contact->call_id);
 	list_texts(binding_text(binding, TEXT_AOR), contact, binding_text(binding, TEXT_RUID),
 		   agent, all);
-	if (!fill_texts(shard, binding, all, &texts, lengths))
+	bool is_same = has_texts(binding, all);
+	if (!is_same && !fill_texts(shard, binding, all, &texts, lengths))
 		return false;
 	slot_change_begin(shard, &binding->slot);
-	binding->texts = texts;
-	memcpy(binding->lengths, lengths, sizeof(lengths));
+	if (!is_same) {
+		binding->texts = texts;
+		memcpy(binding->lengths, lengths, sizeof(lengths));
+	}
 	binding->agent = agent;
 	binding->version++;
 	if (!same_call)
@@ -207,7 +231,8 @@ bool binding_update(struct shard *shard, struct binding *binding,
 	fill_numbers(binding, contact);
 	arm_expiry(shard, binding);
 	slot_change_end(shard, &binding->slot);
-	region_free(shard, &binding->slot, old);
+	if (!is_same)
+		region_free(shard, &binding->slot, old);
 	return true;
 }
 

@@ -68,15 +68,25 @@ void bindings_start_worker(void);
 int64_t binding_cleared_ms(const struct binding *binding);
 
 uint64_t binding_hash(unsigned domain, struct span aor);
+/* Whose bindings are meant: an address-of-record of a domain, and the hash of both. */
+struct binding_owner {
+	unsigned domain;
+	struct span aor;
+	uint64_t hash;
+};
+static inline struct binding_owner binding_owner(unsigned domain, struct span aor)
+{
+	return (struct binding_owner){ domain, aor, binding_hash(domain, aor) };
+}
 struct span binding_text(const struct binding *binding, enum binding_text which);
 struct span binding_user_agent(const struct binding *binding);
-bool binding_is_of(const struct binding *binding, unsigned domain, struct span aor);
+bool binding_is_of(const struct binding *binding, const struct binding_owner *owner);
 /* Its time has come, or it was removed. */
 bool binding_is_over(const struct binding *binding);
 
 /* A new live binding; made from `contact`, whose ruid, version, modified time, server_id are kept
  * when they are set. NULL when memory is out. */
-struct binding *binding_insert(struct shard *shard, unsigned domain, struct span aor,
+struct binding *binding_insert(struct shard *shard, const struct binding_owner *owner,
 			       const struct usrloc_contact *contact, uint32_t order);
 /* False when memory is out; nothing changed then. */
 bool binding_update(struct shard *shard, struct binding *binding,

@@ -228,7 +228,7 @@ static void run_add(struct rpc_call *call)
 	struct usrloc_change change = { .contact = { .call_id = SPAN(RPC_CALL_ID),
 						     .user_agent = SPAN(RPC_USER_AGENT) } };
 	struct usrloc_contact *contact = &change.contact;
-	struct usrloc_outcome outcome;
+	struct usrloc_outcome outcome = { 0 };
 	if (!rpc_need_text(call, 0, "table", &table) || !need_stored_aor(call, &aor) ||
 	    !rpc_need_text(call, 2, "contact", &contact->contact) ||
 	    !rpc_need_int(call, 3, "expires", &expires))

@@ -48,13 +48,13 @@ void location_foresee(unsigned domain, struct span aor)
 
 /* ---- all bindings of an address-of-record ---- */
 
-unsigned location_collect(struct shard *shard, unsigned domain, struct span aor,
+unsigned location_collect(struct shard *shard, const struct binding_owner *owner,
 			  struct binding **out_bindings)
 {
 	unsigned count = 0;
-	struct binding *binding = slot_first(shard, binding_hash(domain, aor));
+	struct binding *binding = slot_first(shard, owner->hash);
 	for (; binding && count < USRLOC_CONTACTS_MOST; binding = slot_next(shard, &binding->slot))
-		if (binding->state != BINDING_GONE && binding_is_of(binding, domain, aor))
+		if (binding->state != BINDING_GONE && binding_is_of(binding, owner))
 			out_bindings[count++] = binding;
 	return count;
 }
@@ -122,8 +122,9 @@ static unsigned get(unsigned domain, struct span aor, bool with_expired, struct 
 	struct binding *found[USRLOC_CONTACTS_MOST];
 	if (domain == USRLOC_NO_DOMAIN)
 		return 0;
-	struct shard *shard = shard_lock(store.set, binding_hash(domain, aor));
-	unsigned count = location_collect(shard, domain, aor, found);
+	struct binding_owner owner = binding_owner(domain, aor);
+	struct shard *shard = shard_lock(store.set, owner.hash);
+	unsigned count = location_collect(shard, &owner, found);
 	count = copy_all(found, count, with_expired, arena, out_contacts);
 	shard_unlock(shard);
 	return count;
@@ -215,8 +216,9 @@ unsigned location_remove(unsigned domain, struct span aor, struct span ruid)
 	if (domain == USRLOC_NO_DOMAIN)
 		return 0;
 	journal_make_room();
-	struct shard *shard = shard_lock(store.set, binding_hash(domain, aor));
-	unsigned count = location_collect(shard, domain, aor, found), removed = 0;
+	struct binding_owner owner = binding_owner(domain, aor);
+	struct shard *shard = shard_lock(store.set, owner.hash);
+	unsigned count = location_collect(shard, &owner, found), removed = 0;
 	for (unsigned i = 0; i < count; i++)
 		if (!ruid.len || span_equal(binding_text(found[i], TEXT_RUID), ruid)) {
 			remove_binding(shard, found[i]);
@@ -321,13 +323,13 @@ static bool is_planned(const struct binding *binding, const struct plan *plans, 
 	return false;
 }
 
-static bool insert(struct shard *shard, unsigned domain, struct span aor,
+static bool insert(struct shard *shard, const struct binding_owner *owner,
 		   const struct usrloc_contact *contact, uint32_t order)
 {
-	struct binding *binding = binding_insert(shard, domain, aor, contact, order);
+	struct binding *binding = binding_insert(shard, owner, contact, order);
 	if (!binding)
 		return false;
-	domain_count_contacts(domain, 1);
+	domain_count_contacts(owner->domain, 1);
 	journal_keep(binding);
 	return true;
 }
@@ -344,8 +346,7 @@ static bool update(struct shard *shard, struct binding *binding,
 /* What is to be done for one address-of-record; lock held. */
 struct work {
 	struct shard *shard;
-	unsigned domain;
-	struct span aor;
+	struct binding_owner owner;
 	const struct usrloc_change *changes;
 	unsigned count;
 	struct plan plans[USRLOC_CONTACTS_MOST];
@@ -364,8 +365,7 @@ static enum usrloc_result carry_out(struct work *work)
 			continue;
 		const struct usrloc_contact *contact = &work->changes[i].contact;
 		bool is_done = plan->target ? update(work->shard, plan->target, contact)
-					    : insert(work->shard, work->domain, work->aor, contact,
-						     order++);
+					    : insert(work->shard, &work->owner, contact, order++);
 		if (!is_done)
 			return USRLOC_NO_MEMORY;
 		work->outcome.updated += plan->target != NULL;
@@ -391,6 +391,16 @@ static void remove_others(struct work *work)
 		}
 }
 
+/* What is there now, for who wants to know it. */
+static void copy_result(struct work *work, struct arena *arena)
+{
+	if (!arena)
+		return;
+	struct binding *found[USRLOC_CONTACTS_MOST];
+	unsigned count = location_collect(work->shard, &work->owner, found);
+	work->outcome.count = copy_all(found, count, false, arena, &work->outcome.contacts);
+}
+
 enum usrloc_result location_apply(unsigned domain, struct span aor,
 				  const struct usrloc_change *changes, unsigned count,
 				  unsigned max_contacts, bool only_these,
@@ -400,14 +410,13 @@ enum usrloc_result location_apply(unsigned domain, struct span aor,
 	if (domain == USRLOC_NO_DOMAIN || count > USRLOC_CONTACTS_MOST)
 		return USRLOC_NO_MEMORY;
 	journal_make_room();
-	struct shard *shard = shard_lock(store.set, binding_hash(domain, aor));
+	work.owner = binding_owner(domain, aor);
+	struct shard *shard = shard_lock(store.set, work.owner.hash);
 	work.shard = shard;
-	work.domain = domain;
-	work.aor = aor;
 	work.changes = changes;
 	work.count = count;
-	work.outcome = (struct usrloc_outcome){ 0 };
-	work.found_count = location_collect(shard, domain, aor, work.found);
+	work.outcome = (struct usrloc_outcome){ .arena = out_outcome->arena };
+	work.found_count = location_collect(shard, &work.owner, work.found);
 	enum usrloc_result result =
 		make_plans(work.found, work.found_count, changes, count, work.plans);
 	unsigned most = max_contacts && max_contacts < USRLOC_CONTACTS_MOST ? max_contacts
@@ -420,6 +429,8 @@ enum usrloc_result location_apply(unsigned domain, struct span aor,
 		result = carry_out(&work);
 	if (result == USRLOC_OK && only_these)
 		remove_others(&work);
+	if (result == USRLOC_OK)
+		copy_result(&work, out_outcome->arena);
 	shard_unlock(shard);
 	journal_changed();
 	location_count_users(domain, work.found_count,

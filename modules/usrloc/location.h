@@ -76,7 +76,7 @@ unsigned location_expire(struct arena *arena, struct usrloc_contact *out_contact
 /* Older than all others of an address-of-record. */
 uint32_t location_next_order(struct binding *const *found, unsigned count);
 /* Live bindings of an address-of-record, at most USRLOC_CONTACTS_MOST; lock held. */
-unsigned location_collect(struct shard *shard, unsigned domain, struct span aor,
+unsigned location_collect(struct shard *shard, const struct binding_owner *owner,
 			  struct binding **out_bindings);
 /* The binding with this hash and ruid, also when it is BINDING_GONE; lock held. */
 struct binding *location_find_ruid(struct shard *shard, uint64_t hash, struct span ruid);

@@ -98,7 +98,7 @@ unsigned modes_remove(unsigned domain, struct span aor, struct span ruid)
 enum usrloc_result modes_apply_quietly(unsigned domain, struct span aor,
 				       const struct usrloc_change *changes, unsigned count)
 {
-	struct usrloc_outcome outcome;
+	struct usrloc_outcome outcome = { 0 };
 	return renew(domain, aor) ? apply_renewed(domain, aor, changes, count, 0, false, &outcome)
 				  : USRLOC_NO_DATABASE;
 }

@@ -42,7 +42,9 @@ static bool expire_one(struct shard *shard, struct binding *binding, struct aren
 {
 	struct binding *found[USRLOC_CONTACTS_MOST];
 	unsigned domain = binding->domain;
-	unsigned before = location_collect(shard, domain, binding_text(binding, TEXT_AOR), found);
+	const struct binding_owner owner = { domain, binding_text(binding, TEXT_AOR),
+					     binding->slot.hash };
+	unsigned before = location_collect(shard, &owner, found);
 	bool is_copied = binding_copy(binding, arena, out);
 	location_drop(shard, binding);
 	location_count_users(domain, before, before - 1);

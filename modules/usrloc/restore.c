@@ -7,9 +7,10 @@ static struct binding *add(struct shard *shard, unsigned domain,
 			   const struct usrloc_contact *contact, enum binding_state state)
 {
 	struct binding *found[USRLOC_CONTACTS_MOST];
-	unsigned before = location_collect(shard, domain, contact->aor, found);
-	struct binding *binding = binding_insert(shard, domain, contact->aor, contact,
-						 location_next_order(found, before));
+	struct binding_owner owner = binding_owner(domain, contact->aor);
+	unsigned before = location_collect(shard, &owner, found);
+	struct binding *binding =
+		binding_insert(shard, &owner, contact, location_next_order(found, before));
 	if (!binding)
 		return NULL;
 	binding->state = (uint8_t)state;
@@ -82,8 +83,9 @@ void location_restore_attributes(unsigned domain, struct span aor, struct span r
 void location_refresh_begin(unsigned domain, struct span aor)
 {
 	struct binding *found[USRLOC_CONTACTS_MOST];
-	struct shard *shard = shard_lock(location_set(), binding_hash(domain, aor));
-	unsigned count = location_collect(shard, domain, aor, found);
+	struct binding_owner owner = binding_owner(domain, aor);
+	struct shard *shard = shard_lock(location_set(), owner.hash);
+	unsigned count = location_collect(shard, &owner, found);
 	for (unsigned i = 0; i < count; i++)
 		found[i]->is_doubted = found[i]->state == BINDING_SYNC;
 	shard_unlock(shard);
@@ -107,8 +109,9 @@ void location_refresh_end(unsigned domain, struct span aor)
 {
 	struct binding *found[USRLOC_CONTACTS_MOST];
 	unsigned left = 0;
-	struct shard *shard = shard_lock(location_set(), binding_hash(domain, aor));
-	unsigned count = location_collect(shard, domain, aor, found);
+	struct binding_owner owner = binding_owner(domain, aor);
+	struct shard *shard = shard_lock(location_set(), owner.hash);
+	unsigned count = location_collect(shard, &owner, found);
 	for (unsigned i = 0; i < count; i++) {
 		if (!found[i]->is_doubted || found[i]->state != BINDING_SYNC) {
 			left++;

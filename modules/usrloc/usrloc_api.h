@@ -60,7 +60,11 @@ enum usrloc_result {
 };
 
 struct usrloc_outcome {
+	struct arena
+		*arena; /* the caller's: all live bindings are copied there; NULL: they are not */
 	unsigned inserted, updated, removed;
+	unsigned count; /* as get() would give them afterwards */
+	struct usrloc_contact *contacts;
 };
 
 enum usrloc_event { USRLOC_INSERTED, USRLOC_UPDATED, USRLOC_REMOVED };
@@ -75,7 +79,8 @@ struct usrloc_api {
 	unsigned (*get)(unsigned domain, struct span aor, struct arena *arena,
 			struct usrloc_contact **out_contacts);
 	/* Applies all changes or none (RFC 3261 10.3). `max_contacts` 0: no limit. `only_these`: other
-	 * bindings of the address-of-record are removed. */
+	 * bindings of the address-of-record are removed. The outcome comes with `arena` set or empty, and
+	 * is written on success. */
 	enum usrloc_result (*apply)(unsigned domain, struct span aor,
 				    const struct usrloc_change *changes, unsigned count,
 				    unsigned max_contacts, bool only_these,
