@@ -19,9 +19,10 @@
 #define THREADS_MOST  4
 #define THREAD_IDLE_S 30
 
+/* On a fiber the time of this turn of the loop will do. */
 int64_t db_now_ms(void)
 {
-	return clock_us_now() / 1000;
+	return fiber_is_running() ? clock_ms() : clock_us_now() / 1000;
 }
 
 static unsigned poll_fd(int fd, unsigned events, int64_t timeout_ms)

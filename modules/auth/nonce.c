@@ -8,6 +8,7 @@
  *	bond   = first 8 bytes of the same over facts and parts of the request */
 #include "modules/auth/auth.h"
 
+#include "core/base/hex.h"
 #include "core/base/siphash.h"
 
 #define FACTS_BYTES 10
@@ -121,13 +122,16 @@ void nonce_write(struct writer *w, const struct message *msg, uint8_t algorithms
 	writer_bytes(w, text, 2 * len);
 }
 
-/* The bytes behind the hexadecimal text; 0 when it is none of ours. */
+/* The bytes behind the hexadecimal text; 0 when it is none of ours. Capitals are taken as well. */
 static size_t decode(struct span text, uint8_t out[NONCE_BYTES])
 {
-	size_t len = text.len / 2;
+	uint32_t four;
+	size_t len = text.len / 2, i = 0;
 	if (text.len % 2 || (len != NONCE_BYTES && len != NONCE_BYTES - BOND_BYTES))
 		return 0;
-	for (size_t i = 0; i < len; i++) {
+	for (; i + 4 <= len && hex_take_eight(text.at + 2 * i, &four); i += 4)
+		put32(out + i, four);
+	for (; i < len; i++) {
 		int high = ascii_hex_value(text.at[2 * i]),
 		    low = ascii_hex_value(text.at[2 * i + 1]);
 		if (high < 0 || low < 0)

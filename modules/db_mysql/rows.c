@@ -162,35 +162,34 @@ static bool fits(const struct prepared *prepared, const MYSQL_FIELD *fields, uns
 	return true;
 }
 
+static bool bind_anew(struct prepared *prepared, const MYSQL_FIELD *fields, unsigned count)
+{
+	free_columns(prepared);
+	prepared->columns = calloc(count, sizeof(*prepared->columns));
+	prepared->binds = calloc(count, sizeof(*prepared->binds));
+	prepared->row = calloc(count, sizeof(*prepared->row));
+	prepared->names = calloc(count, sizeof(*prepared->names));
+	if (!prepared->columns || !prepared->binds || !prepared->row || !prepared->names)
+		return false;
+	prepared->column_count = count;
+	for (unsigned i = 0; i < count; i++)
+		if (!bind_column(&prepared->columns[i], &prepared->binds[i], &fields[i]))
+			return false;
+	return mysql_stmt_bind_result(prepared->handle, prepared->binds) == 0;
+}
+
+/* The library keeps what it knows of the columns in the handle; asking for it as a result would make a
+ * copy with each execution. */
 bool prepared_bind_columns(struct prepared *prepared)
 {
 	unsigned count = mysql_stmt_field_count(prepared->handle);
-	MYSQL_RES *metadata = mysql_stmt_result_metadata(prepared->handle);
-	bool is_good = metadata != NULL;
-	if (is_good && !fits(prepared, mysql_fetch_fields(metadata), count)) {
-		const MYSQL_FIELD *fields = mysql_fetch_fields(metadata);
-		free_columns(prepared);
-		prepared->columns = calloc(count, sizeof(*prepared->columns));
-		prepared->binds = calloc(count, sizeof(*prepared->binds));
-		prepared->row = calloc(count, sizeof(*prepared->row));
-		prepared->names = calloc(count, sizeof(*prepared->names));
-		is_good = prepared->columns && prepared->binds && prepared->row && prepared->names;
-		if (is_good)
-			prepared->column_count = count;
-		for (unsigned i = 0; is_good && i < count; i++)
-			is_good =
-				bind_column(&prepared->columns[i], &prepared->binds[i], &fields[i]);
-		if (is_good)
-			is_good = mysql_stmt_bind_result(prepared->handle, prepared->binds) == 0;
-	}
+	const MYSQL_FIELD *fields = prepared->handle->fields;
+	if (!fields || (!fits(prepared, fields, count) && !bind_anew(prepared, fields, count)))
+		return false;
 	/* The names are the library's: they are renewed with every execution. */
-	for (unsigned i = 0; is_good && i < count; i++) {
-		const MYSQL_FIELD *field = &prepared->handle->fields[i];
-		prepared->names[i] = span_make(field->name, field->name_length);
-	}
-	if (metadata)
-		mysql_free_result(metadata);
-	return is_good;
+	for (unsigned i = 0; i < count; i++)
+		prepared->names[i] = span_make(fields[i].name, fields[i].name_length);
+	return true;
 }
 
 /* A text longer than its room: makes room and asks the library again, which has it in memory. */
