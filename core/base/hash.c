@@ -105,3 +105,30 @@ uint32_t random_below(uint32_t bound)
 {
 	return (uint32_t)(((random_uint64() & UINT32_MAX) * bound) >> 32);
 }
+
+/* ---- of other servers, too ---- */
+
+static uint32_t fold(uint32_t word)
+{
+	return word ^ word >> 3;
+}
+
+/* The sum over groups of four bytes, which count as signed, and over what is left. */
+static uint32_t sum_text(struct span text)
+{
+	uint32_t sum = 0, word = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		word = (word << 8) + (uint32_t)(int32_t)(signed char)text.at[i];
+		if (i % 4 == 3) {
+			sum += fold(word);
+			word = 0;
+		}
+	}
+	return sum + fold(word);
+}
+
+uint32_t hash_portable(struct span first, struct span second)
+{
+	uint32_t sum = sum_text(first) + (second.at ? sum_text(second) : 0);
+	return sum + (sum >> 11) + (sum >> 13) + (sum >> 23);
+}

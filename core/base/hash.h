@@ -25,5 +25,8 @@ uint64_t hash_keyed(const void *bytes, size_t len);
 uint64_t random_uint64(void);
 /* 0 … bound-1, unbiased enough for jitter. */
 uint32_t random_below(uint32_t bound);
+/* What scripts and servers of Kamailio expect of a text, or of two (`second` may be absent): for what other
+ * servers compute as well. Everybody can choose colliding texts. */
+uint32_t hash_portable(struct span first, struct span second);
 /* Without seed: the same in every run, for checksums of what is written to disk. */
 uint64_t hash_stable(const void *bytes, size_t len);

@@ -4,6 +4,7 @@
 
 #include "core/base/base64.h"
 #include "core/base/digest.h"
+#include "core/base/hash.h"
 #include "core/script/transform.h"
 
 /* ---- hashes -------------------------------------------------------------------------------- */
@@ -41,7 +42,6 @@ static bool apply_evp(struct script_run *run, struct value *value, const struct 
 	return ok && transform_written(value, &w);
 }
 
-/* A hash that never changes, so that texts can be spread over servers: FNV-1a, folded once more. */
 static bool apply_corehash(struct script_run *run, struct value *value, const struct span *args,
 			   unsigned count, intptr_t selector)
 {
@@ -49,12 +49,7 @@ static bool apply_corehash(struct script_run *run, struct value *value, const st
 	int64_t size = 0;
 	if (!transform_input(run, value, &text) || (count && !transform_number(args[0], &size)))
 		return false;
-	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (unsigned char)text.at[i]) * 16777619u;
-	hash ^= hash >> 15;
-	hash *= 2246822519u;
-	hash ^= hash >> 13;
+	uint32_t hash = hash_portable(text, (struct span){ NULL, 0 });
 	if (size > 0)
 		hash &= (uint32_t)size - 1;
 	struct writer w = writer_in_arena(run->arena, 12);

@@ -209,9 +209,7 @@ SCRIPT_HANDLER(hash)
 static int hash(struct script_run *run, const struct hash_args *args)
 {
 	(void)run;
-	uint64_t value = hash_span(args->first);
-	if (args->second.len)
-		value = hash_mix(value, hash_span(args->second));
+	uint32_t value = hash_portable(args->first, args->second);
 	return (int)(value & ((1u << args->size) - 1)) + 1;
 }
 

@@ -317,9 +317,9 @@ struct dialog *dialog_new(struct shard *shard, uint64_t hash, const struct dialo
 	}
 	dialog->state = (uint8_t)seed->state;
 	dialog->h_id = seed->h_id ? seed->h_id : draw_id();
-	dialog->h_entry = seed->h_id
-				  ? seed->h_entry
-				  : (uint32_t)((hash >> 32) % (uint64_t)dialog_settings->hash_size);
+	dialog->h_entry = seed->h_id ? seed->h_entry
+				     : hash_portable(seed->call_id, (struct span){ NULL, 0 }) %
+					       (uint32_t)dialog_settings->hash_size;
 	dialog->created_us = seed->created_us;
 	dialog->via_check = seed->via_check;
 	return dialog;

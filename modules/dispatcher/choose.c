@@ -8,30 +8,9 @@
 
 /* ---- hashing: the peer's, so that a call finds the same destination there and here ----------------------- */
 
-static uint32_t fold(uint32_t word)
-{
-	return word ^ word >> 3;
-}
-
-/* The sum over groups of four bytes, which count as signed, and over what is left. */
-static uint32_t hash_text(struct span text)
-{
-	uint32_t sum = 0, word = 0;
-	size_t i = 0;
-	for (; i < text.len; i++) {
-		word = (word << 8) + (uint32_t)(int32_t)(signed char)text.at[i];
-		if (i % 4 == 3) {
-			sum += fold(word);
-			word = 0;
-		}
-	}
-	return sum + fold(word);
-}
-
 uint32_t dispatcher_hash(struct span first, struct span second)
 {
-	uint32_t sum = hash_text(first) + (second.at ? hash_text(second) : 0);
-	sum += (sum >> 11) + (sum >> 13) + (sum >> 23);
+	uint32_t sum = hash_portable(first, second);
 	return sum ? sum : 1;
 }
 

@@ -364,11 +364,10 @@ static void chains_and_arguments_with_variables(void **state)
 	fixture_is("$(avp(s){re.subst,/^([a-z]{3});(.)/[\\2\\1]$rm/})", "[tone]INVITEwo;three");
 }
 
-static void corehash_is_stable_and_fits_its_size(void **state)
+static void corehash_is_that_of_kamailio_and_fits_its_size(void **state)
 {
 	fixture_set_text("$avp(s)", "Hello World");
-	const char *first = fixture_expand("$(avp(s){s.corehash})");
-	fixture_is("$(avp(s){s.corehash})", first);
+	fixture_is("$(avp(s){s.corehash})", "2764307758");
 	int slot = (int)strtol(fixture_expand("$(avp(s){s.corehash,16})"), NULL, 10);
 	assert_in_range(slot, 0, 15);
 }
@@ -411,7 +410,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_keep_their_type, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(lines_are_counted_from_zero, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(chains_and_arguments_with_variables, fixture_set_up, fixture_tear_down),
-		cmocka_unit_test_setup_teardown(corehash_is_stable_and_fits_its_size, fixture_set_up, fixture_tear_down),
+		cmocka_unit_test_setup_teardown(corehash_is_that_of_kamailio_and_fits_its_size, fixture_set_up, fixture_tear_down),
 		cmocka_unit_test_setup_teardown(mistakes_are_named, fixture_set_up, fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
