@@ -38,6 +38,13 @@ bool writer_reserve(struct writer *w, size_t len)
 	return true;
 }
 
+void writer_bytes(struct writer *w, const void *bytes, size_t len)
+{
+	char *at = writer_room(w, len);
+	if (at && len)
+		memcpy(at, bytes, len);
+}
+
 /* Two digits a step: 00 to 99. */
 static const char two_digits[] = "00010203040506070809101112131415161718192021222324"
 				 "25262728293031323334353637383940414243444546474849"
@@ -55,10 +62,9 @@ static unsigned count_digits(uint64_t number)
 void writer_uint(struct writer *w, uint64_t number)
 {
 	unsigned count = count_digits(number);
-	if (w->cap - w->len < count && !writer_reserve(w, count))
+	char *first = writer_room(w, count), *at = first + count;
+	if (!first)
 		return;
-	char *first = w->data + w->len, *at = first + count;
-	w->len += count;
 	for (; number >= 10; number /= 100)
 		memcpy(at -= 2, two_digits + number % 100 * 2, 2);
 	if (at > first)

@@ -24,14 +24,24 @@ struct writer writer_in_arena(struct arena *arena, size_t first_cap);
 /* Makes room for `len` more bytes; false (and `failed` set) when that is impossible. */
 bool writer_reserve(struct writer *w, size_t len);
 
-static inline void writer_bytes(struct writer *w, const void *bytes, size_t len)
+/* Where the next `len` bytes go, which count as written: for texts of several parts whose length is known.
+ * NULL: no room. */
+static inline char *writer_room(struct writer *w, size_t len)
 {
-	if (w->cap - w->len < len && !writer_reserve(w, len))
-		return;
-	if (len)
-		memcpy(w->data + w->len, bytes, len);
+	if (__builtin_expect(w->cap - w->len < len, 0) && !writer_reserve(w, len))
+		return NULL;
+	char *at = w->data + w->len;
 	w->len += len;
+	return at;
 }
+/* The parts; the result is where the next one goes. */
+static inline char *put_span(char *at, struct span s)
+{
+	return mempcpy(at, s.at, s.len);
+}
+#define put_literal(at, literal) ((char *)mempcpy((at), "" literal "", sizeof(literal) - 1))
+
+void writer_bytes(struct writer *w, const void *bytes, size_t len);
 
 static inline void writer_span(struct writer *w, struct span s)
 {
@@ -40,7 +50,9 @@ static inline void writer_span(struct writer *w, struct span s)
 
 static inline void writer_char(struct writer *w, char c)
 {
-	writer_bytes(w, &c, 1);
+	char *at = writer_room(w, 1);
+	if (at)
+		*at = c;
 }
 
 static inline void writer_string(struct writer *w, const char *text)
@@ -49,7 +61,13 @@ static inline void writer_string(struct writer *w, const char *text)
 }
 
 /* A string literal, its length known at compile time. */
-#define writer_literal(w, literal) writer_bytes((w), "" literal "", sizeof(literal) - 1)
+#define writer_literal(w, literal) writer_constant((w), "" literal "", sizeof(literal) - 1)
+static inline void writer_constant(struct writer *w, const char *text, size_t len)
+{
+	char *at = writer_room(w, len);
+	if (at)
+		memcpy(at, text, len);
+}
 
 void writer_int(struct writer *w, int64_t number);
 void writer_uint(struct writer *w, uint64_t number);

@@ -53,7 +53,7 @@ static void pass_drop(struct pass *pass, uint32_t to)
 		pass->at = to < pass->end ? to : pass->end;
 }
 
-static void pass_edit(struct pass *pass)
+[[gnu::noinline]] static void pass_edit(struct pass *pass)
 {
 	const struct edit *edit = pass->next;
 	if (length_is_next(pass)) {
@@ -78,7 +78,7 @@ static void pass_edit(struct pass *pass)
  * the server inserts. */
 static void pass_until(struct pass *pass, uint32_t to)
 {
-	while (pass->next_at <= to)
+	while (__builtin_expect(pass->next_at <= to, 0))
 		pass_edit(pass);
 	pass_copy(pass, to);
 }
@@ -187,8 +187,8 @@ static void write_own_via_params(struct writer *w, const struct message *msg)
 		render_via_params(w, msg, options->via_params_xavp);
 }
 
-/* "SIP/2.0/UDP host:port;branch=" with what the script wants instead of the socket's address. */
-static void write_via_start(struct writer *w, const struct outgoing *out)
+/* "Via: SIP/2.0/UDP host:port;branch=" with what the script wants instead of the socket's address. */
+static void write_other_via_start(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
 	struct span host = msg->advertised_host, port = { NULL, 0 };
@@ -199,12 +199,13 @@ static void write_via_start(struct writer *w, const struct outgoing *out)
 		port = xavp_member(msg, render_options()->via_fields_xavp, SPAN_OF("port"));
 	}
 	if (!host.len && !port.len && !msg->advertised_port) {
+		writer_literal(w, "Via: ");
 		writer_span(w, out->from->via_prefix);
 		return;
 	}
-	writer_printf(
-		w, "SIP/2.0/%s %.*s:", transport_name((enum transport)out->from->address.transport),
-		SPAN_ARGS(host.len ? host : out->from->host));
+	writer_printf(w, "Via: SIP/2.0/%s %.*s:",
+		      transport_name((enum transport)out->from->address.transport),
+		      SPAN_ARGS(host.len ? host : out->from->host));
 	if (port.len)
 		writer_span(w, port);
 	else
@@ -213,15 +214,13 @@ static void write_via_start(struct writer *w, const struct outgoing *out)
 	writer_literal(w, ";branch=");
 }
 
-static void write_own_via(struct writer *w, const struct outgoing *out)
+/* Our Via with what the script wants in it, or a connection. */
+static void write_other_via(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
-	writer_literal(w, "Via: ");
-	write_via_start(w, out);
+	write_other_via_start(w, out);
 	writer_span(w, out->via_branch);
-	if (__builtin_expect(
-		    (msg->notes & (NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS | NOTE_VIA_FLAGS)) != 0, 0))
-		write_own_via_params(w, msg);
+	write_own_via_params(w, msg);
 	if (msg->notes & NOTE_ADD_LOCAL_RPORT)
 		writer_literal(w, ";rport");
 	/* For stateless replies: over which connection the request came. */
@@ -230,6 +229,25 @@ static void write_own_via(struct writer *w, const struct outgoing *out)
 		writer_hex(w, msg->from.connection, 1);
 	}
 	writer_literal(w, "\r\n");
+}
+
+#define VIA_NOTES \
+	(NOTE_VIA_SERVER_ID | NOTE_VIA_PARAMS | NOTE_VIA_FLAGS | NOTE_VIA_ADDRESS | NOTE_ADD_LOCAL_RPORT)
+
+static void write_own_via(struct writer *w, const struct outgoing *out)
+{
+	const struct message *msg = out->msg;
+	struct span start = out->from->via_prefix;
+	if (__builtin_expect((msg->notes & VIA_NOTES) || msg->advertised_host.len ||
+				     msg->advertised_port || msg->from.connection,
+			     0)) {
+		write_other_via(w, out);
+		return;
+	}
+	char *at = writer_room(w, sizeof("Via: \r\n") - 1 + start.len + out->via_branch.len);
+	if (at)
+		put_literal(put_span(put_span(put_literal(at, "Via: "), start), out->via_branch),
+			    "\r\n");
 }
 
 /* Does the sent-by host name the address that the message came from? (RFC 3261 18.2.1) */
@@ -322,17 +340,26 @@ static void write_way(struct pass *pass, struct span path)
 		write_path(pass, path, path_at);
 }
 
+static void write_request_line(struct writer *w, const struct message *msg, struct span uri)
+{
+	struct span method = sip_range_span(msg->bytes, msg->index->method_name);
+	struct span version = sip_range_span(msg->bytes, msg->index->version);
+	char *at = writer_room(w, method.len + 1 + uri.len + 1 + version.len + 2);
+	if (!at)
+		return;
+	at = put_span(at, method);
+	*at++ = ' ';
+	at = put_span(at, uri);
+	*at++ = ' ';
+	put_literal(put_span(at, version), "\r\n");
+}
+
 void render_request(struct writer *w, const struct outgoing *out)
 {
 	const struct message *msg = out->msg;
 	const struct branch *branch = out->branch ? out->branch : &msg->target;
 	struct pass pass;
-	writer_span(w, sip_range_span(msg->bytes, msg->index->method_name));
-	writer_char(w, ' ');
-	writer_span(w, branch->uri.at ? branch->uri : message_uri(msg));
-	writer_char(w, ' ');
-	writer_span(w, sip_range_span(msg->bytes, msg->index->version));
-	writer_literal(w, "\r\n");
+	write_request_line(w, msg, branch->uri.at ? branch->uri : message_uri(msg));
 	pass_begin(&pass, w, msg, out, msg->index->headers_at);
 	if (out->via_branch.at)
 		write_way(&pass, branch->path);

@@ -39,7 +39,7 @@ bool via_wants_received(const struct message *msg, const struct sip_via *via);
 /* A reply that we make to a request (RFC 3261 8.2.6). */
 struct local_reply {
 	const struct message *request;
-	unsigned code;
+	unsigned code; /* 100 to 699 */
 	struct span reason;
 	struct span to_tag;       /* added to To when the request has none; absent: none (100) */
 	struct span extra_lines;  /* complete header lines */
@@ -73,8 +73,9 @@ bool unsupported_line(struct message *msg, enum sip_header_id kind, struct span 
 		      struct span *out_line);
 
 /* The To tag of our stateless replies to this request: keyed by the request, the same for
- * retransmissions. `out` takes at least 64 bytes. */
+ * retransmissions, always of one length. `out` takes at least 64 bytes. */
 struct span stateless_to_tag(const struct message *request, char out[64]);
+#define STATELESS_TAG_LEN 21
 
 /* Server and User-Agent header lines and Warning, as configured; set by the core's parameters. */
 struct render_options {

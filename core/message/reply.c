@@ -83,8 +83,9 @@ static void copy_to(struct copy *copy, const struct local_reply *reply, const st
 	copy_bytes(copy, line.at, end);
 	if (to && !to->tag.at) {
 		copy_flush(copy);
-		writer_literal(copy->w, ";tag=");
-		writer_span(copy->w, reply->to_tag);
+		char *at = writer_room(copy->w, sizeof(";tag=") - 1 + reply->to_tag.len);
+		if (at)
+			put_span(put_literal(at, ";tag="), reply->to_tag);
 	}
 	copy_bytes(copy, end, line.at + line.len);
 }
@@ -156,14 +157,32 @@ static void write_reply_lines(struct writer *w, const struct local_reply *reply,
 		writer_literal(w, "\r\n");
 }
 
+static void write_status_line(struct writer *w, const struct local_reply *reply)
+{
+	unsigned code = reply->code;
+	char *at = writer_room(w, sizeof("SIP/2.0 200 \r\n") - 1 + reply->reason.len);
+	if (!at)
+		return;
+	at = put_literal(at, "SIP/2.0 ");
+	*at++ = (char)('0' + code / 100);
+	*at++ = (char)('0' + code / 10 % 10);
+	*at++ = (char)('0' + code % 10);
+	*at++ = ' ';
+	put_literal(put_span(at, reply->reason), "\r\n");
+}
+
+static void write_body(struct writer *w, struct span body)
+{
+	writer_literal(w, "Content-Length: ");
+	writer_uint(w, body.len);
+	writer_literal(w, "\r\n\r\n");
+	writer_span(w, body);
+}
+
 void render_local_reply(struct writer *w, const struct local_reply *reply)
 {
 	struct span body = reply->body;
-	writer_literal(w, "SIP/2.0 ");
-	writer_uint(w, reply->code);
-	writer_char(w, ' ');
-	writer_span(w, reply->reason);
-	writer_literal(w, "\r\n");
+	write_status_line(w, reply);
 	write_request_headers(w, reply);
 	write_reply_lines(w, reply, &body);
 	writer_span(w, reply->extra_lines);
@@ -174,10 +193,10 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 	if (options.sip_warning)
 		write_warning(w, reply);
 	write_content_type(w, reply->content_type);
-	writer_literal(w, "Content-Length: ");
-	writer_uint(w, body.len);
-	writer_literal(w, "\r\n\r\n");
-	writer_span(w, body);
+	if (body.len)
+		write_body(w, body);
+	else
+		writer_literal(w, "Content-Length: 0\r\n\r\n");
 }
 
 /* ---- targets -------------------------------------------------------------------------------------- */

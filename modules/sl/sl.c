@@ -243,7 +243,7 @@ static enum claim_result absorb_ack(struct message *msg)
 	if (msg->index->method != METHOD_ACK)
 		return CLAIM_PASS;
 	struct span received = message_to_tag(msg);
-	if (received.len == 0 || !span_equal(received, stateless_to_tag(msg, tag)))
+	if (received.len != STATELESS_TAG_LEN || !span_equal(received, stateless_to_tag(msg, tag)))
 		return CLAIM_PASS;
 	count_ack();
 	run_event("sl:filtered-ack", msg);
