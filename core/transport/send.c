@@ -10,6 +10,7 @@ static void (*undelivered)(struct span bytes);
 static void (*observer)(const struct send_target *target, struct span bytes);
 static send_filter filter; /* NULL: none */
 static send_detour detour; /* NULL: none */
+static bool is_watched;    /* one of the last three is set */
 
 void send_set_before(void (*work)(void))
 {
@@ -41,63 +42,65 @@ void send_tell_undelivered(struct span bytes)
 void send_set_filter(send_filter wanted)
 {
 	filter = wanted;
+	is_watched |= wanted != NULL;
 }
 
 void send_set_detour(send_detour wanted)
 {
 	detour = wanted;
+	is_watched |= wanted != NULL;
 }
 
 void send_set_observer(void (*sees)(const struct send_target *target, struct span bytes))
 {
 	observer = sees;
+	is_watched |= sees != NULL;
 }
 
 /* The socket that fits, when the target names none or one of another kind. */
-static bool choose_socket(const struct send_target *target, struct send_target *out)
+static bool choose_socket(struct send_target *target)
 {
-	*out = *target;
-	if (out->to.transport == TRANSPORT_NONE)
-		out->to.transport = out->from ? out->from->address.transport : TRANSPORT_UDP;
-	if (!out->from || out->from->address.transport != out->to.transport ||
-	    out->from->address.family != out->to.family)
-		out->from = listener_for(&out->to);
-	return out->from && out->from->fd >= 0;
+	if (target->to.transport == TRANSPORT_NONE)
+		target->to.transport =
+			target->from ? target->from->address.transport : TRANSPORT_UDP;
+	if (!target->from || target->from->address.transport != target->to.transport ||
+	    target->from->address.family != target->to.family)
+		target->from = listener_for(&target->to);
+	return target->from && target->from->fd >= 0;
 }
 
-static bool is_ready(const struct send_target *target)
+static enum send_result send_any(const struct send_target *target, struct span bytes, bool copy)
 {
-	const struct listener *from = target->from;
-	return from && from->fd >= 0 && target->to.transport != TRANSPORT_NONE &&
-	       from->address.transport == target->to.transport &&
-	       from->address.family == target->to.family;
-}
-
-enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
-{
-	struct send_target chosen;
-	struct span head = { NULL, 0 };
-	if (__builtin_expect(detour != NULL, 0)) {
-		chosen = *target;
-		head = detour(&chosen);
-		target = &chosen;
-	}
-	if (__builtin_expect(!is_ready(target), 0)) {
-		if (!choose_socket(target, &chosen))
-			return SEND_NO_SOCKET;
-		target = &chosen;
-	}
-	if (__builtin_expect(filter != NULL, 0)) {
-		struct span wanted = filter(target, bytes);
+	struct send_target chosen = *target;
+	struct span head = detour ? detour(&chosen) : (struct span){ NULL, 0 };
+	if (!choose_socket(&chosen))
+		return SEND_NO_SOCKET;
+	if (filter) {
+		struct span wanted = filter(&chosen, bytes);
 		if (!wanted.at)
 			return SEND_FAILED;
 		copy = copy && wanted.at == bytes.at;
 		bytes = wanted;
 	}
-	enum send_result result = target->to.transport != TRANSPORT_UDP ? stream_send(target, bytes)
-				  : head.at ? udp_send_behind(target, head, bytes)
-					    : udp_send(target, bytes, copy);
-	if (__builtin_expect(observer != NULL, 0) && result == SEND_OK)
-		observer(target, bytes);
+	enum send_result result = chosen.to.transport != TRANSPORT_UDP ? stream_send(&chosen, bytes)
+				  : head.at ? udp_send_behind(&chosen, head, bytes)
+					    : udp_send(&chosen, bytes, copy);
+	if (observer && result == SEND_OK)
+		observer(&chosen, bytes);
 	return result;
+}
+
+/* A datagram whose socket is known already? */
+static bool is_plain(const struct send_target *target)
+{
+	const struct listener *from = target->from;
+	return target->to.transport == TRANSPORT_UDP && from && from->fd >= 0 &&
+	       from->address.transport == TRANSPORT_UDP &&
+	       from->address.family == target->to.family;
+}
+
+enum send_result send_bytes(const struct send_target *target, struct span bytes, bool copy)
+{
+	return __builtin_expect(!is_watched && is_plain(target), 1) ? udp_send(target, bytes, copy)
+								    : send_any(target, bytes, copy);
 }
