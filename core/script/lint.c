@@ -144,6 +144,13 @@ static bool list_never_goes_on(const struct statement *list)
 	return false;
 }
 
+static bool is_jump(const struct statement *statement)
+{
+	return statement->kind == STATEMENT_RETURN || statement->kind == STATEMENT_EXIT ||
+	       statement->kind == STATEMENT_DROP || statement->kind == STATEMENT_BREAK ||
+	       statement->kind == STATEMENT_CONTINUE;
+}
+
 static bool never_goes_on(const struct statement *statement)
 {
 	switch (statement->kind) {
@@ -190,8 +197,8 @@ static void visit_dead(struct build *build, struct statement *statement, void *d
 	struct statement *next = statement->next;
 	while (next && next->kind == STATEMENT_EMPTY)
 		next = next->next;
-	/* `exit; break;` in a case is a habit. */
-	if (!next || !never_goes_on(statement) || next->kind == STATEMENT_BREAK ||
+	/* `exit; break;` in a case and `drop; exit;` are habits, and nothing is lost by them. */
+	if (!next || !never_goes_on(statement) || is_jump(next) ||
 	    directive_between(statement->at, next->at))
 		return;
 	struct diagnostic *d =
