@@ -30,6 +30,12 @@ struct image; /* a compiled script, in shared memory; see image.h */
 /* Results of handlers, as in the script: > 0 true, < 0 false, 0 ends the script. */
 enum { SCRIPT_TRUE = 1, SCRIPT_FALSE = -1, SCRIPT_STOP = 0 };
 
+/* Data of an event for the variables of the module whose event it is ($shtrecord, $ulc(exp=>…), …). */
+struct script_event {
+	const char *name; /* "htable:expired:t" */
+	void *data;
+};
+
 /* One execution of a route. Lives on the fiber's stack. */
 struct script_run {
 	struct message *msg; /* never NULL: events without a message get a faked request */
@@ -39,7 +45,8 @@ struct script_run {
 	int32_t return_code;       /* $rc */
 	bool dropped;              /* drop was executed */
 	bool exited;               /* exit, return 0 or a handler's 0 ended the script */
-	void *event; /* data of the event for variables of its module ($shtrecord, $dlg_ctx …) */
+	const struct script_event
+		*event; /* of an event route with data; script_event_data reads it */
 	struct script_state
 		*state; /* $var and private parts of the machine; made by script_run_init */
 	struct outgoing *outgoing; /* ROUTE_ONSEND, ROUTE_BRANCH: where it is going */
@@ -67,6 +74,9 @@ bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing 
 /* Convenience for event_route[name]: runs it with `msg` (or a faked OPTIONS request when NULL) if the
  * image has it. Returns false when there is no such route. `out_dropped` may be NULL. */
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped);
+/* The data of the event that the run belongs to, when the event is one of this module ("htable"), else
+ * NULL: a route can be run by events of several modules. */
+void *script_event_data(const struct script_run *run, const char *module);
 /* A minimal local request for events without a message. */
 struct message *script_faked_request(struct arena *arena);
 

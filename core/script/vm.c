@@ -529,11 +529,12 @@ bool script_run_event(const char *name, struct message *msg, void *event, bool *
 		return false;
 	struct arena own;
 	struct script_run run;
+	const struct script_event with_data = { name, event };
 	if (!msg) {
 		arena_init(&own, 8192, 1 << 20);
 		struct message *faked = script_faked_request(&own);
 		if (faked && script_run_init(&run, faked, image->routes[route - 1].kind, NULL)) {
-			run.event = event;
+			run.event = &with_data;
 			script_run_route(&run, route);
 			if (out_dropped)
 				*out_dropped = run.dropped;
@@ -545,12 +546,21 @@ bool script_run_event(const char *name, struct message *msg, void *event, bool *
 		return true;
 	/* The image may have been replaced meanwhile. */
 	route = image_find_route(run.image, CLASS_EVENT, span_from(name));
-	run.event = event;
+	run.event = &with_data;
 	if (route)
 		script_run_route(&run, route);
 	if (out_dropped)
 		*out_dropped = run.dropped;
 	return true;
+}
+
+void *script_event_data(const struct script_run *run, const char *module)
+{
+	size_t length = strlen(module);
+	if (!run->event || strncmp(run->event->name, module, length) != 0 ||
+	    run->event->name[length] != ':')
+		return NULL;
+	return run->event->data;
 }
 
 struct message *script_faked_request(struct arena *arena)

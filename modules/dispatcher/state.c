@@ -61,7 +61,7 @@ static void tell(const char *name, struct message *msg, struct state_event *even
 
 bool state_get_event(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	const struct state_event *event = run->event;
+	const struct state_event *event = script_event_data(run, "dispatcher");
 	struct span name = variable_inner_text(run, ref);
 	*out = (struct value){ 0 };
 	if (!event)

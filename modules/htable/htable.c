@@ -88,7 +88,7 @@ static int64_t expiry_period_ms(void)
 
 const struct item_copy *expired_record(const struct script_run *run)
 {
-	return run->event;
+	return script_event_data(run, "htable");
 }
 
 static void expire_shard(const struct table *table, unsigned number)

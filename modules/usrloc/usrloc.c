@@ -175,35 +175,15 @@ static int nat_flag(void)
 	return (int)settings.nat_bflag;
 }
 
-/* Expired bindings whose event routes run now: other modules have events of the same kind, so a
- * run's event is ours only when it points into one of these. Routes may wait, so there can be
- * several at once. */
-struct expired_batch {
-	struct expired_batch *next;
-	const struct usrloc_contact *contacts;
-	unsigned count;
-};
-static struct expired_batch *batches;
-
 static const struct usrloc_contact *expired(const struct script_run *run)
 {
-	const struct usrloc_contact *event = run->event;
-	for (const struct expired_batch *batch = batches; batch; batch = batch->next)
-		if (event >= batch->contacts && event < batch->contacts + batch->count)
-			return event;
-	return NULL;
+	return script_event_data(run, "usrloc");
 }
 
 static void run_expired_routes(struct usrloc_contact *contacts, unsigned count)
 {
-	struct expired_batch batch = { .next = batches, .contacts = contacts, .count = count };
-	batches = &batch;
 	for (unsigned i = 0; i < count; i++)
 		script_run_event("usrloc:contact-expired", NULL, &contacts[i], NULL);
-	struct expired_batch **link = &batches;
-	while (*link != &batch)
-		link = &(*link)->next;
-	*link = batch.next;
 }
 
 /* ---- expiry: each worker serves its own shards -------------------------------------------------------- */

@@ -89,7 +89,7 @@ struct usrloc_api {
 	unsigned (*remove)(unsigned domain, struct span aor, struct span ruid);
 	bool (*uses_domain)(void); /* use_domain: keys are user@domain */
 	bool (*by_time)(void);     /* desc_time_order */
-	/* While event_route[usrloc:contact-expired] runs: the binding that expired, from run->event. */
+	/* While event_route[usrloc:contact-expired] runs: the binding that expired. */
 	const struct usrloc_contact *(*expired)(const struct script_run *run);
 	/* The live bindings with this hash, whatever their address-of-record (temporary GRUUs). */
 	unsigned (*get_hash)(unsigned domain, uint64_t hash, struct arena *arena,
