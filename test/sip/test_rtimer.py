@@ -63,3 +63,32 @@ def test_routes_run_at_their_intervals(agent, start_server):
 def test_definitions_that_cannot_work_are_told(start_server, line, said):
     with pytest.raises(AssertionError, match=said):
         start_server(head("rtimer") + ROUTE + line + "\n")
+
+
+def test_a_mode_is_a_number_of_runs_side_by_side(agent, start_server):
+    server = start_server(head("rtimer") + """
+modparam("rtimer", "timer", "name=many;interval=50000u;mode=3")
+modparam("rtimer", "exec", "timer=many;route=NUMBERED")
+request_route {
+""" + START + """
+	append_to_reply("X-Count: $shv(zero) $shv(one) $shv(two) $shv(other)\\r\\n");
+	sl_send_reply("200", "Done");
+}
+route[NUMBERED] {
+	switch ($rtimer_worker) {
+		case 0: $shv(zero) = 1; break;
+		case 1: $shv(one) = 1; break;
+		case 2: $shv(two) = 1; break;
+		default: $shv(other) = 1;
+	}
+}
+""")
+    alice = agent("alice", server=server)
+    for _ in range(60):
+        alice.collect(0.1)
+        request = alice.request("MESSAGE", "sip:x@" + alice.domain)
+        alice.send(request, server.address)
+        count = alice.expect_reply(200, request)["X-Count"]
+        if count == "1 1 1 0":
+            break
+    assert count == "1 1 1 0"
