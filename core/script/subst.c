@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* #!subst: sed-like substitutions over the strings of a configuration file. */
+/* #!subst: sed-like substitutions over the strings and the variables of a configuration file.
+ *
+ *   replacement = *( text / "\" DIGIT / "\\" / "\$" / "$$" / reference )
+ *
+ * A variable is replaced by its value while the file is read, so that an address of the environment
+ * can stand in a listen address and in a setting; "\$" leaves a dollar to whoever reads the string. */
 #include "core/script/lexer.h"
+#include "core/script/variable.h"
 
 #include <regex.h>
 
@@ -8,6 +14,7 @@ struct string_subst {
 	struct string_subst *next;
 	regex_t regex;
 	struct span replacement;
+	struct source_position at;
 	bool is_global, is_define;
 	bool is_applied; /* in the string at hand */
 };
@@ -30,8 +37,8 @@ static bool cut(struct arena *arena, struct span *text, char separator, struct s
 	return false;
 }
 
-const char *subst_add(struct lexer *lexer, struct span text, bool is_define, struct span *out_name,
-		      struct span *out_value)
+const char *subst_add(struct lexer *lexer, struct span text, bool is_define,
+		      struct source_position at, struct span *out_name, struct span *out_value)
 {
 	struct span pattern, replacement;
 	int flags = REG_EXTENDED;
@@ -60,6 +67,7 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define, str
 	if (!zero_terminated || regcomp(&subst->regex, zero_terminated, flags) != 0)
 		return "its pattern is no regular expression";
 	subst->replacement = replacement;
+	subst->at = at;
 	subst->is_global = is_global;
 	subst->is_define = is_define;
 	*lexer->last_subst = subst;
@@ -71,21 +79,51 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define, str
 	return NULL;
 }
 
-static void write_replacement(struct writer *w, struct span replacement, const char *text,
-			      const regmatch_t *groups)
+/* The value of a reference; null is no text, and a text that is no reference stays. Its length is the
+ * result. */
+static size_t write_variable(struct lexer *lexer, const struct string_subst *subst,
+			     struct span text, struct writer *w)
 {
-	for (size_t i = 0; i < replacement.len; i++) {
-		char c = replacement.at[i];
-		if (c == '\\' && i + 1 < replacement.len && ascii_is_digit(replacement.at[i + 1])) {
-			const regmatch_t *group = &groups[replacement.at[++i] - '0'];
+	const char *error;
+	size_t length = variable_reference_length(text, &error);
+	if (!length || error) {
+		writer_char(w, text.at[0]);
+		return 1;
+	}
+	struct span reference = span_slice(text, 0, length);
+	if (span_equal(reference, SPAN_OF("$$"))) {
+		writer_char(w, '$');
+		return length;
+	}
+	struct span value =
+		parser_evaluated(lexer->source, reference, subst->at, lexer->diagnostics);
+	if (!span_equal(value, SPAN_OF("<null>")))
+		writer_span(w, value);
+	return length;
+}
+
+static void write_replacement(struct lexer *lexer, const struct string_subst *subst,
+			      const char *text, const regmatch_t *groups, struct writer *w)
+{
+	struct span rest = subst->replacement;
+	while (rest.len) {
+		size_t taken = 1;
+		char escaped = rest.at[0] == '\\' && rest.len > 1 ? rest.at[1] : 0;
+		if (ascii_is_digit(escaped)) {
+			const regmatch_t *group = &groups[escaped - '0'];
 			if (group->rm_so >= 0)
 				writer_bytes(w, text + group->rm_so,
 					     (size_t)(group->rm_eo - group->rm_so));
-		} else if (c == '\\' && i + 1 < replacement.len && replacement.at[i + 1] == '\\') {
-			writer_char(w, replacement.at[++i]);
+			taken = 2;
+		} else if (escaped == '\\' || escaped == '$') {
+			writer_char(w, escaped);
+			taken = 2;
+		} else if (rest.at[0] == '$') {
+			taken = write_variable(lexer, subst, rest, w);
 		} else {
-			writer_char(w, c);
+			writer_char(w, rest.at[0]);
 		}
+		rest = span_slice(rest, taken, rest.len);
 	}
 }
 
@@ -99,7 +137,7 @@ static bool apply_one(struct lexer *lexer, struct string_subst *subst, struct sp
 	struct writer w = writer_in_arena(lexer->arena, text->len + subst->replacement.len + 32);
 	do {
 		writer_bytes(&w, at, (size_t)groups[0].rm_so);
-		write_replacement(&w, subst->replacement, at, groups);
+		write_replacement(lexer, subst, at, groups, &w);
 		at += groups[0].rm_eo;
 		if (groups[0].rm_eo == groups[0].rm_so) { /* an empty match moves on by one */
 			if (!*at)

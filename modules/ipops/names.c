@@ -23,6 +23,7 @@ static struct {
 	char full[HOST_NAME_MOST];
 	char address[END_POINT_TEXT_MAX];
 	struct span name, domain; /* of `full` */
+	bool is_known;
 } host;
 
 /* ---- this machine ------------------------------------------------------------------------------------------ */
@@ -37,25 +38,13 @@ const char *names_bind_host(struct variable_ref *ref, struct arena *arena)
 		       : "$HN(n), $HN(f), $HN(d) and $HN(i) are known";
 }
 
-bool names_get_host(struct script_run *run, const struct variable_ref *ref, struct value *out)
-{
-	struct span key = variable_inner_text(run, ref);
-	struct span text = { NULL, 0 };
-	switch (key.len == 1 ? key.at[0] : '\0') {
-	case 'n': text = host.name; break;
-	case 'f': text = span_from(host.full); break;
-	case 'd': text = host.domain; break;
-	case 'i': text = span_from(host.address); break;
-	default: break;
-	}
-	*out = text.len ? VALUE_OF_TEXT(text) : (struct value){ 0 };
-	return true;
-}
-
-/* Looked up once, while the server starts. */
+/* Looked up once, while the server starts: the configuration can use it already ("#!substdef"). */
 static void find_host(void)
 {
 	struct addrinfo hints = { .ai_flags = AI_CANONNAME }, *found = NULL;
+	if (host.is_known)
+		return;
+	host.is_known = true;
 	if (gethostname(host.full, sizeof(host.full) - 1) != 0)
 		return;
 	if (getaddrinfo(host.full, NULL, &hints, &found) == 0) {
@@ -73,6 +62,22 @@ static void find_host(void)
 	struct span rest = span_from(host.full);
 	if (span_split(&rest, '.', &host.name))
 		host.domain = rest;
+}
+
+bool names_get_host(struct script_run *run, const struct variable_ref *ref, struct value *out)
+{
+	struct span key = variable_inner_text(run, ref);
+	struct span text = { NULL, 0 };
+	find_host();
+	switch (key.len == 1 ? key.at[0] : '\0') {
+	case 'n': text = host.name; break;
+	case 'f': text = span_from(host.full); break;
+	case 'd': text = host.domain; break;
+	case 'i': text = span_from(host.address); break;
+	default: break;
+	}
+	*out = text.len ? VALUE_OF_TEXT(text) : (struct value){ 0 };
+	return true;
 }
 
 bool names_prepare(struct diagnostics *diagnostics)
