@@ -4,6 +4,7 @@
 
 #include "core/base/check.h"
 #include "core/base/clock.h"
+#include "parser/scan.h"
 #include "parser/values.h"
 
 static struct {
@@ -95,10 +96,44 @@ static struct sip_via *parse_via(struct message *msg, const struct sip_header *h
 	return NULL;
 }
 
+static struct span moved(struct span part, const char *from, const char *to)
+{
+	return span_make(to + (part.at - from), part.len);
+}
+
+/* On top of a reply stands what we wrote as a rule, of which only the branch is new. NULL: something else, or
+ * no memory. */
+static struct sip_via *read_own_via(const struct message *reply, struct span value)
+{
+	const struct listener *listener = reply->from.listener;
+	if (!listener || !listener->via.whole.at || value.len <= listener->via_prefix.len)
+		return NULL;
+	struct span prefix = listener->via_prefix;
+	const char *branch = value.at + prefix.len, *end = value.at + value.len;
+	if (memcmp(value.at, prefix.at, prefix.len) != 0 ||
+	    scan_value_stop(value.at, branch, end, ',') < end)
+		return NULL;
+	const struct sip_via *known = &listener->via;
+	struct sip_via *via = arena_alloc(reply->arena, sizeof(*via));
+	if (!via)
+		return NULL;
+	*via = *known;
+	via->whole = value;
+	via->transport_text = moved(known->transport_text, prefix.at, value.at);
+	via->host = moved(known->host, prefix.at, value.at);
+	via->hostport = moved(known->hostport, prefix.at, value.at);
+	via->params.at = value.at + (known->params.at - prefix.at);
+	via->params.len = (size_t)(end - via->params.at);
+	via->branch = span_make(branch, (size_t)(end - branch));
+	return via;
+}
+
 const struct sip_via *message_parse_top_via(struct message *msg)
 {
 	const struct sip_header *h = message_header(msg, HEADER_VIA);
-	return msg->top_via = parse_via(msg, h, message_header_value(msg, h));
+	struct span value = message_header_value(msg, h);
+	struct sip_via *own = h && !msg->index->is_request ? read_own_via(msg, value) : NULL;
+	return msg->top_via = own ? own : parse_via(msg, h, value);
 }
 
 /* Both may share a line. A reply that goes the way of its transaction needs the first one only. */

@@ -182,14 +182,16 @@ static bool listener_compute(struct listener *listener)
 		listener->advertised_port ? listener->advertised_port : listener->address.port;
 	listener->host = write_host(listener);
 	listener->host_port = arena_printf(texts(), "%.*s:%u", SPAN_ARGS(listener->host), port);
-	listener->via_prefix =
-		arena_printf(texts(), "SIP/2.0/%s %.*s;branch=",
-			     transport_name((enum transport)listener->address.transport),
-			     SPAN_ARGS(listener->host_port));
+	struct span via = arena_printf(texts(), "SIP/2.0/%s %.*s;branch=z",
+				       transport_name((enum transport)listener->address.transport),
+				       SPAN_ARGS(listener->host_port));
+	listener->via_prefix = span_slice(via, 0, via.len - 1);
+	if (via.at && !via_parse(via, &listener->via))
+		listener->via.whole.at = NULL; /* what is advertised is no host */
 	struct writer w = writer_in_arena(texts(), END_POINT_TEXT_MAX);
 	end_point_write(&w, &listener->address);
 	listener->text = writer_result(&w);
-	return !w.failed && listener->via_prefix.at;
+	return !w.failed && via.at;
 }
 
 struct listener *listener_add(const struct end_point *address, struct span name,

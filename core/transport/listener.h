@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/net/address.h"
+#include "parser/via.h"
 
 struct listener {
 	struct end_point address;    /* bound */
@@ -18,6 +19,7 @@ struct listener {
 	struct span host;       /* advertised host, IPv6 in brackets */
 	struct span host_port;  /* "host:port", advertised */
 	struct span via_prefix; /* "SIP/2.0/UDP host:port;branch=" */
+	struct sip_via via;     /* that as it is read, with a branch of one byte */
 	struct span text;       /* "udp:ip:port" */
 };
 
