@@ -9,11 +9,11 @@
 
 struct writer writer_in_arena(struct arena *arena, size_t first_cap)
 {
-	struct writer w = { .arena = arena };
-	w.data = arena_alloc(arena, first_cap ? first_cap : 64);
-	w.cap = w.data ? (first_cap ? first_cap : 64) : 0;
-	w.failed = !w.data;
-	return w;
+	size_t cap = first_cap ? first_cap : 64;
+	char *data = arena_alloc(arena, cap);
+	return (struct writer){
+		.data = data, .cap = data ? cap : 0, .arena = arena, .failed = !data
+	};
 }
 
 bool writer_reserve(struct writer *w, size_t len)

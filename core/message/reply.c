@@ -90,27 +90,35 @@ static void copy_to(struct copy *copy, const struct local_reply *reply, const st
 	copy_bytes(copy, end, line.at + line.len);
 }
 
-/* Headers of the request that a reply repeats, in their order. */
+/* Headers of the request that a reply repeats, in their order (RFC 3261 8.2.6.2, 12.1.1). */
+enum repeated { REPEAT_NOT, REPEAT_LINE, REPEAT_VIA, REPEAT_TO, REPEAT_IN_DIALOG };
+static const uint8_t repeated[HEADER_KIND_COUNT] = {
+	[HEADER_VIA] = REPEAT_VIA,
+	[HEADER_TO] = REPEAT_TO,
+	[HEADER_FROM] = REPEAT_LINE,
+	[HEADER_CALL_ID] = REPEAT_LINE,
+	[HEADER_CSEQ] = REPEAT_LINE,
+	[HEADER_RECORD_ROUTE] = REPEAT_IN_DIALOG,
+};
+
 static void write_request_headers(struct writer *w, const struct local_reply *reply)
 {
 	struct message *request = (struct message *)(uintptr_t)reply->request;
+	const struct sip_header *h = request->index->headers,
+				*end = h + request->index->header_count;
 	struct copy copy = { .w = w };
 	bool makes_dialog = reply->code >= 180 && reply->code < 300;
-	for (unsigned i = 0; i < request->index->header_count; i++) {
-		const struct sip_header *h = &request->index->headers[i];
-		const char *line = request->bytes.at + h->name_at;
-		switch (h->id) {
-		case HEADER_VIA: copy_via(&copy, request, h); break;
-		case HEADER_TO: copy_to(&copy, reply, h); break;
-		case HEADER_RECORD_ROUTE:
-			if (!makes_dialog)
-				break;
-			[[fallthrough]];
-		case HEADER_FROM:
-		case HEADER_CALL_ID:
-		case HEADER_CSEQ: copy_bytes(&copy, line, request->bytes.at + h->end); break;
-		default: break;
-		}
+	for (; h < end; h++) {
+		enum repeated how = (enum repeated)repeated[h->id];
+		if (how == REPEAT_NOT || (how == REPEAT_IN_DIALOG && !makes_dialog))
+			continue;
+		if (how == REPEAT_VIA)
+			copy_via(&copy, request, h);
+		else if (how == REPEAT_TO)
+			copy_to(&copy, reply, h);
+		else
+			copy_bytes(&copy, request->bytes.at + h->name_at,
+				   request->bytes.at + h->end);
 	}
 	copy_flush(&copy);
 }
@@ -201,27 +209,30 @@ void render_local_reply(struct writer *w, const struct local_reply *reply)
 
 /* ---- targets -------------------------------------------------------------------------------------- */
 
+/* Of a datagram: back to where it came from, unless the Via tells better. */
+static void aim_datagram(const struct message *request, const struct sip_via *via,
+			 struct end_point *to)
+{
+	bool wants_rport = via_wants_rport(request, via);
+	struct end_point other = *to;
+	if ((via->maddr.len && end_point_parse_ip(via->maddr, &other)) ||
+	    (options.reply_to_via && !wants_rport && end_point_parse_ip(via->host, &other)))
+		*to = other;
+	if (!wants_rport)
+		to->port = via_port(via);
+}
+
 void reply_target(const struct message *request, struct send_target *out_target)
 {
 	const struct sip_via *via = message_top_via((struct message *)(uintptr_t)request);
-	struct send_target target = { .to = request->from.source,
-				      .from = request->from.listener,
-				      .connection = request->from.connection,
-				      .no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
-				      .close_after = request->notes & NOTE_REPLY_CLOSE };
-	struct end_point maddr = target.to, sent_by = target.to;
-	if (via && !transport_is_reliable((enum transport)target.to.transport)) {
-		if (via->maddr.len && end_point_parse_ip(via->maddr, &maddr))
-			target.to = maddr;
-		else if (options.reply_to_via && !via_wants_rport(request, via) &&
-			 end_point_parse_ip(via->host, &sent_by))
-			target.to = sent_by;
-		if (!via_wants_rport(request, via))
-			target.to.port = via_port(via);
-	}
-	if (via)
-		target.lost_port = via_port(via);
-	*out_target = target;
+	*out_target = (struct send_target){ .to = request->from.source,
+					    .from = request->from.listener,
+					    .connection = request->from.connection,
+					    .lost_port = via ? via_port(via) : 0,
+					    .no_connect = request->notes & NOTE_REPLY_NO_CONNECT,
+					    .close_after = request->notes & NOTE_REPLY_CLOSE };
+	if (via && !transport_is_reliable((enum transport)out_target->to.transport))
+		aim_datagram(request, via, &out_target->to);
 }
 
 /* The connection that our own Via remembers; whoever invents one reaches only the host in the Via

@@ -9,7 +9,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
-#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/shm/counters.h"
 #include "core/transport/send.h"
@@ -37,7 +36,12 @@ static struct {
 
 uint64_t way_hash(const struct end_point *to, int fd)
 {
-	return end_point_hash(to) ^ ((uint64_t)(unsigned)fd << 40);
+	uint64_t ip[2];
+	memcpy(ip, to->ip, sizeof(ip));
+	uint64_t way = (ip[0] ^ (uint64_t)to->port << 32 ^ (uint64_t)(unsigned)fd << 48) *
+			       0xff51afd7ed558ccd +
+		       ip[1] * 0x9e3779b97f4a7c15;
+	return way ^ way >> 32;
 }
 
 bool way_is_open(uint64_t way)

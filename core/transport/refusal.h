@@ -10,7 +10,7 @@
 /* Registers the statistics; before counters_start. */
 void refusal_counters_prepare(void);
 
-/* A destination as seen from a socket. */
+/* A destination as seen from a socket; no secret, because nothing is won by two that are the same. */
 uint64_t way_hash(const struct end_point *to, int fd);
 /* Did the system take something for it within the last second, and refuse nothing since? */
 bool way_is_open(uint64_t way);

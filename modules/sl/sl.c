@@ -159,14 +159,26 @@ static const struct script_function functions[] = {
 		 "Forwards the current reply without state, perhaps with another status."),
 };
 
+static bool is_status(struct span text, unsigned *out_code)
+{
+	int64_t code = 0;
+	/* As it is written as a rule. */
+	if (text.len == 3 && text.at[0] >= '1' && text.at[0] <= '6' && ascii_is_digit(text.at[1]) &&
+	    ascii_is_digit(text.at[2]))
+		code = (text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0');
+	else if (!span_to_int64(span_trim(text), &code) || code < 100 || code > 699)
+		return false;
+	*out_code = (unsigned)code;
+	return true;
+}
+
 /* Takes the script's arguments; what cannot be read becomes the defaults. */
 static unsigned read_reply(const struct reply_args *args, struct span *out_reason)
 {
-	int64_t code = 0;
-	bool is_number = span_to_int64(span_trim(args->code), &code) && code >= 100 && code <= 699;
+	unsigned code;
 	*out_reason = args->reason.at ? args->reason : settings.default_reason;
-	if (is_number)
-		return (unsigned)code;
+	if (is_status(args->code, &code))
+		return code;
 	log_warning("\"%.*s\" is no status; %d is sent", SPAN_ARGS(args->code),
 		    (int)settings.default_code);
 	return (unsigned)settings.default_code;
