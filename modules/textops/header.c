@@ -510,16 +510,48 @@ static const char *check_methods(struct span text, int64_t number)
 	return NULL;
 }
 
+/* Lists are constants of the script and short, so what they mean is kept. */
+struct method_list {
+	char text[47];
+	uint8_t len;
+	uint32_t mask;
+};
+
+static uint32_t read_methods(struct span list)
+{
+	uint32_t mask = 0;
+	struct span name;
+	while (span_split(&list, '|', &name))
+		mask |= method_bit(span_trim(name));
+	return mask;
+}
+
+static uint32_t methods_of(struct span list)
+{
+	static struct method_list kept[32];
+	if (!list.len || list.len > sizeof(kept[0].text))
+		return read_methods(list);
+	struct method_list *place = &kept[((uintptr_t)list.at / 8 + list.len) % ARRAY_SIZE(kept)];
+	if (place->len == list.len && memcmp(place->text, list.at, list.len) == 0)
+		return place->mask;
+	place->mask = read_methods(list);
+	place->len = (uint8_t)list.len;
+	memcpy(place->text, list.at, list.len);
+	return place->mask;
+}
+
 static int is_method(struct script_run *run, const struct method_args *args)
 {
 	uint32_t method = message_method(run->msg);
 	struct span rest = args->list, name;
+	if (method != METHOD_OTHER)
+		return methods_of(rest) & method ? SCRIPT_TRUE : SCRIPT_FALSE;
+	/* Only a name tells others apart. */
 	while (span_split(&rest, '|', &name)) {
 		uint32_t bit = method_bit(span_trim(name));
-		if (bit != METHOD_OTHER ? (bit & method) != 0
-					: method == METHOD_OTHER &&
-						  span_equal_nocase(span_trim(name),
-								    message_method_name(run->msg)))
+		if (bit != METHOD_OTHER
+			    ? (bit & method) != 0
+			    : span_equal_nocase(span_trim(name), message_method_name(run->msg)))
 			return SCRIPT_TRUE;
 	}
 	return SCRIPT_FALSE;
