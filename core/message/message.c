@@ -197,11 +197,22 @@ const struct sip_uri *message_read_uri(const struct message *msg, struct span ur
 {
 	/* The parsed form is a cache: filling it does not change the message. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
-	if (msg->uri && msg->uri->whole.at == uri.at && msg->uri->whole.len == uri.len)
-		return msg->uri;
-	struct sip_uri *parsed = msg->uri ? msg->uri : arena_alloc(msg->arena, sizeof(*parsed));
-	cache->uri = parsed && uri_parse(uri, parsed) ? parsed : NULL;
-	return cache->uri;
+	if (!uri.len)
+		return NULL;
+	for (unsigned i = 0; i < MESSAGE_URIS && msg->uris[i]; i++)
+		if (msg->uris[i]->whole.at == uri.at && msg->uris[i]->whole.len == uri.len)
+			return msg->uris[i];
+	struct sip_uri **place = &cache->uris[cache->uris_read % MESSAGE_URIS];
+	if (!*place)
+		*place = arena_alloc(msg->arena, sizeof(**place));
+	if (!*place)
+		return NULL;
+	if (!uri_parse(uri, *place)) {
+		(*place)->whole = (struct span){ NULL, 0 };
+		return NULL;
+	}
+	cache->uris_read++;
+	return *place;
 }
 
 bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri)

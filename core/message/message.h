@@ -16,6 +16,7 @@
 
 #define MESSAGE_MAX_BRANCHES 32
 #define MESSAGE_SLOTS        32
+#define MESSAGE_URIS         4 /* parsed ones that are kept */
 
 /* Where the message came from and on which of our sockets. */
 struct received {
@@ -135,7 +136,8 @@ struct message {
 	struct sip_via *top_via, *second_via;
 	struct name_addr *from_address, *to_address;
 	struct cseq *cseq;
-	struct sip_uri *uri;        /* the URI that was read last */
+	struct sip_uri *uris[MESSAGE_URIS]; /* that were read last */
+	unsigned uris_read;
 	void *slots[MESSAGE_SLOTS]; /* modules' data, by message_slot() */
 	/* Events about bytes that are no SIP message: what the script sees as the message. */
 	struct span raw;
@@ -152,7 +154,7 @@ static inline void message_forget_parsed(struct message *msg)
 	msg->top_via = msg->second_via = NULL;
 	msg->from_address = msg->to_address = NULL;
 	msg->cseq = NULL;
-	msg->uri = NULL;
+	memset(msg->uris, 0, sizeof(msg->uris));
 }
 
 static inline bool message_is_request(const struct message *msg)
@@ -262,9 +264,9 @@ static inline struct span message_uri(const struct message *msg)
 }
 /* Parses the current Request-URI; false when it is malformed. */
 [[nodiscard]] bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri);
-/* A URI of the message, parsed; the newest one is kept, because what routes a request and what sends it
- * read the same one. `uri` is borrowed, the result is valid until another URI is read. NULL: it is malformed
- * or memory is exhausted. */
+/* A URI of the message, parsed. The newest ones are kept, because scripts and modules read Request-URI, From
+ * and To again and again. `uri` is borrowed and must not change as long as the message lives; the result is
+ * valid until another URI is read. NULL: it is malformed or memory is exhausted. */
 const struct sip_uri *message_read_uri(const struct message *msg, struct span uri);
 
 /* ---- changing ------------------------------------------------------------------------------ */

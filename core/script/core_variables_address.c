@@ -55,12 +55,12 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 	case WHAT_HOST:
 	case WHAT_USER_LENGTH: break;
 	}
-	struct sip_uri uri;
-	if (!uri_parse(address.uri, &uri))
+	const struct sip_uri *uri = message_read_uri(run->msg, address.uri);
+	if (!uri)
 		return false;
 	if (WHAT_OF(selector) == WHAT_USER_LENGTH)
-		return give_int(out, (int64_t)uri_seen_user(&uri).len);
-	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri_seen_user(&uri) : uri.host);
+		return give_int(out, (int64_t)uri_seen_user(uri).len);
+	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri_seen_user(uri) : uri->host);
 }
 
 /* ---- assigning ------------------------------------------------------------------------------- */

@@ -129,10 +129,8 @@ bool keyword_is_myself(struct script_run *run, enum keyword keyword)
 {
 	if (rows[keyword].type == KEYWORD_IS_URI) {
 		struct value text = keyword_read(run, keyword);
-		struct sip_uri uri;
-		if (!uri_parse(text.text, &uri))
-			return false;
-		return is_myself(uri.host, uri.port, TRANSPORT_NONE);
+		const struct sip_uri *uri = message_read_uri(run->msg, text.text);
+		return uri && is_myself(uri->host, uri->port, TRANSPORT_NONE);
 	}
 	char text[END_POINT_TEXT_MAX];
 	const struct end_point *address = address_of(run, keyword);

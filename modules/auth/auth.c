@@ -338,26 +338,27 @@ static int proxy_authenticate(struct script_run *run, const struct password_args
 }
 
 /* A URI of this user, and with a host of this host. */
-static bool agrees(struct span uri_text, struct span user, struct span host)
+static bool agrees(const struct message *msg, struct span uri_text, struct span user,
+		   struct span host)
 {
-	struct sip_uri uri;
-	return uri_parse(uri_text, &uri) && span_equal(uri.user, user) &&
-	       (!host.at || span_equal_nocase(uri.host, host));
+	const struct sip_uri *uri = message_read_uri(msg, uri_text);
+	return uri && span_equal(uri->user, user) &&
+	       (!host.at || span_equal_nocase(uri->host, host));
 }
 
 static bool is_own_request(const struct message *msg, struct span user_name, bool with_domains)
 {
-	struct sip_uri from;
 	struct span user, domain;
 	auth_name_split(user_name, &user, &domain);
 	uint32_t method = message_method(msg);
-	if (!uri_parse(message_from_uri(msg), &from) || !span_equal(from.user, user))
+	const struct sip_uri *from = message_read_uri(msg, message_from_uri(msg));
+	if (!from || !span_equal(from->user, user))
 		return false;
-	struct span host = with_domains ? from.host : (struct span){ 0 };
+	struct span host = with_domains ? from->host : (struct span){ 0 };
 	if ((method == METHOD_REGISTER || method == METHOD_PUBLISH) &&
-	    !agrees(message_to_uri(msg), user, host))
+	    !agrees(msg, message_to_uri(msg), user, host))
 		return false;
-	return method != METHOD_PUBLISH || agrees(message_uri(msg), user, host);
+	return method != METHOD_PUBLISH || agrees(msg, message_uri(msg), user, host);
 }
 
 static int auth_check(struct script_run *run, const struct auth_check_args *args)

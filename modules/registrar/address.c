@@ -21,15 +21,20 @@ static struct span lower_case(char *text, size_t len)
 struct span address_key(struct arena *arena, struct span text)
 {
 	struct sip_uri uri;
-	if (!uri_parse(text, &uri) || (!uri_is_sip(&uri) && !uri_is_tel(&uri)))
+	return address_key_of(arena, uri_parse(text, &uri) ? &uri : NULL);
+}
+
+struct span address_key_of(struct arena *arena, const struct sip_uri *uri)
+{
+	if (!uri || (!uri_is_sip(uri) && !uri_is_tel(uri)))
 		return (struct span){ NULL, 0 };
-	struct writer w = writer_in_arena(arena, text.len + 1);
-	bool has_host = uri_is_sip(&uri) && uri.host.len;
-	uri_write_unescaped(&w, uri.user);
-	if (has_host && (usrloc()->uses_domain() || !uri.user.len)) {
-		if (uri.user.len)
+	struct writer w = writer_in_arena(arena, uri->whole.len + 1);
+	bool has_host = uri_is_sip(uri) && uri->host.len;
+	uri_write_unescaped(&w, uri->user);
+	if (has_host && (usrloc()->uses_domain() || !uri->user.len)) {
+		if (uri->user.len)
 			writer_char(&w, '@');
-		writer_span(&w, without_prefix(uri.host));
+		writer_span(&w, without_prefix(uri->host));
 	}
 	if (w.failed || !w.len)
 		return (struct span){ NULL, 0 };

@@ -206,7 +206,7 @@ static void foresee(struct message *msg)
 	if (!notes)
 		return;
 	notes->foreseen = message_to_uri(msg);
-	notes->key = address_key(msg->arena, notes->foreseen);
+	notes->key = address_key_of(msg->arena, message_read_uri(msg, notes->foreseen));
 	if (notes->key.len)
 		usrloc()->foresee(0, notes->key);
 }

@@ -46,6 +46,7 @@ struct registrar_notes *registrar_notes(struct message *msg);
 /* ---- address.c: addresses-of-record and what the script told in $xavp(xavp_cfg=>…) ------------------------ */
 /* The key under which bindings of this URI are kept; absent when it is no URI or memory is exhausted. */
 struct span address_key(struct arena *arena, struct span uri);
+struct span address_key_of(struct arena *arena, const struct sip_uri *uri);
 /* The text that address_key began with, without realm prefix: "user@host" for GRUUs. */
 struct span address_user_host(struct arena *arena, struct span uri);
 bool config_number(const struct message *msg, struct span name, int64_t *out_number);

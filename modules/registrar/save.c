@@ -503,7 +503,8 @@ static struct span key_of(struct script_run *run, const struct registrar_notes *
 {
 	bool is_known = notes->key.len && address.at == notes->foreseen.at &&
 			address.len == notes->foreseen.len;
-	return is_known ? notes->key : address_key(run->arena, address);
+	return is_known ? notes->key
+			: address_key_of(run->arena, message_read_uri(run->msg, address));
 }
 
 enum save_result save_registration(struct script_run *run, struct span domain, unsigned flags,

@@ -27,12 +27,12 @@ static struct sanity_fault check_uri_version(struct message *msg, int64_t uri_bi
 static struct sanity_fault check_uri_scheme(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	struct sip_uri uri;
 	if (!message_is_request(msg))
 		return fine;
-	if (!message_parse_uri(msg, &uri))
+	const struct sip_uri *uri = message_read_uri(msg, message_uri(msg));
+	if (!uri)
 		return fault(400, "Bad Request URI");
-	if (uri.scheme != URI_OTHER)
+	if (uri->scheme != URI_OTHER)
 		return fine;
 	return core_setting_int("rfc_strict") ? fault(416, "Unsupported URI Scheme")
 					      : fault(400, "Bad Request URI");
@@ -83,10 +83,7 @@ static struct sanity_fault check_cseq_method(struct message *msg, int64_t uri_bi
 static struct sanity_fault check_cseq_value(struct message *msg, int64_t uri_bits)
 {
 	(void)uri_bits;
-	struct cseq cseq;
-	return cseq_parse(message_value(msg, HEADER_CSEQ), &cseq)
-		       ? fine
-		       : fault(400, "CSeq number is illegal");
+	return message_parsed_cseq(msg) ? fine : fault(400, "CSeq number is illegal");
 }
 
 static struct sanity_fault check_content_length(struct message *msg, int64_t uri_bits)
@@ -124,10 +121,9 @@ static struct sanity_fault check_proxy_require(struct message *msg, int64_t uri_
 
 /* ---- URIs ------------------------------------------------------------------------------------ */
 
-static bool uri_is_valid(struct span text)
+static bool uri_is_valid(const struct message *msg, struct span text)
 {
-	struct sip_uri uri;
-	return uri_parse(text, &uri);
+	return message_read_uri(msg, text) != NULL;
 }
 
 static struct sanity_fault check_contacts(struct message *msg)
@@ -138,7 +134,7 @@ static struct sanity_fault check_contacts(struct message *msg)
 		struct name_addr contact;
 		enum list_result result;
 		while ((result = name_addr_next(&rest, &contact)) == LIST_ITEM)
-			if (!contact.is_star && !uri_is_valid(contact.uri))
+			if (!contact.is_star && !uri_is_valid(msg, contact.uri))
 				return fault(400, "Bad Contact URI");
 		/* An address whose brackets are right has a URI that is wrong. */
 		if (result == LIST_BAD)
@@ -152,11 +148,11 @@ static struct sanity_fault check_contacts(struct message *msg)
 static struct sanity_fault check_uris(struct message *msg, int64_t uri_bits)
 {
 	if ((uri_bits & SANITY_URI_REQUEST) && message_is_request(msg) &&
-	    !uri_is_valid(message_uri(msg)))
+	    !uri_is_valid(msg, message_uri(msg)))
 		return fault(400, "Bad Request URI");
-	if ((uri_bits & SANITY_URI_FROM) && !uri_is_valid(message_from_uri(msg)))
+	if ((uri_bits & SANITY_URI_FROM) && !uri_is_valid(msg, message_from_uri(msg)))
 		return fault(400, "Invalid From Header");
-	if ((uri_bits & SANITY_URI_TO) && !uri_is_valid(message_to_uri(msg)))
+	if ((uri_bits & SANITY_URI_TO) && !uri_is_valid(msg, message_to_uri(msg)))
 		return fault(400, "Ivalid To Header"); /* as the peer spells it */
 	return uri_bits & SANITY_URI_CONTACT ? check_contacts(msg) : fine;
 }
