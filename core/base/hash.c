@@ -9,12 +9,15 @@
 #include <xxhash.h>
 
 static struct {
-	uint64_t seed;
+	uint64_t secret[3]; /* of hash_bytes; each has many bits set and many clear */
 	uint64_t key[2];
 	uint64_t numbers[32]; /* drawn from the kernel, given out one by one */
 	unsigned next;        /* index of the next unused number; ARRAY end: draw again */
 	bool is_watching;     /* forget_numbers will run in children */
-} state = { .next = 32 };
+} state = {
+	.secret = { 0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu, 0xd6e8feb86659fd93u },
+	.next = 32,
+};
 
 static void draw(void *bytes, size_t len)
 {
@@ -30,13 +33,8 @@ static void draw(void *bytes, size_t len)
 
 void hash_init(void)
 {
-	draw(&state.seed, sizeof(state.seed));
+	draw(state.secret, sizeof(state.secret));
 	draw(state.key, sizeof(state.key));
-}
-
-uint64_t hash_bytes(const void *bytes, size_t len)
-{
-	return XXH3_64bits_withSeed(bytes, len, state.seed);
 }
 
 uint64_t hash_stable(const void *bytes, size_t len)
@@ -44,38 +42,82 @@ uint64_t hash_stable(const void *bytes, size_t len)
 	return XXH3_64bits(bytes, len);
 }
 
-static void copy_lower(char *to, struct span s)
+/* ---- hash_bytes: each step folds the 128 bits of a product, one factor text and one what came before
+ * (the construction of wyhash). Nobody outside knows the secrets that keep both factors from being 0. ---- */
+static inline uint64_t fold_product(uint64_t a, uint64_t b)
 {
-	size_t i = 0;
-	for (; i + 8 <= s.len; i += 8) {
-		uint64_t bytes;
-		memcpy(&bytes, s.at + i, 8);
-		bytes = ascii_lower_eight(bytes);
-		memcpy(to + i, &bytes, 8);
+	unsigned __int128 product = (unsigned __int128)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t read_eight(const char *at)
+{
+	uint64_t bytes;
+	memcpy(&bytes, at, sizeof(bytes));
+	return bytes;
+}
+
+static inline uint64_t read_four(const char *at)
+{
+	uint32_t bytes;
+	memcpy(&bytes, at, sizeof(bytes));
+	return bytes;
+}
+
+/* Two words that hold all of 0 to 16 bytes, some of them twice. */
+static inline void read_short(const char *at, size_t len, uint64_t out[2])
+{
+	const char *end = at + len;
+	size_t step = len >> 3 << 2; /* 4 from 8 bytes on */
+	out[0] = out[1] = 0;
+	if (len >= 4) {
+		out[0] = read_four(at) << 32 | read_four(at + step);
+		out[1] = read_four(end - 4) << 32 | read_four(end - 4 - step);
+	} else if (len) {
+		out[0] = (uint64_t)(uint8_t)at[0] << 16 | (uint64_t)(uint8_t)at[len >> 1] << 8 |
+			 (uint8_t)end[-1];
 	}
-	for (; i < s.len; i++)
-		to[i] = ascii_lower(s.at[i]);
+}
+
+static inline uint64_t hash_text(const char *at, size_t len, bool in_lower_case)
+{
+	uint64_t hash = state.secret[0] ^ len, last[2];
+	if (len <= 16) {
+		read_short(at, len, last);
+	} else {
+		const char *end = at + len;
+		for (; end - at > 16; at += 16) {
+			uint64_t first = read_eight(at), second = read_eight(at + 8);
+			if (in_lower_case) {
+				first = ascii_lower_eight(first);
+				second = ascii_lower_eight(second);
+			}
+			hash = fold_product(first ^ state.secret[1], second ^ hash);
+		}
+		last[0] = read_eight(end - 16);
+		last[1] = read_eight(end - 8);
+	}
+	if (in_lower_case) {
+		last[0] = ascii_lower_eight(last[0]);
+		last[1] = ascii_lower_eight(last[1]);
+	}
+	return fold_product(state.secret[2],
+			    fold_product(last[0] ^ state.secret[1], last[1] ^ hash));
+}
+
+uint64_t hash_bytes(const void *bytes, size_t len)
+{
+	return hash_text(bytes, len, false);
 }
 
 uint64_t hash_span_nocase(struct span s)
 {
-	char lower[256];
-	uint64_t hash = s.len;
-	for (size_t from = 0; from < s.len || from == 0; from += sizeof(lower)) {
-		struct span part = span_slice(s, from, sizeof(lower));
-		copy_lower(lower, part);
-		hash = from == 0 ? hash_bytes(lower, part.len)
-				 : hash_mix(hash, hash_bytes(lower, part.len));
-		if (part.len < sizeof(lower))
-			break;
-	}
-	return hash;
+	return hash_text(s.at, s.len, true);
 }
 
 uint64_t hash_mix(uint64_t hash, uint64_t next)
 {
-	uint64_t parts[2] = { hash, next };
-	return XXH3_64bits_withSeed(parts, sizeof(parts), state.seed);
+	return fold_product(hash ^ state.secret[1], next ^ state.secret[2]);
 }
 
 uint64_t hash_keyed(const void *bytes, size_t len)

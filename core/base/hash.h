@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hash: XXH3 with a seed that is drawn at every start, so that nobody outside can choose
+/* hash: keyed by secrets that are drawn at every start, so that nobody outside can choose
  * colliding keys. Values are stable for the life of the server and equal in all its processes. */
 #pragma once
 
 #include "core/base/span.h"
 
-/* Draws the seed; the supervisor calls it once, before the first fork. */
+/* Draws the secrets; the supervisor calls it once, before the first fork. */
 void hash_init(void);
 uint64_t hash_bytes(const void *bytes, size_t len);
 static inline uint64_t hash_span(struct span s)

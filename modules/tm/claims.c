@@ -34,7 +34,7 @@ struct tx_key request_key(struct message *msg)
 			parts[2] = hash_span(via->whole);
 	}
 	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq),
-			      hash_bytes(parts, sizeof(parts)) };
+			      hash_mix(hash_mix(parts[0], parts[1]), parts[2]) };
 	if (context) {
 		context->key = key;
 		context->has_key = true;
