@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* dialog: knows calls, not only transactions: counts them, limits their time, ends them. Settings and the
  * life of the module. */
+#include "modules/dialog/replica.h"
 #include "modules/dialog/rows.h"
+#include "modules/dmq/dmq_api.h"
 
 #define NO_FLAG (-1)
 
@@ -25,6 +27,7 @@ static struct {
 	.initial_cbs_inscript = true,
 	.wait_ack = true,
 	.h_id_step = 1,
+	.dmq_peer_id = SPAN("dialog"),
 	.ka_failed_limit = 1,
 	.bye_early_code = 480,
 	.bye_early_reason = SPAN("Temporarily Unavailable"),
@@ -75,7 +78,7 @@ static struct dialog_counters counters;
 const struct dialog_counters *const dialog_counters = &counters;
 
 static struct {
-	const void *tm, *rr;
+	const void *tm, *rr, *dmq;
 } needed;
 
 const struct tm_api *dialog_tm(void)
@@ -129,7 +132,10 @@ static const struct field setting_fields[] = {
 		.max = 1000),
 	FIELD(settings.dialog, timeout_noreset, "requests in the dialog do not prolong its life"),
 	FIELD(settings.dialog, timer_procs, "accepted: timers need no process of their own", .max = 1),
-	FIELD(settings.dialog, enable_dmq, "replication between servers; not available"),
+	FIELD(settings.dialog, enable_dmq, "other servers know the dialogs, too (module dmq)"),
+	FIELD(settings.dialog, dmq_peer_id, "name of the channel between the servers"),
+	FIELD(settings.dialog, enable_dmq_ka_iflags_sync,
+		"servers tell each other who is asked whether it is still there"),
 	FIELD(settings.dialog, track_cseq_updates, "1: what the callee's CSeq is ahead (variable cseq_diff) is added to the caller's"),
 	FIELD(settings.dialog, h_id_start, "first of the dialogs' numbers; -1: server_id", .min = -1,
 		.max = INT32_MAX),
@@ -174,8 +180,6 @@ static const struct field setting_fields[] = {
 	FIELD(settings.dialog, bye_early_reason, "reason phrase of that answer"),
 	FIELD_IGNORED("dlg_ctxiuid_mode", "a message always finds its dialog"),
 	FIELD_IGNORED("debug_variables", "dlg.list shows variables"),
-	FIELD_IGNORED("dmq_peer_id", "there is no replication"),
-	FIELD_IGNORED("enable_dmq_ka_iflags_sync", "there is no replication"),
 	FIELD_IGNORED("event_callback", "routes are in the native language"),
 };
 
@@ -205,11 +209,6 @@ static void refuse(struct diagnostics *diagnostics, const char *setting, const c
 static bool settings_are_possible(struct diagnostics *diagnostics)
 {
 	bool is_right = true;
-	if (settings.dialog.enable_dmq) {
-		refuse(diagnostics, "enable_dmq",
-		       "enable_dmq: there is no replication between servers");
-		is_right = false;
-	}
 	if (settings.dialog.hash_size & (settings.dialog.hash_size - 1)) {
 		refuse(diagnostics, "hash_size", "hash_size must be a power of two");
 		is_right = false;
@@ -233,6 +232,10 @@ static bool prepare(struct diagnostics *diagnostics)
 		log_critical("no shared memory for dialogs; start with a larger -m");
 		return false;
 	}
+	if (settings.dialog.enable_dmq &&
+	    !replica_prepare(needed.dmq, settings.dialog.dmq_peer_id,
+			     settings.dialog.enable_dmq_ka_iflags_sync))
+		return false;
 	if (settings.dialog.dlg_flag >= 0 &&
 	    !tm->observe(TM_REQUEST_IN, 1u << settings.dialog.dlg_flag, observe_transaction))
 		return false;
@@ -268,6 +271,10 @@ static const struct module_interface offers[] = { { "dialog", DIALOG_API_VERSION
 static const struct module_need needs[] = {
 	{ .name = "tm", .version = TM_API_VERSION, .out_functions = &needed.tm },
 	{ .name = "rr", .version = RR_API_VERSION, .out_functions = &needed.rr },
+	{ .name = "dmq",
+	  .version = DMQ_API_VERSION,
+	  .out_functions = &needed.dmq,
+	  .is_optional = true },
 };
 
 static const struct function_table *const functions[] = {

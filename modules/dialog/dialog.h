@@ -67,12 +67,15 @@ struct dialog {
 	uint32_t teller, teller_incarnation; /* the process that ended it, and tells it */
 	uint8_t is_unacked_long;             /* noack_timeout is over */
 	uint8_t has_row;                     /* in the database */
+	uint8_t told_state; /* the last one that other servers were told, or told of; 0: none */
+	uint8_t has_news;   /* something else changed that they shall know */
 	uint32_t changes, written; /* of what the database holds: they differ while it is old */
 	int64_t created_us, confirmed_us, ended_us; /* wall */
 	int64_t lifetime_s;
 	int64_t expires_ms; /* monotonic: end of its life once it is answered */
 	int64_t keepalive_ms;
 	uint64_t via_check; /* of the INVITE, tells the turns of a spiral apart */
+	uint64_t origin;    /* hash of the server that told of it; 0: this one */
 	const struct text *call_id, *from_uri, *to_uri, *request_uri, *timeout_route;
 	struct dialog_leg legs[LEGS];
 	struct dialog_variable *variables;
@@ -83,6 +86,12 @@ struct dialog {
 static inline void dialog_touch(struct dialog *dialog)
 {
 	dialog->changes++;
+}
+/* The same for what other servers shall know at the end of the script. Lock held. */
+static inline void dialog_touch_list(struct dialog *dialog)
+{
+	dialog->changes++;
+	dialog->has_news = true;
 }
 
 /* A copy, in an arena. Absent texts are absent spans. */
@@ -117,7 +126,8 @@ struct dialog_settings {
 	int64_t dlg_filter_mode, h_id_start, h_id_step, keep_proxy_rr;
 	int64_t ka_timer, ka_interval, ka_failed_limit, bye_early_code;
 	struct span bridge_controller, bridge_contact, bye_early_reason;
-	bool enable_dmq;
+	bool enable_dmq, enable_dmq_ka_iflags_sync;
+	struct span dmq_peer_id;
 	int64_t timer_procs;
 };
 extern const struct dialog_settings *const dialog_settings;

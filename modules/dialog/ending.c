@@ -4,6 +4,7 @@
  * nothing is owed, so a worker that dies in between leaves a dialog that is told by another. */
 #include "core/shm/map.h"
 #include "modules/dialog/dialog.h"
+#include "modules/dialog/replica.h"
 #include "modules/dialog/rows.h"
 
 #define OBSERVERS_MOST 8
@@ -103,6 +104,7 @@ void tell_owed(struct dialog_name name, struct message *msg)
 		return;
 	uint8_t owed = dialog->owed;
 	shard_unlock(shard);
+	replica_tell(name);
 	profiles_leave_all(name);
 	if (owed) {
 		arena_init(&arena, 8192, 1 << 22);
@@ -162,6 +164,8 @@ bool dialog_set_state(struct dialog_name name, enum dialog_state wanted)
 	shard_unlock(shard);
 	if (wanted == DIALOG_DELETED)
 		tell_owed(name, NULL);
+	else
+		replica_tell(name);
 	return true;
 }
 
@@ -271,9 +275,23 @@ static void run_timeout_route(struct dialog_name name, struct span route)
 	arena_free(&arena);
 }
 
+/* Of another server, which has ended it by now or is gone. Lock held; it is given back. */
+static void expire_quietly(struct shard *shard, struct dialog *dialog)
+{
+	struct dialog_name name = name_of(dialog);
+	dialog_delete(shard, dialog, 0);
+	dialog->told_state = DIALOG_DELETED;
+	shard_unlock(shard);
+	tell_owed(name, NULL);
+}
+
 /* Lock held; it is given back. */
 static void expire(struct shard *shard, struct dialog *dialog)
 {
+	if (dialog->origin) {
+		expire_quietly(shard, dialog);
+		return;
+	}
 	struct arena arena;
 	struct dialog_view view;
 	struct dialog_name name = name_of(dialog);
@@ -300,6 +318,10 @@ static void expire(struct shard *shard, struct dialog *dialog)
 static void drop_early(struct shard *shard, struct dialog *dialog)
 {
 	struct dialog_name name = name_of(dialog);
+	if (dialog->origin) {
+		expire_quietly(shard, dialog);
+		return;
+	}
 	dialog_delete(shard, dialog, 0);
 	shard_unlock(shard);
 	tell_owed(name, NULL);
@@ -348,6 +370,15 @@ static bool is_left_alone(const struct dialog *dialog)
 	return (has_died && dialog->owed & OWED_EVENT) || since_us >= OWED_MS * INT64_C(1000);
 }
 
+/* Lock held; it is given back. */
+static void forget(struct shard *shard, struct dialog *dialog)
+{
+	uint32_t h_entry = dialog->h_entry, h_id = dialog->h_id;
+	slot_free(shard, &dialog->slot);
+	shard_unlock(shard);
+	numbers_remove(h_entry, h_id);
+}
+
 static void tick_dialog(struct dialog_name name)
 {
 	struct shard *shard;
@@ -378,9 +409,10 @@ static void tick_dialog(struct dialog_name name)
 		}
 		if (dialog->has_row && rows_period())
 			timer_arm(shard, &dialog->slot, TIMER, clock_ms() + ROW_MS);
-		else if (!dialog->has_row)
-			slot_free(shard, &dialog->slot);
-		else /* db_mode 3: its row goes at the stop */
+		else if (!dialog->has_row) {
+			forget(shard, dialog);
+			return;
+		} else /* db_mode 3: its row goes at the stop */
 			timer_disarm(shard, &dialog->slot, TIMER);
 		break;
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Dialogs come with an INVITE and follow the messages of their call (RFC 3261 12). */
-#include "modules/dialog/profiles.h"
+#include "modules/dialog/replica.h"
+
+/* Other servers need not know the end of a life more exactly. */
+#define TOLD_LIFE_MS 5000
 
 enum match_mode { DID_ONLY, DID_FALLBACK, DID_NONE };
 
@@ -147,6 +150,9 @@ static bool create(struct message *msg, struct dialog_context *context)
 		log_error("no shared memory for a dialog; start with a larger -m");
 		return false;
 	}
+	if (!numbers_add(h_entry, h_id, context->name))
+		log_error(
+			"no shared memory for the numbers of a dialog; other servers cannot end it");
 	context->leg = CALLER;
 	context->is_creator = true;
 	counter_inc(dialog_counters->processed);
@@ -205,14 +211,28 @@ int manage(struct script_run *run)
 	return message_method(msg) == METHOD_INVITE ? manage_initial(msg) : SCRIPT_FALSE;
 }
 
+/* A creator is told of when its INVITE goes somewhere. */
+static void tell_others(struct message *msg, const struct dialog_context *context)
+{
+	struct script_run run;
+	if (!context->is_creator)
+		replica_tell(context->name);
+	else if (script_run_init(&run, msg, ROUTE_EVENT, NULL) &&
+		 dialog_tm()->has_transaction(&run))
+		replica_tell_new(context->name);
+}
+
 /* An INVITE that no transaction and no answer of tm will end: nothing comes of it. */
 void message_ended(struct message *msg)
 {
 	struct dialog_context *context = context_peek(msg);
 	struct script_run run;
 	struct shard *shard;
-	if (!context || !context->name.generation || !message_is_request(msg) ||
-	    !script_run_init(&run, msg, ROUTE_EVENT, NULL) || dialog_tm()->has_transaction(&run))
+	if (!context || !context->name.generation || !message_is_request(msg))
+		return;
+	if (replica_is_on())
+		tell_others(msg, context);
+	if (!script_run_init(&run, msg, ROUTE_EVENT, NULL) || dialog_tm()->has_transaction(&run))
 		return;
 	struct dialog *dialog = dialog_lock(context->name, &shard);
 	if (!dialog)
@@ -318,9 +338,15 @@ bool follow_request(struct message *msg)
 		return false;
 	}
 	context->is_sequential = true;
+	int64_t ended_ms = dialog->expires_ms;
 	bool ends = step_request(shard, dialog, message_method(msg), context->leg,
 				 message_cseq(msg, &cseq) ? cseq : 0, lifetime_s);
+	bool is_prolonged = !ends && dialog->expires_ms > ended_ms + TOLD_LIFE_MS;
 	shard_unlock(shard);
+	if (is_prolonged)
+		replica_tell_life(context->name);
+	else
+		replica_tell(context->name);
 	if (context->leg == CALLER)
 		cseq_shift_request(context->name, msg);
 	if (ends)
@@ -393,8 +419,10 @@ static void ring(struct dialog_name name)
 	if (begins)
 		dialog->state = DIALOG_EARLY;
 	shard_unlock(shard);
-	if (begins)
+	if (begins) {
 		dialog_count_change(DIALOG_UNCONFIRMED, DIALOG_EARLY);
+		replica_tell(name);
+	}
 }
 
 static void fail(struct dialog_name name, const struct tm_event_info *info)

@@ -223,7 +223,7 @@ bool membership_add(struct shard *shard, struct dialog *dialog, uint32_t profile
 		memcpy(member->value, value.at, len);
 	member->next = dialog->memberships;
 	dialog->memberships = member;
-	dialog_touch(dialog);
+	dialog_touch_list(dialog);
 	return true;
 }
 
@@ -256,7 +256,7 @@ static bool unlink_member(struct shard *shard, struct dialog *dialog, uint32_t p
 		return false;
 	*out_value = arena_copy(arena, member_value(member));
 	*link = member->next;
-	dialog_touch(dialog);
+	dialog_touch_list(dialog);
 	region_free(shard, &dialog->slot, member);
 	return true;
 }

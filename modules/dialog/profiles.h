@@ -3,6 +3,7 @@
  * is; the counts are made from these lists and can be made again. */
 #pragma once
 
+#include "core/rpc/json.h"
 #include "modules/dialog/dialog.h"
 
 #define PROFILES_MOST   32
@@ -36,6 +37,11 @@ bool remote_add(uint32_t profile, struct span value, struct span uid, int64_t ex
 bool remote_remove(uint32_t profile, struct span value, struct span uid);
 /* Drops remote members whose time is over, and counts anew when a worker has died. */
 void profiles_tick(void);
+
+/* ---- profile_document.c ---- */
+void members_write(struct writer *w, const struct dialog_view *view);
+/* The dialog joins those of the document; profiles that are not defined here are left out. */
+void members_join(struct dialog_name name, struct span document, struct arena *arena);
 
 /* ---- keepalive.c ---- */
 /* Asks the parties that the flags name, with OPTIONS, whether they are still in the call. */

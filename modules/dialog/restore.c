@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading dialogs from the database, those of this server and those that Kamailio wrote. */
-#include "core/rpc/json.h"
+#include "modules/dialog/replica.h"
 #include "modules/dialog/row_statements.h"
 
 /* What was loaded in one go, so that variables find their dialogs. */
@@ -119,23 +119,6 @@ static bool fill_dialog(struct shard *shard, struct dialog *dialog, const struct
 	       (!route.len || text_set(shard, dialog, &dialog->timeout_route, route));
 }
 
-/* {"profiles":[{"name":"caller","value":"alice"}]}; profiles that are no more are left out. */
-static void join_profiles(struct dialog_name name, struct span xdata, struct arena *arena)
-{
-	const char *error;
-	size_t at;
-	const struct json_value *root = xdata.len ? json_parse(xdata, arena, &error, &at) : NULL;
-	const struct json_value *list = root ? json_member(root, "profiles") : NULL;
-	for (const struct json_value *member = list ? list->first : NULL; member;
-	     member = member->next) {
-		const struct json_value *profile = json_member(member, "name");
-		const struct json_value *value = json_member(member, "value");
-		uint32_t number = profile ? profile_find(profile->text) : PROFILE_UNKNOWN;
-		if (number != PROFILE_UNKNOWN)
-			(void)profile_join(name, number, value ? value->text : SPAN_OF(""));
-	}
-}
-
 static bool is_in_memory(const struct db_value *row)
 {
 	const struct dialog_query query = { .call_id = row[COLUMN_CALL_ID].text,
@@ -184,7 +167,9 @@ static bool load_row(struct loaded *loaded, const struct db_value *row, struct a
 	if (!is_made)
 		return false;
 	dialog_count_change(DIALOG_UNCONFIRMED, seed.state);
-	join_profiles(name, row[COLUMN_XDATA].text, arena);
+	members_join(name, row[COLUMN_XDATA].text, arena);
+	if (!numbers_add(seed.h_entry, seed.h_id, name))
+		return false;
 	return note_loaded(loaded, seed.h_entry, seed.h_id, name);
 }
 

@@ -126,24 +126,12 @@ int64_t rows_period(void)
 
 /* ---- one dialog ---- */
 
-/* {"profiles":[{"name":"caller","value":"alice","puid":"…"}]}, as the peer reads it */
 static struct span write_xdata(const struct dialog_view *view, struct arena *arena)
 {
 	struct writer w = writer_in_arena(arena, XDATA_MOST);
 	if (!view->membership_count)
 		return (struct span){ NULL, 0 };
-	writer_literal(&w, "{\"profiles\":[");
-	for (unsigned i = 0; i < view->membership_count; i++) {
-		const struct pair_view *member = &view->memberships[i];
-		writer_string(&w, i ? ",{\"name\":" : "{\"name\":");
-		json_write_text(&w, profile_name(member->profile));
-		if (profile_has_value(member->profile)) {
-			writer_literal(&w, ",\"value\":");
-			json_write_text(&w, member->value);
-		}
-		writer_printf(&w, ",\"puid\":\"%x-%x-%u\"}", view->h_entry, view->h_id, i);
-	}
-	writer_literal(&w, "]}");
+	members_write(&w, view);
 	if (w.failed || w.len > XDATA_MOST) {
 		log_warning("the profiles of call %.*s are too many for the column xdata",
 			    SPAN_ARGS(view->call_id));
@@ -250,7 +238,8 @@ static bool is_due(const struct dialog *dialog)
 {
 	if (dialog->state == DIALOG_DELETED)
 		return dialog->has_row;
-	return dialog->state >= DIALOG_UNACKED && dialog->changes != dialog->written;
+	return !dialog->origin && dialog->state >= DIALOG_UNACKED &&
+	       dialog->changes != dialog->written;
 }
 
 struct work {

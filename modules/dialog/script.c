@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Functions of the script about dialogs; those about profiles are in profile_script.c. */
 #include "modules/dialog/bridge.h"
+#include "modules/dialog/replica.h"
 
 #define FLAGS 32
 
@@ -85,6 +86,13 @@ static const struct field refer_fields[] = {
 	FIELD(struct refer_args, address, "SIP address that the side shall call"),
 };
 
+struct node_args {
+	struct span uri;
+};
+static const struct field node_fields[] = { FIELD(
+	struct node_args, uri, "SIP URI of a server, as dmq.list_nodes shows it") };
+
+SCRIPT_HANDLER_OF(remove_of_node, node)
 SCRIPT_HANDLER_PLAIN(dlg_manage)
 SCRIPT_HANDLER_PLAIN(is_known)
 SCRIPT_HANDLER_PLAIN(set_ruri)
@@ -107,6 +115,8 @@ SCRIPT_HANDLER(refer)
 static const struct script_function functions[] = {
 	FUNCTION_PLAIN("dlg_manage", dlg_manage, IN_REQUEST,
 		"Makes a dialog for an INVITE; for a request inside a dialog finds it."),
+	FUNCTION_OF("dlg_remove_dialogs_from_node", remove_of_node, node, IN_ANY,
+		    "Forgets the dialogs that another server told of (enable_dmq)."),
 	FUNCTION_PLAIN("is_known_dlg", is_known, IN_ANY, "Does the message belong to a dialog?"),
 	FUNCTION_PLAIN("dlg_set_ruri", set_ruri, IN_ANY,
 		"The Request-URI becomes the Contact of the party that the request goes to."),
@@ -164,6 +174,20 @@ static bool need_dialog(struct script_run *run, struct dialog_name *out_name)
 static int result(bool is_done)
 {
 	return is_done ? SCRIPT_TRUE : SCRIPT_FALSE;
+}
+
+static int remove_of_node(struct script_run *run, const struct node_args *args)
+{
+	struct sip_uri uri;
+	(void)run;
+	if (!uri_parse(args->uri, &uri)) {
+		log_error("dlg_remove_dialogs_from_node: %.*s is no URI of a server",
+			  SPAN_ARGS(args->uri));
+		return SCRIPT_FALSE;
+	}
+	unsigned dropped = replica_drop(args->uri);
+	log_info("%u dialogs of %.*s are forgotten", dropped, SPAN_ARGS(args->uri));
+	return SCRIPT_TRUE;
 }
 
 static int dlg_manage(struct script_run *run)

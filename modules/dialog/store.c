@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where dialogs are: slots by the hash of the Call-ID, their texts and variables in the slot's region. */
 #include "core/shm/map.h"
-#include "modules/dialog/dialog.h"
+#include "modules/dialog/replica.h"
 
 #define SHARDS 64
 
@@ -124,7 +124,7 @@ bool variable_put(struct shard *shard, struct dialog *dialog, struct span key, s
 	} else if (old) {
 		*link = old->next;
 	}
-	dialog_touch(dialog);
+	dialog_touch_list(dialog);
 	region_free(shard, &dialog->slot, old);
 	return true;
 }
@@ -394,6 +394,8 @@ bool dialog_find_call(struct span call_id, struct dialog_name *out_name)
 
 bool dialog_find_numbers(uint32_t h_entry, uint32_t h_id, struct dialog_name *out_name)
 {
+	if (replica_is_on())
+		return numbers_find(h_entry, h_id, out_name);
 	for (unsigned i = 0; i < shard_count(store.set); i++) {
 		uint32_t position = 0;
 		struct shard *shard = shard_lock_number(store.set, i);

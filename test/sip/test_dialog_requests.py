@@ -316,7 +316,7 @@ def test_a_dialog_is_loaded_from_the_database(start_server, agent, tmp_path):
 
 
 @pytest.mark.parametrize("setting, words", [
-    ('modparam("dialog", "enable_dmq", 1)', "no replication"),
+    ('modparam("dialog", "enable_dmq", 1)', "needs the module dmq"),
     ('modparam("dialog", "hash_size", 1000)', "power of two"),
     ('modparam("dialog", "timeout_avp", "nothing")', "timeout_avp|variable"),
     ('modparam("dialog", "profiles_no_value", "a;a")', "defined before"),

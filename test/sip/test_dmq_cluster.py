@@ -24,14 +24,14 @@ class Cluster:
             self.discard()
             raise
 
-    def start(self, program, modules, lines, settings):
+    def start(self, program, modules, lines, settings, routes=ROUTES):
         first = ['modparam("dmq", "notification_address", "sip:%s%s")' % (
             self.servers[0].host_port, self.transport)] if self.servers else []
         text = head("jsonrpcs", "statistics", "dmq", *modules, timers=True,
                     dmq__server_address='"sip:@ADDRESS@%s"' % self.transport, **settings)
         if self.transport:
             text = text.replace("disable_tcp=yes", "disable_tcp=no")
-        server = Server(text + "\n".join([*first, *lines]) + ROUTES, program,
+        server = Server(text + "\n".join([*first, *lines]) + routes, program,
                         transports=("udp", "tcp") if self.transport else ("udp",))
         server.allow("unknown transport protocol")
         self.servers.append(server)
@@ -69,11 +69,21 @@ def programs_of(kind):
     return programs
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request):
-    """Two servers that know each other."""
-    with Cluster(programs_of(request.param), [], []) as cluster:
-        yield cluster.servers
+def both_ways(make):
+    """Fixtures: `pair` is two servers of a cluster that `make` starts, `ways` the same and who is told what
+    by whom ("forth", "back")."""
+    @pytest.fixture(scope="module", params=KINDS)
+    def pair(request):
+        with make(programs_of(request.param)) as cluster:
+            yield cluster.servers
+
+    @pytest.fixture(params=["forth", "back"])
+    def ways(request, pair):
+        return (*(pair if request.param == "forth" else pair[::-1]), request.param)
+    return pair, ways
+
+
+pair, _ = both_ways(lambda programs: Cluster(programs, [], []))
 
 
 def test_messages_go_both_ways(pair):

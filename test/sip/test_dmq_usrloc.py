@@ -6,7 +6,7 @@ import pytest
 from settings import head
 from sipua import Agent
 from test_dmq import Node, wait_for
-from test_dmq_cluster import KINDS, Cluster, programs_of
+from test_dmq_cluster import KINDS, Cluster, both_ways, programs_of
 from test_htable_dmq import ROUTE
 
 LINES = [
@@ -38,15 +38,7 @@ def bindings(server, user=None):
     return found
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request):
-    with Location(programs_of(request.param)) as cluster:
-        yield cluster.servers
-
-
-@pytest.fixture(params=["forth", "back"])
-def ways(request, pair):
-    return (*(pair if request.param == "forth" else pair[::-1]), request.param)
+pair, ways = both_ways(Location)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from settings import head
 from sipua.server import RpcError, Server
 from test_dmq import Node, wait_for
-from test_dmq_cluster import KINDS, Cluster, programs_of
+from test_dmq_cluster import KINDS, Cluster, both_ways, programs_of
 
 TABLES = [
     "#!define CHANGES",
@@ -68,15 +68,7 @@ def left(server, table, key):
     return time.mktime(time.strptime(expires, "%Y-%m-%d %H:%M:%S")) - time.time()
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def pair(request):
-    with Tables(programs_of(request.param)) as cluster:
-        yield cluster.servers
-
-
-@pytest.fixture(params=["forth", "back"])
-def ways(request, pair):
-    return (*(pair if request.param == "forth" else pair[::-1]), request.param)
+pair, ways = both_ways(Tables)
 
 
 def test_what_the_script_sets_and_removes(ways):
