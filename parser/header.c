@@ -22,6 +22,11 @@ static const struct header_row rows[HEADER_OTHER] = {
 static struct header_names table;
 _Static_assert(HEADER_OTHER < 128, "ids are stored in a byte, and half of the places are free");
 
+static uint8_t first_place(struct span name)
+{
+	return header_name_hash(name.at[0], name.len > 2 ? name.at[2] : ':', (unsigned)name.len);
+}
+
 [[gnu::constructor]] static void fill_table(void)
 {
 	memset(table.by_hash, HEADER_OTHER, sizeof(table.by_hash));
@@ -29,7 +34,7 @@ _Static_assert(HEADER_OTHER < 128, "ids are stored in a byte, and half of the pl
 	for (unsigned id = 0; id < HEADER_OTHER; id++) {
 		const struct header_row *row = &rows[id];
 		const char *name = row->name.at;
-		uint8_t place = header_name_hash(name, row->len);
+		uint8_t place = first_place(row->name);
 		while (table.by_hash[place] != HEADER_OTHER)
 			place++;
 		table.by_hash[place] = (uint8_t)id;
@@ -54,7 +59,7 @@ enum sip_header_id header_id_from_name(struct span name)
 		return HEADER_OTHER;
 	if (name.len == 1)
 		return (enum sip_header_id)table.by_letter[(unsigned char)name.at[0]];
-	for (uint8_t place = header_name_hash(name.at, (unsigned)name.len);; place++) {
+	for (uint8_t place = first_place(name);; place++) {
 		unsigned id = table.by_hash[place];
 		if (id == HEADER_OTHER || span_equal_nocase(rows[id].name, name))
 			return (enum sip_header_id)id;

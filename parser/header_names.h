@@ -16,12 +16,11 @@ struct header_names {
 /* Filled once before main. */
 const struct header_names *header_names(void);
 
-/* The place of a name in by_hash. Bit 5 of a character is lost, so that its case does not matter. Nearly all
- * names have a place of their own. */
-static inline uint8_t header_name_hash(const char *name, unsigned len)
+/* The place of a name in by_hash; `third` is its third character, or its colon. Bit 5 of a character is
+ * lost, so that its case does not matter. Nearly all names have a place of their own. */
+static inline uint8_t header_name_hash(char first, char third, unsigned len)
 {
-	unsigned letters = 2u * (unsigned char)name[0] + (unsigned char)(name + len)[-1];
-	return (uint8_t)(8 * letters + len);
+	return (uint8_t)(8 * (2u * (unsigned char)first + (unsigned char)third) + len);
 }
 
 /* Where the first of the colons is, and all places before it. */
@@ -30,34 +29,41 @@ static inline unsigned header_name_places(unsigned colons)
 	return colons ^ (colons - 1);
 }
 
-/* Finds the id of the name before the first colon of 16 bytes; `colons` are their places. */
-static inline bool header_id_find(const struct header_names *names, const char *name, unsigned len,
-				  unsigned colons, size_t *out_id)
+static inline bool header_name_is(struct scan_block lower, const char start[16], unsigned places)
 {
-	if (len < 2) {
-		*out_id = len ? names->by_letter[(unsigned char)*name] : HEADER_OTHER;
-		return *out_id != HEADER_OTHER;
-	}
-	for (uint8_t place = header_name_hash(name, len);; place++) {
+	return !(places & ~scan_block_same(lower, scan_block_read(start)));
+}
+
+/* Finds the id of the name before the first colon of a block; `colons` are their places, `lower` is the
+ * block in lower case. */
+static inline bool header_id_find(const struct header_names *names, const char *name, unsigned len,
+				  unsigned colons, struct scan_block lower, size_t *out_id)
+{
+	for (uint8_t place = header_name_hash(name[0], name[2], len);; place++) {
 		size_t id = *out_id = names->by_hash[place];
 		/* With its colon, so that the length is right, too. */
-		if (scan_name_is(name, names->start[id], header_name_places(colons)))
+		if (header_name_is(lower, names->start[id], header_name_places(colons)))
 			return true;
 		if (id == HEADER_OTHER)
-			return false;
+			break;
 	}
+	if (len == 1)
+		*out_id = names->by_letter[(unsigned char)*name];
+	return *out_id != HEADER_OTHER;
 }
 
 /* The same for a colon that is among the next 16 bytes; `colons` are their places. */
 static inline bool header_id_find_long(const struct header_names *names, const char *name,
-				       unsigned len, unsigned colons, size_t *out_id)
+				       unsigned len, unsigned colons, struct scan_block lower,
+				       size_t *out_id)
 {
-	for (uint8_t place = header_name_hash(name, len);; place++) {
+	struct scan_block lower_rest = scan_block_lower(scan_block_read(name + 16));
+	for (uint8_t place = header_name_hash(name[0], name[2], len);; place++) {
 		size_t id = *out_id = names->by_hash[place];
 		if (id == HEADER_OTHER)
 			return false;
-		if (scan_name_is(name, names->start[id], 0xffff) &&
-		    scan_name_is(name + 16, names->rest[id], header_name_places(colons)))
+		if (header_name_is(lower, names->start[id], 0xffff) &&
+		    header_name_is(lower_rest, names->rest[id], header_name_places(colons)))
 			return true;
 	}
 }

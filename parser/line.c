@@ -40,18 +40,6 @@ static void line_end_take(struct cursor *in)
 	cursor_take(in, '\n');
 }
 
-void empty_lines_skip(struct cursor *in)
-{
-	for (;;) {
-		if (cursor_peek(in) == '\n')
-			in->at++;
-		else if (cursor_peek(in) == '\r' && cursor_peek_at(in, 1) == '\n')
-			in->at += 2;
-		else
-			return;
-	}
-}
-
 /* header = token HCOLON value; HCOLON = *( SP / HTAB ) ":" SWS */
 static enum line_result header_name_take(struct cursor *in, struct header_line *out_line,
 					 const char **out_reason)
@@ -77,14 +65,15 @@ static bool plain_line_take(struct cursor *in, struct header_line *out_line)
 {
 	struct sip_header header;
 	struct span text = cursor_rest(in);
-	size_t at = 0, id;
+	size_t at = 0;
 	if (text.len < PLAIN_LINE_LEAST ||
-	    !plain_line_read(header_names(), text, &at, scan_line_stop, &header, &id))
+	    !plain_line_read(header_names(), text, &at, scan_line_stop, &header) ||
+	    line_may_continue(text, at))
 		return false;
 	*out_line = (struct header_line){
 		.name = sip_header_name(text, &header),
 		.value = sip_header_value(text, &header),
-		.id = (enum sip_header_id)id,
+		.id = (enum sip_header_id)header.id,
 	};
 	in->at += at;
 	return true;
@@ -255,7 +244,7 @@ static const char *plain_status_line(struct span text, const struct start_line *
 /* "METHOD sip:… SIP/2.0", the same. */
 static const char *plain_request_line(struct span text, const struct start_line *line)
 {
-	unsigned spaces = scan_places(text.at, ' ');
+	unsigned spaces = scan_block_places(scan_block_read(text.at), ' ');
 	if (!spaces)
 		return NULL;
 	struct span method = span_make(text.at, (unsigned)__builtin_ctz(spaces));
@@ -306,22 +295,19 @@ static void start_line_clear(struct sip_message_index *index)
 	index->version = index->reason = (struct sip_range){ 0, 0 };
 }
 
-enum parse_result start_line_take(struct cursor *in, const char *base,
-				  struct sip_message_index *out_index, const char **out_reason)
+/* The general way. */
+[[gnu::noinline]] static enum parse_result start_line_read(struct cursor *in,
+							   const struct start_line *line,
+							   const char **out_reason)
 {
-	const struct start_line line = { base, out_index };
-	start_line_clear(out_index);
-	if (plain_start_line_take(in, &line))
-		return PARSE_OK;
-	start_line_clear(out_index);
-
 	const char *start = in->at;
 	enum parse_result result = line_end_find(in, out_reason);
 	if (result != PARSE_OK)
 		return result;
 	struct span text = cursor_since(in, start);
-	if (!(is_status_line(text) ? status_line_parse(text, &line, out_reason)
-				   : request_line_parse(text, &line, out_reason))) {
+	start_line_clear(line->index);
+	if (!(is_status_line(text) ? status_line_parse(text, line, out_reason)
+				   : request_line_parse(text, line, out_reason))) {
 		in->at = start;
 		return PARSE_BAD;
 	}
@@ -332,6 +318,14 @@ enum parse_result start_line_take(struct cursor *in, const char *base,
 		return PARSE_BAD;
 	}
 	return PARSE_OK;
+}
+
+enum parse_result start_line_take(struct cursor *in, const char *base,
+				  struct sip_message_index *out_index, const char **out_reason)
+{
+	const struct start_line line = { base, out_index };
+	start_line_clear(out_index);
+	return plain_start_line_take(in, &line) ? PARSE_OK : start_line_read(in, &line, out_reason);
 }
 
 /* 1*DIGIT */

@@ -32,8 +32,6 @@ enum line_result header_line_take(struct cursor *in, struct header_line *out_lin
  * `base`. */
 enum parse_result start_line_take(struct cursor *in, const char *base,
 				  struct sip_message_index *out_index, const char **out_reason);
-/* Skips the empty lines that may precede a message (RFC 3261 7.5). */
-void empty_lines_skip(struct cursor *in);
 
 /* What the Content-Length lines of a message say together. */
 struct content_length {
@@ -49,25 +47,26 @@ typedef size_t (*line_scanner)(const char *text, size_t at, size_t len);
 #define PLAIN_LINE_LEAST 18 /* bytes that plain_line_read wants to be there */
 
 /* Reads the header line at a place of a text when it is as nearly all are: a name of less than 32 bytes, a
- * colon, at most one space, a value, CR LF and no continuation; the place moves behind it. False for every
- * other line, and when the bytes end too early to know: then *out_header is worth nothing. */
+ * colon, at most one space, a value and CR LF; the place moves behind it. The next line may be a
+ * continuation still. False for every other line, and when the bytes end too early to know: then
+ * *out_header is worth nothing. */
 [[gnu::always_inline]] static inline bool plain_line_read(const struct header_names *names,
 							  struct span text, size_t *at,
 							  line_scanner line_stop,
-							  struct sip_header *out_header,
-							  size_t *out_id)
+							  struct sip_header *out_header)
 {
 	const char *name = text.at + *at;
-	unsigned colons = scan_places(name, ':');
+	const struct scan_block block = scan_block_read(name), lower = scan_block_lower(block);
+	unsigned colons = scan_block_places(block, ':'), len;
 	bool is_known;
-	unsigned len;
+	size_t id;
 	if (colons) {
 		len = (unsigned)__builtin_ctz(colons);
-		is_known = header_id_find(names, name, len, colons, out_id);
+		is_known = header_id_find(names, name, len, colons, lower, &id);
 	} else if (*at + PLAIN_LINE_LEAST + 16 <= text.len &&
-		   (colons = scan_places(name + 16, ':')) != 0) {
+		   (colons = scan_block_places(scan_block_read(name + 16), ':')) != 0) {
 		len = 16 + (unsigned)__builtin_ctz(colons);
-		is_known = header_id_find_long(names, name, len, colons, out_id);
+		is_known = header_id_find_long(names, name, len, colons, lower, &id);
 	} else {
 		return false;
 	}
@@ -78,21 +77,23 @@ typedef size_t (*line_scanner)(const char *text, size_t at, size_t len);
 	}
 	out_header->name_at = (uint32_t)*at;
 	out_header->name_len = (uint16_t)len;
-	out_header->id = (uint16_t)*out_id;
-	out_header->next_same = SIP_NO_HEADER;
+	out_header->id = (uint16_t)id;
 	out_header->flags = 0;
 	size_t value = *at + len + 1;
-	value += text.at[value] == ' ';
+	if (text.at[value] == ' ')
+		value++;
 	out_header->value_at = (uint32_t)value;
-	size_t stop = line_stop(text.at, value, text.len), next = stop + 2;
-	if (next >= text.len || memcmp(text.at + stop, "\r\n", 2) != 0)
+	size_t stop = line_stop(text.at, value, text.len);
+	if (stop + 2 > text.len || memcmp(text.at + stop, "\r\n", 2) != 0)
 		return false;
 	out_header->value_len = (uint32_t)(stop - value);
-	out_header->end = (uint32_t)next;
-	if ((unsigned char)text.at[value] <= ' ' || (unsigned char)text.at[stop - 1] <= ' ')
-		return false;
-	if ((unsigned char)text.at[next] <= ' ' && text.at[next] != '\r')
-		return false;
-	*at = next;
-	return true;
+	out_header->end = (uint32_t)(stop + 2);
+	*at = stop + 2;
+	return (unsigned char)text.at[value] > ' ' && (unsigned char)text.at[stop - 1] > ' ';
+}
+
+/* Does the line at this place continue the one before it, as far as is known? */
+static inline bool line_may_continue(struct span text, size_t at)
+{
+	return at >= text.len || text.at[at] == ' ' || text.at[at] == '\t';
 }

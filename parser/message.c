@@ -22,6 +22,19 @@ static uint32_t offset_of(const struct indexer *indexer, const char *at)
 	return (uint32_t)(at - indexer->bytes.at);
 }
 
+/* RFC 3261 7.5: empty lines may precede a message. */
+static void empty_lines_skip(struct cursor *in)
+{
+	for (;;) {
+		if (cursor_peek(in) == '\n')
+			in->at++;
+		else if (cursor_peek(in) == '\r' && cursor_peek_at(in, 1) == '\n')
+			in->at += 2;
+		else
+			return;
+	}
+}
+
 static enum parse_result index_start_line(struct indexer *indexer)
 {
 	struct sip_message_index *index = indexer->index;
@@ -54,26 +67,6 @@ static bool make_room(struct indexer *indexer)
 	return true;
 }
 
-/* Links header `i` behind the others of its kind, of which `first` is one. */
-static inline void link_repeated(struct sip_message_index *index, unsigned i, size_t id)
-{
-	struct sip_header *first = &index->headers[index->first[id]];
-	if (first->next_same == SIP_NO_HEADER)
-		first->next_same = (uint16_t)i;
-	else
-		index->headers[index->last[id]].next_same = (uint16_t)i;
-	index->last[id] = (uint16_t)i;
-	index->repeated |= id < 64 ? 1ull << id : 0;
-}
-
-static inline void link_header(struct sip_message_index *index, unsigned i, size_t id)
-{
-	if (index->first[id] == SIP_NO_HEADER)
-		index->first[id] = (uint16_t)i;
-	else
-		link_repeated(index, i, id);
-}
-
 static bool note_header(struct indexer *indexer, const char *begin, const struct header_line *line)
 {
 	struct sip_message_index *index = indexer->index;
@@ -84,17 +77,15 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 			return false;
 		index = indexer->index;
 	}
-	index->headers[index->header_count] = (struct sip_header){
+	index->headers[index->header_count++] = (struct sip_header){
 		.name_at = (uint32_t)(begin - base),
 		.name_len = (uint16_t)line->name.len,
 		.value_at = (uint32_t)(line->value.at - base),
 		.value_len = (uint32_t)line->value.len,
 		.end = (uint32_t)(indexer->in.at - base),
 		.id = (uint16_t)line->id,
-		.next_same = SIP_NO_HEADER,
 		.flags = line->is_folded ? SIP_HEADER_FOLDED : 0,
 	};
-	link_header(index, index->header_count++, line->id);
 	return true;
 }
 
@@ -105,12 +96,17 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 							     line_scanner line_stop)
 {
 	const struct header_names *names = header_names();
-	unsigned i = index->header_count;
-	size_t id;
-	while (i < index->header_capacity && at + PLAIN_LINE_LEAST <= text.len &&
-	       plain_line_read(names, text, &at, line_stop, &index->headers[i], &id))
-		link_header(index, i++, id);
-	index->header_count = (uint16_t)i;
+	struct sip_header *header = &index->headers[index->header_count];
+	const struct sip_header *begin = header, *end = &index->headers[index->header_capacity];
+	size_t next = at;
+	while (header < end && next + PLAIN_LINE_LEAST <= text.len &&
+	       plain_line_read(names, text, &next, line_stop, header)) {
+		at = next;
+		header++;
+	}
+	if (header > begin && line_may_continue(text, at))
+		at = (--header)->name_at;
+	index->header_count = (uint16_t)(header - index->headers);
 	return at;
 }
 
@@ -126,28 +122,44 @@ SCAN_WIDE static size_t plain_lines_take_wide(struct sip_message_index *index, s
 	return plain_lines_take(index, text, at, scan_line_stop_wide);
 }
 
+/* Takes a header line, or the empty line behind them, in the general way. */
+[[gnu::noinline]] static enum line_result other_line_take(struct indexer *indexer)
+{
+	const char *begin = indexer->in.at;
+	struct header_line line;
+	enum line_result result = header_line_take(&indexer->in, &line, &indexer->reason);
+	return result == LINE_HEADER && !note_header(indexer, begin, &line) ? LINE_BAD : result;
+}
+
 static enum parse_result index_headers(struct indexer *indexer)
 {
-	struct header_line line;
+	struct cursor *in = &indexer->in;
 	enum line_result result;
-	const char *begin;
-
 	do {
-		size_t at = offset_of(indexer, indexer->in.at);
-		at = scan_is_wide() ? plain_lines_take_wide(indexer->index, indexer->bytes, at)
-				    : plain_lines_take_narrow(indexer->index, indexer->bytes, at);
-		indexer->in.at = begin = indexer->bytes.at + at;
-		if (cursor_left(&indexer->in) >= 2 && begin[0] == '\r' && begin[1] == '\n') {
-			indexer->in.at += 2;
-			result = LINE_EMPTY;
-			break;
+		size_t at = offset_of(indexer, in->at);
+		at = scan_is_wide(indexer->bytes.len)
+			     ? plain_lines_take_wide(indexer->index, indexer->bytes, at)
+			     : plain_lines_take_narrow(indexer->index, indexer->bytes, at);
+		in->at = indexer->bytes.at + at;
+		indexer->index->headers_end = (uint32_t)at;
+		if (cursor_left(in) >= 2 && in->at[0] == '\r' && in->at[1] == '\n') {
+			in->at += 2;
+			return PARSE_OK;
 		}
-		result = header_line_take(&indexer->in, &line, &indexer->reason);
-		if (result == LINE_HEADER && !note_header(indexer, begin, &line))
-			result = LINE_BAD;
+		result = other_line_take(indexer);
 	} while (result == LINE_HEADER);
-	indexer->index->headers_end = offset_of(indexer, begin);
 	return result == LINE_EMPTY ? PARSE_OK : result == LINE_MORE ? PARSE_MORE : PARSE_BAD;
+}
+
+/* Links the headers of a kind: from the last to the first, so that each finds its successor in `first`. */
+static void link_headers(struct sip_message_index *index)
+{
+	memset(index->first, 0xff, sizeof(index->first));
+	for (unsigned i = index->header_count; i-- > 0;) {
+		struct sip_header *header = &index->headers[i];
+		header->next_same = index->first[header->id];
+		index->first[header->id] = (uint16_t)i;
+	}
 }
 
 static struct content_length content_length_of(const struct indexer *indexer)
@@ -196,6 +208,7 @@ static enum parse_result index_parts(struct indexer *indexer)
 		indexer->index->defects = 0;
 		return result;
 	}
+	link_headers(indexer->index);
 	if (indexer->index->defects & SIP_DEFECT_START_LINE)
 		indexer->reason = "stray white space in the first line";
 	index_body(indexer);
@@ -214,8 +227,6 @@ static enum parse_result index_all(struct indexer *indexer, unsigned capacity,
 		index->header_count = 0;
 		index->header_capacity = (uint16_t)capacity;
 		index->content_length = 0;
-		index->repeated = 0;
-		memset(index->first, 0xff, sizeof(index->first));
 		result = index_parts(indexer);
 	}
 	if (result == PARSE_BAD && out_error)

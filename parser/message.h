@@ -63,9 +63,7 @@ struct sip_message_index {
 	uint32_t body_len;
 	uint32_t content_length;           /* as told, when has_content_length */
 	uint32_t len;                      /* of the whole message = body_at + body_len */
-	uint64_t repeated;                 /* bit by id below 64: there are several */
 	uint16_t first[HEADER_KIND_COUNT]; /* per id: first header, or SIP_NO_HEADER */
-	uint16_t last[HEADER_KIND_COUNT];  /* private: … and last, if there are several */
 	struct sip_header headers[];
 };
 

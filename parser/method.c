@@ -5,41 +5,60 @@
 #include "core/base/check.h"
 #include "parser/values.h"
 
+/* X(name, its first letter), in the order of their bits. */
+#define METHODS(X) \
+	X(INVITE, 'I') \
+	X(CANCEL, 'C') \
+	X(ACK, 'A') \
+	X(BYE, 'B') \
+	X(INFO, 'I') \
+	X(REGISTER, 'R') \
+	X(SUBSCRIBE, 'S') \
+	X(NOTIFY, 'N') \
+	X(MESSAGE, 'M') \
+	X(OPTIONS, 'O') \
+	X(PRACK, 'P') \
+	X(UPDATE, 'U') \
+	X(REFER, 'R') \
+	X(PUBLISH, 'P') \
+	X(KDMQ, 'K') \
+	X(GET, 'G') \
+	X(POST, 'P') \
+	X(PUT, 'P') \
+	X(DELETE, 'D')
+
 static const struct span names[] = {
-	SPAN("INVITE"),
-	SPAN("CANCEL"),
-	SPAN("ACK"),
-	SPAN("BYE"),
-	SPAN("INFO"),
-	SPAN("REGISTER"),
-	SPAN("SUBSCRIBE"),
-	SPAN("NOTIFY"),
-	SPAN("MESSAGE"),
-	SPAN("OPTIONS"),
-	SPAN("PRACK"),
-	SPAN("UPDATE"),
-	SPAN("REFER"),
-	SPAN("PUBLISH"),
-	SPAN("KDMQ"),
-	SPAN("GET"),
-	SPAN("POST"),
-	SPAN("PUT"),
-	SPAN("DELETE"),
+#define METHOD_SPAN(name, letter) SPAN(#name),
+	METHODS(METHOD_SPAN)
+#undef METHOD_SPAN
 };
-/* The first letters of the names above. */
-static const char initials[] = "ICABIRSNMOPURPKGPPD";
-_Static_assert(sizeof(initials) - 1 == ARRAY_SIZE(names), "one letter for each name");
 _Static_assert(1u << ARRAY_SIZE(names) == METHOD_OTHER, "one name for each bit");
+
+/* No two methods have both their first letter and their length in common: each has a place of its own. */
+#define PLACE(letter, len) ((8 * (unsigned char)(letter) + (len)) % 64)
+static const uint8_t by_place[64] = {
+#define METHOD_PLACE(name, letter) [PLACE(letter, sizeof(#name) - 1)] = __builtin_ctz(METHOD_##name),
+	METHODS(METHOD_PLACE)
+#undef METHOD_PLACE
+};
+
+/* Are two texts of 3 to 16 bytes the same? Two reads of each, which may overlap. */
+static inline bool is_same(const char *a, const char *b, size_t len)
+{
+	if (len < 4)
+		return memcmp(a, b, 2) == 0 && a[2] == b[2];
+	if (len < 8)
+		return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
+	return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0;
+}
 
 uint32_t method_from_span(struct span name)
 {
-	char first = name.len ? name.at[0] : 0;
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (initials[i] == first && names[i].len == name.len &&
-		    memcmp(names[i].at, name.at, name.len) == 0)
-			return 1u << i;
-	}
-	return METHOD_OTHER;
+	if (name.len == 0)
+		return METHOD_OTHER;
+	unsigned i = by_place[PLACE(name.at[0], name.len)];
+	bool is_known = name.len == names[i].len && is_same(name.at, names[i].at, name.len);
+	return is_known ? 1u << i : METHOD_OTHER;
 }
 
 struct span method_name(uint32_t method)

@@ -22,26 +22,6 @@ static inline const char *scan_space_bytes(const char *at, const char *end)
 	return at;
 }
 
-/* Where `byte` stands among 16 bytes, as bits. */
-static inline unsigned scan_places_bytes(const char *at, char byte)
-{
-	unsigned places = 0;
-	for (unsigned i = 0; i < 16; i++)
-		places |= (unsigned)(at[i] == byte) << i;
-	return places;
-}
-
-/* Those of 16 bytes that `places` (from the first on) tells are the ones of `lower`, in lower case, when
- * case is ignored. Letters differ in bit 5; what the other characters of names become without it is a
- * control, which no name has. */
-static inline bool scan_name_is_bytes(const char *name, const char lower[16], unsigned places)
-{
-	for (; places; places >>= 1, name++, lower++)
-		if ((unsigned char)*name <= ' ' || (*name | 0x20) != *lower)
-			return false;
-	return true;
-}
-
 #ifdef __SSE2__
 #include <immintrin.h>
 
@@ -60,12 +40,12 @@ static inline size_t scan_line_stop(const char *text, size_t at, size_t len)
 	return scan_line_stop_bytes(text, at, len);
 }
 
-/* The same in a text of at least 32 bytes and with as many at a time, for functions marked SCAN_WIDE; call
- * them when scan_is_wide(). */
+/* The same with 32 bytes at a time, for functions marked SCAN_WIDE; call them for texts of which
+ * scan_is_wide(). */
 #define SCAN_WIDE __attribute__((target("avx2,bmi")))
-static inline bool scan_is_wide(void)
+static inline bool scan_is_wide(size_t len)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && len >= 32;
 }
 
 SCAN_WIDE static inline unsigned scan_line_hits_wide(const char *at)
@@ -81,7 +61,7 @@ SCAN_WIDE static inline unsigned scan_line_hits_wide(const char *at)
 
 SCAN_WIDE static inline size_t scan_line_stop_wide(const char *text, size_t at, size_t len)
 {
-	for (; at + 32 <= len; at += 32) {
+	for (const size_t last = len - 32; at <= last; at += 32) {
 		unsigned hits = scan_line_hits_wide(text + at);
 		if (hits)
 			return at + (unsigned)__builtin_ctz(hits);
@@ -106,19 +86,35 @@ static inline const char *scan_space(const char *at, const char *end)
 	return scan_space_bytes(at, end);
 }
 
-static inline unsigned scan_places(const char *at, char byte)
+/* 16 bytes. */
+struct scan_block {
+	__m128i bytes;
+};
+
+static inline struct scan_block scan_block_read(const char *at)
 {
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
-		_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(byte)));
+	return (struct scan_block){ _mm_loadu_si128((const __m128i *)(const void *)at) };
 }
 
-static inline bool scan_name_is(const char *name, const char lower[16], unsigned places)
+/* Where `byte` stands, as bits. */
+static inline unsigned scan_block_places(struct scan_block block, char byte)
 {
-	const __v16qu case_bit = (__v16qu)_mm_set1_epi8(0x20);
-	__m128i a = _mm_loadu_si128((const __m128i *)(const void *)name);
-	__m128i b = _mm_loadu_si128((const __m128i *)(const void *)lower);
-	a = (__m128i)((__v16qu)_mm_max_epu8(a, (__m128i)case_bit) | case_bit);
-	return !(places & ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)));
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block.bytes, _mm_set1_epi8(byte)));
+}
+
+/* Where the bytes of two blocks are the same, as bits. */
+static inline unsigned scan_block_same(struct scan_block a, struct scan_block b)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a.bytes, b.bytes));
+}
+
+/* Bit 5 is set, which makes letters small ones and leaves what else is in names; controls, of which it would
+ * make some that, become spaces. */
+static inline struct scan_block scan_block_lower(struct scan_block block)
+{
+	const __v16qu bit = (__v16qu)_mm_set1_epi8(0x20);
+	block.bytes = _mm_max_epu8(block.bytes, (__m128i)bit);
+	return (struct scan_block){ (__m128i)((__v16qu)block.bytes | bit) };
 }
 
 /* The first byte from `at` on that `hits` marks in a block, or `end`. From `begin` (<= at) on there is
@@ -236,12 +232,44 @@ static inline const char *scan_for(const char *at, const char *end, const char s
 
 #define scan_line_stop scan_line_stop_bytes
 #define scan_space     scan_space_bytes
-#define scan_places    scan_places_bytes
-#define scan_name_is   scan_name_is_bytes
+
+struct scan_block {
+	char bytes[16];
+};
+
+static inline struct scan_block scan_block_read(const char *at)
+{
+	struct scan_block block;
+	memcpy(block.bytes, at, sizeof(block.bytes));
+	return block;
+}
+
+static inline unsigned scan_block_places(struct scan_block block, char byte)
+{
+	unsigned places = 0;
+	for (unsigned i = 0; i < sizeof(block.bytes); i++)
+		places |= (unsigned)(block.bytes[i] == byte) << i;
+	return places;
+}
+
+static inline unsigned scan_block_same(struct scan_block a, struct scan_block b)
+{
+	unsigned places = 0;
+	for (unsigned i = 0; i < sizeof(a.bytes); i++)
+		places |= (unsigned)(a.bytes[i] == b.bytes[i]) << i;
+	return places;
+}
+
+static inline struct scan_block scan_block_lower(struct scan_block block)
+{
+	for (unsigned i = 0; i < sizeof(block.bytes); i++)
+		block.bytes[i] = (unsigned char)block.bytes[i] < ' ' ? ' ' : block.bytes[i] | ' ';
+	return block;
+}
 
 #define SCAN_WIDE
 #define scan_line_stop_wide scan_line_stop
-static inline bool scan_is_wide(void)
+static inline bool scan_is_wide(size_t len)
 {
 	return false;
 }

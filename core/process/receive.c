@@ -127,12 +127,10 @@ static bool is_refused(struct message *msg)
 {
 	if (core_settings()->rfc_strict == 0)
 		return false;
-	struct request_fault fault = request_check_form(msg);
-	if (!fault.code && checks_content)
-		fault = request_check_content(msg);
-	if (!fault.code)
-		fault = request_check_extensions(msg, supported_extensions);
-	if (!fault.code)
+	struct request_fault fault;
+	if (request_check_form(msg, &fault) &&
+	    (!checks_content || request_check_content(msg, &fault)) &&
+	    request_check_extensions(msg, supported_extensions, &fault))
 		return false;
 	counter_inc(counters.bad_header);
 	log_debug("a malformed request: %s", fault.reason);

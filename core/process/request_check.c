@@ -9,54 +9,74 @@
 static const enum sip_header_id single_headers[] = { HEADER_TO, HEADER_FROM, HEADER_CSEQ,
 						     HEADER_CALL_ID };
 
-static const struct request_fault fine;
-
-static struct request_fault fault(unsigned code, const char *reason)
+static bool fails(struct request_fault *out_fault, unsigned code, const char *reason)
 {
-	return (struct request_fault){ .code = code, .reason = reason };
+	*out_fault = (struct request_fault){ .code = code, .reason = reason };
+	return false;
 }
 
-static bool is_repeated(const struct message *msg, enum sip_header_id id)
+static inline bool is_repeated(const struct sip_header *first)
 {
-	const struct sip_header *first = message_header(msg, id);
-	return first && message_next_header(msg, first);
+	return first->next_same != SIP_NO_HEADER;
 }
 
-struct request_fault request_check_form(const struct message *msg)
+static inline bool stands_once(const struct message *msg, enum sip_header_id id)
+{
+	const struct sip_header *first = sip_header_first(msg->index, id);
+	return first && !is_repeated(first);
+}
+
+static bool has_headers_once(const struct message *msg)
+{
+	return stands_once(msg, HEADER_TO) && stands_once(msg, HEADER_FROM) &&
+	       stands_once(msg, HEADER_CSEQ) && stands_once(msg, HEADER_CALL_ID);
+}
+
+bool request_check_form(const struct message *msg, struct request_fault *out_fault)
 {
 	if (!msg->index->is_sip_2_0)
-		return fault(505, "Version Not Supported");
+		return fails(out_fault, 505, "Version Not Supported");
 	if (msg->index->defects & SIP_DEFECT_START_LINE)
-		return fault(400, "Bad Request Line");
+		return fails(out_fault, 400, "Bad Request Line");
+	if (has_headers_once(msg))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(single_headers); i++) {
-		if (!message_header(msg, single_headers[i]))
-			return fault(400, "Missing Required Header in Request");
-		if (is_repeated(msg, single_headers[i]))
-			return fault(400, "Repeated Header That May Stand Once Only");
+		const struct sip_header *first = message_header(msg, single_headers[i]);
+		if (!first)
+			return fails(out_fault, 400, "Missing Required Header in Request");
+		if (is_repeated(first))
+			return fails(out_fault, 400, "Repeated Header That May Stand Once Only");
 	}
-	return fine;
+	return true;
 }
 
-struct request_fault request_check_content(const struct message *msg)
+bool request_check_content(const struct message *msg, struct request_fault *out_fault)
 {
 	const struct cseq *cseq = message_parsed_cseq(msg);
 	if (!cseq)
-		return fault(400, "CSeq number is illegal");
-	if (!span_equal(cseq->method_name, message_method_name(msg)))
-		return fault(400, "CSeq method does not match request method");
+		return fails(out_fault, 400, "CSeq number is illegal");
+	bool is_same_method = cseq->method != METHOD_OTHER
+				      ? cseq->method == msg->index->method
+				      : span_equal(cseq->method_name, message_method_name(msg));
+	if (!is_same_method)
+		return fails(out_fault, 400, "CSeq method does not match request method");
 	if (msg->index->defects & (SIP_DEFECT_CONTENT_LENGTH | SIP_DEFECT_SHORT_BODY))
-		return fault(400, "Content-Length mis-match");
-	return fine;
+		return fails(out_fault, 400, "Content-Length mis-match");
+	return true;
 }
 
 /* RFC 3261 16.3 step 5; ACK and CANCEL must pass, their request was answered already. */
-struct request_fault request_check_extensions(struct message *msg, struct span supported)
+bool request_check_extensions(struct message *msg, struct span supported,
+			      struct request_fault *out_fault)
 {
-	struct request_fault result = fault(420, "Bad Proxy Require Extension");
-	if (!message_header(msg, HEADER_PROXY_REQUIRE) || message_method(msg) == METHOD_ACK ||
-	    message_method(msg) == METHOD_CANCEL)
-		return fine;
-	return unsupported_line(msg, HEADER_PROXY_REQUIRE, supported, &result.line) ? result : fine;
+	struct span line;
+	if (!sip_header_first(msg->index, HEADER_PROXY_REQUIRE) ||
+	    message_method(msg) == METHOD_ACK || message_method(msg) == METHOD_CANCEL ||
+	    !unsupported_line(msg, HEADER_PROXY_REQUIRE, supported, &line))
+		return true;
+	fails(out_fault, 420, "Bad Proxy Require Extension");
+	out_fault->line = line;
+	return false;
 }
 
 bool request_can_be_answered(struct message *msg)
@@ -69,10 +89,5 @@ bool request_can_be_answered(struct message *msg)
 
 bool reply_is_broken(const struct message *msg)
 {
-	if (!msg->index->is_sip_2_0 || msg->index->defects)
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(single_headers); i++)
-		if (!message_header(msg, single_headers[i]) || is_repeated(msg, single_headers[i]))
-			return true;
-	return false;
+	return !msg->index->is_sip_2_0 || msg->index->defects || !has_headers_once(msg);
 }

@@ -5,18 +5,22 @@
 #include "core/message/message.h"
 
 struct request_fault {
-	unsigned code; /* of the answer; 0: nothing is wrong */
+	unsigned code; /* of the answer */
 	const char *reason;
 	struct span line; /* a header line for the answer; absent: none */
 };
 
+/* Each is true when the request passes; else *out_fault says what is wrong. */
+
 /* Headers that must be there once, and a protocol that we speak. What is found here no script sees: in
  * the peer neither. */
-struct request_fault request_check_form(const struct message *msg);
+bool request_check_form(const struct message *msg, struct request_fault *out_fault);
 /* CSeq and Content-Length, which module sanity looks at too; only for scripts without it. */
-struct request_fault request_check_content(const struct message *msg);
+bool request_check_content(const struct message *msg, struct request_fault *out_fault);
 /* Extensions in Proxy-Require that are not in `supported` (a list with commas): 420 that lists them. */
-struct request_fault request_check_extensions(struct message *msg, struct span supported);
+bool request_check_extensions(struct message *msg, struct span supported,
+			      struct request_fault *out_fault);
+
 /* Can the request be answered: has it what every reply repeats (8.2.6.2), and is it no ACK? */
 bool request_can_be_answered(struct message *msg);
 /* Is this reply broken, so that it is to be discarded (18.1.2, 18.3)? */

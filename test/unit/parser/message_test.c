@@ -184,6 +184,7 @@ static void tells_what_is_wrong(void **state)
 		{ SPAN(INVITE "To: x\r\n\r"), PARSE_MORE, 0 },
 		{ SPAN(INVITE "To: x\r\n\r\n"), PARSE_OK, 0 },
 		{ SPAN("\r\n\r\n" INVITE "To: x\n\n"), PARSE_OK, 0 },
+		{ SPAN("A b SIP/2.0\r\nSubject: short\r\n\r\n"), PARSE_OK, 0 },
 		{ SPAN("hello\r\n\r\n"), PARSE_BAD, 0 },
 		{ SPAN("INVITE sip:a@b\r\n\r\n"), PARSE_BAD, 0 },
 		{ SPAN("INVITE  SIP/2.0\r\n\r\n"), PARSE_BAD, 0 },

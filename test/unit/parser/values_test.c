@@ -50,8 +50,19 @@ static void reads_numbers(void **state)
 
 static void knows_every_method(void **state)
 {
-	for (uint32_t bit = 1; bit < METHOD_OTHER; bit <<= 1)
-		assert_int_equal(method_from_span(method_name(bit)), bit);
+	for (uint32_t bit = 1; bit < METHOD_OTHER; bit <<= 1) {
+		struct span name = method_name(bit);
+		assert_int_equal(method_from_span(name), bit);
+		assert_int_equal(method_from_span(span_slice(name, 0, name.len - 1)), METHOD_OTHER);
+		for (size_t i = 0; i < name.len; i++) {
+			char other[16];
+			memcpy(other, name.at, name.len);
+			other[i] ^= 0x20;
+			assert_int_equal(method_from_span(span_make(other, name.len)),
+					 METHOD_OTHER);
+		}
+	}
+	assert_int_equal(method_from_span(SPAN_OF("")), METHOD_OTHER);
 	assert_int_equal(method_from_span(SPAN_OF("FOO")), METHOD_OTHER);
 	assert_null(method_name(METHOD_OTHER).at);
 	uint32_t mask = 0;
