@@ -17,8 +17,7 @@
 struct route {
 	const struct sip_header *header;
 	struct span whole;
-	struct sip_uri uri;
-	bool is_ours;
+	struct route_uri uri;
 	bool is_removed;
 };
 
@@ -43,17 +42,6 @@ static struct {
 } state;
 
 /* ---- the route set --------------------------------------------------------------------------- */
-
-static enum transport uri_transport(const struct sip_uri *uri)
-{
-	return uri->transport == SIP_TRANSPORT_OTHER ? TRANSPORT_NONE
-						     : (enum transport)uri->transport;
-}
-
-static bool uri_is_ours(const struct sip_uri *uri)
-{
-	return uri_is_sip(uri) && is_myself(uri->host, uri_port(uri), TRANSPORT_NONE);
-}
 
 /* Room for one more route; NULL when there are too many. Most messages have one or two. */
 static struct route *route_add(struct message *msg, struct route_set *set)
@@ -81,11 +69,10 @@ static bool route_read(struct message *msg, const struct sip_header *h, struct s
 	enum list_result result;
 	while ((result = name_addr_next(&value, &address)) == LIST_ITEM) {
 		struct route *route = route_add(msg, set);
-		if (!route || !uri_parse(address.uri, &route->uri))
+		if (!route || !route_uri_read(address.uri, &route->uri))
 			return false;
 		route->header = h;
 		route->whole = address.whole;
-		route->is_ours = uri_is_ours(&route->uri);
 		route->is_removed = false;
 	}
 	return result != LIST_BAD;
@@ -159,58 +146,22 @@ static struct route *routes_bottom(const struct route_set *set)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-/* With the first ";" as patterns like ";nat=yes" expect. */
-static struct span params_with_start(const struct sip_uri *uri)
-{
-	if (!uri->params.at || !uri->params.len)
-		return SPAN_OF("");
-	return span_make(uri->params.at - 1, uri->params.len + 1);
-}
-
-/* The socket that one of our Routes names. */
-static const struct listener *route_listener(const struct sip_uri *uri)
-{
-	struct param name;
-	if (rr_settings->sockname_mode && uri_param(uri, SPAN_OF("sn"), &name) && name.value.len) {
-		const struct listener *named = listener_by_name(name.value);
-		if (named)
-			return named;
-	}
-	struct end_point address;
-	enum transport transport = uri_transport(uri);
-	if (transport == TRANSPORT_NONE)
-		transport = uri->scheme == URI_SIPS ? TRANSPORT_TLS : TRANSPORT_UDP;
-	uint16_t port = uri_port(uri);
-	for (unsigned i = 0; i < listener_count(); i++) {
-		const struct listener *l = listener_at(i);
-		uint16_t advertised = l->advertised_port ? l->advertised_port : l->address.port;
-		if (l->address.transport == transport && port == advertised &&
-		    host_equal(l->host, uri->host))
-			return l;
-	}
-	if (!end_point_parse_ip(uri->host, &address))
-		return NULL;
-	address.port = port;
-	address.transport = (uint8_t)transport;
-	return listener_find(&address);
-}
-
 /* RFC 3261 16.4: a strict router put our own Record-Route into the Request-URI; the real one is the
  * last Route. False when there is no Route to take. */
 static bool undo_strict_router(struct message *msg, struct route_set *set, struct routing *routing)
 {
 	struct sip_uri uri;
 	struct route *last = routes_bottom(set);
-	if (!last || (last->is_ours && set->count == 1))
+	if (!last || (last->uri.is_ours && set->count == 1))
 		return false;
 	if (message_parse_uri(msg, &uri)) {
-		routing->params = params_with_start(&uri);
+		routing->params = uri_params_with_start(&uri);
 		routing->has_own_route = true;
 	}
 	last->is_removed = true;
-	if (last->uri.lr.at && !message_set_dst_uri(msg, last->uri.whole))
+	if (last->uri.is_loose && !message_set_dst_uri(msg, last->uri.text))
 		return false;
-	return message_set_uri(msg, last->uri.whole);
+	return message_set_uri(msg, last->uri.text);
 }
 
 /* Takes our own Route off the top, and its twin when there are two (r2): the twin names the socket
@@ -219,22 +170,22 @@ static void take_own_route(struct message *msg, struct route_set *set, struct ro
 {
 	struct route *own = routes_top(set);
 	const struct listener *socket = NULL;
-	if (!own || !own->is_ours)
+	if (!own || !own->uri.is_ours)
 		return;
 	own->is_removed = true;
 	routing->has_own_route = true;
-	routing->params = params_with_start(&own->uri);
+	routing->params = own->uri.params;
 	struct route *twin = routes_top(set);
-	bool is_double = rr_settings->enable_double_rr && own->uri.r2.at && twin && twin->is_ours &&
-			 twin->uri.r2.at;
+	bool is_double = rr_settings->enable_double_rr && own->uri.is_double && twin &&
+			 twin->uri.is_ours && twin->uri.is_double;
 	if (is_double) {
 		twin->is_removed = true;
-		socket = route_listener(&twin->uri);
+		socket = twin->uri.listener;
 		if (!socket && rr_settings->enable_socket_mismatch_warning)
 			log_warning("no socket of ours is %.*s, named by the second Route",
-				    SPAN_ARGS(twin->uri.whole));
+				    SPAN_ARGS(twin->uri.text));
 	} else if (rr_settings->force_send_socket) {
-		socket = route_listener(&own->uri);
+		socket = own->uri.listener;
 	}
 	if (socket)
 		msg->target.socket = socket;
@@ -245,12 +196,12 @@ static void take_own_route(struct message *msg, struct route_set *set, struct ro
 static bool go_to_next_route(struct message *msg, struct route_set *set)
 {
 	struct route *next = routes_top(set);
-	if (next->uri.lr.at)
-		return message_set_dst_uri(msg, next->uri.whole);
+	if (next->uri.is_loose)
+		return message_set_dst_uri(msg, next->uri.text);
 	struct span line =
 		arena_printf(msg->arena, "Route: <%.*s>\r\n", SPAN_ARGS(message_uri(msg)));
 	next->is_removed = true;
-	return line.at && edit_append_header(msg, line) && message_set_uri(msg, next->uri.whole);
+	return line.at && edit_append_header(msg, line) && message_set_uri(msg, next->uri.text);
 }
 
 static enum loose_result route_message(struct message *msg, unsigned mode, struct routing *routing)
@@ -326,11 +277,12 @@ struct span loose_own_params(struct message *msg)
 	     h = message_next_header(msg, h)) {
 		struct span rest = message_header_value(msg, h);
 		struct name_addr address;
-		struct sip_uri uri;
-		if (name_addr_next(&rest, &address) != LIST_ITEM || !uri_parse(address.uri, &uri))
+		struct route_uri uri;
+		if (name_addr_next(&rest, &address) != LIST_ITEM ||
+		    !route_uri_read(address.uri, &uri))
 			break;
 		/* Only the topmost counts, whether it is ours or not. */
-		return uri_is_ours(&uri) ? params_with_start(&uri) : SPAN_OF("");
+		return uri.is_ours ? uri.params : SPAN_OF("");
 	}
 	return SPAN_OF("");
 }

@@ -90,7 +90,7 @@ static void write_start(struct writer *w, const struct record *record)
 	}
 }
 
-static void write_lr(struct writer *w)
+void record_write_lr(struct writer *w)
 {
 	if (rr_settings->enable_full_lr)
 		writer_literal(w, ";lr=on");
@@ -124,7 +124,7 @@ static void write_listener(struct writer *w, const struct record *record,
 	}
 	if (is_double)
 		writer_literal(w, ";r2=on");
-	write_lr(w);
+	record_write_lr(w);
 	write_ftag(w, record);
 	writer_span(w, record->fields[RECORD_PARAMS]);
 	writer_span(w, record->fields[RECORD_LATER]);
@@ -150,7 +150,7 @@ static void write_preset(struct writer *w, const struct record *record, struct s
 	writer_span(w, address);
 	write_ftag(w, record);
 	writer_span(w, record->fields[RECORD_PARAMS]);
-	write_lr(w);
+	record_write_lr(w);
 	writer_span(w, record->fields[RECORD_LATER]);
 	writer_literal(w, ">\r\n");
 }
@@ -165,7 +165,7 @@ static void write_advertised_line(struct writer *w, const struct record *record,
 		writer_literal(w, ";r2=on");
 	}
 	write_ftag(w, record);
-	write_lr(w);
+	record_write_lr(w);
 	writer_span(w, record->fields[RECORD_PARAMS]);
 	writer_span(w, record->fields[RECORD_LATER]);
 	writer_literal(w, ">\r\n");

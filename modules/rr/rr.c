@@ -283,4 +283,5 @@ MODULE_EXPORT const struct module module_exports = {
 	.variables = ROWS(variables),
 	.offers = ROWS(interfaces),
 	.prepare = prepare,
+	.start = route_uris_start,
 };

@@ -28,6 +28,28 @@ bool record_route_add_param(struct message *msg, struct span param);
 /* Undoes what was added; false when there was nothing. */
 bool record_route_remove(struct message *msg);
 
+/* Writes ";lr" as it stands in all of them. */
+void record_write_lr(struct writer *w);
+
+/* ---- route_uri.c ----------------------------------------------------------------------------- */
+/* A URI of a Route, as far as routing asks. */
+struct route_uri {
+	struct span text;
+	struct span params; /* with the first ";"; empty: none */
+	const struct listener
+		*listener; /* ours: the socket that it names; NULL: none has that address */
+	bool is_ours;
+	bool is_loose;  /* lr */
+	bool is_double; /* r2 */
+};
+/* False when it is malformed. */
+[[nodiscard]] bool route_uri_read(struct span text, struct route_uri *out);
+/* Knows our own beforehand; before the first fork, when the sockets are open. False: no memory. */
+bool route_uris_start(void);
+bool uri_is_ours(const struct sip_uri *uri);
+/* Its parameters with the first ";", as patterns like ";nat=yes" expect; empty: none. */
+struct span uri_params_with_start(const struct sip_uri *uri);
+
 /* ---- loose.c --------------------------------------------------------------------------------- */
 enum loose_result {
 	LOOSE_ROUTED = 1,

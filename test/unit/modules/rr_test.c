@@ -14,6 +14,7 @@ const struct rr_settings *const rr_settings = &settings;
 
 #include "modules/rr/loose.c"
 #include "modules/rr/record.c"
+#include "modules/rr/route_uri.c"
 
 static const struct listener *udp, *other, *tcp, *tls;
 static struct arena arena;
@@ -262,6 +263,48 @@ static void endless_route_sets_are_refused(void **unused)
 	assert_int_equal(loose_route(parse(writer_terminate(&w)), 0), LOOSE_NOT_ROUTED);
 }
 
+static void known_uris_are_what_the_parser_reads(void **unused)
+{
+	static const char *const uris[] = {
+		"sip:127.0.0.1;lr",
+		"sip:127.0.0.1;lr;ftag=abc",
+		"sip:127.0.0.1;lr;ftag=",
+		"sip:127.0.0.1;lr;ftag=a;r2=on",
+		"sip:127.0.0.1;lr;ftag=a@h",
+		"sip:127.0.0.1;lr;ftag=a?b=c",
+		"sip:127.0.0.1;lr;ftag=a b",
+		"sip:127.0.0.1;lr;ftag",
+		"sip:127.0.0.1;lr=on",
+		"sip:127.0.0.1;lr;did=1;ftag=a",
+		"sip:127.0.0.1;lrx",
+		"sip:127.0.0.1:5060;lr",
+		"sip:127.0.0.2:5066;lr;ftag=abc",
+		"sip:127.0.0.1;transport=tcp;lr;ftag=abc",
+		"sip:public.example.com:5070;transport=tls;lr",
+		"sip:127.0.0.9;lr",
+	};
+	(void)unused;
+	assert_true(route_uris_start());
+	assert_int_equal(known.count, listener_count());
+	for (size_t i = 0; i < ARRAY_SIZE(uris); i++) {
+		struct route_uri a = { 0 }, b = { 0 };
+		struct span text = span_from(uris[i]);
+		bool is_read = route_uri_read(text, &a);
+		assert_int_equal(is_read, read_unknown(text, &b));
+		if (!is_read)
+			continue;
+		assert_ptr_equal(a.text.at, b.text.at);
+		assert_int_equal(a.text.len, b.text.len);
+		assert_ptr_equal(a.params.at, b.params.at);
+		assert_int_equal(a.params.len, b.params.len);
+		assert_ptr_equal(a.listener, b.listener);
+		assert_int_equal(a.is_ours, b.is_ours);
+		assert_int_equal(a.is_loose, b.is_loose);
+		assert_int_equal(a.is_double, b.is_double);
+	}
+	known.count = 0;
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, reset, end)
@@ -278,6 +321,7 @@ int main(void)
 		TEST(own_route_is_found_again_after_a_transaction),
 		TEST(modules_hear_of_our_route),
 		TEST(endless_route_sets_are_refused),
+		TEST(known_uris_are_what_the_parser_reads),
 	};
 	return cmocka_run_group_tests_name("rr", tests, start, NULL);
 }
