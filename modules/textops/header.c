@@ -528,12 +528,16 @@ static uint32_t read_methods(struct span list)
 
 static uint32_t methods_of(struct span list)
 {
-	static struct method_list kept[32];
+	static struct method_list kept[64];
 	if (!list.len || list.len > sizeof(kept[0].text))
 		return read_methods(list);
-	struct method_list *place = &kept[((uintptr_t)list.at / 8 + list.len) % ARRAY_SIZE(kept)];
-	if (place->len == list.len && memcmp(place->text, list.at, list.len) == 0)
-		return place->mask;
+	size_t first = ((uintptr_t)list.at * 0x9e3779b97f4a7c15) >> 58;
+	struct method_list *place = &kept[first];
+	for (unsigned i = 0; i < 3 && place->len; i++) {
+		if (place->len == list.len && memcmp(place->text, list.at, list.len) == 0)
+			return place->mask;
+		place = &kept[(first + i + 1) % ARRAY_SIZE(kept)];
+	}
 	place->mask = read_methods(list);
 	place->len = (uint8_t)list.len;
 	memcpy(place->text, list.at, list.len);
