@@ -2,6 +2,7 @@
 /* Which transaction a message belongs to (RFC 3261 17.2.3), and what of it never comes to the script:
  * repetitions, ACKs to failures, replies. */
 #include "core/shm/foresee.h"
+#include "core/transport/udp.h"
 #include "modules/tm/store.h"
 
 /* ---- matching (RFC 3261 17.2.3) --------------------------------------------------------------------------- */
@@ -325,11 +326,14 @@ static bool fits_call(const struct transaction *tx, struct message *reply)
 		call_hash(message_value(reply, HEADER_CALL_ID), cseq) == tx->slot.hash);
 }
 
+/* A message that came alone is worked on at once: asking beforehand gains no time. */
 void claim_foresee(struct message *msg)
 {
+	foresee_further();
+	if (udp_came_alone())
+		return;
 	struct tx_context *context = tx_context(msg), found;
 	unsigned number;
-	foresee_further();
 	if (!context)
 		return;
 	if (message_is_request(msg)) {
