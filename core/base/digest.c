@@ -3,7 +3,6 @@
 #include "core/base/digest.h"
 
 #include <endian.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "core/base/check.h"
@@ -114,5 +113,21 @@ size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *p
 
 bool digest_equal(struct span a, struct span b)
 {
-	return a.len == b.len && CRYPTO_memcmp(a.at, b.at, a.len) == 0;
+	uint64_t difference = 0;
+	size_t i = 0;
+	if (a.len != b.len)
+		return false;
+	for (; i + sizeof(uint64_t) <= a.len; i += sizeof(uint64_t)) {
+		uint64_t one, other;
+		memcpy(&one, a.at + i, sizeof(one));
+		memcpy(&other, b.at + i, sizeof(other));
+		difference |= one ^ other;
+		/* No compiler may leave the loop early because it sees that the result is known. */
+		__asm__("" : "+r"(difference));
+	}
+	for (; i < a.len; i++) {
+		difference |= (uint8_t)(a.at[i] ^ b.at[i]);
+		__asm__("" : "+r"(difference));
+	}
+	return difference == 0;
 }

@@ -55,11 +55,31 @@ static void keyed_digests_are_those_of_rfc_4231(void **unused)
 	}
 }
 
+static void one_bit_anywhere_makes_a_difference(void **unused)
+{
+	(void)unused;
+	char one[40], other[40];
+	for (size_t i = 0; i < sizeof(one); i++)
+		one[i] = (char)(i * 11);
+	for (size_t len = 0; len <= sizeof(one); len++) {
+		memcpy(other, one, sizeof(one));
+		assert_true(digest_equal(span_make(one, len), span_make(other, len)));
+		for (size_t bit = 0; bit < 8 * len; bit++) {
+			other[bit / 8] ^= (char)(1 << bit % 8);
+			assert_false(digest_equal(span_make(one, len), span_make(other, len)));
+			other[bit / 8] ^= (char)(1 << bit % 8);
+		}
+		if (len)
+			assert_false(digest_equal(span_make(one, len), span_make(other, len - 1)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hashes_the_parts_as_one_text),
 		cmocka_unit_test(keyed_digests_are_those_of_rfc_4231),
+		cmocka_unit_test(one_bit_anywhere_makes_a_difference),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
