@@ -314,6 +314,20 @@ static bool api_is_cancelled(struct script_run *run)
 	return tx_glance(run->msg, &glance) && (glance.flags & TX_CANCELLED);
 }
 
+static void api_edit_replies(struct message *request)
+{
+	struct tx_context *context = tx_context(request);
+	if (!context)
+		return;
+	context->early_flags |= TX_EDITS_REPLIES;
+	bool was_held = context->tx;
+	if (!context->generation || !tx_enter(context))
+		return;
+	context->tx->flags |= TX_EDITS_REPLIES;
+	if (!was_held)
+		tx_leave(context);
+}
+
 const struct tm_api tm_api = {
 	.observe = observe,
 	.observe_methods = observe_methods,
@@ -340,4 +354,5 @@ const struct tm_api tm_api = {
 	.is_known = api_is_known,
 	.ack_local = api_ack_local,
 	.replicate = replicate_current,
+	.edit_replies = api_edit_replies,
 };

@@ -290,27 +290,21 @@ enum claim_result claim_request(struct message *msg)
 	return tx ? CLAIM_CONSUMED : CLAIM_PASS;
 }
 
-/* What is queued of a reply: with the edits of reply_route, which has run already. */
-static struct span bytes_to_queue(struct message *reply)
-{
-	if (!reply->edits)
-		return reply->bytes;
-	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);
-	render_edited(&w, reply);
-	return w.failed ? reply->bytes : writer_result(&w);
-}
-
-/* Leaves a reply for whoever holds the lease. Lock held. */
+/* Leaves a reply for whoever holds the lease, as reply_route left it. Lock held. */
 static void queue_reply(struct shard *shard, struct transaction *tx, const struct message *reply,
-			struct span bytes)
+			unsigned branch)
 {
-	struct queued *queued = region_alloc(shard, &tx->slot, sizeof(*queued) + bytes.len);
+	size_t size = message_frozen_size(reply);
+	struct queued *queued =
+		size ? region_alloc(shard, &tx->slot, sizeof(*queued) + size) : NULL;
 	if (!queued)
 		return; /* lost, like a datagram: its sender repeats it */
+	if (!message_freeze(reply, queued->frozen)) {
+		region_free(shard, &tx->slot, queued);
+		return;
+	}
 	queued->next = NULL;
-	queued->from = reply->from;
-	queued->len = (uint32_t)bytes.len;
-	memcpy(queued->bytes, bytes.at, bytes.len);
+	queued->branch = branch;
 	struct queued **last = &tx->queue;
 	while (*last)
 		last = &(*last)->next;
@@ -376,7 +370,6 @@ enum claim_result claim_reply(struct message *reply)
 		return stray_reply_ends(reply) ? CLAIM_CONSUMED : CLAIM_PASS;
 	if (!tm_settings()->e2e_cancel_hop_by_hop)
 		cancel_claims(reply, number, context);
-	struct span bytes = bytes_to_queue(reply);
 	struct shard *shard = shard_lock_number(store_set(), context->shard);
 	struct transaction *tx = slot_at(shard, context->index, context->generation);
 	bool is_ours = tx && number < tx->branch_count && fits_call(tx, reply);
@@ -384,7 +377,7 @@ enum claim_result claim_reply(struct message *reply)
 	if (is_taken)
 		lease_take(tx);
 	else if (is_ours)
-		queue_reply(shard, tx, reply, bytes);
+		queue_reply(shard, tx, reply, number);
 	shard_unlock(shard);
 	if (!is_ours) {
 		/* A late reply of a transaction that is gone: RFC 6026 7.3 wants it dropped. */

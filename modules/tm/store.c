@@ -141,22 +141,11 @@ void tx_arm(struct shard *shard, struct transaction *tx)
 static void work_off_reply(struct tx_context *context, struct queued *queued)
 {
 	struct datagram *event = datagram_take();
-	const char *reason;
-	struct message *reply = NULL;
-	if (event) {
-		struct span bytes =
-			arena_copy(&event->arena, span_make(queued->bytes, queued->len));
-		reply = bytes.at ? message_parse(&event->arena, bytes, &queued->from, &reason)
-				 : NULL;
-	}
+	struct message *reply = event ? message_thaw(queued->frozen, &event->arena) : NULL;
 	struct tx_context *own = reply ? tx_context(reply) : NULL;
-	const struct sip_via *via = own ? message_top_via(reply) : NULL;
-	struct tx_context named = { 0 };
-	unsigned number;
-	if (via && tx_from_via(via->branch, &named, &number) &&
-	    number < context->tx->branch_count) {
+	if (own && queued->branch < context->tx->branch_count) {
 		*own = context_holding(context->tx);
-		own->branch = (int)number;
+		own->branch = (int)queued->branch;
 		reply_received(own, reply);
 	}
 	struct shard *shard = tx_lock(context->tx);

@@ -19,7 +19,9 @@ enum tm_event {
 	TM_FAILED = 1 << 6, /* all branches failed; the best reply, before failure_route sees it */
 	TM_ANSWERED =
 		1 << 7, /* the first final reply went upstream; REPLY_OUT comes for each 2xx */
-	TM_REPLY_PASSING = 1 << 8, /* a received reply is about to go upstream: it may be edited */
+	TM_REPLY_PASSING =
+		1 << 8, /* a received reply is about to go upstream: it may be edited; only of
+				    * transactions for which `edit_replies` was called */
 };
 
 /* What an observer gets; everything is borrowed for the call. */
@@ -139,4 +141,6 @@ struct tm_api {
 			  struct span body);
 	/* The same as relay, but nobody hears of the answers (t_replicate). */
 	int (*replicate)(struct script_run *run);
+	/* The replies to this request are shown to observers of TM_REPLY_PASSING. */
+	void (*edit_replies)(struct message *request);
 };

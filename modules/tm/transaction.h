@@ -64,12 +64,11 @@ static inline bool branch_is_done(const struct tx_branch *branch)
 	return branch->state >= CLIENT_ACCEPTED;
 }
 
-/* A reply that came while another process or fiber held the lease. */
+/* A reply that came while another process or fiber held the lease: frozen, because reply_route has seen it. */
 struct queued {
 	struct queued *next;
-	struct received from;
-	uint32_t len;
-	char bytes[];
+	uint32_t branch;
+	_Alignas(16) char frozen[];
 };
 
 enum tx_flag {
@@ -91,6 +90,7 @@ enum tx_flag {
 	TX_NO_ACK = 1 << 15,       /* local INVITE: somebody else makes the ACK to a 2xx */
 	TX_NO_FAILOVER = 1 << 16,
 	TX_USE_UAC_HEADERS = 1 << 17,
+	TX_EDITS_REPLIES = 1 << 20, /* an observer of TM_REPLY_PASSING wants its replies */
 	TX_UNTOLD = 1 << 18, /* it has its final reply; who waits for that has not heard yet */
 };
 

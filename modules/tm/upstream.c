@@ -125,7 +125,7 @@ void relay_upstream(struct transaction *tx, struct message *reply)
 		tx->flags &= ~(uint32_t)TX_UNTOLD;
 		return;
 	}
-	if (is_observed(tx, TM_REPLY_PASSING))
+	if (__builtin_expect(tx->flags & TX_EDITS_REPLIES, 0))
 		tell_about(tx, TM_REPLY_PASSING, reply, code, reply_reason(reply), reply->arena,
 			   NULL);
 	struct writer w = writer_in_arena(reply->arena, reply->bytes.len + 256);

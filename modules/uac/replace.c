@@ -127,15 +127,22 @@ static bool keep_in_dialog(struct script_run *run, enum side side, struct span o
 		uac_dialog()->set_variable(name, span_from(sides[side].new_variable), new_uri));
 }
 
+/* The caller gets back what he wrote: in replies, which tm shows then. */
+static bool remember_original(struct message *msg, enum side side, struct span original)
+{
+	struct avp_name name = { .text = sides[side].original };
+	uac_tm()->edit_replies(msg);
+	return avp_find(&msg->attributes, name, 0) ||
+	       avp_push(&msg->attributes, name, VALUE_OF_TEXT(original));
+}
+
 static bool remember(struct script_run *run, enum side side, struct span original,
 		     struct span original_uri, struct span new_uri)
 {
 	struct message *msg = run->msg;
-	struct avp_name name = { .text = sides[side].original };
 	if (uac_restore_mode() == RESTORE_NONE)
 		return true;
-	if (!avp_find(&msg->attributes, name, 0) &&
-	    !avp_push(&msg->attributes, name, VALUE_OF_TEXT(original)))
+	if (!remember_original(msg, side, original))
 		return false;
 	struct value value = VALUE_OF_TEXT(original_uri);
 	if (state.avps[side] && !variable_write(run, state.avps[side], &value))
@@ -183,9 +190,7 @@ static bool restore_side(struct message *msg, enum side stored, enum side side)
 		log_debug("a parameter of a Route header does not belong to this dialog");
 		return false;
 	}
-	struct span original = address_text(msg, address);
-	return avp_push(&msg->attributes, (struct avp_name){ .text = sides[side].original },
-			VALUE_OF_TEXT(original)) &&
+	return remember_original(msg, side, address_text(msg, address)) &&
 	       put_address(msg, side, new_text(msg, address, NO_SPAN, uri));
 }
 

@@ -18,9 +18,12 @@ branch_route[SLOW] {
 reply_route {
 	append_hf("X-Seen: yes\\r\\n");
 	remove_hf("X-Secret");
+	setflag(7);
+	$avp(seen) = "kept";
 }
+onsend_route { if ($rs == 180) xlog("L_NOTICE", "leaves with $mf $avp(seen)\n"); }
 """
-CONFIG = head("cfgutils") + SCRIPT
+CONFIG = head("cfgutils") + "onsend_route_reply=yes\n" + SCRIPT
 
 
 @pytest.mark.viaduct_only("the peer's worker sleeps with all that it has to send")
@@ -32,6 +35,7 @@ def test_edits_of_a_reply_that_waits_are_kept(agent, server):
     second = carol.expect_request("INVITE")
     ringing = alice.expect_reply(180, invite)
     assert ringing.all("X-Seen") == ["yes"] and ringing.all("X-Secret") == []
+    server.wait_log("leaves with 128 kept")
     for phone, request in ((bob, incoming), (carol, second)):
         phone.reply(request, 486)
     alice.expect_reply(486, invite)
