@@ -147,6 +147,7 @@ SCRIPT_HANDLER_PLAIN(any_reply_error)
 static const struct script_function functions[] = {
 	FUNCTION("sl_send_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT,
 		 "Answers without state; 3xx carries the destinations as Contact."),
+	FUNCTION("sl_reply", sl_send_reply, IN_REQUEST | ROUTE_EVENT, "The same."),
 	FUNCTION("send_reply", any_reply, WHERE_REQUEST | IN_ANY_REPLY,
 		 "Answers by the transaction when there is one, else without state."),
 	FUNCTION("send_reply_mode", reply_mode, WHERE_REQUEST | IN_ANY_REPLY,

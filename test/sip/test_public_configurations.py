@@ -50,6 +50,9 @@ request_route {
 	case "expire":
 		$sht(gone=>bob) = 1;
 		break;
+	case "sl_reply":
+		sl_reply("40" + "4", "No $rU");
+		exit;
 	}
 	sl_send_reply("200", "Done");
 }
@@ -87,6 +90,13 @@ def test_substitutions_have_values_of_variables(agent, server):
 
 def test_substitutions_are_made_inside_variables(agent, server):
     assert ask(agent("alice"), server, "variables")["X-One"] == "b of agonec"
+
+
+def test_sl_reply_answers_like_sl_send_reply(agent, server):
+    alice = agent("alice")
+    request = alice.request("MESSAGE", "sip:sl_reply@" + alice.domain)
+    alice.send(request, server.address)
+    assert alice.expect_reply(404, request).reason == "No sl_reply"
 
 
 @pytest.mark.viaduct_only("Kamailio reads the other event's data as its own")
