@@ -90,6 +90,8 @@ struct lexer {
 		size_t offset;
 	} line_place;
 	struct source_position doubtful_brace; /* probably the one that is not closed */
+	struct source_position end_of_block;   /* the `}` of the last outermost one */
+	bool has_stray_statements;             /* behind it: an error was reported for them */
 	bool in_socket;
 	unsigned pending_closes;
 	int previous; /* type of the last token */

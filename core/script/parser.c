@@ -113,6 +113,9 @@ static const char *syntax_hint(struct parser *parser)
 		if (before->type == '=' || before->type == '<' || before->type == '>')
 			return "there must be no space inside an operator";
 		return "comparison is `==`; only a variable can be assigned";
+	case '!':
+		return last->at.line != before->last_line ? "a directive begins with `#!` or `!!`"
+							  : NULL;
 	case ',': return "an argument is empty; write \"\" for an empty string";
 	case ')':
 		if (before->type == ',')
@@ -146,6 +149,28 @@ static const char *syntax_hint(struct parser *parser)
 	}
 }
 
+/* A statement directly behind the `}` of a route: that one, or one before it, is too many. */
+static bool is_stray_statement(const struct parser *parser)
+{
+	const struct lexer *lexer = &parser->lexer;
+	const struct token *before = &parser->before;
+	switch (lexer->last.type) {
+	case '(': return before->type == T_ROUTE && lexer->brace_count == 0;
+	case T_IF:
+	case T_NAME:
+	case T_VARIABLE:
+	case T_RETURN:
+	case T_EXIT:
+	case T_DROP:
+	case T_SWITCH:
+	case T_WHILE:
+		return before->type == '}' && before->at.file == lexer->end_of_block.file &&
+		       before->at.line == lexer->end_of_block.line &&
+		       before->at.column == lexer->end_of_block.column;
+	default: return false;
+	}
+}
+
 static void add_hints(struct parser *parser, struct diagnostic *d)
 {
 	const struct token *last = &parser->lexer.last, *before = &parser->before;
@@ -169,6 +194,14 @@ static void add_hints(struct parser *parser, struct diagnostic *d)
 			return;
 		}
 	}
+	if (is_stray_statement(parser) && parser->lexer.end_of_block.file) {
+		parser->lexer.has_stray_statements = true;
+		diagnostic_hint(
+			parser->diagnostics, d,
+			"statements stand inside the braces of a route; the `}` at line %u ended one",
+			parser->lexer.end_of_block.line);
+		return;
+	}
 	const char *hint = syntax_hint(parser);
 	if (name)
 		preprocess_hint_undefined(&parser->lexer, d, name->text);
@@ -187,6 +220,8 @@ void parser_syntax_error(struct parser *parser, struct source_position at, const
 	    at.file == parser->last_error.file)
 		return;
 	parser->last_error = at;
+	if (parser->lexer.has_stray_statements && is_stray_statement(parser))
+		return;
 	if (expects_semicolon && before->type && at_statement_end(parser)) {
 		struct source_position end = before->at;
 		end.column += end.length;

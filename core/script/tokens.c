@@ -187,6 +187,10 @@ static void open_brace(struct lexer *lexer, const struct token *token)
 /* False: there is nothing to close, so the token is dropped. */
 static bool close_brace(struct lexer *lexer, const struct token *token)
 {
+	if (lexer->brace_count == 0 && lexer->has_stray_statements) {
+		lexer->has_stray_statements = false;
+		return false;
+	}
 	if (lexer->brace_count == 0) {
 		struct diagnostic *d =
 			diagnostic_add(lexer->diagnostics, SEVERITY_ERROR, "extra-brace", token->at,
@@ -202,8 +206,11 @@ static bool close_brace(struct lexer *lexer, const struct token *token)
 	if (token->at.line != brace->at.line && indent < brace->indent &&
 	    !lexer->doubtful_brace.file && token->at.file == brace->at.file)
 		lexer->doubtful_brace = brace->at;
-	if (lexer->brace_count == 0)
-		lexer->in_socket = false;
+	if (lexer->brace_count > 0)
+		return true;
+	if (!lexer->has_stray_statements)
+		lexer->end_of_block = token->at;
+	lexer->in_socket = false;
 	return true;
 }
 
@@ -259,7 +266,10 @@ static bool next_token(struct lexer *lexer, struct token *token)
 		lexer->after_loadmodule = token->type == T_LOADMODULE;
 	if (token->type == T_LOADMODULE)
 		lexer->is_evaluated = span_ends_with(token->text, SPAN_OF("x"));
-	if (lexer->brace_count > 0 && (token->type == 0 || starts_route(lexer, token))) {
+	bool is_next_route = token->type == 0 || starts_route(lexer, token);
+	if (is_next_route)
+		lexer->has_stray_statements = false;
+	if (lexer->brace_count > 0 && is_next_route) {
 		report_open_braces(lexer, token);
 		lexer->pending_closes = lexer->brace_count;
 		lexer->brace_count = 0;
