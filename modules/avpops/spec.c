@@ -16,7 +16,7 @@ static const struct shape {
 	const char *usage;
 	const char *letters; /* flags */
 	bool is_avp;         /* the first part is an AVP … */
-	bool or_class;       /* … or a, s, i */
+	bool or_class;       /* … or a, s, i; * is a */
 	bool or_text;        /* the first part may be a text instead of a variable */
 	bool has_target;     /* a second AVP may follow */
 } shapes[] = {
@@ -129,7 +129,7 @@ static bool read_flags(struct span text, const char *letters, unsigned *out)
 
 static bool is_class(struct span text)
 {
-	return text.len == 1 && strchr("asi", ascii_lower(text.at[0]));
+	return text.len == 1 && strchr("asi*", ascii_lower(text.at[0]));
 }
 
 /* value = "i:" number / "s:" text / text */

@@ -5,7 +5,7 @@
 
 enum { SUBSCRIBER_VERSION = 7, URI_VERSION = 1 };
 /* What the functions return. */
-enum { NO_CREDENTIALS = -2, NO_SUCH_USER = -5, NOT_IN_TABLE = -9, OTHER_USER = -10 };
+enum { NO_CREDENTIALS = -2, NO_USER = -4, NO_SUCH_USER = -5, NOT_IN_TABLE = -9, OTHER_USER = -10 };
 
 static struct {
 	struct span db_url;
@@ -38,9 +38,13 @@ static struct {
 
 struct check_uri_args {
 	struct span uri;
+	struct span user, realm;
 };
 static const struct field check_uri_fields[] = {
 	FIELD(struct check_uri_args, uri, "URI"),
+	FIELD(struct check_uri_args, user, "user to ask about instead", .optional = true),
+	FIELD(struct check_uri_args, realm, "his domain, for use_uri_table; without both the user of the "
+					    "credentials counts", .optional = true),
 };
 SCRIPT_HANDLER(check_uri)
 SCRIPT_HANDLER_PLAIN(check_to)
@@ -51,57 +55,61 @@ SCRIPT_HANDLER_PLAIN(does_uri_exist)
 static const struct script_function functions[] = {
 	FUNCTION_PLAIN("check_to", check_to, WHERE,
 		"May the user whose credentials were checked have the name in To? -2 no credentials "
-		"were checked, -9 not by the table, -10 he has another name."),
+		"were checked, -4 there is no name in it, -9 not by the table, -10 he has another name."),
 	FUNCTION_PLAIN("check_from", check_from, WHERE, "The same for From."),
 	FUNCTION("check_uri", check_uri, WHERE, "The same for any URI."),
 	FUNCTION_PLAIN("does_uri_exist", does_uri_exist, WHERE,
 		"Is there a user with the name in the Request-URI? -5: no."),
 };
 
-static int may_use(struct script_run *run, struct span user, const struct sip_uri *uri)
+static int may_use(struct script_run *run, struct span user, struct span realm, struct span name)
 {
 	const struct db_value *row;
-	const struct db_value values[] = {
-		db_text(user), db_text(uri->user), db_text(run->msg->account_realm)
-	};
+	const struct db_value values[] = { db_text(user), db_text(name), db_text(realm) };
 	if (db_first(state.may_use, values, run->arena, &row) != DB_OK)
 		return SCRIPT_FALSE;
 	return row ? SCRIPT_TRUE : NOT_IN_TABLE;
 }
 
-static int check(struct script_run *run, struct span text)
+/* Without user or realm: those whose credentials were checked. */
+static int check(struct script_run *run, struct span text, struct span user, struct span realm)
 {
 	struct sip_uri uri;
-	struct span user = run->msg->account_user;
-	if (!user.len) {
-		log_error(
-			"no credentials were checked: call www_authenticate, proxy_authenticate or "
-			"auth_check before the functions of uri_db");
-		return NO_CREDENTIALS;
-	}
-	user = span_slice(user, 0, span_find(user, '@', 0));
-	if (!uri_parse(text, &uri) || !uri.user.len) {
-		log_debug("uri_db: \"%.*s\" has no user", SPAN_ARGS(text));
+	if (!uri_parse(text, &uri)) {
+		log_debug("uri_db: \"%.*s\" is no URI", SPAN_ARGS(text));
 		return SCRIPT_FALSE;
 	}
+	if (!uri.user.len)
+		return uri.user.at || uri_is_tel(&uri) ? SCRIPT_FALSE : NO_USER;
+	if (!user.len || !realm.len) {
+		user = run->msg->account_user;
+		realm = run->msg->account_realm;
+		if (!user.len) {
+			log_error(
+				"no credentials were checked: call www_authenticate, "
+				"proxy_authenticate or auth_check before the functions of uri_db");
+			return NO_CREDENTIALS;
+		}
+		user = span_slice(user, 0, span_find(user, '@', 0));
+	}
 	if (settings.use_uri_table)
-		return may_use(run, user, &uri);
+		return may_use(run, user, realm, uri.user);
 	return span_equal_nocase(user, uri.user) ? SCRIPT_TRUE : OTHER_USER;
 }
 
 static int check_to(struct script_run *run)
 {
-	return check(run, message_to_uri(run->msg));
+	return check(run, message_to_uri(run->msg), (struct span){ 0 }, (struct span){ 0 });
 }
 
 static int check_from(struct script_run *run)
 {
-	return check(run, message_from_uri(run->msg));
+	return check(run, message_from_uri(run->msg), (struct span){ 0 }, (struct span){ 0 });
 }
 
 static int check_uri(struct script_run *run, const struct check_uri_args *args)
 {
-	return check(run, args->uri);
+	return check(run, args->uri, args->user, args->realm);
 }
 
 static int does_uri_exist(struct script_run *run)

@@ -7,7 +7,7 @@ from settings import START, head
 from sipua.digest import answer_challenge, parse_challenge
 from subscribers import ENGINES, Tables
 
-ALLOWED = ["uri_db", "no credentials were checked", "group"]
+ALLOWED = ["uri_db", "failed to parse (To|From) uri", "no credentials were checked", "group"]
 ACTIONS = {
     "in-uri": 'is_user_in("Request-URI", "ld")',
     "in-to": 'is_user_in("To", "ld")',
@@ -23,6 +23,7 @@ ACTIONS = {
     "to": "check_to()",
     "from": "check_from()",
     "uri": 'check_uri("$hdr(X-URI)")',
+    "of-named": 'check_uri("$hdr(X-URI)", "$hdr(X-User)", "$hdr(X-Realm)")',
     "exists": "does_uri_exist()",
 }
 ROUTE = "request_route {\n" + START + """
@@ -87,11 +88,11 @@ class Client:
         self.server = server
         self.challenge = parse_challenge(self.ask("challenge", status=401)["WWW-Authenticate"])
 
-    def ask(self, do, about="sip:alice@example.org", login=None, status=200):
+    def ask(self, do, about="sip:alice@example.org", login=None, status=200, of=()):
         """`about` stands in the place that the action looks at."""
         place = do.split("-")[-1]
         uri = about if place in ("uri", "exists") and do != "uri" else "sip:service@example.org"
-        headers = [("X-Do", do), ("X-URI", about)]
+        headers = [("X-Do", do), ("X-URI", about), *zip(("X-User", "X-Realm"), of)]
         if login:
             headers.append(("Authorization", answer_challenge(self.challenge, "OPTIONS", uri, login,
                                                               "secret")))
@@ -101,8 +102,8 @@ class Client:
         self.alice.send(request, self.server.address)
         return self.alice.expect_reply(status, request)
 
-    def result(self, do, about="sip:alice@example.org", login=None):
-        return int(self.ask(do, about, login)["X-RC"])
+    def result(self, do, about="sip:alice@example.org", login=None, of=()):
+        return int(self.ask(do, about, login, of=of)["X-RC"])
 
     def groups(self, do, about="sip:alice@example.org", login=None):
         reply = self.ask(do, about, login)
@@ -200,6 +201,36 @@ def test_names_of_users(client, place):
     assert client.result(place, "tel:alice", login="alice@example.org") == 1
     assert client.result(place, "sip:bob@example.org", login="alice") == -10
     assert client.result(place, "sip:al@example.org", login="alice") == -10
+
+
+@pytest.mark.parametrize("login", [None, "alice"])
+@pytest.mark.parametrize("place", ["to", "from", "uri", "of-named"])
+def test_uris_without_a_user(client, place, login):
+    assert client.result(place, "sip:example.org", login=login) == -4
+    assert client.result(place, "sip:@example.org", login=login) == -1
+    assert client.result(place, "tel:", login=login) == -1
+
+
+@pytest.mark.parametrize("use_table", [False, True])
+def test_names_of_a_user_who_is_named(client_of, sqlite, use_table):
+    table = {"uri_db__use_uri_table": 1, "uri_db__db_table": '"uri"'} if use_table else {}
+    client = client_of(sqlite, **table)
+
+    def check(name, user, realm, without_table, with_table, login=None):
+        result = client.result("of-named", "sip:%s@anywhere" % name, login=login, of=(user, realm))
+        assert result == (with_table if use_table else without_table)
+    for login in (None, "bob"):
+        check("alice", "alice", "example.org", 1, -9, login)
+        check("ALICE", "alice", "no.realm", 1, -9, login)
+        check("alice", "alice@example.org", "example.org", -10, -9, login)
+        check("al", "alice", "example.org", -10, 1, login)
+        check("200", "alice", "example.org", -10, -9, login)
+        check("200", "alice", "other", -10, 1, login)
+    # Half of it is nobody: then the credentials count.
+    for half in (("alice", ""), ("", "example.org")):
+        check("alice", *half, -2, -2)
+        check("alice", *half, 1, -9, login="alice")
+        check("al", *half, -10, 1, login="alice")
 
 
 @pytest.mark.parametrize("uri,result", [
