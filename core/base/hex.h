@@ -45,3 +45,24 @@ static inline bool hex_take_eight(const char *at, uint32_t *out_number)
 	*out_number = (uint32_t)packed;
 	return hex_digits((uint32_t)packed) == digits;
 }
+
+/* Reads the lower-case digits before a dot, one to eight; where the dot stands, NULL when it is something
+ * else. Nine bytes can be read. */
+static inline const char *hex_take_to_dot(const char *at, uint32_t *out_number)
+{
+	const uint64_t ones = 0x0101010101010101, dots = ones * '.', zeros = ones * '0';
+	uint64_t digits, count = 8;
+	memcpy(&digits, at, sizeof(digits));
+	/* The lowest bit that is set belongs to the first byte that is a dot. */
+	uint64_t without = digits ^ dots;
+	uint64_t is_dot = (without - ones) & ~without & ones * 0x80;
+	if (is_dot) {
+		count = (uint64_t)__builtin_ctzll(is_dot) / 8;
+		if (count == 0)
+			return NULL;
+		digits = digits << 8 * (8 - count) | zeros >> 8 * count;
+	}
+	char padded[8];
+	memcpy(padded, &digits, sizeof(padded));
+	return at[count] == '.' && hex_take_eight(padded, out_number) ? at + count : NULL;
+}

@@ -242,8 +242,9 @@ static void block_cut(struct shard *shard, struct block *block, uint32_t units)
 
 static void fetch_lines(const void *at, size_t size)
 {
-	for (size_t line = 0; line < size && line < FORESEEN_MOST; line += 64)
-		fetch_to_write((const char *)at + line);
+	const char *line = at, *end = line + (size < FORESEEN_MOST ? size : FORESEEN_MOST);
+	for (; line < end; line += 64)
+		fetch_to_write(line);
 }
 
 void heap_foresee(const struct shard *shard, size_t size)

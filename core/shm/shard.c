@@ -101,23 +101,33 @@ void shard_foresee(struct shard_set *set, uint64_t hash)
 	chain_foresee(shard, hash);
 }
 
-#define SLOT_LINES_MOST 6
+#define SLOT_FORESEEN_MOST 512
+
+static void fetch_slot(const struct shard_set *set, const char *slot)
+{
+	uint32_t size = set->stride < SLOT_FORESEEN_MOST ? set->stride : SLOT_FORESEEN_MOST;
+	for (uint32_t at = 0; at < size; at += 64)
+		fetch_to_write(slot + at);
+}
 
 void slot_foresee(struct shard_set *set, unsigned number, uint32_t index)
 {
-	const struct shard *shard = set_shard(set, number & (set->count - 1));
-	const char *slot = map_base() + ((size_t)index << REF_SHIFT);
-	fetch_shard(shard);
-	for (unsigned line = 0; line < SLOT_LINES_MOST && line * 64 < set->stride; line++)
-		fetch_to_write(slot + line * 64);
+	fetch_shard(set_shard(set, number & (set->count - 1)));
+	fetch_slot(set, map_base() + ((size_t)index << REF_SHIFT));
 }
 
 void shard_foresee_new(struct shard_set *set, uint64_t hash, size_t size)
 {
 	struct shard *shard = set_shard(set, shard_number(set, hash));
-	uint32_t page = __atomic_load_n(&shard->first_partial, __ATOMIC_RELAXED);
-	if (page)
-		fetch_to_write(page_at(shard->base, page));
+	uint32_t number = __atomic_load_n(&shard->first_partial, __ATOMIC_RELAXED);
+	if (number) {
+		struct slot_page *page = page_at(shard->base, number);
+		uint32_t next = __atomic_load_n(&page->free_first, __ATOMIC_RELAXED);
+		if (!next)
+			next = __atomic_load_n(&page->fresh, __ATOMIC_RELAXED) + 1;
+		if (next <= set->slots_per_page)
+			fetch_slot(set, (const char *)page_slot(shard, page, next - 1));
+	}
 	heap_foresee(shard, size);
 }
 

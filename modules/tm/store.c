@@ -235,36 +235,22 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_
 	return hop_branch_write(&(struct hop){ name, loop, number }, out);
 }
 
-/* 1 to 16 hexadecimal digits up to a dot, or to the end for the last number. */
-static bool take_hex(const char **at, const char *end, bool is_last, uint64_t *out_number)
-{
-	const char *start = *at;
-	uint64_t number = 0;
-	int value;
-	while (*at < end && (value = ascii_hex_value(**at)) >= 0) {
-		number = number << 4 | (unsigned)value;
-		(*at)++;
-	}
-	if (*at == start || *at - start > 16)
-		return false;
-	*out_number = number;
-	return is_last ? *at == end : *at < end && *(*at)++ == '.';
-}
-
+/* The check says that we wrote the token; what stands behind it is longer than any number. */
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
 {
-	uint64_t shard, index, generation;
+	uint32_t shard, index, generation;
 	struct hop hop;
 	if (!hop_branch_read(branch, &hop) || *hop.token.at != 't')
 		return false;
-	const char *at = hop.token.at + 1, *end = hop.token.at + hop.token.len;
-	if (!take_hex(&at, end, false, &shard) || !take_hex(&at, end, false, &index) ||
-	    !take_hex(&at, end, true, &generation) || shard >= shard_count(store.set) ||
-	    index > UINT32_MAX || generation > UINT32_MAX || hop.number >= BRANCHES_MOST)
+	const char *at = hex_take_to_dot(hop.token.at + 1, &shard);
+	at = at ? hex_take_to_dot(at + 1, &index) : NULL;
+	at = at ? hex_take_to_dot(at + 1, &generation) : NULL;
+	if (at != hop.token.at + hop.token.len || shard >= shard_count(store.set) ||
+	    hop.number >= BRANCHES_MOST)
 		return false;
-	out_context->shard = (uint32_t)shard;
-	out_context->index = (uint32_t)index;
-	out_context->generation = (uint32_t)generation;
+	out_context->shard = shard;
+	out_context->index = index;
+	out_context->generation = generation;
 	*out_number = hop.number;
 	return true;
 }

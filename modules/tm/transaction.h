@@ -94,34 +94,30 @@ enum tx_flag {
 	TX_UNTOLD = 1 << 18, /* it has its final reply; who waits for that has not heard yet */
 };
 
+/* What the end of its time reads stands in the first line of memory: it lay in no cache for seconds. */
 struct transaction {
 	struct slot slot;
-	int64_t created_ms;
 	uint32_t lease_owner; /* process number + 1; 0: free */
+	uint32_t flags;       /* enum tx_flag */
+	void *request;        /* frozen; NULL: forgotten after the final reply */
+	struct queued *queue;
+	int64_t wait_ends_ms; /* wt_timer, 0: not finished */
 	uint32_t lease_incarnation;
-	uint32_t maker; /* process in which the first script run goes on */
-	uint32_t maker_incarnation;
-	uint32_t flags;         /* enum tx_flag */
-	uint32_t message_flags; /* setflag bits, for observers */
-	uint32_t script_flags;
 	uint32_t method;
-	uint16_t code;  /* last code sent upstream, 0 none */
-	uint8_t server; /* enum server_state */
+	uint64_t check;    /* of top Via branch and sent-by, for matching */
+	uint32_t uri;      /* hash of the Request-URI as received */
+	uint32_t from_tag; /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
+	uint16_t code;     /* last code sent upstream, 0 none */
+	uint8_t server;    /* enum server_state */
 	uint8_t branch_count;
 	uint8_t branch_room;
 	uint8_t first_leg;       /* first branch of the newest serial leg */
 	uint8_t relayed;         /* number + 1 of the branch whose reply went upstream last */
 	uint8_t is_tick_pending; /* a timer fired while somebody held the lease; under the lock */
-	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
-	void *request;      /* frozen; NULL: forgotten after the final reply */
-	uint64_t check;     /* of top Via branch and sent-by, for matching */
-	uint32_t uri;       /* hash of the Request-URI as received */
-	uint32_t from_tag;  /* hash: an ACK to a 2xx is found by Call-ID, CSeq and tag */
-	struct bytes reply; /* last reply sent upstream */
+	struct bytes reply;      /* last reply sent upstream */
+	uint32_t message_flags;  /* setflag bits, for observers */
+	uint32_t script_flags;
 	struct send_target upstream;
-	struct bytes
-		attributes; /* frozen attributes as the last route left them; absent: as frozen */
-	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
 	/* `first` and blocks of the region; the list is `first_branches`, later another block */
 	struct tx_branch **branches;
 	struct tx_branch *first_branches[BRANCHES_INSIDE];
@@ -130,16 +126,23 @@ struct transaction {
 		char *at; /* a block of the region, filled from front to back; NULL: none */
 		uint32_t used, size;
 	} room; /* for what only an unfinished transaction needs */
-	struct queued *queue;
 	int64_t reply_retransmit_ms;
 	int64_t life_ends_ms; /* max_inv_lifetime, max_noninv_lifetime */
-	int64_t wait_ends_ms; /* wt_timer, 0: not finished */
 	uint32_t reply_interval_ms;
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms,
 		noninv_life_ms; /* per transaction */
-	tm_uac_done done;       /* TX_LOCAL */
+	uint32_t maker;         /* process in which the first script run goes on */
+	uint32_t maker_incarnation;
+	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* route_number */
+	int64_t created_ms;
+	struct bytes
+		attributes; /* frozen attributes as the last route left them; absent: as frozen */
+	struct bytes cancel_reason; /* Reason lines for CANCELs that we send */
+	tm_uac_done done;           /* TX_LOCAL */
 	struct bytes done_data;
 };
+_Static_assert(sizeof(struct transaction) % 64 <= 48 && sizeof(struct transaction) % 64 > 32,
+	       "with its timer, which is 16 bytes, a slot is whole lines of memory");
 static inline enum machine_kind tx_kind(const struct transaction *tx)
 {
 	return tx->flags & TX_INVITE ? MACHINE_INVITE : MACHINE_OTHER;

@@ -52,6 +52,25 @@ static bool comes_too_late(const struct transaction *tx, const struct message *r
 	return tm_settings()->reply_relay_mode && code >= 200 && code < 300 && tx->code >= 200;
 }
 
+/* Runs the route for the reply of `own`, and does what follows from that. */
+static void go_on(struct transaction *tx, const struct tx_context *own, struct script_run *run,
+		  uint32_t route)
+{
+	struct message *reply = own->reply;
+	void *outer = fiber_local();
+	fiber_set_local(reply);
+	if (route)
+		script_run_route(run, route);
+	fiber_set_local(outer);
+	tx_keep_state(tx, reply);
+	if (tx->branches[own->branch]->waits)
+		return;
+	if (comes_too_late(tx, reply))
+		log_debug("a 2xx that was suspended is not relayed: the caller has a final reply");
+	else
+		reply_goes_on(tx, (unsigned)own->branch, reply, !run->dropped);
+}
+
 void resume_reply(struct transaction *tx, struct span route_text, struct arena *arena)
 {
 	unsigned number = (unsigned)first_waiting(tx);
@@ -71,20 +90,14 @@ void resume_reply(struct transaction *tx, struct span route_text, struct arena *
 	own->branch = (int)number;
 	own->code = reply->index->status;
 	own->reply = reply;
+	/* The reply borrows from what was frozen until all is done. */
+	void *frozen = branch->reply;
+	branch->reply = NULL;
 	forget_waiting(tx, branch);
-	void *outer = fiber_local();
-	fiber_set_local(reply);
-	if (route)
-		script_run_route(&run, route);
-	fiber_set_local(outer);
-	tx_keep_state(tx, reply);
-	if (branch->waits)
-		return;
-	if (comes_too_late(tx, reply)) {
-		log_debug("a 2xx that was suspended is not relayed: the caller has a final reply");
-		return;
-	}
-	reply_goes_on(tx, number, reply, !run.dropped);
+	go_on(tx, own, &run, route);
+	struct shard *shard = tx_lock(tx);
+	tx_drop(shard, tx, frozen);
+	shard_unlock(shard);
 }
 
 void end_waiting(struct transaction *tx, struct arena *arena)
