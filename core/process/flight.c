@@ -64,25 +64,6 @@ const struct flight_record *flight_take(unsigned process)
 	return &copy;
 }
 
-/* ---- noting ------------------------------------------------------------------------------------ */
-
-void flight_note(struct span bytes, const struct end_point *source, const struct end_point *local)
-{
-	struct flight_record *record = state.own;
-	if (!record || bytes.len > sizeof(record->bytes))
-		return;
-	record->source = *source;
-	record->local = *local;
-	memcpy(record->bytes, bytes.at, bytes.len);
-	__atomic_store_n(&record->len, (uint32_t)bytes.len, __ATOMIC_RELEASE);
-}
-
-void flight_done(void)
-{
-	if (state.own)
-		__atomic_store_n(&state.own->len, 0, __ATOMIC_RELEASE);
-}
-
 void flight_look_at(const struct datagram *datagram)
 {
 	state.looked_at = datagram;
@@ -90,17 +71,33 @@ void flight_look_at(const struct datagram *datagram)
 
 /* ---- dying -------------------------------------------------------------------------------------- */
 
-/* What was only looked at, or a fiber that waited and goes on: its message was not noted again. */
+static void note(struct flight_record *record, struct span bytes, const struct end_point *source,
+		 const struct end_point *local)
+{
+	if (bytes.len > sizeof(record->bytes))
+		return;
+	record->source = *source;
+	record->local = *local;
+	memcpy(record->bytes, bytes.at, bytes.len);
+	__atomic_store_n(&record->len, (uint32_t)bytes.len, __ATOMIC_RELEASE);
+}
+
+/* The datagram that is looked at, or the message of a fiber that waited and goes on. */
 static void note_now(struct flight_record *record)
 {
 	const struct datagram *datagram = state.looked_at;
 	const struct message *msg = fiber_local();
-	if (record->len)
-		return;
 	if (datagram)
-		flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
+		note(record, datagram->bytes, &datagram->source, &datagram->listener->address);
 	else if (msg)
-		flight_note(msg->bytes, &msg->from.source, &msg->from.local);
+		note(record, msg->bytes, &msg->from.source, &msg->from.local);
+}
+
+/* A library that cannot go on. */
+static void on_exit_within(void)
+{
+	if (state.own)
+		note_now(state.own);
 }
 
 /* Runs on a stack of its own, because the process's may be what is broken. Whatever fails here ends
@@ -134,6 +131,7 @@ void flight_start(unsigned process)
 	state.own->len = state.own->frame_count = 0;
 	state.own->signal = 0;
 	sigaltstack(&stack, NULL);
+	atexit(on_exit_within);
 	for (unsigned i = 0; i < FATAL_COUNT; i++)
 		sigaction(fatal_signals[i], &action, &state.before[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* flight: the flight recorder. Each process notes the message on which it works in shared memory;
- * when it dies, a signal handler adds where it was, and the supervisor writes a crash file of it
- * (crash_file.h). A message that killed a process is known from then on and is not worked on again
+/* flight: the flight recorder. Each process knows on which message it works; when it dies of a signal that
+ * can be handled, the handler copies that and where it was to shared memory, and the supervisor writes a
+ * crash file of it (crash_file.h). A message that killed a process is known from then on and is not worked on again
  * for a minute, so that its retransmissions kill nobody. */
 #pragma once
 
@@ -10,7 +10,7 @@
 #define FLIGHT_FRAMES 64
 
 struct flight_record {
-	/* the message being worked on */
+	/* the message that was being worked on */
 	uint32_t len; /* 0: none; stored last */
 	struct end_point source, local;
 	/* what the handler saw */
@@ -32,11 +32,7 @@ void flight_stop(void);
  * started. */
 const struct flight_record *flight_take(unsigned process);
 
-/* Notes what is being worked on; flight_done when the message needs no more work for now. */
-void flight_note(struct span bytes, const struct end_point *source, const struct end_point *local);
-void flight_done(void);
-/* The same for a short look at bytes that stay where they are, NULL at its end: they are copied only when the
- * process dies of a signal that it can handle. */
+/* What is being worked on, NULL when it needs no more work for now. */
 struct datagram;
 void flight_look_at(const struct datagram *datagram);
 

@@ -395,12 +395,12 @@ static bool receive_first(struct datagram *datagram)
 
 static void receive_then(struct datagram *datagram)
 {
-	flight_note(datagram->bytes, &datagram->source, &datagram->listener->address);
+	flight_look_at(datagram);
 	if (!fiber_start(receive_on_fiber, datagram)) {
 		counter_inc(counters.overloaded);
 		finish(datagram);
 	}
-	flight_done();
+	flight_look_at(NULL);
 }
 
 static void receive(struct datagram *datagram)
