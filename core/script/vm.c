@@ -505,18 +505,23 @@ int script_run_route(struct script_run *run, uint32_t route)
 	return run_frames(run);
 }
 
-bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing)
+[[gnu::noinline]] static bool run_main(const struct image *image, uint32_t route,
+				       struct message *msg, enum route_kind kind,
+				       struct outgoing *outgoing)
 {
-	const struct image *image = script_current_image();
-	uint32_t route = image ? image_main_route(image, kind) : 0;
 	struct script_run run;
-	if (route == 0)
-		return true;
 	if (!run_init(&run, msg, kind, image, NULL))
 		return false;
 	run.outgoing = outgoing;
 	script_run_route(&run, route);
 	return !run.dropped;
+}
+
+bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing)
+{
+	const struct image *image = script_current_image();
+	uint32_t route = image ? image_main_route(image, kind) : 0;
+	return route == 0 || run_main(image, route, msg, kind, outgoing);
 }
 
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped)
