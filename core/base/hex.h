@@ -31,8 +31,8 @@ static inline char *hex_put(char *at, uint32_t number, unsigned least)
 	return at + count;
 }
 
-/* Reads eight lower-case digits; false when they are something else. */
-static inline bool hex_take_eight(const char *at, uint32_t *out_number)
+/* The number of eight bytes that are known to be digits. */
+static inline uint32_t hex_read_eight(const char *at)
 {
 	uint64_t digits;
 	memcpy(&digits, at, sizeof(digits));
@@ -41,9 +41,16 @@ static inline bool hex_take_eight(const char *at, uint32_t *out_number)
 	packed = __builtin_bswap64(packed);
 	packed = (packed | packed >> 4) & 0x00ff00ff00ff00ff;
 	packed = (packed | packed >> 8) & 0x0000ffff0000ffff;
-	packed |= packed >> 16;
-	*out_number = (uint32_t)packed;
-	return hex_digits((uint32_t)packed) == digits;
+	return (uint32_t)(packed | packed >> 16);
+}
+
+/* Reads eight lower-case digits; false when they are something else. */
+static inline bool hex_take_eight(const char *at, uint32_t *out_number)
+{
+	uint64_t digits;
+	memcpy(&digits, at, sizeof(digits));
+	*out_number = hex_read_eight(at);
+	return hex_digits(*out_number) == digits;
 }
 
 /* Reads the lower-case digits before a dot, one to eight; where the dot stands, NULL when it is something

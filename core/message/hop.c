@@ -29,14 +29,6 @@ uint32_t hop_loop_hash(struct message *request)
 	return (uint32_t)hash;
 }
 
-static uint64_t check_of(struct span token, uint32_t loop)
-{
-	char text[HOP_TOKEN_MAX + sizeof(loop)];
-	memcpy(text, &loop, sizeof(loop));
-	memcpy(text + sizeof(loop), token.at, token.len);
-	return hash_keyed(text, sizeof(loop) + token.len);
-}
-
 static bool read_hex(struct span digits, uint64_t *out)
 {
 	uint64_t number = 0;
@@ -57,15 +49,16 @@ static char *put_eight(char *at, uint32_t number)
 	return at + sizeof(digits);
 }
 
+/* The check is over TOKEN "." LOOP as they are written. */
 struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 {
-	uint64_t check = check_of(hop->token, hop->loop);
 	char *at = out + COOKIE_LEN;
 	memcpy(out, COOKIE, COOKIE_LEN);
 	memcpy(at, hop->token.at, hop->token.len);
 	at += hop->token.len;
 	*at++ = '.';
 	at = put_eight(at, hop->loop);
+	uint64_t check = hash_keyed(out + COOKIE_LEN, (size_t)(at - out) - COOKIE_LEN);
 	*at++ = '.';
 	at = put_eight(at, (uint32_t)(check >> 32));
 	at = put_eight(at, (uint32_t)check);
@@ -75,24 +68,26 @@ struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 }
 
 /* Are these the digits of the check? Who writes to us may have made capitals of them. */
-static bool is_check(struct span digits, uint64_t check)
+static bool is_check(const char *digits, uint64_t check)
 {
 	const uint64_t lower[] = { hex_digits((uint32_t)(check >> 32)),
 				   hex_digits((uint32_t)check) };
 	uint64_t number;
-	return memcmp(digits.at, lower, sizeof(lower)) == 0 ||
-	       (read_hex(digits, &number) && number == check);
+	return memcmp(digits, lower, sizeof(lower)) == 0 ||
+	       (read_hex(span_make(digits, CHECK_LEN), &number) && number == check);
 }
 
-static bool read_loop(struct span digits, uint32_t *out)
+/* Did we write this TOKEN "." LOOP? */
+static bool is_proven(struct span text, const char *check)
 {
-	uint64_t number;
-	if (hex_take_eight(digits.at, out))
+	char lower[HOP_TOKEN_MAX + 1 + LOOP_LEN];
+	if (is_check(check, hash_keyed(text.at, text.len)))
 		return true;
-	if (!read_hex(digits, &number))
-		return false;
-	*out = (uint32_t)number;
-	return true;
+	memcpy(lower, text.at, text.len);
+	for (size_t i = text.len - LOOP_LEN; i < text.len; i++)
+		lower[i] = ascii_lower(lower[i]);
+	return memcmp(lower, text.at, text.len) != 0 &&
+	       is_check(check, hash_keyed(lower, text.len));
 }
 
 static bool begins_with_cookie(const char *at)
@@ -111,7 +106,6 @@ static size_t number_dot(struct span branch)
 
 bool hop_branch_read(struct span branch, struct hop *out)
 {
-	uint32_t loop;
 	uint64_t number;
 	if (branch.len <= COOKIE_LEN + TAIL_LEN || !begins_with_cookie(branch.at))
 		return false;
@@ -119,13 +113,13 @@ bool hop_branch_read(struct span branch, struct hop *out)
 	if (end <= COOKIE_LEN + TAIL_LEN || end > COOKIE_LEN + HOP_TOKEN_MAX + TAIL_LEN ||
 	    !read_hex(span_make(branch.at + end + 1, branch.len - end - 1), &number))
 		return false;
-	const char *tail = branch.at + end - TAIL_LEN;
-	struct span token = span_make(branch.at + COOKIE_LEN, end - TAIL_LEN - COOKIE_LEN);
-	if (tail[0] != '.' || tail[1 + LOOP_LEN] != '.' ||
-	    !read_loop(span_make(tail + 1, LOOP_LEN), &loop) ||
-	    !is_check(span_make(tail + 2 + LOOP_LEN, CHECK_LEN), check_of(token, loop)))
+	const char *token = branch.at + COOKIE_LEN, *tail = branch.at + end - TAIL_LEN;
+	const char *loop = tail + 1, *loop_end = loop + LOOP_LEN;
+	if (*tail != '.' || *loop_end != '.' ||
+	    !is_proven(span_make(token, (size_t)(loop_end - token)), loop_end + 1))
 		return false;
-	*out = (struct hop){ token, loop, (unsigned)number };
+	*out = (struct hop){ span_make(token, (size_t)(tail - token)), hex_read_eight(loop),
+			     (unsigned)number };
 	return true;
 }
 

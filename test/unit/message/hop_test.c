@@ -56,6 +56,21 @@ static void branch_that_was_changed_is_not_ours(void **state)
 		assert_false(hop_branch_read(span_slice(branch, 0, len), &back));
 }
 
+/* Some write back capitals; in the token they mean something else. */
+static void capitals_behind_the_token_are_ours(void **state)
+{
+	char text[HOP_BRANCH_MAX];
+	struct hop back;
+	struct span branch =
+		hop_branch_write(&(struct hop){ SPAN_OF("tae.1"), 0xabcdef01, 1 }, text);
+	for (size_t i = branch.len; i-- > sizeof("z9hG4bKtae.1") - 1;)
+		text[i] = ascii_upper(text[i]);
+	assert_true(hop_branch_read(branch, &back));
+	assert_int_equal(back.loop, 0xabcdef01);
+	text[sizeof("z9hG4bKt") - 1] = 'A';
+	assert_false(hop_branch_read(branch, &back));
+}
+
 static struct message *request_of(const char *uri, const char *route, const char *via)
 {
 	static const struct received from = { 0 };
@@ -96,6 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(branch_is_read_as_written),
 		cmocka_unit_test(branch_that_was_changed_is_not_ours),
+		cmocka_unit_test(capitals_behind_the_token_are_ours),
 		cmocka_unit_test(repeats_are_found_in_any_place_of_a_via),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
