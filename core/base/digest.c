@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Message digests: MD5 by our own code, others by OpenSSL. */
+/* Message digests by OpenSSL. MD5 by its old interface: a login hashes three short texts, and the way to
+ * the same code by contexts and providers costs more than they do. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "core/base/digest.h"
 
 #include <endian.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/md5.h>
 
 #include "core/base/check.h"
 #include "core/base/hex.h"
-#include "core/base/md5.h"
 
 #define BLOCK_MAX 128 /* of the algorithms below, for HMAC */
 
@@ -51,13 +54,20 @@ static size_t digest_end(uint8_t *out)
 	return EVP_DigestFinal_ex(state.context, out, &len) == 1 ? len : 0;
 }
 
+static size_t md5_bytes(const struct span *parts, size_t count, uint8_t *out)
+{
+	MD5_CTX context;
+	bool done = MD5_Init(&context) == 1;
+	for (size_t i = 0; done && i < count; i++)
+		done = MD5_Update(&context, parts[i].at, parts[i].len) == 1;
+	return done && MD5_Final(out, &context) == 1 ? MD5_DIGEST_LENGTH : 0;
+}
+
 static size_t digest_bytes(enum digest_kind kind, const struct span *parts, size_t count,
 			   uint8_t *out)
 {
-	if (kind == DIGEST_MD5) {
-		md5(parts, count, out);
-		return MD5_BYTES;
-	}
+	if (kind == DIGEST_MD5)
+		return md5_bytes(parts, count, out);
 	return digest_begin(kind) && digest_add(parts, count) ? digest_end(out) : 0;
 }
 
@@ -113,21 +123,5 @@ size_t digest_keyed(enum digest_kind kind, struct span key, const struct span *p
 
 bool digest_equal(struct span a, struct span b)
 {
-	uint64_t difference = 0;
-	size_t i = 0;
-	if (a.len != b.len)
-		return false;
-	for (; i + sizeof(uint64_t) <= a.len; i += sizeof(uint64_t)) {
-		uint64_t one, other;
-		memcpy(&one, a.at + i, sizeof(one));
-		memcpy(&other, b.at + i, sizeof(other));
-		difference |= one ^ other;
-		/* No compiler may leave the loop early because it sees that the result is known. */
-		__asm__("" : "+r"(difference));
-	}
-	for (; i < a.len; i++) {
-		difference |= (uint8_t)(a.at[i] ^ b.at[i]);
-		__asm__("" : "+r"(difference));
-	}
-	return difference == 0;
+	return a.len == b.len && CRYPTO_memcmp(a.at, b.at, a.len) == 0;
 }

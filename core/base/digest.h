@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* digest: message digests, as lower-case hexadecimal. */
+/* digest: message digests by OpenSSL, as lower-case hexadecimal. */
 #pragma once
 
 #include "core/base/span.h"
