@@ -35,6 +35,11 @@ class Load:
     def is_running(self):
         return self.process.poll() is None
 
+    def end(self):
+        """Before its time, without a report."""
+        self.process.terminate()
+        self.process.communicate()
+
     def result(self, timeout=60):
         out, complaints = self.process.communicate(timeout=timeout)
         assert "done=" in out, complaints
