@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "core/loop/fiber.h"
+#include "core/net/names.h"
 #include "core/net/resolver.h"
 
 /* What DNS calls the transports: in SRV names, and in NAPTR records (RFC 3263 4.1, 7118 5.5). */
@@ -215,6 +217,33 @@ bool locate_uri(struct span uri, struct located *out_located)
 {
 	struct sip_uri parsed;
 	return locate_parsed_uri(uri_parse(uri, &parsed) ? &parsed : NULL, out_located);
+}
+
+static bool find_address(const struct sip_uri *uri, struct end_point *out)
+{
+	struct located located;
+	if (end_point_parse_ip(uri->host, out))
+		return true;
+	if (!fiber_is_running())
+		return name_addresses(uri->host, out, 1) == 1;
+	if (!locate_host(uri->host, uri_port(uri), TRANSPORT_UDP, &located))
+		return false;
+	*out = located.targets[0];
+	return true;
+}
+
+bool locate_address(struct span text, struct end_point *out_address)
+{
+	struct sip_uri uri;
+	struct end_point address;
+	if (!uri_parse(text, &uri) || !uri_is_sip(&uri) || !find_address(&uri, &address))
+		return false;
+	address.port = uri_port(&uri);
+	address.transport = uri.transport == SIP_TRANSPORT_NONE
+				    ? TRANSPORT_UDP
+				    : (uint8_t)transport_from_span(uri.transport_text);
+	*out_address = address;
+	return true;
 }
 
 int locate_failure(struct span uri)

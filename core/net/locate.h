@@ -31,6 +31,10 @@ bool locate_parsed_uri(const struct sip_uri *uri, struct located *out_located);
 /* The same for a host with an optional port (0) and transport (NONE: UDP), as in Via and forward(). */
 bool locate_host(struct span host, uint16_t port, enum transport transport,
 		 struct located *out_located);
+/* The one address of a SIP URI's host, with its port and transport as they are written (5060, UDP), without
+ * SRV: for what is compared with addresses, or gets what is no SIP. Outside fibers, at the start, the system
+ * is asked. */
+bool locate_address(struct span uri, struct end_point *out_address);
 /* Why a URI cannot be located, as the status of an answer: 479 it is malformed, 416 its scheme is
  * unknown (RFC 3261 16.3), 478 nobody knows its host. */
 int locate_failure(struct span uri);

@@ -34,6 +34,7 @@ struct entry {
 	int64_t used_ms;    /* when it was last asked for; 0: unknown */
 	size_t bytes;
 	unsigned count;
+	bool has_own_life; /* expires_ms was said by resolver_keep_for */
 	union records {
 		struct end_point addresses[DNS_RECORDS_MOST];
 		struct dns_service services[DNS_RECORDS_MOST];
@@ -297,6 +298,18 @@ static void cache_keep(const struct question *question, struct span name)
 	*place = kept;
 	state.figures.entries++;
 	state.figures.bytes += bytes;
+}
+
+void resolver_keep_for(struct span name, int64_t seconds)
+{
+	for (unsigned i = 0; i < CACHE_ENTRIES; i++) {
+		struct entry *entry = state.cache[i];
+		if (!entry || entry->has_own_life ||
+		    !span_equal_nocase(span_make(entry->name, entry->name_len), name))
+			continue;
+		entry->expires_ms = clock_ms() + seconds * 1000;
+		entry->has_own_life = true;
+	}
 }
 
 void resolver_forget(const char *type, struct span name)

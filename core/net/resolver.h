@@ -62,6 +62,9 @@ void resolver_list_own(struct writer *out);
 /* Writes what is known of the name, after asking when that is possible; `type` is "A", "AAAA", "SRV" or
  * "NAPTR". False: there is no such record. */
 bool resolver_show(const char *type, struct span name, struct writer *out);
+/* What is cached of a name holds for so long from now on, whatever its records say; said once of an answer,
+ * so that it does not stay for ever. */
+void resolver_keep_for(struct span name, int64_t seconds);
 /* Forgets a name that is cached. */
 void resolver_forget(const char *type, struct span name);
 /* Forgets everything that is cached. */

@@ -133,25 +133,6 @@ static const struct script_function functions[] = {
 };
 const struct function_table match_functions = { functions, ARRAY_SIZE(functions) };
 
-/* The address of a URI; waits when it has a name. */
-static bool address_of(struct span text, struct end_point *out)
-{
-	struct sip_uri uri;
-	struct located located;
-	if (!uri_parse(text, &uri) || !uri_is_sip(&uri))
-		return false;
-	if (!end_point_parse_ip(uri.host, out)) {
-		if (!locate_host(uri.host, uri_port(&uri), TRANSPORT_UDP, &located))
-			return false;
-		*out = located.targets[0];
-	}
-	out->port = uri_port(&uri);
-	out->transport = uri.transport == SIP_TRANSPORT_NONE
-				 ? TRANSPORT_UDP
-				 : (uint8_t)transport_from_span(uri.transport_text);
-	return true;
-}
-
 static int is_from_list(struct script_run *run, const struct from_args *args)
 {
 	struct origin origin = { run->msg->from.source, EVERY_SET, MATCH_ANY_TRANSPORT };
@@ -161,7 +142,7 @@ static int is_from_list(struct script_run *run, const struct from_args *args)
 			  SPAN_ARGS(args->set), SPAN_ARGS(args->mode));
 		return SCRIPT_FALSE;
 	}
-	if (args->uri.len && !address_of(args->uri, &origin.at)) {
+	if (args->uri.len && !locate_address(args->uri, &origin.at)) {
 		log_debug("ds_is_from_list: %.*s is no URI, or nobody knows its host",
 			  SPAN_ARGS(args->uri));
 		return SCRIPT_FALSE;

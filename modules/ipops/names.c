@@ -13,11 +13,10 @@ struct answer {
 	struct answer *next;
 	enum names_kind kind;
 	struct span id, name;
-	struct resolved_addresses *addresses;
-	struct dns_services *services;
-	struct dns_pointers *pointers;
+	const void *
+		found; /* by its kind: resolved_addresses, dns_services, dns_pointers; NULL: nothing */
 };
-static unsigned slot;
+static unsigned slot, life_slot; /* answers; seconds that they are kept */
 
 static struct {
 	char full[HOST_NAME_MOST];
@@ -84,6 +83,7 @@ bool names_prepare(struct diagnostics *diagnostics)
 {
 	(void)diagnostics;
 	slot = message_slot("ipops");
+	life_slot = message_slot("ipops life");
 	find_host();
 	return true;
 }
@@ -114,7 +114,7 @@ struct ttl_args {
 	int64_t seconds;
 };
 static const struct field ttl_fields[] = {
-	FIELD(struct ttl_args, seconds, "seconds"),
+	FIELD(struct ttl_args, seconds, "seconds; 0: as the records say", .max = DNS_TTL_MOST_S),
 };
 SCRIPT_HANDLER_OF(set_ttl, ttl)
 
@@ -124,7 +124,7 @@ static const struct script_function functions[] = {
 	FUNCTION_OF("dns_query", dns_query, query, IN_ANY, "Finds the addresses of a host, for $dns(...)."),
 	FUNCTION_OF("srv_query", srv_query, query, IN_ANY, "Finds the SRV records of a name, for $srvquery(...)."),
 	FUNCTION_OF("naptr_query", naptr_query, query, IN_ANY, "Finds the NAPTR records of SIP that have the flag s, for $naptrquery(...)."),
-	FUNCTION_OF("dns_set_local_ttl", set_ttl, ttl, IN_ANY, "No effect: records live as long as they say."),
+	FUNCTION_OF("dns_set_local_ttl", set_ttl, ttl, IN_ANY, "What this message asks DNS from now on is remembered for so long."),
 };
 const struct function_table names_functions = { functions, ARRAY_SIZE(functions) };
 
@@ -176,46 +176,69 @@ static struct answer *make(struct script_run *run, enum names_kind kind,
 		run->msg->slots[slot] = answer;
 	}
 	answer->name = arena_copy(run->arena, args->name);
-	answer->addresses = NULL;
-	answer->services = NULL;
-	answer->pointers = NULL;
+	answer->found = NULL;
 	return answer;
+}
+
+static bool find_addresses(struct span name, void *out)
+{
+	return addresses_of(name, out);
+}
+
+static bool find_services(struct span name, void *out)
+{
+	return resolve_services(name, out);
+}
+
+static bool find_pointers(struct span name, void *out)
+{
+	return resolve_pointers(name, out);
+}
+
+static const struct question {
+	size_t size; /* of what is found */
+	bool (*ask)(struct span name, void *out);
+} questions[] = {
+	[NAMES_ADDRESSES] = { sizeof(struct resolved_addresses), find_addresses },
+	[NAMES_SERVICES] = { sizeof(struct dns_services), find_services },
+	[NAMES_POINTERS] = { sizeof(struct dns_pointers), find_pointers },
+};
+
+static int query(struct script_run *run, const struct query_args *args, enum names_kind kind)
+{
+	const int64_t *life_s = run->msg->slots[life_slot];
+	struct answer *answer = make(run, kind, args);
+	void *found = arena_zalloc(run->arena, 1, questions[kind].size);
+	if (!answer || !found || !questions[kind].ask(args->name, found))
+		return QUERY_NOT_FOUND;
+	answer->found = found;
+	if (life_s && *life_s)
+		resolver_keep_for(args->name, *life_s);
+	return SCRIPT_TRUE;
 }
 
 static int dns_query(struct script_run *run, const struct query_args *args)
 {
-	struct answer *answer = make(run, NAMES_ADDRESSES, args);
-	struct resolved_addresses *found = ARENA_NEW(run->arena, struct resolved_addresses);
-	if (!answer || !found || !addresses_of(args->name, found))
-		return QUERY_NOT_FOUND;
-	answer->addresses = found;
-	return SCRIPT_TRUE;
+	return query(run, args, NAMES_ADDRESSES);
 }
 
 static int srv_query(struct script_run *run, const struct query_args *args)
 {
-	struct answer *answer = make(run, NAMES_SERVICES, args);
-	struct dns_services *found = ARENA_NEW(run->arena, struct dns_services);
-	if (!answer || !found || !resolve_services(args->name, found))
-		return QUERY_NOT_FOUND;
-	answer->services = found;
-	return SCRIPT_TRUE;
+	return query(run, args, NAMES_SERVICES);
 }
 
 static int naptr_query(struct script_run *run, const struct query_args *args)
 {
-	struct answer *answer = make(run, NAMES_POINTERS, args);
-	struct dns_pointers *found = ARENA_NEW(run->arena, struct dns_pointers);
-	if (!answer || !found || !resolve_pointers(args->name, found))
-		return QUERY_NOT_FOUND;
-	answer->pointers = found;
-	return SCRIPT_TRUE;
+	return query(run, args, NAMES_POINTERS);
 }
 
 static int set_ttl(struct script_run *run, const struct ttl_args *args)
 {
-	(void)run;
-	(void)args;
+	int64_t *life_s = ARENA_NEW(run->arena, int64_t);
+	if (!life_s)
+		return SCRIPT_FALSE;
+	*life_s = args->seconds;
+	run->msg->slots[life_slot] = life_s;
 	return SCRIPT_TRUE;
 }
 
@@ -314,7 +337,7 @@ bool names_get_addresses(struct script_run *run, const struct variable_ref *ref,
 	struct inner inner;
 	char text[END_POINT_TEXT_MAX];
 	struct answer *answer = answer_of(run, ref, &inner, out);
-	const struct resolved_addresses *from = answer ? answer->addresses : NULL;
+	const struct resolved_addresses *from = answer ? answer->found : NULL;
 	if (!answer)
 		return true;
 	if (is_key(&inner, "count"))
@@ -341,7 +364,7 @@ bool names_get_services(struct script_run *run, const struct variable_ref *ref, 
 {
 	struct inner inner;
 	struct answer *answer = answer_of(run, ref, &inner, out);
-	const struct dns_services *from = answer ? answer->services : NULL;
+	const struct dns_services *from = answer ? answer->found : NULL;
 	if (!from)
 		return true;
 	if (is_key(&inner, "count")) {
@@ -366,7 +389,7 @@ bool names_get_pointers(struct script_run *run, const struct variable_ref *ref, 
 {
 	struct inner inner;
 	struct answer *answer = answer_of(run, ref, &inner, out);
-	const struct dns_pointers *from = answer ? answer->pointers : NULL;
+	const struct dns_pointers *from = answer ? answer->found : NULL;
 	if (!from)
 		return true;
 	if (is_key(&inner, "count")) {

@@ -131,16 +131,25 @@ static bool is_dropped_by_route(const struct capture *capture)
 	       script_run_event("siptrace:msg", capture->msg, NULL, &is_dropped) && is_dropped;
 }
 
-void sink_take(const struct capture *capture)
+void sink_take(const struct capture *seen)
 {
+	struct capture read = *seen;
+	const struct capture *capture = &read;
 	const struct end_point *to =
 		capture->collector.family ? &capture->collector : collector_default();
+	bool has_lines = !capture->runs_route; /* of what the script wants traced */
+	if (has_lines && siptrace_settings->xheaders_read && !xheaders_read(&read)) {
+		log_debug("a message without X-Siptrace headers is not traced");
+		return;
+	}
 	if (is_dropped_by_route(capture))
 		return;
 	if (capture->sinks & MODE_HEP && to->family)
 		send_hep(capture, to);
 	if (capture->sinks & MODE_URI && to->family)
-		siptrace_send(to, capture->bytes);
+		siptrace_send(to, has_lines && siptrace_settings->xheaders_write
+					  ? xheaders_write(capture)
+					  : capture->bytes);
 	if (capture->sinks & MODE_DATABASE && state.db)
 		store(capture);
 }

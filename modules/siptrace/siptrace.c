@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 
 #include "core/net/locate.h"
-#include "core/net/names.h"
 #include "core/shm/map.h"
 #include "core/transport/observer.h"
 #include "core/transport/udp.h"
+#include "modules/sl/sl_api.h"
 
 static struct siptrace_settings settings = {
 	.db_url = SPAN("mysql://kamailio:kamailiorw@localhost/kamailio"),
@@ -27,6 +27,7 @@ static struct siptrace_settings settings = {
 	.direction_column = SPAN("direction"),
 	.time_us_column = SPAN("time_us"),
 	.trace_to_database = true,
+	.trace_sl_acks = true,
 	.hep_version = 1,
 	.hep_capture_id = 1,
 };
@@ -39,6 +40,8 @@ static struct {
 	const struct variable_ref *users, *table;
 	bool is_sending; /* this process sends a copy now */
 } state;
+
+static const void *needed_sl; /* NULL: module sl is not loaded */
 
 static const struct field setting_fields[] = {
 	FIELD(settings, db_url, "database"),
@@ -73,11 +76,11 @@ static const struct field setting_fields[] = {
 	FIELD(settings, send_sock_addr, "the same by a URI"),
 	FIELD(settings, force_send_sock, "same as send_sock_addr"),
 	FIELD_IGNORED("trace_init_mode", "both ways of tracing cost nothing while they are not used"),
-	FIELD_IGNORED("trace_db_mode", "rows are stored while other messages go on"),
-	FIELD_IGNORED("trace_delayed", "rows are stored while other messages go on"),
-	FIELD_IGNORED("trace_sl_acks", "an ACK is traced with its transaction"),
-	FIELD_IGNORED("xheaders_write", "copies are sent as they are; Homer's packets say where from and to"),
-	FIELD_IGNORED("xheaders_read", "copies are sent as they are; Homer's packets say where from and to"),
+	FIELD(settings, trace_db_mode, "not 0: sip_trace() does not wait for the database", .min = 0, .max = 2),
+	FIELD(settings, trace_delayed, "same as trace_db_mode=1"),
+	FIELD(settings, trace_sl_acks, "ACKs that module sl absorbs are traced"),
+	FIELD(settings, xheaders_write, "copies for duplicate_uri say where their message came from and went to"),
+	FIELD(settings, xheaders_read, "messages are such copies: what they say is traced, others are not"),
 	FIELD_IGNORED("evcb_msg", "routes are in the native language"),
 };
 
@@ -96,29 +99,6 @@ const struct end_point *collector_default(void)
 const struct listener *collector_socket(void)
 {
 	return state.socket;
-}
-
-bool collector_find(struct span text, struct end_point *out)
-{
-	struct sip_uri uri;
-	struct located located;
-	if (!uri_parse(text, &uri) || !uri_is_sip(&uri))
-		return false;
-	if (!end_point_parse_ip(uri.host, out)) {
-		if (worker_index() < 0) {
-			if (name_addresses(uri.host, out, 1) != 1)
-				return false;
-		} else if (locate_host(uri.host, uri_port(&uri), TRANSPORT_UDP, &located)) {
-			*out = located.targets[0];
-		} else {
-			return false;
-		}
-	}
-	out->port = uri_port(&uri);
-	out->transport = uri.transport == SIP_TRANSPORT_NONE
-				 ? TRANSPORT_UDP
-				 : (uint8_t)transport_from_span(uri.transport_text);
-	return true;
 }
 
 void siptrace_send(const struct end_point *to, struct span bytes)
@@ -155,6 +135,32 @@ static void take_on_fiber(void *arg)
 	sink_take(&pending->capture);
 	datagram_release(home);
 	send_flush();
+}
+
+/* The database is waited for by a fiber of its own. False: there is no memory for one. */
+static bool take_later(const struct capture *capture)
+{
+	const struct received source = { .source = capture->from, .local = capture->to };
+	const char *reason;
+	struct datagram *home = datagram_take();
+	struct pending *pending = home ? ARENA_NEW(&home->arena, struct pending) : NULL;
+	struct span copy =
+		pending ? arena_copy(&home->arena, capture->bytes) : (struct span){ NULL, 0 };
+	struct message *msg = copy.at ? message_parse(&home->arena, copy, &source, &reason) : NULL;
+	if (msg) {
+		pending->home = home;
+		pending->capture = *capture;
+		pending->capture.bytes = copy;
+		pending->capture.msg = msg;
+		pending->capture.correlation = arena_copy(&home->arena, capture->correlation);
+		pending->capture.users = arena_copy(&home->arena, capture->users);
+		pending->capture.table = arena_copy(&home->arena, capture->table);
+		if (fiber_start(take_on_fiber, pending))
+			return true;
+	}
+	if (home)
+		datagram_release(home);
+	return false;
 }
 
 static void watched_capture(struct capture *capture, const struct watch *watch)
@@ -301,7 +307,22 @@ static void capture_current(struct script_run *run, const struct watch *watch)
 		capture.to = run->outgoing->to;
 		capture.is_out = true;
 	}
-	sink_take(&capture);
+	bool is_later =
+		(settings.trace_db_mode || settings.trace_delayed) && capture.sinks & MODE_DATABASE;
+	if (!is_later || !take_later(&capture))
+		sink_take(&capture);
+}
+
+/* An ACK to an answer of module sl ends there: no script sees it. */
+static void on_sl_ack(struct message *ack)
+{
+	struct script_run run;
+	struct watch watch = { .is_dialog = false };
+	bool is_seen =
+		settings.trace_mode || (watch_is_on() && watch_find(ack, ack->arena, &watch));
+	watch = (struct watch){ .is_dialog = false };
+	if (*state.is_on && !is_seen && script_run_init(&run, ack, ROUTE_EVENT, NULL))
+		capture_current(&run, &watch);
 }
 
 static int trace(struct script_run *run, const struct trace_args *args)
@@ -317,7 +338,7 @@ static int trace(struct script_run *run, const struct trace_args *args)
 		log_error("sip_trace: the mode is m, t or d, not \"%.*s\"", SPAN_ARGS(args->mode));
 		return SCRIPT_FALSE;
 	}
-	if (args->address.len && !collector_find(args->address, &watch.collector)) {
+	if (args->address.len && !locate_address(args->address, &watch.collector)) {
 		log_error("sip_trace: %.*s is no URI, or nobody knows its host",
 			  SPAN_ARGS(args->address));
 		return SCRIPT_FALSE;
@@ -424,7 +445,7 @@ static bool find_socket(struct diagnostics *diagnostics)
 	}
 	if (!uri.len)
 		return true;
-	if (collector_find(uri, &address))
+	if (locate_address(uri, &address))
 		state.socket = listener_find(&address);
 	return state.socket ||
 	       tell(diagnostics, settings.send_sock_addr.len ? "send_sock_addr" : "force_send_sock",
@@ -437,11 +458,14 @@ static bool prepare(struct diagnostics *diagnostics)
 	if (!state.is_on || !watch_prepare())
 		return false;
 	*state.is_on = settings.trace_on;
-	if (settings.duplicate_uri.len && !collector_find(settings.duplicate_uri, &state.collector))
+	if (settings.duplicate_uri.len && !locate_address(settings.duplicate_uri, &state.collector))
 		return tell(diagnostics, "duplicate_uri",
 			    "this is no SIP URI, or nobody knows its host");
 	if (settings.trace_mode & (MODE_HEP | MODE_URI) && !settings.duplicate_uri.len)
 		return tell(diagnostics, "trace_mode", "trace_mode 1 and 4 need duplicate_uri");
+	const struct sl_api *sl = needed_sl;
+	if (settings.trace_sl_acks && sl)
+		sl->on_ack(on_sl_ack);
 	send_set_observer(observe_sent);
 	return compile_avp(settings.traced_user_avp, "traced_user_avp", diagnostics,
 			   &state.users) &&
@@ -449,6 +473,10 @@ static bool prepare(struct diagnostics *diagnostics)
 			   &state.table) &&
 	       find_socket(diagnostics) && sink_prepare(diagnostics);
 }
+
+static const struct module_need needs[] = {
+	{ .name = "sl", .version = SL_API_VERSION, .out_functions = &needed_sl, .is_optional = true },
+};
 
 static const struct module_timer timers[] = {
 	{ "siptrace expiry", watch_period_ms, watch_expire, false },
@@ -468,6 +496,7 @@ MODULE_EXPORT const struct module module_exports = {
 	.timers = ROWS(timers),
 	.events = ROWS(events),
 	.claims = ROWS(claims),
+	.needs = ROWS(needs),
 	.prepare = prepare,
 	.start = sink_start,
 };

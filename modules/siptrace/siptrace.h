@@ -14,6 +14,8 @@ struct siptrace_settings {
 		direction_column, time_us_column;
 	int64_t trace_flag;
 	bool trace_on, trace_to_database, hep_mode_on;
+	bool xheaders_write, xheaders_read, trace_sl_acks, trace_delayed;
+	int64_t trace_db_mode;
 	struct span traced_user_avp, trace_table_avp, duplicate_uri, trace_local_ip;
 	int64_t hep_version, hep_capture_id, trace_mode;
 	struct span auth_key, send_sock_name, send_sock_addr, force_send_sock;
@@ -38,12 +40,16 @@ struct capture {
 /* ---- siptrace.c ------------------------------------------------------------------------------------------------ */
 
 _Atomic int64_t *siptrace_switch(void);
-/* The address of a URI; waits when it has a name. */
-bool collector_find(struct span uri, struct end_point *out);
 const struct end_point *collector_default(void);
 const struct listener *collector_socket(void);
 /* HEP and copies go out; this one is not captured again. */
 void siptrace_send(const struct end_point *to, struct span bytes);
+
+/* ---- xheaders.c ---- */
+/* Takes what the copy of another server says of its message; false: it says nothing. */
+bool xheaders_read(struct capture *capture);
+/* The bytes with these lines behind the headers. */
+struct span xheaders_write(const struct capture *capture);
 
 /* ---- hep.c: the wire format of Homer ------------------------------------------------------------------------------ */
 

@@ -99,7 +99,16 @@ static bool send_reply(struct script_run *run, unsigned code, struct span reason
 	return send_stateless(run, code, reason);
 }
 
-static const struct sl_api api = { .send_reply = send_reply, .send_stateless = send_stateless };
+static void (*sees_ack)(struct message *ack);
+
+static void on_ack(void (*sees)(struct message *ack))
+{
+	sees_ack = sees;
+}
+
+static const struct sl_api api = { .send_reply = send_reply,
+				   .send_stateless = send_stateless,
+				   .on_ack = on_ack };
 
 /* ---- script functions ------------------------------------------------------------------------------- */
 
@@ -259,6 +268,8 @@ static enum claim_result absorb_ack(struct message *msg)
 	if (received.len != STATELESS_TAG_LEN || !span_equal(received, stateless_to_tag(msg, tag)))
 		return CLAIM_PASS;
 	count_ack();
+	if (sees_ack)
+		sees_ack(msg);
 	run_event("sl:filtered-ack", msg);
 	return CLAIM_CONSUMED;
 }

@@ -13,4 +13,6 @@ struct sl_api {
 	bool (*send_reply)(struct script_run *run, unsigned code, struct span reason);
 	/* The same, always without state, like sl_send_reply(). */
 	bool (*send_stateless)(struct script_run *run, unsigned code, struct span reason);
+	/* Who sees ACKs to stateless answers, which end here. Before the first fork; one at most. */
+	void (*on_ack)(void (*sees)(struct message *ack));
 };

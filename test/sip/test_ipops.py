@@ -19,6 +19,8 @@ request_route {
 	if ($rU == "hosts") dns_query("one.test", "q");
 	if ($rU == "services") srv_query("_sip._udp.one.test", "q");
 	if ($rU == "pointers") naptr_query("one.test", "q");
+	if ($rU == "kept") { dns_set_local_ttl("100"); dns_query("one.test", "q"); }
+	if ($rU == "unkept") { dns_set_local_ttl("100"); dns_set_local_ttl("0"); dns_query("one.test", "q"); }
 	$var(rc) = $rc;
 	append_to_reply("X-RC: $var(rc)\\r\\n");
 	append_to_reply("X-Hosts: $dns(q=>count) $dns(q=>ipv4) $dns(q=>addr[0]) $dns(q=>addr[-1]) $dns(q=>type[1])\\r\\n");
@@ -45,6 +47,18 @@ def test_what_dns_says(agent, server, user, header, value):
     alice = agent("alice")
     request = alice.send(alice.request("OPTIONS", "sip:%s@%s" % (user, alice.domain)))
     assert alice.expect_reply(200, request)[header] == value
+
+
+@pytest.mark.viaduct_only("the peer has no parameter for DNS servers")
+@pytest.mark.parametrize("user,at_least,at_most", [("kept", 90, 100), ("unkept", 0, 60), ("hosts", 0, 60)])
+def test_answers_are_kept_as_long_as_the_script_says(start_server, agent, user, at_least, at_most):
+    with DnsServer(RECORDS) as dns:
+        server = start_server(head("ipops", "jsonrpcs") + 'workers=1\ndns_servers="%s"\n' % dns.address + ROUTE)
+        alice = agent("alice", server=server)
+        request = alice.send(alice.request("OPTIONS", "sip:%s@%s" % (user, alice.domain)))
+        assert alice.expect_reply(200, request)["X-Hosts"].startswith("2 1 192.0.2.1")
+        left = [row["expires"] for row in server.rpc("dns.view") if row["name"] == "one.test"]
+        assert left and at_least <= left[0] <= at_most
 
 
 def test_the_machine_has_a_name(agent, server):

@@ -193,6 +193,70 @@ def test_plain_copies_for_another_server(start_server, agent, collector):
     assert collector.raw() == request.encode()
 
 
+def lines_of(packet):
+    """What the X-Siptrace headers of a copy say, and the copy without them."""
+    lines = packet.split(b"\r\n")
+    said = dict(l.decode().split(": ", 1) for l in lines if l.startswith(b"X-Siptrace-"))
+    return said, b"\r\n".join(l for l in lines if not l.startswith(b"X-Siptrace-"))
+
+
+def test_copies_say_where_they_come_from_when_wished(start_server, agent, collector):
+    server = start_server(config(collector, xheaders_write=1))
+    collector.empty()
+    alice = agent("alice", server=server)
+    request, _ = ask(alice, "message", "MESSAGE")
+    said, rest = lines_of(collector.raw())
+    assert rest == request.encode()
+    assert said.pop("X-Siptrace-Time").replace(" ", "").isdigit()
+    assert said == {"X-Siptrace-Fromip": "udp:" + alice.host_port, "X-Siptrace-Toip": "udp:" + server.host_port,
+                    "X-Siptrace-Method": "MESSAGE", "X-Siptrace-Dir": "in"}
+
+
+COPY = [("X-Siptrace-Fromip", "udp:1.2.3.4:5060"), ("X-Siptrace-Toip", "udp:5.6.7.8:5061"),
+        ("X-Siptrace-Time", "1700000000 123"), ("X-Siptrace-Method", "MESSAGE"), ("X-Siptrace-Dir", "out")]
+
+
+@pytest.mark.viaduct_only("the peer spoils messages that have only some of the headers")
+def test_what_a_copy_says_is_passed_on(start_server, agent, collector):
+    server = start_server(config(collector, xheaders_write=1, xheaders_read=1))
+    server.allow("message without x-headers")
+    collector.empty()
+    alice = agent("alice", server=server)
+    for headers in (COPY[:2], [], COPY[:4]):  # nothing, or not enough
+        alice.expect_reply(200, alice.send(alice.request("MESSAGE", server.uri("message"), headers=headers)))
+    alice.expect_reply(200, alice.send(alice.request("MESSAGE", server.uri("message"), headers=COPY)))
+    said, _ = lines_of(collector.raw())
+    assert said == dict(COPY)
+    assert collector.is_quiet()
+
+
+@pytest.mark.viaduct_only("the peer's file database takes no rows of it")
+def test_what_a_copy_says_is_in_the_table(start_server, agent, collector, tmp_path):
+    table = Sqlite(str(tmp_path), "siptrace")
+    server = start_server(config(collector, xheaders_read=1, trace_db_mode=2, trace_to_database=1,
+                                 db_url='"%s"' % table.url))
+    alice = agent("alice", server=server)
+    alice.expect_reply(200, alice.send(alice.request("MESSAGE", server.uri("message"), headers=COPY)))
+    wait_for(lambda: len(table.sql("SELECT id FROM sip_trace")) == 1, server.log)
+    row = table.sql("SELECT fromip, toip, direction, time_us, msg FROM sip_trace")[0]
+    assert [str(v) for v in row[:4]] == ["udp:1.2.3.4:5060", "udp:5.6.7.8:5061", "out", "123"]
+    assert "X-Siptrace" not in row[4]
+
+
+@pytest.mark.viaduct_only("the peer traces them to its table only")
+@pytest.mark.parametrize("is_on", [0, 1])
+def test_acks_to_stateless_answers_are_traced_when_wished(start_server, agent, collector, is_on):
+    server = start_server(config(collector, trace_sl_acks=is_on).replace(
+        "t_newtran();", 'if ($rU == "stateless") { sl_send_reply("404", "No"); exit; } t_newtran();')
+        .replace('if (is_method("INVITE")) {', 'if (is_method("INVITE") && $rU != "stateless") {'))
+    collector.empty()
+    alice = agent("alice", server=server)
+    alice.expect_reply(404, alice.send(alice.request("INVITE", server.uri("stateless"))))
+    ask(alice, "message", "MESSAGE")
+    packets = [collector.raw()[:4] for _ in range(1 + is_on)]
+    assert packets == ([b"ACK "] if is_on else []) + [b"MESS"] and collector.is_quiet()
+
+
 def test_all_traffic_but_what_the_route_drops(start_server, agent, collector):
     server = start_server(config(collector, hep_mode_on=1, hep_version=3, trace_mode=1))
     collector.empty()
