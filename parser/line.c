@@ -79,11 +79,11 @@ static bool plain_line_take(struct cursor *in, struct header_line *out_line)
 	return true;
 }
 
-enum line_result header_line_take(struct cursor *in, struct header_line *out_line,
-				  const char **out_reason)
+/* The general way. */
+[[gnu::noinline]] static enum line_result header_line_read(struct cursor *in,
+							   struct header_line *out_line,
+							   const char **out_reason)
 {
-	if (plain_line_take(in, out_line))
-		return LINE_HEADER;
 	int first = cursor_peek(in);
 	if (first == '\n') {
 		in->at++;
@@ -126,19 +126,26 @@ enum line_result header_line_take(struct cursor *in, struct header_line *out_lin
 	return LINE_HEADER;
 }
 
+enum line_result header_line_take(struct cursor *in, struct header_line *out_line,
+				  const char **out_reason)
+{
+	return plain_line_take(in, out_line) ? LINE_HEADER
+					     : header_line_read(in, out_line, out_reason);
+}
+
 /* A start line that is being read. */
 struct start_line {
 	const char *base; /* of its places */
 	struct sip_message_index *index;
 };
 
-static struct sip_range range_of(const struct start_line *line, struct span s)
+static struct sip_range range_of(struct start_line line, struct span s)
 {
-	return (struct sip_range){ (uint32_t)(s.at - line->base), (uint32_t)s.len };
+	return (struct sip_range){ (uint32_t)(s.at - line.base), (uint32_t)s.len };
 }
 
 /* SIP-Version = "SIP" "/" 1*DIGIT "." 1*DIGIT, and the same with "HTTP". */
-static bool version_parse(struct span text, const struct start_line *line)
+static bool version_parse(struct span text, struct start_line line)
 {
 	struct cursor in = cursor_over(text);
 	uint64_t major, minor;
@@ -149,15 +156,14 @@ static bool version_parse(struct span text, const struct start_line *line)
 	if (!cursor_take_number(&in, 999, &major) || !cursor_take(&in, '.') ||
 	    !cursor_take_number(&in, 999, &minor) || !cursor_is_end(&in))
 		return false;
-	line->index->version = range_of(line, text);
-	line->index->is_http = is_http;
-	line->index->is_sip_2_0 = !is_http && major == 2 && minor == 0;
+	line.index->version = range_of(line, text);
+	line.index->is_http = is_http;
+	line.index->is_sip_2_0 = !is_http && major == 2 && minor == 0;
 	return true;
 }
 
 /* Status-Line = SIP-Version SP 3DIGIT SP Reason-Phrase CRLF */
-static bool status_line_parse(struct span text, const struct start_line *line,
-			      const char **out_reason)
+static bool status_line_parse(struct span text, struct start_line line, const char **out_reason)
 {
 	size_t space = span_find(text, ' ', 0);
 	struct cursor in = cursor_over(span_slice(text, space, text.len));
@@ -176,15 +182,14 @@ static bool status_line_parse(struct span text, const struct start_line *line,
 		return false;
 	}
 	cursor_take(&in, ' ');
-	line->index->status = (uint16_t)status;
-	line->index->reason = range_of(line, cursor_rest(&in));
+	line.index->status = (uint16_t)status;
+	line.index->reason = range_of(line, cursor_rest(&in));
 	return true;
 }
 
 /* Request-Line = Method SP Request-URI SP SIP-Version CRLF. Stray white space is noted and stepped
  * over, so that the request can be answered 400 (RFC 4475 3.1.2.7-3.1.2.9). */
-static bool request_line_parse(struct span text, const struct start_line *line,
-			       const char **out_reason)
+static bool request_line_parse(struct span text, struct start_line line, const char **out_reason)
 {
 	struct cursor in = cursor_over(text);
 	struct span method = cursor_take_while(&in, CHAR_TOKEN);
@@ -208,11 +213,11 @@ static bool request_line_parse(struct span text, const struct start_line *line,
 	}
 	if (rest.len != whole.len || uri.len + 1 != before_version ||
 	    span_find(uri, ' ', 0) != uri.len || span_find(uri, '\t', 0) != uri.len)
-		line->index->defects = SIP_DEFECT_START_LINE;
-	line->index->is_request = true;
-	line->index->method = method_from_span(method);
-	line->index->method_name = range_of(line, method);
-	line->index->uri = range_of(line, uri);
+		line.index->defects = SIP_DEFECT_START_LINE;
+	line.index->is_request = true;
+	line.index->method = method_from_span(method);
+	line.index->method_name = range_of(line, method);
+	line.index->uri = range_of(line, uri);
 	return true;
 }
 
@@ -228,21 +233,21 @@ static bool ends_plainly(const char *stop, const char *end)
 }
 
 /* "SIP/2.0 200 OK". The place of its line end, NULL for other lines. */
-static const char *plain_status_line(struct span text, const struct start_line *line)
+static const char *plain_status_line(struct span text, struct start_line line)
 {
 	const char *digits = text.at + USUAL_VERSION_LEN + 1, *reason = digits + 4;
 	if (digits[3] != ' ' || digits[0] < '1' || digits[0] > '6' || !ascii_is_digit(digits[1]) ||
 	    !ascii_is_digit(digits[2]))
 		return NULL;
 	const char *stop = text.at + scan_line_stop(text.at, (size_t)(reason - text.at), text.len);
-	line->index->status = (uint16_t)(digits[0] * 100 + digits[1] * 10 + digits[2] - '0' * 111);
-	line->index->version = range_of(line, span_make(text.at, USUAL_VERSION_LEN));
-	line->index->reason = range_of(line, span_make(reason, (size_t)(stop - reason)));
+	line.index->status = (uint16_t)(digits[0] * 100 + digits[1] * 10 + digits[2] - '0' * 111);
+	line.index->version = range_of(line, span_make(text.at, USUAL_VERSION_LEN));
+	line.index->reason = range_of(line, span_make(reason, (size_t)(stop - reason)));
 	return stop;
 }
 
 /* "METHOD sip:… SIP/2.0", the same. */
-static const char *plain_request_line(struct span text, const struct start_line *line)
+static const char *plain_request_line(struct span text, struct start_line line)
 {
 	unsigned spaces = scan_block_places(scan_block_read(text.at), ' ');
 	if (!spaces)
@@ -256,16 +261,16 @@ static const char *plain_request_line(struct span text, const struct start_line 
 	uint32_t bit = method_from_span(method);
 	if (bit == METHOD_OTHER && !span_is_all(method, CHAR_TOKEN))
 		return NULL;
-	line->index->is_request = true;
-	line->index->method = bit;
-	line->index->method_name = range_of(line, method);
-	line->index->uri = range_of(line, span_make(uri, (size_t)(space - uri)));
-	line->index->version = range_of(line, span_make(space + 1, USUAL_VERSION_LEN));
+	line.index->is_request = true;
+	line.index->method = bit;
+	line.index->method_name = range_of(line, method);
+	line.index->uri = range_of(line, span_make(uri, (size_t)(space - uri)));
+	line.index->version = range_of(line, span_make(space + 1, USUAL_VERSION_LEN));
 	return space + 1 + USUAL_VERSION_LEN;
 }
 
 /* Takes the start line when it is as nearly all write it. */
-static bool plain_start_line_take(struct cursor *in, const struct start_line *line)
+static bool plain_start_line_take(struct cursor *in, struct start_line line)
 {
 	struct span text = cursor_rest(in);
 	if (text.len < USUAL_START_LEAST)
@@ -275,7 +280,7 @@ static bool plain_start_line_take(struct cursor *in, const struct start_line *li
 		is_reply ? plain_status_line(text, line) : plain_request_line(text, line);
 	if (!stop || !ends_plainly(stop, in->end))
 		return false;
-	line->index->is_sip_2_0 = true;
+	line.index->is_sip_2_0 = true;
 	in->at = stop + 2;
 	return true;
 }
@@ -297,7 +302,7 @@ static void start_line_clear(struct sip_message_index *index)
 
 /* The general way. */
 [[gnu::noinline]] static enum parse_result start_line_read(struct cursor *in,
-							   const struct start_line *line,
+							   struct start_line line,
 							   const char **out_reason)
 {
 	const char *start = in->at;
@@ -305,7 +310,7 @@ static void start_line_clear(struct sip_message_index *index)
 	if (result != PARSE_OK)
 		return result;
 	struct span text = cursor_since(in, start);
-	start_line_clear(line->index);
+	start_line_clear(line.index);
 	if (!(is_status_line(text) ? status_line_parse(text, line, out_reason)
 				   : request_line_parse(text, line, out_reason))) {
 		in->at = start;
@@ -325,28 +330,5 @@ enum parse_result start_line_take(struct cursor *in, const char *base,
 {
 	const struct start_line line = { base, out_index };
 	start_line_clear(out_index);
-	return plain_start_line_take(in, &line) ? PARSE_OK : start_line_read(in, &line, out_reason);
-}
-
-/* 1*DIGIT */
-static bool length_read(struct span value, uint32_t *out_length)
-{
-	uint64_t length = 0;
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned digit = (unsigned)value.at[i] - '0';
-		if (digit > 9 || (length = length * 10 + digit) > UINT32_MAX)
-			return false;
-	}
-	*out_length = (uint32_t)length;
-	return value.len > 0;
-}
-
-void content_length_note(struct content_length *all, struct span value)
-{
-	uint32_t length;
-	if (!length_read(value, &length) || (all->is_present && all->value != length))
-		all->is_bad = true;
-	else
-		all->value = length;
-	all->is_present = true;
+	return plain_start_line_take(in, line) ? PARSE_OK : start_line_read(in, line, out_reason);
 }
