@@ -11,6 +11,8 @@ static struct auth_settings settings = {
 	.otn_in_flight_no = 1 << 20,
 	.nonce_expire = 300,
 	.nonce_auth_max_drift = 3,
+	.proxy_challenge_header = SPAN("Proxy-Authenticate"),
+	.www_challenge_header = SPAN("WWW-Authenticate"),
 };
 const struct auth_settings *const auth_settings = &settings;
 
@@ -29,6 +31,14 @@ static const char *check_qop(struct span text, int64_t number)
 	    span_equal(text, SPAN_OF("auth-int")) || span_equal(text, SPAN_OF("auth,auth-int")))
 		return NULL;
 	return "qop is auth, auth-int or empty";
+}
+
+static const char *check_header(struct span text, int64_t number)
+{
+	(void)number;
+	struct cursor in = cursor_over(text);
+	bool is_name = text.len && cursor_take_while(&in, CHAR_TOKEN).len == text.len;
+	return is_name ? NULL : "this is no name of a header";
 }
 
 static const char *check_algorithm(struct span text, int64_t number)
@@ -68,6 +78,10 @@ static const struct field setting_fields[] = {
 	FIELD(settings, algorithm, "digests that are offered, the best first: SHA-256, MD5; empty: MD5",
 		.accept = check_algorithm),
 	FIELD(settings, add_authinfo_hdr, "answers to good credentials carry Authentication-Info"),
+	FIELD(settings, proxy_challenge_header, "header of the challenges with 407",
+		.accept = check_header),
+	FIELD(settings, www_challenge_header, "header of the challenges with 401",
+		.accept = check_header),
 };
 
 struct algorithms algorithms_wanted(const struct message *msg)

@@ -18,6 +18,7 @@ struct auth_settings {
 	bool use_domain;
 	struct span algorithm;
 	bool add_authinfo_hdr;
+	struct span proxy_challenge_header, www_challenge_header;
 };
 extern const struct auth_settings *const auth_settings;
 

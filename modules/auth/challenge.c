@@ -39,7 +39,8 @@ static void write_line(struct writer *w, const struct challenge *challenge, stru
 		       struct span algorithm)
 {
 	struct span qop = qop_of(challenge->flags);
-	writer_string(w, challenge->is_proxy ? "Proxy-Authenticate" : "WWW-Authenticate");
+	writer_span(w, challenge->is_proxy ? auth_settings->proxy_challenge_header
+					   : auth_settings->www_challenge_header);
 	writer_literal(w, ": Digest realm=");
 	write_quoted(w, realm_strip(challenge->realm));
 	writer_literal(w, ", nonce=\"");

@@ -127,6 +127,17 @@ def test_challenges_have_their_status_and_header(client, do, method, status, hea
     assert reply.reason == {401: "Unauthorized", 407: "Proxy Authentication Required"}[status]
 
 
+def test_challenges_in_other_headers(client_of):
+    client = client_of(www_challenge_header='"X-WWW"', proxy_challenge_header='"X-Proxy"')
+    for do, method, status, header in (
+            ("www", "OPTIONS", 401, "X-WWW"), ("proxy", "OPTIONS", 407, "X-Proxy"),
+            ("both", "REGISTER", 401, "X-WWW"), ("both", "INVITE", 407, "X-Proxy"),
+            ("get", "OPTIONS", 200, "X-WWW")):
+        reply = client.ask(do, method, status=status)
+        assert re.fullmatch('Digest realm="example.org", nonce="[^"]+"', reply[header])
+        assert not reply.all("WWW-Authenticate") and not reply.all("Proxy-Authenticate")
+
+
 @pytest.mark.parametrize("flags,rest", [
     (0, ""), (1, ', qop="auth"'), (2, ', qop="auth-int"'), (4, ""), (16, ", stale=true"),
     (17, ', qop="auth", stale=true')])
@@ -538,7 +549,8 @@ def test_many_credentials(client):
 @pytest.mark.viaduct_only("about our diagnostics")
 @pytest.mark.parametrize("settings,words", [
     ({"algorithm": '"SHA-1"'}, "MD5, SHA-256"), ({"qop": '"int"'}, "auth-int"),
-    ({"algorithm": '"MD5,MD5"'}, "MD5, SHA-256"), ({"auth_checks_register": 16}, "15")])
+    ({"algorithm": '"MD5,MD5"'}, "MD5, SHA-256"), ({"auth_checks_register": 16}, "15"),
+    ({"www_challenge_header": '"X: "'}, "no name of a header")])
 def test_wrong_settings_are_explained(start_server, settings, words):
     with pytest.raises(AssertionError, match=words):
         start_server(config(**settings))
