@@ -140,20 +140,30 @@ static struct {
 	union control controls[RECEIVE_BATCH];
 	unsigned holes; /* places before this one may be empty */
 	bool wants_stamps;
-} batch = { .holes = RECEIVE_BATCH };
+} batch;
 
-/* The kernel has written into the header of the datagram before. */
+/* What the kernel has written into the header of the datagram before is set anew. */
 static void place_fill(unsigned i, struct datagram *datagram)
 {
 	struct msghdr *header = &batch.headers[i].msg_hdr;
 	batch.datagrams[i] = datagram;
-	batch.vectors[i] = (struct iovec){ datagram->buffer, DATAGRAM_MAX };
-	header->msg_name = &batch.sources[i];
+	batch.vectors[i].iov_base = datagram->buffer;
 	header->msg_namelen = sizeof(batch.sources[i]);
-	header->msg_iov = &batch.vectors[i];
-	header->msg_iovlen = 1;
 	header->msg_control = batch.wants_stamps ? &batch.controls[i] : NULL;
 	header->msg_controllen = batch.wants_stamps ? sizeof(batch.controls[i]) : 0;
+}
+
+static void places_prepare(void)
+{
+	batch.holes = RECEIVE_BATCH;
+	for (unsigned i = 0; i < RECEIVE_BATCH; i++) {
+		batch.vectors[i].iov_len = DATAGRAM_MAX;
+		batch.headers[i].msg_hdr = (struct msghdr){
+			.msg_name = &batch.sources[i],
+			.msg_iov = &batch.vectors[i],
+			.msg_iovlen = 1,
+		};
+	}
 }
 
 /* From now on with or without stamps. */
@@ -305,6 +315,7 @@ bool udp_start(bool (*first)(struct datagram *datagram), void (*then)(struct dat
 {
 	pool.first = first;
 	pool.then = then;
+	places_prepare();
 	/* Buffers come and go with the load; giving their pages back each time costs more than the
 	 * messages do. */
 	mallopt(M_TRIM_THRESHOLD, 256 << 20);
