@@ -2,6 +2,8 @@
 /* cursor: character classes and the pieces of text that many grammars share (RFC 3261 25.1). */
 #include "parser/cursor.h"
 
+#include "parser/scan.h"
+
 #define IS_ALPHA(c) (((c) >= 'a' && (c) <= 'z') || ((c) >= 'A' && (c) <= 'Z'))
 #define IS_ALNUM(c) (IS_ALPHA(c) || ((c) >= '0' && (c) <= '9'))
 /* token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~") */
@@ -42,29 +44,58 @@
 const unsigned char char_classes[256] = { CLASS64(0), CLASS64(64), CLASS64(128), CLASS64(192) };
 
 /* quoted-string = DQUOTE *(qdtext / quoted-pair) DQUOTE; quoted-pair = "\" any byte */
+const char *quoted_end(const char *begin, const char *at, const char *end)
+{
+	at++;
+	while ((at = scan_quote(begin, at, end)) < end) {
+		if (*at == '"')
+			return at + 1;
+		if (end - at == 1)
+			return NULL;
+		at += 2;
+	}
+	return NULL;
+}
+
 bool cursor_take_quoted(struct cursor *in, struct span *out_quoted)
 {
-	if (cursor_peek(in) != '"')
+	const char *start = in->at;
+	const char *stop = cursor_peek(in) == '"' ? quoted_end(start, start, in->end) : NULL;
+	if (!stop)
 		return false;
-	for (const char *at = in->at + 1; at < in->end; at++) {
-		if (*at == '"') {
-			*out_quoted = span_make(in->at, (size_t)(at + 1 - in->at));
-			in->at = at + 1;
-			return true;
-		}
-		if (*at == '\\')
-			at++;
-	}
-	return false;
+	in->at = stop;
+	*out_quoted = cursor_since(in, start);
+	return true;
 }
 
 /* So many digits cannot overflow. */
 #define SAFE_DIGITS 19
 
+/* The number of the first `count` (1-7) of eight digits in memory, whose zero is taken off. */
+static uint64_t number_of(uint64_t digits, unsigned count)
+{
+	digits <<= 64 - 8 * count; /* the others become leading zeros */
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+	digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+	return (digits * 10000 + (digits >> 32)) & 0xffffffff;
+}
+
 struct digits digits_read(const char *at, const char *end, uint64_t max)
 {
 	struct digits none = { NULL, 0 }, found = { at, 0 };
 	unsigned digit;
+	if (end - at >= 8) {
+		uint64_t eight = span_short(at, 8) ^ 0x3030303030303030;
+		uint64_t others = (eight | (eight + 0x7676767676767676)) & 0x8080808080808080;
+		unsigned count = others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+		if (count == 0)
+			return none;
+		if (count < 8) {
+			found.number = number_of(eight, count);
+			found.end = at + count;
+			return found.number <= max ? found : none;
+		}
+	}
 	const char *safe_end = end - at > SAFE_DIGITS ? at + SAFE_DIGITS : end;
 
 	for (; at < safe_end && (digit = (unsigned char)*at - (unsigned)'0') <= 9; at++)

@@ -111,6 +111,9 @@ struct digits {
 };
 struct digits digits_read(const char *at, const char *end, uint64_t max);
 
+/* Where the quoted string at `at` ends, behind its last quote; NULL when it does not end. The text begins
+ * at `begin`. */
+const char *quoted_end(const char *begin, const char *at, const char *end);
 /* Takes a quoted string, quotes included (RFC 3261 25.1: quoted-pair skips a byte). False, and the
  * place unchanged, when it does not begin here or does not end. */
 bool cursor_take_quoted(struct cursor *in, struct span *out_quoted);

@@ -3,6 +3,7 @@
 #include "parser/digest.h"
 
 #include "core/base/check.h"
+#include "core/base/hex.h"
 #include "parser/values.h"
 
 static const struct {
@@ -55,11 +56,13 @@ static enum auth_scheme scheme_from_span(struct span name)
 
 static bool is_hexadecimal(struct span text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		if (ascii_hex_value(text.at[i]) < 0)
-			return false;
-	}
-	return text.len > 0;
+	const char *at = text.at, *end = at + text.len;
+	uint32_t number;
+	while (end - at >= 8 && hex_take_eight(at, &number))
+		at += 8;
+	while (at < end && ascii_hex_value(*at) >= 0)
+		at++;
+	return at == end && text.len > 0;
 }
 
 /* nc-value = 8LHEX */
@@ -141,7 +144,7 @@ static bool note_param(struct auth_params *params, const struct param *param, ui
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(known_params); i++) {
 		const struct known_param *row = &known_params[i];
-		if (row->name.len != param->name.len || !span_equal_nocase(row->name, param->name))
+		if (!param_has_name(param, row->name))
 			continue;
 		if (*seen & 1u << i)
 			return false;
@@ -157,30 +160,29 @@ static bool note_param(struct auth_params *params, const struct param *param, ui
 bool auth_parse(struct span value, struct auth_params *out_params)
 {
 	struct cursor in = cursor_over(value);
-	struct auth_params params = { 0 };
 	struct param param;
+	enum list_result result;
 	uint32_t seen = 0;
 
 	cursor_skip_space(&in);
-	params.scheme_text = cursor_take_while(&in, CHAR_TOKEN);
+	struct span scheme = cursor_take_while(&in, CHAR_TOKEN);
 	const char *after_scheme = in.at;
 	cursor_skip_space(&in);
-	if (params.scheme_text.len == 0 || (in.at == after_scheme && !cursor_is_end(&in)))
+	if (scheme.len == 0 || (in.at == after_scheme && !cursor_is_end(&in)))
 		return false;
-	params.scheme = scheme_from_span(params.scheme_text);
-	params.rest = cursor_rest(&in);
-	if (params.scheme == AUTH_DIGEST) {
-		struct param_list list = params_over(params.rest, ',');
-		enum list_result result;
-		while ((result = params_next(&list, &param)) == LIST_ITEM) {
-			if (!param.has_value || !note_param(&params, &param, &seen))
-				return false;
-		}
-		if (result == LIST_BAD)
+	*out_params = (struct auth_params){
+		.scheme = scheme_from_span(scheme),
+		.scheme_text = scheme,
+		.rest = cursor_rest(&in),
+	};
+	if (out_params->scheme != AUTH_DIGEST)
+		return true;
+	struct param_list list = params_over(out_params->rest, ',');
+	while ((result = params_next(&list, &param)) == LIST_ITEM) {
+		if (!param.has_value || !note_param(out_params, &param, &seen))
 			return false;
 	}
-	*out_params = params;
-	return true;
+	return result == LIST_END;
 }
 
 /* name = [ scheme ":" ] user [ "@" domain ] */

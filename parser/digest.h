@@ -46,7 +46,7 @@ struct auth_params {
 };
 
 /* Parses an Authorization, Proxy-Authorization, WWW- or Proxy-Authenticate value. Parameters come in
- * any order, unknown ones are skipped. False: a malformed list, a known parameter twice, an nc
+ * any order, unknown ones are skipped. False, and rubbish in *out_params: a malformed list, a known parameter twice, an nc
  * that is not eight hexadecimal digits, a response that is not hexadecimal. What must be present is
  * told by auth_is_complete. */
 [[nodiscard]] bool auth_parse(struct span value, struct auth_params *out_params);

@@ -7,6 +7,7 @@
 #include "core/base/check.h"
 #include "core/base/hash.h"
 #include "core/base/ipv4.h"
+#include "parser/scan.h"
 
 static bool ipv6_read(struct span text, unsigned char out_address[16])
 {
@@ -35,25 +36,13 @@ static struct span without_brackets(struct span text)
 	return close + 1;
 }
 
-/* host = hostname / IPv4address / IPv6reference */
-const char *host_end(const char *at, const char *end, enum host_kind *out_kind)
+/* host = hostname / IPv4address / IPv6reference; an IPv4address has the characters of a name */
+const char *host_end(const char *begin, const char *at, const char *end)
 {
-	const char *start = at;
-	if (at == end)
-		return NULL;
-	if (*at == '[') {
-		*out_kind = HOST_IPV6;
-		return ipv6_end(at, end);
-	}
-	if (ascii_is_digit(*at)) {
-		const char *stop = ipv4_read(at, end).end;
-		*out_kind = HOST_IPV4;
-		if (stop && (stop == end || !char_is((unsigned char)*stop, CHAR_HOST)))
-			return stop;
-	}
-	*out_kind = HOST_NAME;
-	at = chars_end(at, end, CHAR_HOST);
-	return at > start ? at : NULL;
+	const char *stop = scan_host(begin, at, end);
+	if (stop > at)
+		return stop;
+	return at < end && *at == '[' ? ipv6_end(at, end) : NULL;
 }
 
 enum host_kind host_kind_of(struct span text)

@@ -20,8 +20,8 @@ enum sip_transport {
 };
 
 /* host = hostname / IPv4address / IPv6reference: where the one at `at` ends, NULL when there is none.
- * Underscores in names are tolerated. */
-const char *host_end(const char *at, const char *end, enum host_kind *out_kind);
+ * Underscores in names are tolerated. The text begins at `begin`. */
+const char *host_end(const char *begin, const char *at, const char *end);
 /* The kind of a text that is a host as a whole, brackets around IPv6 optional; HOST_NONE if not. */
 enum host_kind host_kind_of(struct span text);
 /* 1*DIGIT in 0-65535: where the port at `at` ends, NULL when there is none. */

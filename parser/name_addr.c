@@ -96,31 +96,45 @@ static bool is_star(const char *at, const char *end)
 	return *at == '*' && space_end(at + 1, end) == end;
 }
 
-enum list_result name_addr_next(struct span *rest, struct name_addr *out_address)
+/* Steps over white space and the commas of empty items. */
+static const char *item_begin(const char *at, const char *end)
 {
-	const char *at = rest->at, *end = at + rest->len;
-
 	do
 		at = space_end(at, end);
 	while (at < end && *at == ',' && at++);
+	return at;
+}
+
+/* One address and the comma after it; NULL when it is malformed. */
+static const char *item_read(const char *at, const char *end, struct name_addr *address)
+{
+	*address = (struct name_addr){ .whole = { at, 1 } };
+	if (is_star(at, end)) {
+		address->is_star = true;
+		return end;
+	}
+	const char *next = address_read(at, end, address);
+	if (!next)
+		return NULL;
+	address->whole.len = (size_t)(next - at);
+	next = params_read(space_end(next, end), end, address);
+	if (next && next < end && *next++ != ',')
+		return NULL;
+	return next;
+}
+
+enum list_result name_addr_next(struct span *rest, struct name_addr *out_address)
+{
+	const char *end = rest->at + rest->len, *at = item_begin(rest->at, end);
+	struct name_addr address;
+
 	if (at == end) {
 		*rest = (struct span){ NULL, 0 };
 		return LIST_END;
 	}
-	struct name_addr address = { .whole.at = at };
-	if (is_star(at, end)) {
-		address.is_star = true;
-		address.whole.len = 1;
-		at = end;
-	} else {
-		at = address_read(at, end, &address);
-		if (!at)
-			return LIST_BAD;
-		address.whole.len = (size_t)(at - address.whole.at);
-		at = params_read(space_end(at, end), end, &address);
-		if (!at || (at < end && *at++ != ','))
-			return LIST_BAD;
-	}
+	at = item_read(at, end, &address);
+	if (!at)
+		return LIST_BAD;
 	*rest = span_make(at, (size_t)(end - at));
 	*out_address = address;
 	return LIST_ITEM;
@@ -128,11 +142,8 @@ enum list_result name_addr_next(struct span *rest, struct name_addr *out_address
 
 bool name_addr_parse(struct span value, struct name_addr *out_address)
 {
-	struct name_addr address;
-	if (name_addr_next(&value, &address) != LIST_ITEM || span_trim(value).len > 0)
-		return false;
-	*out_address = address;
-	return true;
+	const char *end = value.at + value.len, *at = item_begin(value.at, end);
+	return at < end && (at = item_read(at, end, out_address)) && space_end(at, end) == end;
 }
 
 bool name_addr_list_check(struct span value, unsigned *out_count)

@@ -20,7 +20,7 @@ struct name_addr {
  * itself is not parsed; it is checked to begin with a scheme. LIST_BAD leaves *rest where it was.
  * Without brackets, ";" ends the URI and "?" or "," in it is malformed (RFC 3261 20). */
 enum list_result name_addr_next(struct span *rest, struct name_addr *out_address);
-/* Parses a value that is exactly one address (From, To …); false otherwise. */
+/* Parses a value that is exactly one address (From, To …); false, and rubbish in *out_address, otherwise. */
 [[nodiscard]] bool name_addr_parse(struct span value, struct name_addr *out_address);
 /* True when every item is well-formed and there is at least one; counts them. */
 [[nodiscard]] bool name_addr_list_check(struct span value, unsigned *out_count);

@@ -9,39 +9,36 @@
 static const char *name_end(const char *at, const char *end, char separator)
 {
 	const char *stop = chars_end(at, end, CHAR_TOKEN | CHAR_PARAM);
-	if (separator != '&' || at == stop)
+	if (separator != '&')
 		return stop;
-	const char *first = memchr(at, '&', (size_t)(stop - at));
-	return first ? first : stop;
+	while (at < stop && *at != '&')
+		at++;
+	return at;
 }
 
 /* With white space, with quotes, or malformed: from the end of the name, `at`, on. */
-[[gnu::noinline]] static const char *read_spaced(const char *at, const char *end, char separator,
-						 char terminator, struct param *out)
+[[gnu::noinline]] static const char *read_spaced(const char *begin, const char *at, const char *end,
+						 char separator, char terminator, struct param *out)
 {
-	struct span quoted;
-	struct cursor in = { at, end };
-	cursor_skip_space(&in);
-	if (cursor_take(&in, '=')) {
-		cursor_skip_space(&in);
-		at = in.at;
+	const char *next = space_end(at, end);
+	if (next < end && *next == '=') {
+		const char *start = space_end(next + 1, end);
 		out->has_value = true;
-		out->is_quoted = cursor_peek(&in) == '"';
-		if (!out->is_quoted) {
-			in.at = scan_value_stop(at, at, end,
-						separator == ';' ? terminator : separator);
-			out->value = cursor_since(&in, at);
-		} else if (cursor_take_quoted(&in, &quoted)) {
-			out->value = span_slice(quoted, 1, quoted.len - 2);
+		out->is_quoted = start < end && *start == '"';
+		if (out->is_quoted) {
+			at = quoted_end(begin, start, end);
+			if (!at)
+				return NULL;
+			out->value = span_make(start + 1, (size_t)(at - start - 2));
 		} else {
-			return NULL;
+			at = scan_value_stop(begin, start, end,
+					     separator == ';' ? terminator : separator);
+			out->value = span_make(start, (size_t)(at - start));
 		}
-		at = in.at;
-		cursor_skip_space(&in);
+		next = space_end(at, end);
 	}
 	out->whole.len = (size_t)(at - out->whole.at);
-	at = in.at;
-	return at == end || *at == separator || *at == terminator ? at : NULL;
+	return next == end || *next == separator || *next == terminator ? next : NULL;
 }
 
 const char *param_read(const char *begin, const char *at, const char *end, char separator,
@@ -63,7 +60,7 @@ const char *param_read(const char *begin, const char *at, const char *end, char 
 	out_param->whole = span_make(name, (size_t)(at - name));
 	if (at == end || *at == separator || *at == terminator)
 		return at;
-	return read_spaced(equals, end, separator, terminator, out_param);
+	return read_spaced(begin, equals, end, separator, terminator, out_param);
 }
 
 struct param_list params_over(struct span text, char separator)

@@ -32,17 +32,22 @@ struct param_list params_over(struct span text, char separator);
 /* The next parameter. White space around separators and "=" is skipped; empty parameters ("a;;b")
  * are skipped. LIST_BAD: a parameter without name, an unterminated quote, rubbish after a value. */
 enum list_result params_next(struct param_list *list, struct param *out_param);
-/* Is its name `word`, a literal of up to 16 lower-case letters, digits, "-", "+", "." and "*", in any case?
- * Among the characters of names only letters differ from these in the one bit that is ignored. */
-static inline bool param_is(const struct param *param, const char *word)
+/* Is its name `word`, up to 16 lower-case letters, digits, "-", "+", "." and "*", in any case? Among the
+ * characters of names only letters differ from these in the one bit that is ignored. */
+static inline bool param_has_name(const struct param *param, struct span word)
 {
 	const uint64_t ignored = 0x2020202020202020;
 	const char *at = param->name.at;
-	size_t len = strlen(word), begin = len < 8 ? len : 8;
+	size_t len = word.len;
 	return param->name.len == len &&
-	       (span_short(at, begin) | ignored) == (span_short(word, begin) | ignored) &&
+	       (span_short(at, len) | ignored) == (span_short(word.at, len) | ignored) &&
 	       (len <= 8 || (span_short(at + len - 8, 8) | ignored) ==
-				    (span_short(word + len - 8, 8) | ignored));
+				    (span_short(word.at + len - 8, 8) | ignored));
+}
+/* The same for a literal. */
+static inline bool param_is(const struct param *param, const char *word)
+{
+	return param_has_name(param, span_from(word));
 }
 /* What follows the "=", without quotes; present and empty when there is none. */
 static inline struct span param_text(const struct param *param)

@@ -171,6 +171,39 @@ static inline const char *scan_bracket(const char *begin, const char *at, const 
 	return scan_blocks(begin, at, end, scan_bracket_hits, _mm_set1_epi8('"'));
 }
 
+/* Characters that no host name has: all but letters, digits, "-", "." and "_". */
+static inline unsigned scan_host_hits(__m128i bytes, __m128i slash)
+{
+	__m128i letters =
+		_mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i others = _mm_sub_epi8(bytes, _mm_set1_epi8('-')); /* - . / 0-9 */
+	__m128i good = _mm_cmpeq_epi8(_mm_min_epu8(letters, _mm_set1_epi8('z' - 'a')), letters);
+	good = _mm_or_si128(good,
+			    _mm_cmpeq_epi8(_mm_min_epu8(others, _mm_set1_epi8('9' - '-')), others));
+	good = _mm_or_si128(good, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
+	good = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, slash), good);
+	return (unsigned)_mm_movemask_epi8(good) ^ 0xffff;
+}
+
+/* Where a host name ends. From `begin` on there is text. */
+static inline const char *scan_host(const char *begin, const char *at, const char *end)
+{
+	return scan_blocks(begin, at, end, scan_host_hits, _mm_set1_epi8('/'));
+}
+
+static inline unsigned scan_quote_hits(__m128i bytes, __m128i quote)
+{
+	__m128i hits = _mm_cmpeq_epi8(bytes, quote);
+	hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+	return (unsigned)_mm_movemask_epi8(hits);
+}
+
+/* The first quote or backslash; `end` when there is none. From `begin` on there is text. */
+static inline const char *scan_quote(const char *begin, const char *at, const char *end)
+{
+	return scan_blocks(begin, at, end, scan_quote_hits, _mm_set1_epi8('"'));
+}
+
 /* White space, controls, DEL, angle brackets and quotes. */
 static inline unsigned scan_forbidden_hits(__m128i bytes)
 {
@@ -292,6 +325,21 @@ static inline const char *scan_value_stop(const char *begin, const char *at, con
 {
 	while (at < end && (unsigned char)*at > ' ' && *at != 0x7f && *at != '"' && *at != ';' &&
 	       *at != stop)
+		at++;
+	return at;
+}
+
+static inline const char *scan_host(const char *begin, const char *at, const char *end)
+{
+	while (at < end &&
+	       (ascii_is_alpha(*at) || (*at >= '-' && *at <= '9' && *at != '/') || *at == '_'))
+		at++;
+	return at;
+}
+
+static inline const char *scan_quote(const char *begin, const char *at, const char *end)
+{
+	while (at < end && *at != '"' && *at != '\\')
 		at++;
 	return at;
 }

@@ -124,7 +124,7 @@ static bool sip_parse(const char *at, const char *end, const char *sign, struct 
 	if (sign < end && !(at = userinfo_read(at, sign, uri)))
 		return false;
 	const char *start = at;
-	at = host_end(start, end, &uri->host_kind);
+	at = host_end(uri->whole.at, start, end);
 	if (!at)
 		return false;
 	uri->host = span_make(start, (size_t)(at - start));

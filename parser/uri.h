@@ -33,7 +33,6 @@ struct sip_uri {
 	struct span lr;
 	struct span r2;
 	enum uri_scheme scheme;
-	enum host_kind host_kind;
 	enum sip_transport transport; /* SIP_TRANSPORT_NONE when absent or unknown */
 	uint16_t port;                /* 0 without has_port */
 	bool has_port;

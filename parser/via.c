@@ -72,7 +72,7 @@ static const char *sent_protocol_read(const char *at, const char *end, struct si
 static const char *sent_by_read(const char *at, const char *end, struct sip_via *via)
 {
 	const char *start = at;
-	at = host_end(start, end, &via->host_kind);
+	at = host_end(via->whole.at, start, end);
 	if (!at)
 		return NULL;
 	via->host = via->hostport = span_make(start, (size_t)(at - start));

@@ -20,7 +20,6 @@ struct sip_via {
 	struct span maddr;
 	struct span rport_whole; /* "rport" or "rport=5060" as written, to replace it */
 	enum sip_transport transport;
-	enum host_kind host_kind;
 	enum via_rport rport;
 	uint16_t rport_port; /* with RPORT_VALUE */
 	uint16_t port;       /* 0 without has_port */

@@ -34,11 +34,6 @@ bool span_starts_with(struct span s, struct span prefix)
 	return s.len >= prefix.len && span_equal(span_make(s.at, prefix.len), prefix);
 }
 
-bool span_starts_with_nocase(struct span s, struct span prefix)
-{
-	return s.len >= prefix.len && span_equal_nocase(span_make(s.at, prefix.len), prefix);
-}
-
 bool span_ends_with(struct span s, struct span suffix)
 {
 	return s.len >= suffix.len &&

@@ -68,7 +68,10 @@ static inline bool span_equal_nocase(struct span a, struct span b)
 /* <0, 0, >0 like memcmp, the shorter of equal prefixes first. */
 int span_compare(struct span a, struct span b);
 bool span_starts_with(struct span s, struct span prefix);
-bool span_starts_with_nocase(struct span s, struct span prefix);
+static inline bool span_starts_with_nocase(struct span s, struct span prefix)
+{
+	return s.len >= prefix.len && span_same_nocase(s.at, prefix.at, prefix.len);
+}
 bool span_ends_with(struct span s, struct span suffix);
 
 /* Position of the first `byte` at or after `from`, or `s.len` when there is none. */

@@ -233,7 +233,7 @@ static bool reply_is_from_end_point(struct message *msg, int64_t mode)
 		return false;
 	if (mode == 1)
 		return true;
-	return uri.host_kind != HOST_NAME && !is_own_address(&msg->from.source);
+	return host_kind_of(uri.host) != HOST_NAME && !is_own_address(&msg->from.source);
 }
 
 static int is_first_hop(struct script_run *run, const struct is_first_hop_args *args)

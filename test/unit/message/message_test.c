@@ -48,7 +48,6 @@ static void assert_same_via(const struct sip_via *a, const struct sip_via *b)
 	assert_same_span(a->maddr, b->maddr);
 	assert_same_span(a->rport_whole, b->rport_whole);
 	assert_int_equal(a->transport, b->transport);
-	assert_int_equal(a->host_kind, b->host_kind);
 	assert_int_equal(a->rport, b->rport);
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->has_port, b->has_port);
