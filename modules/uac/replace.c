@@ -2,7 +2,6 @@
 /* replace: another From or To for the other side of a dialog. The caller sees what he wrote: replies get
  * the request's own header back, and later requests are changed in either direction with the help of a
  * parameter of Record-Route: both URIs, one XOR the other, so that each is found from the other. */
-#include "core/base/base64.h"
 #include "modules/uac/uac.h"
 
 enum side { SIDE_FROM, SIDE_TO, SIDE_COUNT };
@@ -25,51 +24,6 @@ static struct span parameter_name(enum side side)
 {
 	return side == SIDE_FROM ? uac_settings->rr_from_store_param
 				 : uac_settings->rr_to_store_param;
-}
-
-/* ---- the parameter ---------------------------------------------------------------------------------------------- */
-
-static char key_at(size_t i)
-{
-	struct span key = uac_settings->restore_passwd;
-	return key.len ? key.at[i % key.len] : '\0';
-}
-
-static char byte_at(struct span text, size_t i)
-{
-	return i < text.len ? text.at[i] : '\0';
-}
-
-static struct span parameter_make(struct arena *arena, enum side side, struct span one,
-				  struct span other)
-{
-	size_t len = one.len > other.len ? one.len : other.len;
-	struct writer mixed = writer_in_arena(arena, len + 1);
-	for (size_t i = 0; i < len; i++)
-		writer_char(&mixed, (char)(byte_at(one, i) ^ byte_at(other, i) ^ key_at(i)));
-	struct writer w = writer_in_arena(arena, 2 * len + 16);
-	writer_printf(&w, ";%.*s=", SPAN_ARGS(parameter_name(side)));
-	base64_write(&w, writer_result(&mixed), base64_url, false);
-	return w.failed || mixed.failed ? NO_SPAN : writer_result(&w);
-}
-
-/* The other URI of the two; absent when the parameter does not belong to this one. */
-static struct span parameter_apply(struct arena *arena, struct span value, struct span uri)
-{
-	struct writer mixed = writer_in_arena(arena, value.len + 1);
-	if (!base64_read(&mixed, value, base64_url, false) || mixed.failed)
-		return NO_SPAN;
-	struct span bytes = writer_result(&mixed);
-	struct writer w = writer_in_arena(arena, bytes.len + 1);
-	if (uri.len > bytes.len)
-		return NO_SPAN;
-	for (size_t i = 0; i < bytes.len; i++)
-		writer_char(&w, (char)(bytes.at[i] ^ byte_at(uri, i) ^ key_at(i)));
-	struct span other = writer_result(&w);
-	while (other.len && other.at[other.len - 1] == '\0')
-		other.len--;
-	struct sip_uri parsed;
-	return !w.failed && uri_parse(other, &parsed) ? other : NO_SPAN;
 }
 
 /* ---- the header --------------------------------------------------------------------------------------------------- */
@@ -153,7 +107,8 @@ static bool remember(struct script_run *run, enum side side, struct span origina
 		return false;
 	if (!uac_rr())
 		return true;
-	struct span parameter = parameter_make(run->arena, side, original_uri, new_uri);
+	struct span parameter =
+		parameter_make(run->arena, parameter_name(side), original_uri, new_uri);
 	return parameter.at && uac_rr()->add_param(msg, parameter);
 }
 
@@ -177,15 +132,37 @@ static int replace(struct script_run *run, enum side side, struct span display, 
 
 /* ---- later requests ---------------------------------------------------------------------------------------------------- */
 
+/* The other URI of the two, as the dialog knows them (restore_dlg); absent: neither is this one. */
+static struct span other_of_dialog(struct message *msg, enum side stored, struct span uri)
+{
+	struct script_run run;
+	struct span original, replaced;
+	const struct side_names *names = &sides[stored];
+	if (!uac_settings->restore_dlg || !script_run_init(&run, msg, ROUTE_EVENT, NULL))
+		return NO_SPAN;
+	struct dialog_name name = uac_dialog()->of_run(&run);
+	if (!name.generation ||
+	    !uac_dialog()->get_variable(name, span_from(names->variable), msg->arena, &original) ||
+	    !uac_dialog()->get_variable(name, span_from(names->new_variable), msg->arena,
+					&replaced))
+		return NO_SPAN;
+	if (span_equal(uri, original))
+		return replaced;
+	return span_equal(uri, replaced) ? original : NO_SPAN;
+}
+
 /* Changes the URI of a side to the other of the two, and remembers what the sender wrote. */
 static bool restore_side(struct message *msg, enum side stored, enum side side)
 {
 	struct span value;
 	const struct name_addr *address = address_of(msg, side);
-	if (!uac_rr() || !uac_rr()->route_param(msg, parameter_name(stored), &value) ||
-	    !value.len || !address)
+	if (!address)
 		return false;
-	struct span uri = parameter_apply(msg->arena, value, address->uri);
+	struct span uri = other_of_dialog(msg, stored, address->uri);
+	if (!uri.at && (!uac_rr()->route_param(msg, parameter_name(stored), &value) || !value.len))
+		return false;
+	if (!uri.at)
+		uri = parameter_apply(msg->arena, value, address->uri);
 	if (!uri.at) {
 		log_debug("a parameter of a Route header does not belong to this dialog");
 		return false;

@@ -41,7 +41,7 @@ static const struct field setting_fields[] = {
 	FIELD(settings, rr_from_store_param, "parameter of Record-Route for the two From URIs"),
 	FIELD(settings, rr_to_store_param, "parameter of Record-Route for the two To URIs"),
 	FIELD(settings, restore_mode, "none; manual: replies; auto: later requests too", .accept = accept_mode),
-	FIELD(settings, restore_dlg, "the URIs are also kept as variables of the dialog"),
+	FIELD(settings, restore_dlg, "the URIs are also kept as variables of the dialog, and later requests restored by them"),
 	FIELD(settings, restore_passwd, "scrambles those parameters"),
 	FIELD(settings, restore_from_avp, "AVP that gets the From URI that was there"),
 	FIELD(settings, restore_to_avp, "AVP that gets the To URI that was there"),

@@ -31,6 +31,14 @@ const struct listener *uac_default_socket(void);
 /* Says what is wrong with a setting; false. */
 bool uac_tell(struct diagnostics *diagnostics, const char *setting, const char *sentence);
 
+/* ---- parameter.c: what Record-Route tells of two URIs ---------------------------------------------------------- */
+
+/* ";name=value" for these two; absent: no memory. */
+struct span parameter_make(struct arena *arena, struct span name, struct span one,
+			   struct span other);
+/* The other URI of the two; absent when the parameter does not belong to this one. */
+struct span parameter_apply(struct arena *arena, struct span value, struct span uri);
+
 /* ---- replace.c: other From and To than the request's ----------------------------------------------------------- */
 
 bool replace_prepare(struct diagnostics *diagnostics);
