@@ -195,7 +195,8 @@ bool q_parse(struct span text, int32_t *out_thousandths)
 
 static bool note_contact_param(struct contact_params *params, const struct param *param)
 {
-	const char *at = param->value.at, *end = at + param->value.len;
+	const struct cursor value = cursor_over(param->value);
+	const char *at = value.at, *end = value.end;
 
 	if (param_is(param, "q"))
 		return q_parse(param->value, &params->q);
