@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hex: hexadecimal digits eight at a time. */
+/* hex: hexadecimal digits eight or sixteen at a time. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#ifdef __x86_64__
+#include <emmintrin.h>
+#endif
 
 /* The eight lower-case digits of a number, the highest first, as the bytes of the result in memory. */
 static inline uint64_t hex_digits(uint32_t number)
@@ -17,6 +21,24 @@ static inline uint64_t hex_digits(uint32_t number)
 	/* '0' to each, and what lies between '9' and 'a' to those above 9. */
 	uint64_t is_letter = ((spread + 0x0606060606060606) >> 4) & 0x0101010101010101;
 	return spread + 0x3030303030303030 + is_letter * ('a' - '0' - 10);
+}
+
+/* Writes all sixteen digits of a number. */
+static inline void hex_put_sixteen(char *at, uint64_t number)
+{
+#ifdef __x86_64__
+	const __m128i bytes = _mm_cvtsi64_si128((long long)__builtin_bswap64(number));
+	const __m128i nibbles = _mm_and_si128(_mm_unpacklo_epi8(_mm_srli_epi16(bytes, 4), bytes),
+					      _mm_set1_epi8(0x0f));
+	const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9)),
+					      _mm_set1_epi8('a' - '0' - 10));
+	const __m128i digits = _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')), letters);
+	_mm_storeu_si128((__m128i *)(void *)at, digits);
+#else
+	const uint64_t halves[] = { hex_digits((uint32_t)(number >> 32)),
+				    hex_digits((uint32_t)number) };
+	memcpy(at, halves, sizeof(halves));
+#endif
 }
 
 /* Writes the digits of a number, at least `least` of them, and returns where they end; there must be room
@@ -53,23 +75,15 @@ static inline bool hex_take_eight(const char *at, uint32_t *out_number)
 	return hex_digits(*out_number) == digits;
 }
 
-/* Reads the lower-case digits before a dot, one to eight; where the dot stands, NULL when it is something
- * else. Nine bytes can be read. */
-static inline const char *hex_take_to_dot(const char *at, uint32_t *out_number)
+/* The number before a dot, of a text that is known to have such a dot and digits before it; behind the dot.
+ * At `end`, when there is none. */
+static inline const char *hex_read_to_dot(const char *at, const char *end, uint32_t *out_number)
 {
-	const uint64_t ones = 0x0101010101010101, dots = ones * '.', zeros = ones * '0';
-	uint64_t digits, count = 8;
-	memcpy(&digits, at, sizeof(digits));
-	/* The lowest bit that is set belongs to the first byte that is a dot. */
-	uint64_t without = digits ^ dots;
-	uint64_t is_dot = (without - ones) & ~without & ones * 0x80;
-	if (is_dot) {
-		count = (uint64_t)__builtin_ctzll(is_dot) / 8;
-		if (count == 0)
-			return NULL;
-		digits = digits << 8 * (8 - count) | zeros >> 8 * count;
+	uint32_t number = 0;
+	while (at < end && *at != '.') {
+		unsigned letter = (unsigned)*at >> 6 & 1;
+		number = number << 4 | (((unsigned)*at++ & 0x0f) + 9 * letter);
 	}
-	char padded[8];
-	memcpy(padded, &digits, sizeof(padded));
-	return at[count] == '.' && hex_take_eight(padded, out_number) ? at + count : NULL;
+	*out_number = number;
+	return at + (at < end);
 }

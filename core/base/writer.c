@@ -80,13 +80,12 @@ void writer_int(struct writer *w, int64_t number)
 
 void writer_hex(struct writer *w, uint64_t number, unsigned min_digits)
 {
-	uint32_t high = (uint32_t)(number >> 32);
-	uint64_t halves[2] = { high ? hex_digits(high) : hex_digits(0),
-			       hex_digits((uint32_t)number) };
+	char digits[16];
+	hex_put_sixteen(digits, number);
 	unsigned count = number ? (67 - (unsigned)__builtin_clzll(number)) / 4 : 1;
 	if (count < min_digits)
-		count = min_digits < sizeof(halves) ? min_digits : sizeof(halves);
-	writer_bytes(w, (const char *)halves + sizeof(halves) - count, count);
+		count = min_digits < sizeof(digits) ? min_digits : sizeof(digits);
+	writer_bytes(w, digits + sizeof(digits) - count, count);
 }
 
 void writer_printf(struct writer *w, const char *format, ...)

@@ -42,13 +42,6 @@ static bool read_hex(struct span digits, uint64_t *out)
 	return true;
 }
 
-static char *put_eight(char *at, uint32_t number)
-{
-	uint64_t digits = hex_digits(number);
-	memcpy(at, &digits, sizeof(digits));
-	return at + sizeof(digits);
-}
-
 /* The check is over TOKEN "." LOOP as they are written. */
 struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 {
@@ -57,11 +50,11 @@ struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 	memcpy(at, hop->token.at, hop->token.len);
 	at += hop->token.len;
 	*at++ = '.';
-	at = put_eight(at, hop->loop);
+	at = hex_put(at, hop->loop, LOOP_LEN);
 	uint64_t check = hash_keyed(out + COOKIE_LEN, (size_t)(at - out) - COOKIE_LEN);
 	*at++ = '.';
-	at = put_eight(at, (uint32_t)(check >> 32));
-	at = put_eight(at, (uint32_t)check);
+	hex_put_sixteen(at, check);
+	at += CHECK_LEN;
 	*at++ = '.';
 	at = hex_put(at, hop->number, 1);
 	return span_make(out, (size_t)(at - out));
@@ -70,9 +63,9 @@ struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 /* Are these the digits of the check? Who writes to us may have made capitals of them. */
 static bool is_check(const char *digits, uint64_t check)
 {
-	const uint64_t lower[] = { hex_digits((uint32_t)(check >> 32)),
-				   hex_digits((uint32_t)check) };
+	char lower[CHECK_LEN];
 	uint64_t number;
+	hex_put_sixteen(lower, check);
 	return memcmp(digits, lower, sizeof(lower)) == 0 ||
 	       (read_hex(span_make(digits, CHECK_LEN), &number) && number == check);
 }

@@ -235,18 +235,18 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_
 	return hop_branch_write(&(struct hop){ name, loop, number }, out);
 }
 
-/* The check says that we wrote the token; what stands behind it is longer than any number. */
+/* The check says that we wrote the token. */
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
 {
 	uint32_t shard, index, generation;
 	struct hop hop;
 	if (!hop_branch_read(branch, &hop) || *hop.token.at != 't')
 		return false;
-	const char *at = hex_take_to_dot(hop.token.at + 1, &shard);
-	at = at ? hex_take_to_dot(at + 1, &index) : NULL;
-	at = at ? hex_take_to_dot(at + 1, &generation) : NULL;
-	if (at != hop.token.at + hop.token.len || shard >= shard_count(store.set) ||
-	    hop.number >= BRANCHES_MOST)
+	const char *end = hop.token.at + hop.token.len;
+	const char *at = hex_read_to_dot(hop.token.at + 1, end, &shard);
+	at = hex_read_to_dot(at, end, &index);
+	hex_read_to_dot(at, end, &generation);
+	if (shard >= shard_count(store.set) || hop.number >= BRANCHES_MOST)
 		return false;
 	out_context->shard = shard;
 	out_context->index = index;

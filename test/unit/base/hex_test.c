@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,9 +9,6 @@
 #include <cmocka.h>
 
 #include "core/base/hex.h"
-
-/* As they stand in our Via: more follows. */
-#define REST ".0123456789abcdef"
 
 static void a_number_is_read_as_it_was_written(void **state)
 {
@@ -22,35 +20,44 @@ static void a_number_is_read_as_it_was_written(void **state)
 			int len = snprintf(text, sizeof(text), "%x", numbers[i]);
 			*hex_put(written, numbers[i], 1) = 0;
 			assert_string_equal(written, text);
-			snprintf(text + len, sizeof(text) - (size_t)len, REST);
-			assert_ptr_equal(hex_take_to_dot(text, &read), text + len);
+			snprintf(text + len, sizeof(text) - (size_t)len, ".0123");
+			assert_ptr_equal(hex_read_to_dot(text, text + 40, &read), text + len + 1);
+			assert_int_equal(read, numbers[i]);
+			assert_ptr_equal(hex_read_to_dot(text, text + len, &read), text + len);
 			assert_int_equal(read, numbers[i]);
 		}
 	}
 }
 
-static void what_is_no_number_before_a_dot_is_refused(void **state)
+static void nothing_is_read_behind_the_end(void **state)
 {
-	static const char *const texts[] = {
-		REST,	       "g" REST,	"12 " REST,	     "-1" REST,	     "123456789" REST,
-		"A" REST,      "12/" REST,	"1:2" REST,	     "1`" REST,	     "123456780",
-		"\x80" "1" REST, "0x1" REST,	"12345678;12345678", "1\xae" "2" REST,
-	};
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		uint32_t number;
-		if (hex_take_to_dot(texts[i], &number))
-			fail_msg("%s was read as %x", texts[i], number);
+	uint32_t number = 1;
+	const char *text = "12.34";
+	assert_ptr_equal(hex_read_to_dot(text, text, &number), text);
+	assert_int_equal(number, 0);
+	assert_ptr_equal(hex_read_to_dot(text, text + 1, &number), text + 1);
+	assert_int_equal(number, 1);
+}
+
+static void sixteen_digits_are_those_of_printf(void **state)
+{
+	for (uint64_t step = 1; step < UINT64_MAX / 4; step = step * 3 + 1) {
+		const uint64_t numbers[] = { 0, step, step << 32, UINT64_MAX - step, UINT64_MAX };
+		for (unsigned i = 0; i < 5; i++) {
+			char expected[17], written[17] = "";
+			snprintf(expected, sizeof(expected), "%016" PRIx64, numbers[i]);
+			hex_put_sixteen(written, numbers[i]);
+			assert_string_equal(written, expected);
+		}
 	}
-	uint32_t number;
-	assert_non_null(hex_take_to_dot("00000012" REST, &number));
-	assert_int_equal(number, 0x12);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_number_is_read_as_it_was_written),
-		cmocka_unit_test(what_is_no_number_before_a_dot_is_refused),
+		cmocka_unit_test(nothing_is_read_behind_the_end),
+		cmocka_unit_test(sixteen_digits_are_those_of_printf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
