@@ -63,18 +63,21 @@ static struct span record_write(struct arena *arena, const struct record *record
 {
 	struct record_head head = { .listener = (int16_t)record->listener,
 				    .form = (uint16_t)record->form };
-	struct writer w = writer_in_arena(arena, 160);
-	writer_bytes(&w, &head, sizeof(head));
+	size_t size = sizeof(head);
 	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++) {
 		if (record->fields[i].len > UINT16_MAX)
 			return (struct span){ NULL, 0 };
 		head.lengths[i] = (uint16_t)record->fields[i].len;
-		writer_span(&w, record->fields[i]);
+		size += record->fields[i].len;
 	}
-	if (w.failed)
+	char *text = arena_alloc(arena, size);
+	if (!text)
 		return (struct span){ NULL, 0 };
-	memcpy(w.data, &head, sizeof(head));
-	return writer_result(&w);
+	char *at = mempcpy(text, &head, sizeof(head));
+	for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++)
+		if (record->fields[i].len)
+			at = put_span(at, record->fields[i]);
+	return span_make(text, size);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -112,9 +115,9 @@ static void write_transport(struct writer *w, enum transport transport)
 	writer_string(w, transport_name_lower(transport));
 }
 
-/* The address of one of our sockets, as others reach it. */
-static void write_listener(struct writer *w, const struct record *record,
-			   const struct listener *listener, bool is_double)
+/* The address of one of our sockets, as others reach it, with parameters that are not always there. */
+static void write_listener_parts(struct writer *w, const struct record *record,
+				 const struct listener *listener, bool is_double)
 {
 	write_start(w, record);
 	listener_write_reachable(w, listener);
@@ -129,6 +132,28 @@ static void write_listener(struct writer *w, const struct record *record,
 	writer_span(w, record->fields[RECORD_PARAMS]);
 	writer_span(w, record->fields[RECORD_LATER]);
 	writer_literal(w, ">\r\n");
+}
+
+/* Most name a socket and a tag: what the socket's URI is was written at start. */
+static void write_listener(struct writer *w, const struct record *record,
+			   const struct listener *listener, bool is_double)
+{
+	const struct span *fields = record->fields;
+	struct span uri = route_uri_known(listener), ftag = fields[RECORD_FTAG];
+	bool is_plain = uri.len && fields[RECORD_SCHEME].len == sizeof("sip") - 1 &&
+			!fields[RECORD_USER].len && ftag.len && !is_double;
+	if (!is_plain) {
+		write_listener_parts(w, record, listener, is_double);
+		return;
+	}
+	char *at = writer_room(w, sizeof("Record-Route: <;ftag=>\r\n") - 1 + uri.len + ftag.len +
+					  fields[RECORD_PARAMS].len + fields[RECORD_LATER].len);
+	if (!at)
+		return;
+	at = put_span(put_literal(at, "Record-Route: <"), uri);
+	at = put_span(put_literal(at, ";ftag="), ftag);
+	at = put_span(put_span(at, fields[RECORD_PARAMS]), fields[RECORD_LATER]);
+	put_literal(at, ">\r\n");
 }
 
 static void write_sockets(struct writer *w, const struct record *record, const struct listener *in,

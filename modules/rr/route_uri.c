@@ -99,6 +99,13 @@ bool route_uri_read(struct span text, struct route_uri *out)
 	return read_unknown(text, out);
 }
 
+struct span route_uri_known(const struct listener *listener)
+{
+	bool is_named = rr_settings->sockname_mode && listener->name.len;
+	return is_named || listener->index >= known.count ? SPAN_OF("")
+							  : known.uris[listener->index].text;
+}
+
 bool route_uris_start(void)
 {
 	unsigned count = listener_count();

@@ -46,6 +46,8 @@ struct route_uri {
 [[nodiscard]] bool route_uri_read(struct span text, struct route_uri *out);
 /* Knows our own beforehand; before the first fork, when the sockets are open. False: no memory. */
 bool route_uris_start(void);
+/* "sip:host:port;lr" of one of our sockets; empty: a name belongs into it, or it is none of ours. */
+struct span route_uri_known(const struct listener *listener);
 bool uri_is_ours(const struct sip_uri *uri);
 /* Its parameters with the first ";", as patterns like ";nat=yes" expect; empty: none. */
 struct span uri_params_with_start(const struct sip_uri *uri);
