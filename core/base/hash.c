@@ -10,12 +10,14 @@
 
 static struct {
 	uint64_t secret[3]; /* of hash_bytes; each has many bits set and many clear */
-	uint64_t key[2];
+	uint64_t key[5];    /* of hash_keyed, in the same way; nothing else is made of them */
 	uint64_t numbers[32]; /* drawn from the kernel, given out one by one */
 	unsigned next;        /* index of the next unused number; ARRAY end: draw again */
 	bool is_watching;     /* forget_numbers will run in children */
 } state = {
 	.secret = { 0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu, 0xd6e8feb86659fd93u },
+	.key = { 0x243f6a8885a308d3u, 0x13198a2e03707345u, 0xa4093822299f31d1u, 0x082efa98ec4e6c89u,
+		 0x452821e638d01377u },
 	.next = 32,
 };
 
@@ -79,9 +81,12 @@ static inline void read_short(const char *at, size_t len, uint64_t out[2])
 	}
 }
 
-static inline uint64_t hash_text(const char *at, size_t len, bool in_lower_case)
+/* Inlined: which secrets, and whether in lower case, is decided by the compiler. */
+[[gnu::always_inline]] static inline uint64_t hash_text(const char *at, size_t len,
+							const uint64_t secret[3],
+							bool in_lower_case)
 {
-	uint64_t hash = state.secret[0] ^ len, last[2];
+	uint64_t hash = secret[0] ^ len, last[2];
 	if (len <= 16) {
 		read_short(at, len, last);
 	} else {
@@ -92,7 +97,7 @@ static inline uint64_t hash_text(const char *at, size_t len, bool in_lower_case)
 				first = ascii_lower_eight(first);
 				second = ascii_lower_eight(second);
 			}
-			hash = fold_product(first ^ state.secret[1], second ^ hash);
+			hash = fold_product(first ^ secret[1], second ^ hash);
 		}
 		last[0] = read_eight(end - 16);
 		last[1] = read_eight(end - 8);
@@ -101,18 +106,17 @@ static inline uint64_t hash_text(const char *at, size_t len, bool in_lower_case)
 		last[0] = ascii_lower_eight(last[0]);
 		last[1] = ascii_lower_eight(last[1]);
 	}
-	return fold_product(state.secret[2],
-			    fold_product(last[0] ^ state.secret[1], last[1] ^ hash));
+	return fold_product(secret[2], fold_product(last[0] ^ secret[1], last[1] ^ hash));
 }
 
 uint64_t hash_bytes(const void *bytes, size_t len)
 {
-	return hash_text(bytes, len, false);
+	return hash_text(bytes, len, state.secret, false);
 }
 
 uint64_t hash_span_nocase(struct span s)
 {
-	return hash_text(s.at, s.len, true);
+	return hash_text(s.at, s.len, state.secret, true);
 }
 
 uint64_t hash_mix(uint64_t hash, uint64_t next)
@@ -122,8 +126,8 @@ uint64_t hash_mix(uint64_t hash, uint64_t next)
 
 uint64_t hash_keyed(const void *bytes, size_t len)
 {
-	uint64_t parts[3] = { state.key[0], XXH3_64bits_withSeed(bytes, len, state.key[1]), len };
-	return XXH3_64bits_withSeed(parts, sizeof(parts), state.key[0]);
+	uint64_t hash = hash_text(bytes, len, state.key, false);
+	return fold_product(hash ^ state.key[3], state.key[4]);
 }
 
 /* A child must not give out what its parent gives out. */

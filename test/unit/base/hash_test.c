@@ -116,6 +116,27 @@ static void capitals_count_only_where_they_should(void **state)
 	assert_true(hash_span_nocase(SPAN_OF("[")) != hash_span_nocase(SPAN_OF("{")));
 }
 
+static void a_digest_has_keys_of_its_own(void **state)
+{
+	char text[LENGTHS];
+	memset(text, 'x', sizeof(text));
+	for (size_t len = 0; len < LENGTHS; len++) {
+		uint64_t digest = hash_keyed(text, len);
+		assert_int_equal(digest, hash_keyed(text, len));
+		assert_true(digest != hash_bytes(text, len));
+		assert_true(len == 0 || digest != hash_keyed(text, len - 1));
+		for (size_t bit = 0; bit < len * 8; bit++) {
+			text[bit / 8] ^= (char)(1 << bit % 8);
+			uint64_t other = hash_keyed(text, len);
+			text[bit / 8] ^= (char)(1 << bit % 8);
+			assert_true(__builtin_popcountll(digest ^ other) >= 10);
+		}
+	}
+	uint64_t before = hash_keyed("alice", 5);
+	hash_init();
+	assert_true(before != hash_keyed("alice", 5));
+}
+
 static void a_start_has_its_own_secrets(void **state)
 {
 	uint64_t hash = hash_bytes("alice", 5);
@@ -138,6 +159,7 @@ int main(void)
 		cmocka_unit_test(zeros_are_told_apart),
 		cmocka_unit_test(similar_keys_spread_evenly),
 		cmocka_unit_test(capitals_count_only_where_they_should),
+		cmocka_unit_test(a_digest_has_keys_of_its_own),
 		cmocka_unit_test(a_start_has_its_own_secrets),
 		/* With secrets of this start. */
 		cmocka_unit_test_setup(every_bit_and_the_length_count, draw_secrets),
