@@ -38,10 +38,24 @@ bool writer_reserve(struct writer *w, size_t len)
 	return true;
 }
 
-void writer_bytes(struct writer *w, const void *bytes, size_t len)
+[[gnu::cold, gnu::noinline]] static void bytes_slowly(struct writer *w, const void *bytes,
+						      size_t len)
 {
 	char *at = writer_room(w, len);
-	if (at && len)
+	if (at)
+		memcpy(at, bytes, len);
+}
+
+/* Its last step is the copy, so that nothing has to be kept over a call. */
+void writer_bytes(struct writer *w, const void *bytes, size_t len)
+{
+	if (__builtin_expect(w->cap - w->len < len, 0)) {
+		bytes_slowly(w, bytes, len);
+		return;
+	}
+	char *at = w->data + w->len;
+	w->len += len;
+	if (len)
 		memcpy(at, bytes, len);
 }
 
