@@ -70,11 +70,13 @@ static bool send_legs(struct transaction *tx, const struct legs *legs)
 {
 	bool any_sent = false;
 	for (unsigned i = 0; i < legs->count; i++) {
+		/* Only what was copied from the INVITE's branch, which may be gone. */
+		const struct branch target = { .dst_uri = legs->list[i].target.dst_uri,
+					       .flags = legs->list[i].target.flags };
 		const struct branch_record record = {
 			.request = legs->list[i].cancel,
-			.target = { .uri = legs->list[i].target.uri,
-				    .dst_uri = legs->list[i].target.dst_uri,
-				    .flags = legs->list[i].target.flags },
+			.uri = legs->list[i].target.uri,
+			.target = &target,
 			.to = legs->list[i].to,
 			.from = legs->list[i].from,
 		};

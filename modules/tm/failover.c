@@ -150,9 +150,11 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	if (event) {
 		struct writer w = writer_in_arena(&event->arena, failed->sent->request.len + 128);
 		write_again(&w, tx, failed_number, from);
+		const struct branch destination = branch_target(failed);
 		const struct branch_record record = {
 			.request = writer_result(&w),
-			.target = branch_target(failed),
+			.uri = destination.uri,
+			.target = &destination,
 			.to = *to,
 			.from = from,
 			.spare = failed->sent->spare + target + 1,

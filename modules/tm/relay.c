@@ -47,9 +47,9 @@ static struct span place(char **end, struct span text)
 /* NULL: no memory. */
 static struct tx_sent *sent_new(struct transaction *tx, const struct branch_record *record)
 {
-	const struct branch *target = &record->target;
+	const struct branch *target = record->target;
 	size_t spare_bytes = record->spare_count * sizeof(*record->spare);
-	size_t size = sizeof(struct tx_sent) + spare_bytes + record->request.len + target->uri.len +
+	size_t size = sizeof(struct tx_sent) + spare_bytes + record->request.len + record->uri.len +
 		      target->dst_uri.len + target->path.len + target->ruid.len +
 		      target->instance.len;
 	struct tx_sent *sent = tx_alloc(tx, size);
@@ -63,7 +63,7 @@ static struct tx_sent *sent_new(struct transaction *tx, const struct branch_reco
 				  .from = record->from,
 				  .spare = spare,
 				  .spare_count = record->spare_count };
-	sent->uri = place(&end, target->uri);
+	sent->uri = place(&end, record->uri);
 	sent->dst_uri = place(&end, target->dst_uri);
 	sent->path = place(&end, target->path);
 	sent->ruid = place(&end, target->ruid);
@@ -100,7 +100,7 @@ struct tx_branch *branch_add(struct transaction *tx, const struct branch_record 
 		return NULL;
 	*branch = (struct tx_branch){ .sent = sent,
 				      .state = CLIENT_TERMINATED,
-				      .flags = record->target.flags };
+				      .flags = record->target->flags };
 	/* Others look at it without the lease. */
 	tx->branches[tx->branch_count] = branch;
 	__atomic_store_n(&tx->branch_count, (uint8_t)(tx->branch_count + 1), __ATOMIC_RELEASE);
@@ -116,13 +116,6 @@ struct branch branch_target(const struct tx_branch *branch)
 				.ruid = sent->ruid,
 				.instance = sent->instance,
 				.flags = branch->flags };
-}
-
-static struct branch_record record_of(const struct message *msg, struct span request)
-{
-	struct branch_record record = { .request = request, .target = msg->target };
-	record.target.uri = message_uri(msg);
-	return record;
 }
 
 void branch_arm(struct transaction *tx, struct tx_branch *branch)
@@ -166,11 +159,15 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 		note_failure(msg, !w.failed ? 477 : msg->arena->is_short ? 500 : 513);
 		return false;
 	}
-	struct branch_record record = record_of(msg, writer_result(&w));
-	record.spare = targets + 1;
-	record.spare_count = count - 1;
-	record.to = out.to;
-	record.from = out.from;
+	const struct branch_record record = {
+		.request = writer_result(&w),
+		.uri = message_uri(msg),
+		.target = &msg->target,
+		.to = out.to,
+		.from = out.from,
+		.spare = targets + 1,
+		.spare_count = count - 1,
+	};
 	struct tx_branch *branch = branch_add(tx, &record);
 	if (!branch) {
 		note_failure(msg, 500);
@@ -323,7 +320,9 @@ bool relay_anew(struct transaction *tx, struct message *request, unsigned failed
 
 bool relay_nowhere(struct transaction *tx, const struct message *msg)
 {
-	const struct branch_record record = record_of(msg, SPAN_OF(""));
+	const struct branch_record record = {
+		.request = SPAN_OF(""), .uri = message_uri(msg), .target = &msg->target
+	};
 	struct tx_branch *branch =
 		tx->branch_count < BRANCHES_MOST ? branch_add(tx, &record) : NULL;
 	if (!branch)

@@ -317,7 +317,8 @@ bool relay_branches(struct script_run *run, struct transaction *tx,
 /* What a branch remembers; the texts are copied. */
 struct branch_record {
 	struct span request; /* as sent */
-	struct branch target;
+	struct span uri;     /* its Request-URI; target->uri may be absent */
+	const struct branch *target;
 	struct end_point to;
 	const struct listener *from;
 	const struct end_point *spare;
