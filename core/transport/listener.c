@@ -165,13 +165,10 @@ const struct listener *listener_for(const struct end_point *destination)
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-static struct span write_host(const struct listener *listener)
+static struct span write_bound_host(const struct listener *listener)
 {
 	struct writer w = writer_in_arena(texts(), 64);
-	if (listener->advertised_host.len)
-		writer_span(&w, listener->advertised_host);
-	else
-		end_point_write_host(&w, &listener->address);
+	end_point_write_host(&w, &listener->address);
 	return writer_result(&w);
 }
 
@@ -180,7 +177,9 @@ static bool listener_compute(struct listener *listener)
 {
 	uint16_t port =
 		listener->advertised_port ? listener->advertised_port : listener->address.port;
-	listener->host = write_host(listener);
+	listener->bound_host = write_bound_host(listener);
+	listener->host =
+		listener->advertised_host.len ? listener->advertised_host : listener->bound_host;
 	listener->host_port = arena_printf(texts(), "%.*s:%u", SPAN_ARGS(listener->host), port);
 	struct span via = arena_printf(texts(), "SIP/2.0/%s %.*s;branch=z",
 				       transport_name((enum transport)listener->address.transport),
@@ -515,30 +514,22 @@ static bool fits(uint16_t port, enum transport transport, uint16_t own_port,
 		transport == own_transport);
 }
 
-/* Written as we write it? */
-static bool is_listener_text(struct span host, uint16_t port, enum transport transport)
+/* IPv6 may be written in many ways; of an IPv4 address there is but one that is understood. */
+static bool may_differ(struct span host)
 {
-	for (unsigned i = 0; i < table.count; i++) {
-		const struct listener *listener = &table.listeners[i];
-		if (span_equal(listener->host, host) && !listener->advertised_host.len &&
-		    fits(port, transport, listener->address.port,
-			 (enum transport)listener->address.transport))
-			return true;
-	}
-	return false;
+	return host.len && (host.at[0] == '[' || memchr(host.at, ':', host.len));
 }
 
 static bool is_listener(struct span host, uint16_t port, enum transport transport)
 {
 	struct end_point ip = { 0 };
-	if (is_listener_text(host, port, transport))
-		return true;
-	bool is_ip = end_point_parse_ip(host, &ip);
+	bool is_ip = may_differ(host) && end_point_parse_ip(host, &ip);
 	for (unsigned i = 0; i < table.count; i++) {
 		const struct listener *listener = &table.listeners[i];
 		enum transport own = (enum transport)listener->address.transport;
-		if (is_ip && end_point_same_ip(&listener->address, &ip) &&
-		    fits(port, transport, listener->address.port, own))
+		bool is_address = span_equal(listener->bound_host, host) ||
+				  (is_ip && end_point_same_ip(&listener->address, &ip));
+		if (is_address && fits(port, transport, listener->address.port, own))
 			return true;
 		if (listener->advertised_host.len &&
 		    span_equal_nocase(listener->advertised_host, host) &&

@@ -16,7 +16,8 @@ struct listener {
 	bool is_virtual;
 	bool any_transport; /* listen= without a protocol: streams are served too */
 	/* Computed at start, because they are written into every message: */
-	struct span host;       /* advertised host, IPv6 in brackets */
+	struct span bound_host; /* the bound address, IPv6 in brackets */
+	struct span host;       /* the same, or the advertised host */
 	struct span host_port;  /* "host:port", advertised */
 	struct span via_prefix; /* "SIP/2.0/UDP host:port;branch=" */
 	struct sip_via via;     /* that as it is read, with a branch of one byte */
