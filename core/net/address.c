@@ -147,24 +147,29 @@ bool end_point_is_any(const struct end_point *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
-static char *put_small(char *to, unsigned number)
-{
-	if (number >= 10) {
-		if (number >= 100)
-			*to++ = (char)('0' + number / 100);
-		*to++ = (char)('0' + number / 10 % 10);
+/* "127.", for each byte of an address. */
+#define DIGIT(n) (char)('0' + (n) % 10)
+#define PART(n)                                                            \
+	{                                                                  \
+		(n) > 99  ? DIGIT((n) / 100)                               \
+		: (n) > 9 ? DIGIT((n) / 10)                                \
+			  : DIGIT(n),                                      \
+		(n) > 99 ? DIGIT((n) / 10) : (n) > 9 ? DIGIT(n) : '.',     \
+		(n) > 99 ? DIGIT(n) : '.', '.'                             \
 	}
-	*to++ = (char)('0' + number % 10);
-	return to;
-}
+#define PART4(n)  PART(n), PART((n) + 1), PART((n) + 2), PART((n) + 3)
+#define PART16(n) PART4(n), PART4((n) + 4), PART4((n) + 8), PART4((n) + 12)
+#define PART64(n) PART16(n), PART16((n) + 16), PART16((n) + 32), PART16((n) + 48)
+static const char parts[256][4] = { PART64(0), PART64(64), PART64(128), PART64(192) };
 
 static void write_ipv4(struct writer *w, const uint8_t ip[4])
 {
-	char text[16] = "", *end = put_small(text, ip[0]);
-	for (unsigned i = 1; i < 4; i++) {
-		*end++ = '.';
-		end = put_small(end, ip[i]);
+	char text[16] = "", *end = text;
+	for (unsigned i = 0; i < 4; i++) {
+		memcpy(end, parts[ip[i]], 4);
+		end += 2 + (ip[i] > 9) + (ip[i] > 99);
 	}
+	end--; /* no dot after the last */
 	if (w->cap - w->len < sizeof(text)) {
 		writer_bytes(w, text, (size_t)(end - text));
 		return;
