@@ -14,13 +14,17 @@ bool cseq_parse(struct span value, struct cseq *out)
 	struct digits number = digits_read(value.at, end, CSEQ_MAX);
 	if (!number.end)
 		return false;
-	const char *method = space_end(number.end, end);
-	if (method == number.end || method == end || chars_end(method, end, CHAR_TOKEN) != end)
+	const char *start = space_end(number.end, end);
+	struct span name = span_make(start, (size_t)(end - start));
+	uint32_t method = method_from_span(name);
+	if (start == number.end || (method == METHOD_OTHER && !span_is_all(name, CHAR_TOKEN)))
 		return false;
-	out->number = (uint32_t)number.number;
-	out->number_text = span_make(value.at, (size_t)(number.end - value.at));
-	out->method_name = span_make(method, (size_t)(end - method));
-	out->method = method_from_span(out->method_name);
+	*out = (struct cseq){
+		.number = (uint32_t)number.number,
+		.number_text = span_make(value.at, (size_t)(number.end - value.at)),
+		.method = method,
+		.method_name = name,
+	};
 	return true;
 }
 

@@ -12,7 +12,8 @@
 
 static struct {
 	counter_id requests[METHODS];
-	counter_id replies[CLASSES], by_method[CLASSES][METHODS], by_code[6];
+	counter_id replies[CLASSES], by_method[CLASSES][METHODS];
+	counter_id by_code[CLASSES][100]; /* COUNTER_NONE where none has a counter of its own */
 } counters;
 
 /* In the order of the METHOD_* bits. */
@@ -112,9 +113,11 @@ void statistics_prepare(void)
 	for (unsigned i = 0; i < METHODS; i++)
 		counters.requests[i] =
 			count_of("requests with this method", "rcv_requests_%s", method_names[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(counted_codes); i++)
-		counters.by_code[i] =
-			count_of("replies with this code", "%s", counted_codes[i].name);
+	for (unsigned i = 0; i < ARRAY_SIZE(counted_codes); i++) {
+		counter_id id = count_of("replies with this code", "%s", counted_codes[i].name);
+		for (unsigned code = counted_codes[i].from; code <= counted_codes[i].to; code++)
+			counters.by_code[code / 100 - 1][code % 100] = id;
+	}
 	for (unsigned class = 0; class < CLASSES; class ++) {
 		counters.replies[class] =
 			count_of("replies of this class", "rcv_replies_%uxx", class + 1);
@@ -144,7 +147,5 @@ void statistics_count_reply(const struct message *msg)
 	counter_inc(counters.replies[class]);
 	if (method < METHODS)
 		counter_inc(counters.by_method[class][method]);
-	for (unsigned i = 0; i < ARRAY_SIZE(counted_codes); i++)
-		if (code >= counted_codes[i].from && code <= counted_codes[i].to)
-			counter_inc(counters.by_code[i]);
+	counter_inc(counters.by_code[class][code % 100]);
 }
