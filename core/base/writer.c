@@ -65,24 +65,14 @@ static const char two_digits[] = "0001020304050607080910111213141516171819202122
 				 "50515253545556575859606162636465666768697071727374"
 				 "75767778798081828384858687888990919293949596979899";
 
-static unsigned count_digits(uint64_t number)
-{
-	unsigned count = 1;
-	for (uint64_t limit = 10; number >= limit && count < 20; limit *= 10)
-		count++;
-	return count;
-}
-
 void writer_uint(struct writer *w, uint64_t number)
 {
-	unsigned count = count_digits(number);
-	char *first = writer_room(w, count), *at = first + count;
-	if (!first)
-		return;
+	char text[20], *end = text + sizeof(text), *at = end;
 	for (; number >= 10; number /= 100)
 		memcpy(at -= 2, two_digits + number % 100 * 2, 2);
-	if (at > first)
-		*first = (char)('0' + number);
+	if (number || at == end)
+		*--at = (char)('0' + number);
+	writer_bytes(w, at, (size_t)(end - at));
 }
 
 void writer_int(struct writer *w, int64_t number)

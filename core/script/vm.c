@@ -186,14 +186,13 @@ static struct value template_argument(struct script_run *run,
 	return value;
 }
 
-static int call_function(struct script_run *run, const struct call_site *site,
-			 uint32_t first_register)
+/* With arguments that are known only now. */
+[[gnu::noinline]] static int call_dynamic(struct script_run *run, const struct call_site *site,
+					  uint32_t first_register)
 {
 	_Alignas(max_align_t) char buffer[STACK_ARGUMENTS];
 	const struct script_function *function = site->function;
 	void *arguments = buffer;
-	if (site->dynamic_count == 0)
-		return function->call(run, site->arguments);
 	if (function->args_size > sizeof(buffer)) {
 		arguments = arena_alloc(run->arena, function->args_size);
 		if (!arguments)
@@ -413,7 +412,10 @@ static int run_frames(struct script_run *run)
 				return SCRIPT_STOP;
 			}
 			trace(run, image->calls[in.c].function->name);
-			int result = call_function(run, &image->calls[in.c], frame->base + in.b);
+			const struct call_site *site = &image->calls[in.c];
+			int result = site->dynamic_count == 0
+					     ? site->function->call(run, site->arguments)
+					     : call_dynamic(run, site, frame->base + in.b);
 			run->return_code = result;
 			if (result == SCRIPT_STOP || run->exited) {
 				run->exited = true;
