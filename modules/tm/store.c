@@ -235,17 +235,16 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_
 	return hop_branch_write(&(struct hop){ name, loop, number }, out);
 }
 
-/* The check says that we wrote the token. */
+/* The check says that we wrote the token; what stands behind it is longer than any number. */
 bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *out_number)
 {
 	uint32_t shard, index, generation;
 	struct hop hop;
 	if (!hop_branch_read(branch, &hop) || *hop.token.at != 't')
 		return false;
-	const char *end = hop.token.at + hop.token.len;
-	const char *at = hex_read_to_dot(hop.token.at + 1, end, &shard);
-	at = hex_read_to_dot(at, end, &index);
-	hex_read_to_dot(at, end, &generation);
+	const char *at = hex_read_to_dot(hop.token.at + 1, &shard);
+	at = hex_read_to_dot(at, &index);
+	hex_read_to_dot(at, &generation);
 	if (shard >= shard_count(store.set) || hop.number >= BRANCHES_MOST)
 		return false;
 	out_context->shard = shard;

@@ -20,23 +20,21 @@ static void a_number_is_read_as_it_was_written(void **state)
 			int len = snprintf(text, sizeof(text), "%x", numbers[i]);
 			*hex_put(written, numbers[i], 1) = 0;
 			assert_string_equal(written, text);
-			snprintf(text + len, sizeof(text) - (size_t)len, ".0123");
-			assert_ptr_equal(hex_read_to_dot(text, text + 40, &read), text + len + 1);
-			assert_int_equal(read, numbers[i]);
-			assert_ptr_equal(hex_read_to_dot(text, text + len, &read), text + len);
+			snprintf(text + len, sizeof(text) - (size_t)len, ".0.1.2.3.4");
+			assert_ptr_equal(hex_read_to_dot(text, &read), text + len + 1);
 			assert_int_equal(read, numbers[i]);
 		}
 	}
 }
 
-static void nothing_is_read_behind_the_end(void **state)
+static void a_text_without_number_or_dot_does_no_harm(void **state)
 {
 	uint32_t number = 1;
-	const char *text = "12.34";
-	assert_ptr_equal(hex_read_to_dot(text, text, &number), text);
+	const char *text = "..123456789";
+	assert_ptr_equal(hex_read_to_dot(text, &number), text + 1);
 	assert_int_equal(number, 0);
-	assert_ptr_equal(hex_read_to_dot(text, text + 1, &number), text + 1);
-	assert_int_equal(number, 1);
+	assert_ptr_equal(hex_read_to_dot(text + 2, &number), text + 2 + 9);
+	assert_int_equal(number, 0x12345678);
 }
 
 static void sixteen_digits_are_those_of_printf(void **state)
@@ -56,7 +54,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_number_is_read_as_it_was_written),
-		cmocka_unit_test(nothing_is_read_behind_the_end),
+		cmocka_unit_test(a_text_without_number_or_dot_does_no_harm),
 		cmocka_unit_test(sixteen_digits_are_those_of_printf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
