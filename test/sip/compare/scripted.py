@@ -613,6 +613,7 @@ def cancel_twice(stage):
     incoming = play.take(play.a, 180)
     cancel = play.alice.cancel(play.request)
     play.a.reply(play.a.expect_request("CANCEL"), 200)
+    play.alice.expect_reply(200, cancel)                # else it races with the 487
     play.alice.resend(cancel)
     play.a.reply(incoming, 487)
     play.end(487)
