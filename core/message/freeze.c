@@ -8,10 +8,11 @@ struct frozen {
 	struct span attributes;
 	struct sip_message_index *index; /* written up to `first`, then come the headers */
 	struct sip_header *headers;
-	/* Up to its slots. Spans and lists point into this block; caches are empty. */
+	/* Without what one process works with. Spans and lists point into this block. */
 	struct message head;
 };
-#define FROZEN_SIZE (offsetof(struct frozen, head) + offsetof(struct message, slots))
+#define KEPT_SIZE   offsetof(struct message, top_via)
+#define FROZEN_SIZE (offsetof(struct frozen, head) + KEPT_SIZE)
 #define INDEX_HEAD  offsetof(struct sip_message_index, first)
 
 /* A block that is filled from front to back. */
@@ -142,7 +143,7 @@ size_t message_frozen_size(const struct message *msg)
 static void block_message(struct block *block, struct message *head)
 {
 	const struct message *msg = block->msg;
-	memcpy(head, msg, offsetof(struct message, slots));
+	memcpy(head, msg, KEPT_SIZE);
 	head->bytes = span_make(block->bytes, msg->bytes.len);
 	head->index = NULL;
 	head->arena = NULL;
@@ -158,7 +159,6 @@ static void block_message(struct block *block, struct message *head)
 	head->account_user = block_text(block, msg->account_user);
 	head->account_realm = block_text(block, msg->account_realm);
 	head->attributes = (struct attributes){ 0 };
-	message_forget_parsed(head);
 }
 
 bool message_freeze(const struct message *msg, void *at)
@@ -211,8 +211,8 @@ struct message *message_thaw(const void *block, struct arena *arena)
 	struct message *msg = frozen ? arena_alloc(arena, sizeof(*msg)) : NULL;
 	if (!msg)
 		return NULL;
-	memcpy(msg, &frozen->head, offsetof(struct message, slots));
-	memset(msg->slots, 0, sizeof(msg->slots));
+	memcpy(msg, &frozen->head, KEPT_SIZE);
+	memset((char *)msg + KEPT_SIZE, 0, sizeof(*msg) - KEPT_SIZE);
 	msg->arena = arena;
 	if (!(msg->index = thaw_index(frozen, arena)))
 		return NULL;

@@ -132,7 +132,8 @@ struct message {
 	/* credentials that were checked and found right: user name and realm; absent: none */
 	struct span account_user, account_realm;
 
-	/* lazily parsed, NULL until asked for */
+	/* From here on: this process's alone, empty after message_thaw().
+	 * Lazily parsed, NULL until asked for. */
 	struct sip_via *top_via, *second_via;
 	struct name_addr *from_address, *to_address;
 	struct cseq *cseq;
