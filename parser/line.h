@@ -39,26 +39,14 @@ struct content_length {
 	bool is_bad; /* no number, or several that differ */
 	uint32_t value;
 };
-/* 1*DIGIT */
-static inline bool length_read(struct span value, uint32_t *out_length)
-{
-	uint64_t length = 0;
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned digit = (unsigned)value.at[i] - '0';
-		if (digit > 9 || (length = length * 10 + digit) > UINT32_MAX)
-			return false;
-	}
-	*out_length = (uint32_t)length;
-	return value.len > 0;
-}
-
 static inline void content_length_note(struct content_length *all, struct span value)
 {
-	uint32_t length;
-	if (!length_read(value, &length) || (all->is_present && all->value != length))
+	const char *end = value.at + value.len;
+	struct digits length = digits_read(value.at, end, UINT32_MAX);
+	if (!length.end || length.end != end || (all->is_present && all->value != length.number))
 		all->is_bad = true;
 	else
-		all->value = length;
+		all->value = (uint32_t)length.number;
 	all->is_present = true;
 }
 

@@ -42,14 +42,11 @@ static const uint8_t by_place[64] = {
 #undef METHOD_PLACE
 };
 
-/* Are two texts of 3 to 16 bytes the same? Two reads of each, which may overlap. */
+/* Are two texts of up to 16 bytes the same? */
 static inline bool is_same(const char *a, const char *b, size_t len)
 {
-	if (len < 4)
-		return memcmp(a, b, 2) == 0 && a[2] == b[2];
-	if (len < 8)
-		return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
-	return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0;
+	return span_short(a, len) == span_short(b, len) &&
+	       (len <= 8 || span_short(a + len - 8, 8) == span_short(b + len - 8, 8));
 }
 
 uint32_t method_from_span(struct span name)

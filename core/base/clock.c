@@ -11,21 +11,26 @@ static struct {
 	int64_t wall_s, wall_us;
 } state = { .offset_ms = &own_offset_ms };
 
-static int64_t read_us(clockid_t id)
+static int64_t kernel_us(clockid_t id)
 {
 	struct timespec now;
 	clock_gettime(id, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + *state.offset_ms * 1000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_kernel_us_now(void)
+{
+	return kernel_us(CLOCK_REALTIME);
 }
 
 int64_t clock_us_now(void)
 {
-	return read_us(CLOCK_MONOTONIC);
+	return kernel_us(CLOCK_MONOTONIC) + *state.offset_ms * 1000;
 }
 
 int64_t clock_wall_us_now(void)
 {
-	return read_us(CLOCK_REALTIME);
+	return kernel_us(CLOCK_REALTIME) + *state.offset_ms * 1000;
 }
 
 void clock_refresh(void)

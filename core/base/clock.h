@@ -18,6 +18,8 @@ int64_t clock_wall_s(void);
 int64_t clock_wall_us(void);
 /* Microseconds since 1970; reads the clock. */
 int64_t clock_wall_us_now(void);
+/* The same as the kernel's time stamps tell it: without what clock_advance added. */
+int64_t clock_kernel_us_now(void);
 /* Refreshes the cached values of this process. */
 void clock_refresh(void);
 

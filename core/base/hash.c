@@ -52,35 +52,6 @@ static inline uint64_t fold_product(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t read_eight(const char *at)
-{
-	uint64_t bytes;
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
-
-static inline uint64_t read_four(const char *at)
-{
-	uint32_t bytes;
-	memcpy(&bytes, at, sizeof(bytes));
-	return bytes;
-}
-
-/* Two words that hold all of 0 to 16 bytes, some of them twice. */
-static inline void read_short(const char *at, size_t len, uint64_t out[2])
-{
-	const char *end = at + len;
-	size_t step = len >> 3 << 2; /* 4 from 8 bytes on */
-	out[0] = out[1] = 0;
-	if (len >= 4) {
-		out[0] = read_four(at) << 32 | read_four(at + step);
-		out[1] = read_four(end - 4) << 32 | read_four(end - 4 - step);
-	} else if (len) {
-		out[0] = (uint64_t)(uint8_t)at[0] << 16 | (uint64_t)(uint8_t)at[len >> 1] << 8 |
-			 (uint8_t)end[-1];
-	}
-}
-
 /* Inlined: which secrets, and whether in lower case, is decided by the compiler. */
 [[gnu::always_inline]] static inline uint64_t hash_text(const char *at, size_t len,
 							const uint64_t secret[3],
@@ -88,19 +59,20 @@ static inline void read_short(const char *at, size_t len, uint64_t out[2])
 {
 	uint64_t hash = secret[0] ^ len, last[2];
 	if (len <= 16) {
-		read_short(at, len, last);
+		last[0] = span_short(at, len);
+		last[1] = len > 8 ? span_short(at + len - 8, 8) : 0;
 	} else {
 		const char *end = at + len;
 		for (; end - at > 16; at += 16) {
-			uint64_t first = read_eight(at), second = read_eight(at + 8);
+			uint64_t first = span_short(at, 8), second = span_short(at + 8, 8);
 			if (in_lower_case) {
 				first = ascii_lower_eight(first);
 				second = ascii_lower_eight(second);
 			}
 			hash = fold_product(first ^ secret[1], second ^ hash);
 		}
-		last[0] = read_eight(end - 16);
-		last[1] = read_eight(end - 8);
+		last[0] = span_short(end - 16, 8);
+		last[1] = span_short(end - 8, 8);
 	}
 	if (in_lower_case) {
 		last[0] = ascii_lower_eight(last[0]);

@@ -109,6 +109,11 @@ static bool digits_to_uint64(struct span s, unsigned base, uint64_t *out_number)
 	return true;
 }
 
+bool span_hex_to_uint64(struct span s, uint64_t *out_number)
+{
+	return digits_to_uint64(s, 16, out_number);
+}
+
 static bool signed_to_int64(struct span s, unsigned base, bool negative, int64_t *out_number)
 {
 	uint64_t number;

@@ -91,6 +91,8 @@ bool span_split(struct span *rest, char separator, struct span *out_item);
 /* Whole-span conversions: false, and `*out` untouched, unless all of `s` is a number in range. */
 [[gnu::warn_unused_result]] bool span_to_int64(struct span s, int64_t *out_number);
 [[gnu::warn_unused_result]] bool span_to_uint32(struct span s, uint32_t *out_number);
+/* 1*HEXDIG */
+[[gnu::warn_unused_result]] bool span_hex_to_uint64(struct span s, uint64_t *out_number);
 /* Also takes 0x… hexadecimal, 0… octal. */
 [[gnu::warn_unused_result]] bool span_to_int64_any_base(struct span s, int64_t *out_number);
 

@@ -241,14 +241,8 @@ static uint32_t own_via_connection(struct message *reply)
 {
 	const struct sip_via *own = message_top_via(reply);
 	struct span digits = own ? via_param_text(own, SPAN_OF("i")) : SPAN_OF("");
-	uint32_t id = 0;
-	for (size_t i = 0; i < digits.len && digits.len <= 8; i++) {
-		int digit = ascii_hex_value(digits.at[i]);
-		if (digit < 0)
-			return 0;
-		id = id << 4 | (uint32_t)digit;
-	}
-	return id;
+	uint64_t id;
+	return digits.len <= 8 && span_hex_to_uint64(digits, &id) ? (uint32_t)id : 0;
 }
 
 bool relay_target(struct message *reply, struct send_target *out_target)

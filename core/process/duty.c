@@ -66,8 +66,10 @@ bool duty_prepare(unsigned workers)
 {
 	duty.workers = workers;
 	shared = shm_reserve(sizeof(*shared) + workers * sizeof(struct duty_row), "duty");
-	if (shared)
+	if (shared) {
 		shared->readers = workers;
+		shared->stay_us = STAY_US;
+	}
 	return shared;
 }
 
@@ -214,8 +216,6 @@ static void call_help(uint32_t readers)
 	bool is_soon = now - __atomic_load_n(&shared->left_us, __ATOMIC_RELAXED) < SOON_US;
 	int64_t stay_us =
 		is_soon ? 2 * __atomic_load_n(&shared->stay_us, __ATOMIC_RELAXED) : STAY_US;
-	if (stay_us < STAY_US)
-		stay_us = STAY_US;
 	if (stay_us > STAY_MOST_US)
 		stay_us = STAY_MOST_US;
 	__atomic_store_n(&shared->stay_us, stay_us, __ATOMIC_RELAXED);

@@ -2,8 +2,6 @@
 /* Refusing new work in time, so that what was begun is finished. */
 #include "core/process/overload.h"
 
-#include <time.h>
-
 #include "core/base/hash.h"
 #include "core/loop/fiber.h"
 #include "core/process/refuse.h"
@@ -65,14 +63,6 @@ bool overload_prepare(void)
 
 /* ---- measuring ------------------------------------------------------------------------------------- */
 
-/* The kernel's time stamps are of the wall clock, without what tests add to it. */
-static int64_t age_ms(const struct datagram *datagram)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - datagram->arrived_us) / 1000;
-}
-
 /* A worker that had no processor for a while finds datagrams that are old, and is through with them in
  * no time. More comes than can be done only when lateness lasts. */
 static bool is_lasting(bool is_late)
@@ -95,7 +85,8 @@ static bool is_lasting(bool is_late)
 uint32_t overload_measure(const struct datagram *datagram)
 {
 	const struct core_settings *settings = core_settings();
-	int64_t age = age_ms(datagram), delay = settings->overload_delay;
+	int64_t age = (clock_kernel_us_now() - datagram->arrived_us) / 1000,
+		delay = settings->overload_delay;
 	uint32_t pressure = 0;
 	if (settings->overload_age && age > settings->overload_age)
 		pressure |= PRESSURE_TOO_OLD;

@@ -15,21 +15,15 @@ static bool fails(struct request_fault *out_fault, unsigned code, const char *re
 	return false;
 }
 
-static inline bool is_repeated(const struct sip_header *first)
+/* The first header that is not there once; NULL: all are. */
+static const enum sip_header_id *not_once(const struct message *msg)
 {
-	return first->next_same != SIP_NO_HEADER;
-}
-
-static inline bool stands_once(const struct message *msg, enum sip_header_id id)
-{
-	const struct sip_header *first = sip_header_first(msg->index, id);
-	return first && !is_repeated(first);
-}
-
-static bool has_headers_once(const struct message *msg)
-{
-	return stands_once(msg, HEADER_TO) && stands_once(msg, HEADER_FROM) &&
-	       stands_once(msg, HEADER_CSEQ) && stands_once(msg, HEADER_CALL_ID);
+	for (size_t i = 0; i < ARRAY_SIZE(single_headers); i++) {
+		const struct sip_header *first = sip_header_first(msg->index, single_headers[i]);
+		if (!first || first->next_same != SIP_NO_HEADER)
+			return &single_headers[i];
+	}
+	return NULL;
 }
 
 bool request_check_form(const struct message *msg, struct request_fault *out_fault)
@@ -38,16 +32,13 @@ bool request_check_form(const struct message *msg, struct request_fault *out_fau
 		return fails(out_fault, 505, "Version Not Supported");
 	if (msg->index->defects & SIP_DEFECT_START_LINE)
 		return fails(out_fault, 400, "Bad Request Line");
-	if (has_headers_once(msg))
+	const enum sip_header_id *wrong = not_once(msg);
+	if (!wrong)
 		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(single_headers); i++) {
-		const struct sip_header *first = message_header(msg, single_headers[i]);
-		if (!first)
-			return fails(out_fault, 400, "Missing Required Header in Request");
-		if (is_repeated(first))
-			return fails(out_fault, 400, "Repeated Header That May Stand Once Only");
-	}
-	return true;
+	return fails(out_fault, 400,
+		     sip_header_first(msg->index, *wrong)
+			     ? "Repeated Header That May Stand Once Only"
+			     : "Missing Required Header in Request");
 }
 
 bool request_check_content(const struct message *msg, struct request_fault *out_fault)
@@ -89,5 +80,5 @@ bool request_can_be_answered(struct message *msg)
 
 bool reply_is_broken(const struct message *msg)
 {
-	return !msg->index->is_sip_2_0 || msg->index->defects || !has_headers_once(msg);
+	return !msg->index->is_sip_2_0 || msg->index->defects || not_once(msg) != NULL;
 }

@@ -160,7 +160,7 @@ static const struct field fields[] = {
 	SET(udp_proxy_networks, "addresses of the load balancers that are believed, \"ip[/bits],…\"; empty: all", .accept = check_networks),
 	NO_TCP("tcp_wq_blk_size", "queued messages take what they need"),
 	NO_TCP("tcp_accept_unique", "connections are told apart by their number"),
-	NO_TCP("tcp_accept_haproxy", "the PROXY protocol is not understood"),
+	NO_TCP("tcp_accept_haproxy", "the PROXY protocol is understood before datagrams only: udp_accept_proxy"),
 	NO_TCP("tcp_accept_hep3", "HEP is not understood on SIP ports"),
 	NO_TCP("tcp_accept_protocols", "SIP and HTTP are told apart by their first line"),
 	NO_TCP("tcp_check_timer", "each connection has its own deadline"),

@@ -269,19 +269,24 @@ void region_foresee(const void *at, size_t size)
 		fetch_lines((const struct block *)at - 1, size + sizeof(struct block));
 }
 
+/* Takes a block out of the list of hot ones. */
+static struct block *hot_remove(struct shard *shard, uint32_t i)
+{
+	struct heap *heap = &shard->heap;
+	struct block *block = ref_at(shard, heap->hot[i].ref);
+	heap->hot_count--;
+	for (; i < heap->hot_count; i++)
+		heap->hot[i] = heap->hot[i + 1];
+	return block;
+}
+
 /* The newest hot block that fits and is not much too large, out of the list; NULL: none. */
 static struct block *hot_take(struct shard *shard, uint32_t units)
 {
-	struct heap *heap = &shard->heap;
-	for (uint32_t i = heap->hot_count; i-- > 0;) {
-		uint32_t ref = heap->hot[i].ref;
-		if (heap->hot[i].units < units || heap->hot[i].units > 2 * units)
-			continue;
-		heap->hot_count--;
-		for (; i < heap->hot_count; i++)
-			heap->hot[i] = heap->hot[i + 1];
-		return ref_at(shard, ref);
-	}
+	const struct heap *heap = &shard->heap;
+	for (uint32_t i = heap->hot_count; i-- > 0;)
+		if (heap->hot[i].units >= units && heap->hot[i].units <= 2 * units)
+			return hot_remove(shard, i);
 	return NULL;
 }
 
@@ -348,12 +353,7 @@ static void heap_join(struct shard *shard, struct block *block)
 
 static void cool_oldest(struct shard *shard)
 {
-	struct heap *heap = &shard->heap;
-	struct block *block = ref_at(shard, heap->hot[0].ref);
-	heap->hot_count--;
-	for (uint32_t i = 0; i < heap->hot_count; i++)
-		heap->hot[i] = heap->hot[i + 1];
-	heap_join(shard, block);
+	heap_join(shard, hot_remove(shard, 0));
 }
 
 void heap_cool(struct shard *shard)

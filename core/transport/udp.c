@@ -217,16 +217,9 @@ static uint8_t queue_percent(int fd)
 	return percent > 100 ? 100 : (uint8_t)percent;
 }
 
-static int64_t wall_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void note_least_wait(int64_t arrived_us)
 {
-	int64_t waited_us = wall_us() - arrived_us;
+	int64_t waited_us = clock_kernel_us_now() - arrived_us;
 	if (waited_us < pool.least_wait_us || pool.least_wait_us == UDP_WAIT_UNKNOWN)
 		pool.least_wait_us = waited_us > 0 ? waited_us : 0;
 }

@@ -41,29 +41,15 @@ static int msg_vbflag_is_set(struct script_run *run, const struct via_flag_args 
 }
 
 /* vbf = 1*8HEX */
-static bool read_flags(struct span text, uint32_t *out_flags)
-{
-	uint32_t flags = 0;
-	if (!text.len || text.len > 8)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		int digit = ascii_hex_value(text.at[i]);
-		if (digit < 0)
-			return false;
-		flags = flags << 4 | (uint32_t)digit;
-	}
-	*out_flags = flags;
-	return true;
-}
-
 static int msg_vbflag_parse(struct script_run *run)
 {
 	const struct sip_via *via = message_top_via(run->msg);
 	struct param param;
-	uint32_t flags;
-	if (!via || !via_param(via, VIA_FLAGS_PARAM, &param) || !read_flags(param.value, &flags))
+	uint64_t flags;
+	if (!via || !via_param(via, VIA_FLAGS_PARAM, &param) || param.value.len > 8 ||
+	    !span_hex_to_uint64(param.value, &flags))
 		return SCRIPT_FALSE;
-	return take_flags(run->msg, flags);
+	return take_flags(run->msg, (uint32_t)flags);
 }
 
 static const struct script_function functions[] = {

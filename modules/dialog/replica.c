@@ -355,11 +355,9 @@ unsigned replica_drop(struct span node_uri)
 
 bool replica_prepare(const void *dmq, struct span channel, bool with_iflags)
 {
-	const struct dmq_api *api = dmq;
-	if (!api) {
-		log_error("enable_dmq needs the module dmq: loadmodule \"dmq.so\"");
+	const struct dmq_api *api = dmq_wanted(dmq);
+	if (!api)
 		return false;
-	}
 	state.channel = (struct dmq_channel){ .name = channel,
 					      .content_type = SPAN_OF("application/json"),
 					      .receive = receive,

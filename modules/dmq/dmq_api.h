@@ -82,3 +82,12 @@ struct dmq_api {
 			   void (*write)(struct writer *w, const void *row, unsigned index),
 			   const void *row);
 };
+
+/* The interface as it was bound for a module's parameter enable_dmq; NULL, and an error is logged, when the
+ * module dmq is not loaded. */
+static inline const struct dmq_api *dmq_wanted(const void *bound)
+{
+	if (!bound)
+		log_error("enable_dmq needs the module dmq: loadmodule \"dmq.so\"");
+	return bound;
+}

@@ -183,19 +183,12 @@ int64_t keepalive_period_ms(void)
 static bool take_last_number(struct span *tag, uint64_t *out_number)
 {
 	size_t at = tag->len;
-	uint64_t number = 0;
 	while (at > 0 && tag->at[at - 1] != '-')
 		at--;
-	if (at == 0 || at == tag->len || tag->len - at > 16)
+	if (at == 0 || tag->len - at > 16 ||
+	    !span_hex_to_uint64(span_slice(*tag, at, tag->len), out_number))
 		return false;
-	for (size_t i = at; i < tag->len; i++) {
-		int digit = ascii_hex_value(tag->at[i]);
-		if (digit < 0)
-			return false;
-		number = number << 4 | (unsigned)digit;
-	}
 	*tag = span_slice(*tag, 0, at - 1);
-	*out_number = number;
 	return true;
 }
 
