@@ -27,6 +27,17 @@ void clock_refresh(void);
 int64_t clock_wall_s_from_ms(int64_t monotonic_ms);
 int64_t clock_ms_from_wall_s(int64_t wall_s);
 
+/* Of two deadlines. */
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+/* The same when the second may be 0: none. */
+static inline int64_t clock_earlier_if_set(int64_t a, int64_t b)
+{
+	return b && b < a ? b : a;
+}
+
 /* Tests only: adds `ms` to both clocks of all processes that share `clock_share`d memory. */
 void clock_advance(int64_t ms);
 /* Puts the offset that clock_advance moves at `offset_ms` (shared memory); before the first fork. */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Workers 0 to readers-1 read the UDP sockets. One behind whom datagrams wait calls the next one; the
  * last one leaves when the others seem able to do its work, and comes back, for longer each time, when
- * they are not. Who left guards the others: when they do not move although
- * datagrams wait (a worker was stopped, killed, or does something long), all read again. In very light
- * traffic and in none all read, because guarding would cost more than it saves. */
+ * they are not. Who left sleeps, and an alarm guards the others: whoever reads puts it off before it is
+ * due, so it goes off when nobody comes round, because a worker was stopped, killed, or does something
+ * long, or because nothing came. Then all read again; so do they in very light traffic and in none. */
 #include "core/process/duty.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -25,8 +26,8 @@
 #define STAY_US          1000000  /* after help was wanted */
 #define STAY_MOST_US     64000000 /* when it was wanted again and again, soon after one had left */
 #define SOON_US          500000
-#define LEAST_PER_SECOND 1000 /* datagrams; fewer are not worth a guard */
-#define GUARD_MS         5
+#define LEAST_PER_SECOND 500 /* datagrams; with fewer a pause would be taken for a death */
+#define ALARM_MS         30  /* more than a window for calling help, at whose end it is put off */
 
 /* One line a worker: written by it, read by the others now and then. */
 struct duty_row {
@@ -58,13 +59,15 @@ static struct {
 	struct duty_row seen; /* sums over the readers when the leave window began */
 	uint64_t seen_turns[ROLES_MOST];
 	uint64_t told_datagrams;
-	uint64_t guarded_turns; /* of all readers when the guard last looked */
-	struct loop_timer guard;
-} duty = { .guard = LOOP_TIMER_INIT, .schedstat_fd = -1 };
+	int alarm_fd; /* one for all workers; -1: none, all read always */
+} duty = { .schedstat_fd = -1, .alarm_fd = -1 };
 
 bool duty_prepare(unsigned workers)
 {
 	duty.workers = workers;
+	duty.alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (duty.alarm_fd < 0)
+		log_warning("all workers read the UDP sockets always: no timer for an alarm: %m");
 	shared = shm_reserve(sizeof(*shared) + workers * sizeof(struct duty_row), "duty");
 	if (shared) {
 		shared->readers = workers;
@@ -202,7 +205,7 @@ static void set_readers(uint32_t readers)
 static void join(void)
 {
 	duty.is_off = false;
-	loop_timer_stop(&duty.guard);
+	loop_unwatch(duty.alarm_fd);
 	call_window_begin();
 	leave_window_begin();
 	if (!udp_resume())
@@ -223,37 +226,33 @@ static void call_help(uint32_t readers)
 	set_readers(readers);
 }
 
-/* Do datagrams wait although nobody who reads came round since the last look? */
-static bool readers_are_stuck(void)
+static void put_off_alarm(void)
 {
-	uint64_t turns = 0;
-	for (unsigned i = 0; i < readers_now(); i++)
-		turns += turns_of(i);
-	bool has_moved = turns != duty.guarded_turns;
-	duty.guarded_turns = turns;
-	return !has_moved && udp_is_waiting();
+	struct itimerspec due = { .it_value.tv_nsec = ALARM_MS * 1000000 };
+	if (timerfd_settime(duty.alarm_fd, 0, &due, NULL) < 0)
+		log_error("cannot put off the alarm of the workers: %m");
 }
 
-static void guard(struct loop_timer *timer)
+/* No reader came round for a while. */
+static void on_alarm(int fd, unsigned events, void *owner)
 {
-	(void)timer;
-	if (readers_are_stuck()) {
+	(void)fd, (void)events, (void)owner;
+	if (udp_is_waiting())
 		call_help(duty.workers);
-	} else if (clock_us() - duty.leave_begin_us >= LEAVE_WINDOW_US) {
-		struct duty_look look = look_back();
-		if (per_second(&look) < LEAST_PER_SECOND / 2)
-			set_readers(duty.workers);
-		leave_window_begin();
-	}
+	else
+		set_readers(duty.workers);
 	look_at_duty(NULL, 0);
 }
 
 static void leave(void)
 {
+	put_off_alarm();
+	if (!loop_watch(duty.alarm_fd, LOOP_READ, on_alarm, NULL)) {
+		set_readers(duty.workers);
+		return;
+	}
 	duty.is_off = true;
 	udp_pause();
-	leave_window_begin();
-	loop_timer_start(&duty.guard, GUARD_MS, GUARD_MS, guard, NULL);
 }
 
 static void look_at_duty(const void *data, size_t len)
@@ -280,8 +279,11 @@ static void end_call_window(void)
 			 __ATOMIC_RELAXED);
 	duty.told_datagrams = udp_received();
 	uint32_t readers = readers_now();
-	if (!duty.is_off && readers < duty.workers && duty_wants_help(&moment))
-		call_help(readers + 1);
+	if (!duty.is_off && readers < duty.workers) {
+		put_off_alarm();
+		if (duty_wants_help(&moment))
+			call_help(readers + 1);
+	}
 	call_window_begin();
 }
 
@@ -300,7 +302,7 @@ static void end_leave_window(void)
 void duty_start(unsigned worker)
 {
 	duty.self = worker;
-	if (duty.workers < 2)
+	if (duty.workers < 2 || duty.alarm_fd < 0)
 		return;
 	duty.is_started = true;
 	duty.schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);

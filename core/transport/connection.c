@@ -515,19 +515,14 @@ static struct deadlines deadlines_of(const struct connection *connection)
 	};
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 void connection_schedule(struct connection *connection)
 {
 	struct deadlines all = deadlines_of(connection);
-	int64_t due = earlier(earlier(all.connect_ms, all.stalled_ms),
-			      earlier(all.partial_ms, all.idle_ms));
-	due = earlier(due, all.discard_ms);
+	int64_t due = clock_earlier(clock_earlier(all.connect_ms, all.stalled_ms),
+				    clock_earlier(all.partial_ms, all.idle_ms));
+	due = clock_earlier(due, all.discard_ms);
 	if (connection->resume_ms)
-		due = earlier(due, connection->resume_ms);
+		due = clock_earlier(due, connection->resume_ms);
 	/* A timer that comes too early looks again: moving it at every message would cost more. */
 	if (connection->timer.heap_index >= 0 && connection->timer.due_ms <= due)
 		return;

@@ -164,11 +164,6 @@ bool dialog_get_variable(struct dialog_name name, struct span key, struct arena 
 
 /* ---- time ---- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return b && b < a ? b : a;
-}
-
 /* The monotonic time `seconds` after a moment of the wall clock. */
 static int64_t seconds_after(int64_t since_us, int64_t seconds)
 {
@@ -187,11 +182,11 @@ void dialog_arm(struct shard *shard, struct dialog *dialog)
 	case DIALOG_UNACKED:
 		if (!dialog->is_unacked_long)
 			due = seconds_after(dialog->confirmed_us, dialog_settings->noack_timeout);
-		due = earlier(due, dialog->expires_ms);
+		due = clock_earlier_if_set(due, dialog->expires_ms);
 		break;
 	case DIALOG_ACTIVE:
-		due = earlier(due, dialog->expires_ms);
-		due = earlier(due, dialog->keepalive_ms);
+		due = clock_earlier_if_set(due, dialog->expires_ms);
+		due = clock_earlier_if_set(due, dialog->keepalive_ms);
 		break;
 	case DIALOG_DELETED: return; /* dialog_delete and who tells the end arm it */
 	}

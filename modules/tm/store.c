@@ -115,27 +115,22 @@ bool tx_enter(struct tx_context *context)
 	return false;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return b && b < a ? b : a;
-}
-
 void tx_arm(struct shard *shard, struct transaction *tx)
 {
 	int64_t due = INT64_MAX;
-	due = earlier(due, tx->reply_retransmit_ms);
-	due = earlier(due, tx->life_ends_ms);
-	due = earlier(due, tx->wait_ends_ms);
+	due = clock_earlier_if_set(due, tx->reply_retransmit_ms);
+	due = clock_earlier_if_set(due, tx->life_ends_ms);
+	due = clock_earlier_if_set(due, tx->wait_ends_ms);
 	for (unsigned i = 0; i < tx->branch_count; i++) {
 		const struct tx_branch *branch = tx->branches[i];
-		due = earlier(due, branch->cancel_ms);
-		due = earlier(due, branch->retransmit_ms);
-		due = earlier(due, branch->expires_ms);
+		due = clock_earlier_if_set(due, branch->cancel_ms);
+		due = clock_earlier_if_set(due, branch->retransmit_ms);
+		due = clock_earlier_if_set(due, branch->expires_ms);
 	}
 	if (due == INT64_MAX)
 		timer_disarm(shard, &tx->slot, TIMER);
-	else
-		timer_arm(shard, &tx->slot, TIMER, due);
+	else if (timer_arm(shard, &tx->slot, TIMER, due))
+		timers_expect(due);
 }
 
 static void work_off_reply(struct tx_context *context, struct queued *queued)

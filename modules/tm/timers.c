@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What time does to transactions: repetitions, time-outs, the end. Each worker ticks its own share of
- * the shards from its loop. */
+ * the shards from its loop; what must not wait for its next look is ticked by whoever armed it. */
 #include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
-#define BATCH        64
-#define IDLE_TICK_MS 40
+#define BATCH 64
+#define LOOK_MS \
+	400 /* how often a worker looks for what others armed in its shards; below timer T1 */
+
+/* When this worker ticks all shards: a deadline that their own worker may see too late. */
+static int64_t soon_ms = INT64_MAX;
 
 static bool is_due(int64_t deadline_ms)
 {
@@ -192,8 +196,31 @@ static bool tick_shard(unsigned number)
 	return collected == BATCH;
 }
 
-/* Called before every sleep. The wish is never later than IDLE_TICK_MS, because other workers arm timers
- * in these shards without waking this one. */
+void timers_expect(int64_t due_ms)
+{
+	if (due_ms < soon_ms && due_ms < clock_ms() + LOOK_MS)
+		soon_ms = due_ms;
+}
+
+/* When a shard wants to be ticked again. */
+static int64_t tick_if_due(unsigned number, int64_t now)
+{
+	while (shard_next_deadline(store_set(), number) <= now && tick_shard(number))
+		;
+	int64_t deadline = shard_next_deadline(store_set(), number);
+	return deadline > now ? deadline : now + 1;
+}
+
+/* Shards of other workers. */
+static void tick_others(int64_t now)
+{
+	soon_ms = INT64_MAX;
+	for (unsigned number = 0; number < shard_count(store_set()); number++)
+		if (number % worker_count() != (unsigned)worker_index())
+			timers_expect(tick_if_due(number, now));
+}
+
+/* Called before every sleep. */
 static int64_t tick_hook(void)
 {
 	static int64_t next_ms;
@@ -203,19 +230,18 @@ static int64_t tick_hook(void)
 		is_running = true;
 		recover_start();
 	}
-	if (now < next_ms)
-		return next_ms;
-	next_ms = now + IDLE_TICK_MS;
-	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set());
-	     number += worker_count()) {
-		while (shard_next_deadline(store_set(), number) <= now && tick_shard(number))
-			;
-		int64_t deadline = shard_next_deadline(store_set(), number);
-		if (deadline < next_ms)
-			next_ms = deadline > now ? deadline : now + 1;
+	if (now >= soon_ms) {
+		tick_others(now);
+		next_ms = now;
 	}
+	if (now < next_ms)
+		return clock_earlier(next_ms, soon_ms);
+	next_ms = now + LOOK_MS;
+	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set());
+	     number += worker_count())
+		next_ms = clock_earlier(next_ms, tick_if_due(number, now));
 	send_flush();
-	return next_ms;
+	return clock_earlier(next_ms, soon_ms);
 }
 
 bool timers_start(void)

@@ -463,6 +463,8 @@ void tell_about(struct transaction *tx, enum tm_event event, struct message *rep
 /* ---- timers.c ---------------------------------------------------------------------------------------------- */
 void tx_tick(struct transaction *tx, struct arena *arena);
 bool timers_start(void);
+/* A deadline that was armed here: a near one is looked for by this worker. */
+void timers_expect(int64_t due_ms);
 
 /* ---- uac.c: local requests ----------------------------------------------------------------------------------- */
 bool uac_start(const struct tm_uac *uac, struct tm_name *out_name);

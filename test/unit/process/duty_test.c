@@ -20,7 +20,7 @@ static void last_reader_leaves_when_the_others_can_do_its_work(void **unused)
 		{ { 100000, 105000, 500, 2, true }, true },  /* one alone needs less for the same */
 		{ { 100000, 115000, 500, 2, true }, false }, /* too much for one */
 		{ { 100000, 115000, 500, 3, true }, true },
-		{ { 100000, 30000, 99, 2, true }, false },   /* not worth a guard */
+		{ { 100000, 30000, 49, 2, true }, false },   /* too little to tell silence from death */
 		{ { 100000, 30000, 500, 2, false }, false }, /* the other one is stuck */
 		{ { 100000, 30000, 500, 1, true }, false },
 		{ { 0, 0, 500, 2, true }, false },
