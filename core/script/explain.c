@@ -47,6 +47,9 @@ static const struct {
 	  "The condition does not depend on anything, so it is always true or always "
 	  "false. Texts are false." },
 	{ "define-depth", "Defines refer to each other too deeply." },
+	{ "define-glued",
+	  "The name of a define ends at the first character that is no letter, digit or _; what follows "
+	  "is its value. Defines take no arguments." },
 	{ "define-twice",
 	  "#!define does not replace an existing name. Use #!redefine to replace it or "
 	  "#!trydef to keep the first value." },
@@ -146,6 +149,7 @@ static const struct {
 	  "The statement stands behind one that never goes on: exit, return, drop or "
 	  "break." },
 	{ "unused-route", "No statement calls or arms this route." },
+	{ "useless-undef", "#!undef has nothing to undo; perhaps the name is misspelt." },
 	{ "variable-context", "The variable has no value in this kind of route." },
 	{ "wrong-arity", "The function does not take this number of arguments." },
 };

@@ -67,6 +67,7 @@ static void script_parse_error(struct source_position *at, struct parser *parser
 %type <cases> cases
 %type <text> dotted_name host_text host_atom route_name text_value
 %type <endpoint> endpoint
+%type <number> group group_begin
 %type <listen> listen_options
 %type <value> value
 %type <class> named_route main_route
@@ -82,10 +83,9 @@ item:
 	| T_PARAM '=' value { parser_param(parser, $1, &$3, @1); }
 	| T_CUSTOM '=' value { parser_custom(parser, $1, &$3, span_make(NULL, 0), @1); }
 	| T_CUSTOM '=' value T_DESC T_STRING { parser_custom(parser, $1, &$3, $5, @1); }
-	| T_LISTEN '=' endpoint listen_options { parser_listen(parser, &$3, &$4, @1); }
-	| T_LISTEN '=' '(' endpoints ')' listen_options { parser_listen_all(parser, &$6, @1); }
+	| T_LISTEN '=' addresses listen_options { parser_listen_all(parser, &$4); }
 	| T_SOCKET '=' '{' socket_items '}' { parser_socket(parser, @1); }
-	| T_ALIAS '=' aliases
+	| T_ALIAS '=' addresses { parser_alias_all(parser); }
 	| T_LOADMODULE T_STRING { parser_load_module(parser, $2, @2); }
 	| T_LOADMODULE T_STRING ',' T_STRING { parser_load_module(parser, $2, @2); }
 	| T_LOADMODULE '(' T_STRING ')' { parser_load_module(parser, $3, @3); }
@@ -142,6 +142,19 @@ endpoints:
 	| endpoints endpoint { parser_collect(parser, &$2); }
 	| endpoints ',' endpoint { parser_collect(parser, &$3); }
 	;
+/* "udp:(a,b):5060" is udp:a:5060 and udp:b:5060. */
+addresses: address | addresses address | addresses ',' address ;
+address:
+	  endpoint { parser_collect(parser, &$1); }
+	| group
+	| group ':' T_NUMBER { parser_spread(parser, $1, NULL, parser_number_text(parser, $3)); }
+	| endpoint ':' group { parser_spread(parser, $3, &$1, span_make(NULL, 0)); }
+	| endpoint ':' group ':' T_NUMBER {
+		parser_spread(parser, $3, &$1, parser_number_text(parser, $5));
+	}
+	;
+group: '(' group_begin endpoints ')' { $$ = $2; } ;
+group_begin: %empty { $$ = parser->collected_count; } ;
 listen_options:
 	  %empty { $$ = (struct listen_options){ 0 }; }
 	| listen_options T_ADVERTISE endpoint { $$ = $1; $$.advertise = $3; }
@@ -153,11 +166,6 @@ socket_item:
 	  ';'
 	| T_PARAM '=' endpoint { parser_socket_item(parser, $1, &$3, @1); }
 	| T_PARAM '=' T_NUMBER { parser_socket_number(parser, $1, $3, @1); }
-	;
-aliases:
-	  endpoint { parser_alias(parser, &$1); }
-	| aliases endpoint { parser_alias(parser, &$2); }
-	| aliases ',' endpoint { parser_alias(parser, &$3); }
 	;
 flags: flag | flags ',' flag ;
 flag:

@@ -389,14 +389,13 @@ static struct endpoint_text unquote(struct parser *parser, const struct endpoint
 	return rest.at ? *text : all;
 }
 
-void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
-		   const struct listen_options *options, struct source_position at)
+static void listen_to(struct parser *parser, const struct endpoint_text *endpoint,
+		      const struct listen_options *options)
 {
 	const struct config_actions *actions = parser->source->actions;
 	struct listen_directive listen = { .name = options->name,
 					   .is_virtual = options->is_virtual };
 	struct endpoint_text plain = unquote(parser, endpoint);
-	(void)at;
 	if (options->advertise.count) {
 		struct listen_directive advertise = { 0 };
 		struct endpoint_text text = unquote(parser, &options->advertise);
@@ -432,11 +431,27 @@ void parser_collect(struct parser *parser, const struct endpoint_text *endpoint)
 	parser->collected[parser->collected_count++] = *endpoint;
 }
 
-void parser_listen_all(struct parser *parser, const struct listen_options *options,
-		       struct source_position at)
+void parser_spread(struct parser *parser, int64_t first, const struct endpoint_text *protocol,
+		   struct span port)
+{
+	for (unsigned i = (unsigned)first; i < parser->collected_count; i++) {
+		const struct endpoint_text inner = parser->collected[i];
+		struct endpoint_text *all = &parser->collected[i];
+		if (protocol) {
+			*all = *protocol;
+			all->at = inner.at;
+			for (unsigned part = 0; part < inner.count; part++)
+				*all = parser_endpoint(all, inner.parts[part < 3 ? part : 2]);
+		}
+		if (port.at)
+			*all = parser_endpoint(all, port);
+	}
+}
+
+void parser_listen_all(struct parser *parser, const struct listen_options *options)
 {
 	for (unsigned i = 0; i < parser->collected_count; i++)
-		parser_listen(parser, &parser->collected[i], options, at);
+		listen_to(parser, &parser->collected[i], options);
 	parser->collected_count = 0;
 }
 
@@ -490,13 +505,16 @@ void parser_socket(struct parser *parser, struct source_position at)
 	parser->socket = (struct listen_directive){ 0 };
 }
 
-void parser_alias(struct parser *parser, const struct endpoint_text *endpoint)
+void parser_alias_all(struct parser *parser)
 {
 	const struct config_actions *actions = parser->source->actions;
-	struct listen_directive alias = { 0 };
-	struct endpoint_text plain = unquote(parser, endpoint);
-	if (fill_endpoint(parser, &plain, &alias) && actions && actions->alias)
-		actions->alias(actions->owner, &alias, parser->diagnostics);
+	for (unsigned i = 0; i < parser->collected_count; i++) {
+		struct listen_directive alias = { 0 };
+		struct endpoint_text plain = unquote(parser, &parser->collected[i]);
+		if (fill_endpoint(parser, &plain, &alias) && actions && actions->alias)
+			actions->alias(actions->owner, &alias, parser->diagnostics);
+	}
+	parser->collected_count = 0;
 }
 
 /* ---- modules -------------------------------------------------------------------------------- */

@@ -64,17 +64,19 @@ void parser_param(struct parser *parser, struct span name, const struct config_v
 		  struct source_position at);
 void parser_custom(struct parser *parser, struct span name, const struct config_value *value,
 		   struct span description, struct source_position at);
-void parser_listen(struct parser *parser, const struct endpoint_text *endpoint,
-		   const struct listen_options *options, struct source_position at);
 void parser_collect(struct parser *parser, const struct endpoint_text *endpoint);
-void parser_listen_all(struct parser *parser, const struct listen_options *options,
-		       struct source_position at);
+/* What was collected from number `first` on gets the protocol (NULL: none) and the port (absent:
+ * none) that stand outside its parentheses. */
+void parser_spread(struct parser *parser, int64_t first, const struct endpoint_text *protocol,
+		   struct span port);
+/* Work on all that was collected, and forget it. */
+void parser_listen_all(struct parser *parser, const struct listen_options *options);
+void parser_alias_all(struct parser *parser);
 void parser_socket_item(struct parser *parser, struct span name, const struct endpoint_text *value,
 			struct source_position at);
 void parser_socket_number(struct parser *parser, struct span name, int64_t number,
 			  struct source_position at);
 void parser_socket(struct parser *parser, struct source_position at);
-void parser_alias(struct parser *parser, const struct endpoint_text *endpoint);
 void parser_load_module(struct parser *parser, struct span name, struct source_position at);
 void parser_load_path(struct parser *parser, struct span path, struct source_position at);
 void parser_modparam(struct parser *parser, struct span modules, struct span name,

@@ -67,9 +67,8 @@ static void undefine(struct lexer *lexer, struct span name, bool must_exist,
 		}
 	}
 	if (must_exist)
-		complain(lexer, "undefined-name", at,
-			 arena_printf(lexer->arena, "`%.*s` cannot be undefined: it is not defined",
-				      SPAN_ARGS(name)));
+		diagnostic_add(lexer->diagnostics, SEVERITY_WARNING, "useless-undef", at,
+			       "`%.*s` is not defined, so nothing is undone", SPAN_ARGS(name));
 }
 
 void preprocess_predefine(struct lexer *lexer)
@@ -103,18 +102,56 @@ static struct span take_word(struct span *text)
 	return word;
 }
 
+/* Takes a name off the front, as the peer cuts it: what follows, "(b) c" in "A(b) c", is the value. A
+ * word that "-" goes on with is no name and comes as a whole. */
+static struct span take_name(struct span *text)
+{
+	struct span all = span_trim(*text);
+	size_t len = 0;
+	while (len < all.len && is_name_char(all.at[len]))
+		len++;
+	if (len == 0 || (len < all.len && all.at[len] == '-'))
+		return take_word(text);
+	*text = span_trim(span_slice(all, len, all.len));
+	return span_slice(all, 0, len);
+}
+
+/* A macro with arguments, as in C, was perhaps meant. */
+static void lint_value(struct lexer *lexer, struct span name, struct span value,
+		       struct source_position at)
+{
+	const char *next = name.at + name.len;
+	if (!value.len || value.at != next)
+		return;
+	struct diagnostic *d =
+		diagnostic_add(lexer->diagnostics, SEVERITY_WARNING, "define-glued", at,
+			       "`%.*s` stands for `%.*s`", SPAN_ARGS(name), SPAN_ARGS(value));
+	diagnostic_hint(lexer->diagnostics, d,
+			*next == '(' ? "defines take no arguments; a blank after the name says so"
+				     : "a blank after the name makes that clear");
+}
+
+static bool is_name(struct span text)
+{
+	size_t digits = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_name_char(text.at[i]))
+			return false;
+		digits += ascii_is_digit(text.at[i]);
+	}
+	return text.len > digits;
+}
+
 static bool check_name(struct lexer *lexer, struct span name, struct source_position at)
 {
-	bool ok = name.len > 0 && !ascii_is_digit(name.at[0]);
-	for (size_t i = 0; i < name.len; i++)
-		ok = ok && is_name_char(name.at[i]);
-	if (!ok)
-		complain(lexer, "bad-define-name", at,
-			 name.len ? arena_printf(lexer->arena,
-						 "`%.*s` is no name: letters, digits and _ only",
-						 SPAN_ARGS(name))
-				  : SPAN_OF("a name is missing after this directive"));
-	return ok;
+	if (is_name(name))
+		return true;
+	complain(lexer, "bad-define-name", at,
+		 name.len ? arena_printf(lexer->arena,
+					 "`%.*s` is no name: letters, digits and _ only",
+					 SPAN_ARGS(name))
+			  : SPAN_OF("a name is missing after this directive"));
+	return false;
 }
 
 /* Without the backslashes that continue lines. */
@@ -383,9 +420,10 @@ static void define_from_expression(struct lexer *lexer, struct span text, bool q
 static void define_name(struct lexer *lexer, enum directive directive, struct span text,
 			struct source_position at)
 {
-	struct span name = take_word(&text);
+	struct span name = take_name(&text);
 	if (!check_name(lexer, name, at))
 		return;
+	lint_value(lexer, name, text, at);
 	if (directive == DIRECTIVE_TRYDEF && preprocess_find(lexer, name))
 		return;
 	preprocess_define(lexer, name, join_lines(lexer, text), directive == DIRECTIVE_REDEF, at);
@@ -410,7 +448,7 @@ static void define_subst(struct lexer *lexer, struct span text, bool is_define, 
 		diagnostic_hint(
 			lexer->diagnostics, d,
 			"it has the form \"/pattern/replacement/flags\" with flags i and g");
-	} else if (is_define && check_name(lexer, name, at)) {
+	} else if (is_define && is_name(name)) {
 		preprocess_define(lexer, name, quote ? quoted(lexer, value) : value, false, at);
 	}
 }
@@ -445,7 +483,7 @@ static void act(struct lexer *lexer, enum directive directive, struct span text,
 	case DIRECTIVE_REDEF: define_name(lexer, directive, text, at); break;
 	case DIRECTIVE_UNDEF:
 	case DIRECTIVE_TRYUNDEF:
-		undefine(lexer, take_word(&text), directive == DIRECTIVE_UNDEF, at);
+		undefine(lexer, take_name(&text), directive == DIRECTIVE_UNDEF, at);
 		break;
 	case DIRECTIVE_SUBST:
 	case DIRECTIVE_SUBSTDEF:
@@ -483,7 +521,7 @@ static void act(struct lexer *lexer, enum directive directive, struct span text,
 static void note_skipped(struct lexer *lexer, struct span text, struct source_position at)
 {
 	struct skipped_define *skipped = ARENA_NEW(lexer->arena, struct skipped_define);
-	struct span name = take_word(&text);
+	struct span name = take_name(&text);
 	unsigned i = lexer->condition_count;
 	while (i > 1 && !lexer->conditions[i - 2].is_true)
 		i--;
@@ -524,7 +562,7 @@ static void lint_directive(struct lexer *lexer, struct span word, struct source_
 static void begin_named_condition(struct lexer *lexer, bool wanted, struct span text,
 				  struct source_position at)
 {
-	struct span name = take_word(&text);
+	struct span name = take_name(&text);
 	if (!name.len)
 		complain(lexer, "bad-define-name", at,
 			 SPAN_OF("a name is missing after this directive"));

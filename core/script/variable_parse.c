@@ -8,7 +8,11 @@
  *   inner, arg = text with references in it; parentheses and braces balance
  *
  * The last argument that an item takes is everything up to the brace, commas included, so that a
- * comma can be an argument: {s.select,1,,}. */
+ * comma can be an argument: {s.select,1,,}.
+ *
+ * A backslash before a brace means nothing to the peer: {s.rm,\} takes backslashes away. Only where
+ * the braces do not balance that way, they are read again with those behind a backslash not counted,
+ * so that a pattern can have one: {re.subst,/\{//}. */
 #include "core/script/variable_parse.h"
 
 #include "core/base/check.h"
@@ -28,6 +32,7 @@ struct reference {
 	struct span inner;      /* absent without parentheses */
 	struct span index;      /* absent without brackets */
 	struct span transforms; /* "{…}{…}", may be empty */
+	bool has_escapes;       /* braces behind a backslash do not count in it */
 	const char *error;
 	const char *error_at;
 };
@@ -44,19 +49,26 @@ static void skip_blanks(struct cursor *in)
 		in->at++;
 }
 
-static bool scan_reference(struct cursor *in, struct reference *out, unsigned depth);
+/* How a reference is read. */
+struct scan_mode {
+	unsigned depth;
+	bool has_escapes; /* a brace behind a backslash does not count */
+};
+
+static bool scan_reference(struct cursor *in, struct reference *out, struct scan_mode mode);
 
 /* Takes "(…)" or the like, with the same kind of bracket balanced and references inside skipped as
  * a
  * whole. False when it does not end. */
 static bool take_balanced(struct cursor *in, char open, char close, struct span *out_inside,
-			  unsigned depth)
+			  struct scan_mode mode)
 {
 	const char *start = in->at + 1;
+	struct scan_mode inner = { mode.depth + 1, mode.has_escapes };
 	unsigned level = 0;
 	while (!cursor_is_end(in)) {
 		char c = *in->at;
-		if (c == '\\' &&
+		if (c == '\\' && (open != '{' || mode.has_escapes) &&
 		    (cursor_peek_at(in, 1) == open || cursor_peek_at(in, 1) == close)) {
 			in->at += 2;
 			continue;
@@ -64,7 +76,7 @@ static bool take_balanced(struct cursor *in, char open, char close, struct span 
 		if (c == '$' && cursor_peek_at(in, 1) == '(') {
 			struct reference nested;
 			struct cursor ahead = *in;
-			if (depth < MAX_DEPTH && scan_reference(&ahead, &nested, depth + 1) &&
+			if (mode.depth < MAX_DEPTH && scan_reference(&ahead, &nested, inner) &&
 			    !nested.error) {
 				*in = ahead;
 				continue;
@@ -93,7 +105,8 @@ static bool scan_fails(struct cursor *in, struct reference *out, const char *sta
 /* name [ "(" inner ")" ]: without the outer parentheses only where the variable takes an inner
  * name,
  * so that "$rU(ext)" is the user and a text. */
-static bool scan_name(struct cursor *in, struct reference *out, bool is_outer, unsigned depth)
+static bool scan_name(struct cursor *in, struct reference *out, bool is_outer,
+		      struct scan_mode mode)
 {
 	const char *start = in->at;
 	if (cursor_peek(in) == '?')
@@ -109,14 +122,14 @@ static bool scan_name(struct cursor *in, struct reference *out, bool is_outer, u
 		if (row && row->inner == INNER_NONE)
 			return true;
 	}
-	return take_balanced(in, '(', ')', &out->inner, depth);
+	return take_balanced(in, '(', ')', &out->inner, mode);
 }
 
 /* Takes one reference; false, and the place unchanged, when none begins here. */
-static bool scan_reference(struct cursor *in, struct reference *out, unsigned depth)
+static bool scan_reference(struct cursor *in, struct reference *out, struct scan_mode mode)
 {
 	const char *start = in->at;
-	*out = (struct reference){ 0 };
+	*out = (struct reference){ .has_escapes = mode.has_escapes };
 	if (!cursor_take(in, '$'))
 		return false;
 	if (cursor_take(in, '$')) {
@@ -132,7 +145,7 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 		return false;
 	}
 	const char *name_at = in->at;
-	if (!scan_name(in, out, is_outer, depth))
+	if (!scan_name(in, out, is_outer, mode))
 		return scan_fails(in, out, start, name_at + out->name.len,
 				  "this parenthesis is never closed");
 	if (!is_outer) {
@@ -141,14 +154,14 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	}
 	skip_blanks(in);
 	const char *bracket = in->at;
-	if (cursor_peek(in) == '[' && !take_balanced(in, '[', ']', &out->index, depth))
+	if (cursor_peek(in) == '[' && !take_balanced(in, '[', ']', &out->index, mode))
 		return scan_fails(in, out, start, bracket, "this bracket is never closed");
 	skip_blanks(in);
 	const char *transforms = in->at;
 	while (cursor_peek(in) == '{') {
 		const char *brace = in->at;
 		struct span inside;
-		if (!take_balanced(in, '{', '}', &inside, depth))
+		if (!take_balanced(in, '{', '}', &inside, mode))
 			return scan_fails(in, out, start, brace, "this brace is never closed");
 		skip_blanks(in);
 	}
@@ -162,12 +175,27 @@ static bool scan_reference(struct cursor *in, struct reference *out, unsigned de
 	return true;
 }
 
+/* The same, read with escaped braces where it cannot be read without. */
+static bool take_reference(struct cursor *in, struct reference *out, unsigned depth)
+{
+	struct cursor ahead = *in;
+	struct reference escaped;
+	if (!scan_reference(in, out, (struct scan_mode){ depth, false }))
+		return false;
+	if (out->error && scan_reference(&ahead, &escaped, (struct scan_mode){ depth, true }) &&
+	    !escaped.error) {
+		*in = ahead;
+		*out = escaped;
+	}
+	return true;
+}
+
 size_t variable_reference_length(struct span text, const char **out_error)
 {
 	struct cursor in = cursor_over(text);
 	struct reference found;
 	*out_error = NULL;
-	if (!scan_reference(&in, &found, 0))
+	if (!take_reference(&in, &found, 0))
 		return 0;
 	*out_error = found.error;
 	return found.error ? text.len : found.whole.len;
@@ -267,7 +295,7 @@ static unsigned split_args(struct span text, unsigned max_args, struct span *out
 	const char *start = in.at;
 	while (count + 1 < max_args && !cursor_is_end(&in)) {
 		struct reference nested;
-		if (*in.at == '$' && scan_reference(&in, &nested, 1))
+		if (*in.at == '$' && take_reference(&in, &nested, 1))
 			continue;
 		if (*in.at == ',' && in.at > start) {
 			out_args[count++] = cursor_since(&in, start);
@@ -361,12 +389,13 @@ static bool compile_transform(struct variable_parse *parse, struct span inside,
 	return compile_args(parse, out, rest, inside);
 }
 
-static bool compile_transforms(struct variable_parse *parse, struct span text,
+static bool compile_transforms(struct variable_parse *parse, const struct reference *reference,
 			       struct variable_ref *ref)
 {
 	struct transform_ref found[MAX_TRANSFORMS] = { 0 };
 	unsigned count = 0;
-	struct cursor in = cursor_over(text);
+	struct scan_mode mode = { 0, reference->has_escapes };
+	struct cursor in = cursor_over(reference->transforms);
 	bool ok = true;
 	while (!cursor_is_end(&in)) {
 		struct span inside;
@@ -374,11 +403,11 @@ static bool compile_transforms(struct variable_parse *parse, struct span text,
 			in.at++;
 			continue;
 		}
-		if (!take_balanced(&in, '{', '}', &inside, 0))
+		if (!take_balanced(&in, '{', '}', &inside, mode))
 			return false;
 		if (count == MAX_TRANSFORMS) {
-			complain(parse, text, "bad-transformation", "more than %d transformations",
-				 MAX_TRANSFORMS);
+			complain(parse, reference->transforms, "bad-transformation",
+				 "more than %d transformations", MAX_TRANSFORMS);
 			return false;
 		}
 		ok = compile_transform(parse, inside, &found[count++]) && ok;
@@ -503,7 +532,7 @@ static const struct variable_ref *build_reference(struct variable_parse *parse,
 	bool ok = is_bare_avp || compile_inner(parse, found, ref);
 	if (found->index.at)
 		ok = compile_index(parse, found->index, ref) && ok;
-	ok = compile_transforms(parse, found->transforms, ref) && ok;
+	ok = compile_transforms(parse, found, ref) && ok;
 	if (!ok)
 		return NULL;
 	const char *wrong = ref->row->bind ? ref->row->bind(ref, parse->arena) : NULL;
@@ -517,7 +546,7 @@ static const struct variable_ref *build_reference(struct variable_parse *parse,
 const struct variable_ref *variable_parse_next(struct variable_parse *parse, struct cursor *in)
 {
 	struct reference found;
-	if (!scan_reference(in, &found, parse->depth))
+	if (!take_reference(in, &found, parse->depth))
 		return NULL;
 	if (parse->depth >= MAX_DEPTH) {
 		complain(parse, found.whole, "bad-variable", "variables are nested too deeply");

@@ -41,6 +41,7 @@ PREPARE = """
 	$var(b64) = "SGVsbG8sIFdvcmxk";
 	$var(num) = "0123456789abc";
 	$var(empty) = "";
+	$var(marks) = "a{b}c\\\\d(e)f";
 	$vn(s) = "vn text";
 	$avp(s:list) = "oldest";
 	$avp(s:list) = "middle";
