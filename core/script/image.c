@@ -246,25 +246,23 @@ uint32_t image_find_route(const struct image *image, enum route_class class, str
 	return 0;
 }
 
+/* By the number of the bit of enum route_kind. */
+static const uint8_t classes[] = {
+	CLASS_REQUEST, CLASS_REPLY,  CLASS_REPLY, CLASS_FAILURE, CLASS_BRANCH,
+	CLASS_EVENT,   CLASS_ONSEND, CLASS_EVENT, CLASS_EVENT,
+};
+
 static enum route_class class_of(enum route_kind kind)
 {
-	switch (kind) {
-	case ROUTE_REQUEST: return CLASS_REQUEST;
-	case ROUTE_REPLY:
-	case ROUTE_TM_REPLY: return CLASS_REPLY;
-	case ROUTE_FAILURE: return CLASS_FAILURE;
-	case ROUTE_BRANCH: return CLASS_BRANCH;
-	case ROUTE_ONSEND: return CLASS_ONSEND;
-	case ROUTE_BRANCH_FAILURE:
-	case ROUTE_LOCAL:
-	case ROUTE_EVENT: break;
-	}
-	return CLASS_EVENT;
+	return (enum route_class)classes[__builtin_ctz(kind)];
 }
 
-uint32_t image_main_route(const struct image *image, enum route_kind kind)
+/* Most messages have no such route: that takes no call. */
+bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing)
 {
-	return image->main_routes[class_of(kind)];
+	const struct image *image = script_current_image();
+	uint32_t route = image ? image->main_routes[class_of(kind)] : 0;
+	return route == 0 || image_run(image, route, msg, kind, outgoing);
 }
 
 uint32_t script_route(const struct image *image, enum route_kind kind, struct span name)

@@ -88,6 +88,7 @@ void script_vars_end_build(void);
 uint32_t image_route_hash(enum route_class class, struct span name);
 /* Index + 1, or 0. */
 uint32_t image_find_route(const struct image *image, enum route_class class, struct span name);
-/* The route of a kind that has no name: index + 1, or 0. */
-uint32_t image_main_route(const struct image *image, enum route_kind kind);
+/* vm.c: runs a route with its number. False: it dropped the message, or memory is exhausted. */
+bool image_run(const struct image *image, uint32_t route, struct message *msg, enum route_kind kind,
+	       struct outgoing *outgoing);
 const struct source_mark *image_mark(const struct image *image, uint32_t pc);

@@ -43,12 +43,13 @@ struct script_vars {
 	struct arena *arena;
 };
 
-/* A route that waits for one that it called. */
+/* A route that runs, or waits for one that it called. */
+struct instruction;
 struct script_frame {
-	uint32_t pc;    /* instruction being executed */
-	uint32_t route; /* index in the image */
-	uint32_t base;  /* its first register */
-	uint8_t result; /* register of the caller that takes the result */
+	const struct instruction *at; /* being executed */
+	uint32_t route;               /* index in the image */
+	uint32_t base, end;           /* its registers */
+	uint8_t result;               /* register of the caller that takes the result */
 };
 
 struct script_state {
@@ -57,4 +58,5 @@ struct script_state {
 	uint32_t register_count;
 	struct script_frame *frames;
 	uint32_t frame_count, depth; /* allocated, in use */
+	bool has_moved;              /* registers or frames lie elsewhere than in the beginning */
 };

@@ -26,17 +26,19 @@ static bool run_init(struct script_run *run, struct message *msg, enum route_kin
 		     const struct image *image, struct script_vars *vars)
 {
 	struct first_state *first = arena_alloc(msg->arena, sizeof(*first));
+	uint32_t most = (uint32_t)script_limits()->max_recursive_level;
 	*run = (struct script_run){
 		.msg = msg, .kind = kind, .arena = msg->arena, .return_code = 1, .image = image
 	};
 	if (!first)
 		return false;
 	first->vars = (struct script_vars){ .arena = msg->arena };
-	first->state = (struct script_state){ .vars = vars ? vars : &first->vars,
-					      .registers = first->registers,
-					      .register_count = FIRST_REGISTERS,
-					      .frames = first->frames,
-					      .frame_count = FIRST_FRAMES };
+	first->state =
+		(struct script_state){ .vars = vars ? vars : &first->vars,
+				       .registers = first->registers,
+				       .register_count = FIRST_REGISTERS,
+				       .frames = first->frames,
+				       .frame_count = most < FIRST_FRAMES ? most : FIRST_FRAMES };
 	run->state = &first->state;
 	return true;
 }
@@ -61,13 +63,23 @@ static bool reserve_registers(struct script_run *run, uint32_t count)
 		return false;
 	state->registers = grown;
 	state->register_count = room;
+	state->has_moved = true;
 	return true;
 }
 
+/* There are never more frames than routes that may call each other. */
 static bool reserve_frame(struct script_run *run)
 {
 	struct script_state *state = run->state;
-	uint32_t room = state->frame_count * 2;
+	uint32_t most = (uint32_t)script_limits()->max_recursive_level;
+	if (state->frame_count >= most) {
+		struct script_place place = script_place(run);
+		log_error("%s:%u: routes call each other deeper than %d levels",
+			  place.file ? place.file : "?", place.line,
+			  script_limits()->max_recursive_level);
+		return false;
+	}
+	uint32_t room = state->frame_count < most / 2 ? state->frame_count * 2 : most;
 	struct script_frame *grown =
 		arena_grow(run->arena, state->frames, state->frame_count * sizeof(*grown),
 			   room * sizeof(*grown));
@@ -75,35 +87,40 @@ static bool reserve_frame(struct script_run *run)
 		return false;
 	state->frames = grown;
 	state->frame_count = room;
+	state->has_moved = true;
 	return true;
 }
 
-/* Makes room for a route and enters it. */
-static bool enter_route(struct script_run *run, uint32_t index, uint8_t result)
+static struct script_frame *enter_route(struct script_run *run, uint32_t index, uint8_t result);
+
+/* Enters a route after making room for it. */
+[[gnu::noinline]] static struct script_frame *enter_further(struct script_run *run, uint32_t index,
+							    uint8_t result, uint32_t registers)
+{
+	const struct script_state *state = run->state;
+	bool has_room = (state->depth < state->frame_count || reserve_frame(run)) &&
+			(registers <= state->register_count || reserve_registers(run, registers));
+	return has_room ? enter_route(run, index, result) : NULL;
+}
+
+/* NULL: too deep, or no memory. */
+static struct script_frame *enter_route(struct script_run *run, uint32_t index, uint8_t result)
 {
 	struct script_state *state = run->state;
 	const struct route_entry *route = &run->image->routes[index];
-	uint32_t base = 0;
-	if (state->depth > 0) {
-		const struct script_frame *caller = &state->frames[state->depth - 1];
-		base = caller->base + run->image->routes[caller->route].registers;
-	}
-	if (state->depth >= (uint32_t)script_limits()->max_recursive_level) {
-		struct script_place place = script_place(run);
-		log_error("%s:%u: routes call each other deeper than %d levels",
-			  place.file ? place.file : "?", place.line,
-			  script_limits()->max_recursive_level);
-		return false;
-	}
-	if (state->depth == state->frame_count && !reserve_frame(run))
-		return false;
-	uint32_t registers = base + route->registers;
-	if (registers > state->register_count && !reserve_registers(run, registers))
-		return false;
-	state->frames[state->depth++] = (struct script_frame){
-		.pc = route->begin, .route = index, .base = base, .result = result
-	};
-	return true;
+	uint32_t depth = state->depth;
+	uint32_t base = depth ? state->frames[depth - 1].end : 0;
+	uint32_t end = base + route->registers;
+	if (depth == state->frame_count || end > state->register_count)
+		return enter_further(run, index, result, end);
+	struct script_frame *frame = &state->frames[depth];
+	*frame = (struct script_frame){ .at = run->image->code + route->begin,
+					.route = index,
+					.base = base,
+					.end = end,
+					.result = result };
+	state->depth = depth + 1;
+	return frame;
 }
 
 struct script_place script_place(const struct script_run *run)
@@ -113,7 +130,8 @@ struct script_place script_place(const struct script_run *run)
 	if (!run || !run->state || run->state->depth == 0 || !run->image)
 		return place;
 	const struct script_frame *frame = &run->state->frames[run->state->depth - 1];
-	const struct source_mark *mark = image_mark(run->image, frame->pc);
+	const struct source_mark *mark =
+		image_mark(run->image, (uint32_t)(frame->at - run->image->code));
 	place.route = run->image->routes[frame->route].shown;
 	if (mark) {
 		place.file = mark->file;
@@ -241,166 +259,171 @@ static inline void trace(struct script_run *run, const char *action)
 		tracer(run, action);
 }
 
-/* Runs from the frame that was entered last until it is left. The one long function of this room:
- * `register` windows move when routes call, so R() is read anew for each instruction. */
-static int run_frames(struct script_run *run)
+/* Runs from the frame that was entered last until it is left. The one long function of this room. */
+static int run_frames(struct script_run *run, struct script_frame *frame)
 {
 	struct script_state *state = run->state;
 	const struct image *image = run->image;
 	const struct value_context context = { run->arena, run };
 	const uint32_t outermost = state->depth;
-	struct script_frame *frame = &state->frames[state->depth - 1];
+	const bool return_mode = script_limits()->return_mode;
 	struct value *registers = state->registers + frame->base;
-	const struct instruction *code = image->code;
-	uint32_t pc = frame->pc;
+	const struct instruction *const code = image->code, *next = frame->at;
 	int64_t code_value = 1;
 	struct value constant;
 #define R(i) registers[i]
 
 	for (;;) {
-		const struct instruction in = code[pc];
-		frame->pc = pc++;
-		switch ((enum opcode)in.op) {
-		case OP_LOAD_INT: R(in.a) = VALUE_OF_INT(in.c); break;
-		case OP_LOAD_CONST: R(in.a) = image->constants[in.c]; break;
+		const struct instruction *in = next++;
+		frame->at = in;
+		if (in->op >= OPCODE_COUNT)
+			__builtin_unreachable(); /* it was verified */
+		switch ((enum opcode)in->op) {
+		case OP_LOAD_INT: R(in->a) = VALUE_OF_INT(in->c); break;
+		case OP_LOAD_CONST: R(in->a) = image->constants[in->c]; break;
 		case OP_LOAD_VAR:
 			constant = (struct value){ 0 };
-			if (!variable_read(run, image->variables[in.c], &constant))
+			if (!variable_read(run, image->variables[in->c], &constant))
 				constant = (struct value){ 0 };
-			R(in.a) = constant;
+			R(in->a) = constant;
 			break;
-		case OP_LOAD_KEYWORD: R(in.a) = keyword_read(run, (enum keyword)in.c); break;
+		case OP_LOAD_KEYWORD: R(in->a) = keyword_read(run, (enum keyword)in->c); break;
 		case OP_STORE:
 			trace(run, "assign");
-			if (R(in.b).kind == VALUE_FAILED)
+			if (R(in->b).kind == VALUE_FAILED)
 				break;
-			constant = R(in.b);
-			if (!variable_write(run, image->variables[in.c], &constant) &&
+			constant = R(in->b);
+			if (!variable_write(run, image->variables[in->c], &constant) &&
 			    log_is_on(LOG_LEVEL_DEBUG)) {
 				struct script_place place = script_place(run);
 				log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
-					  SPAN_ARGS(image->variables[in.c]->text));
+					  SPAN_ARGS(image->variables[in->c]->text));
 			}
 			break;
 		case OP_ADD:
-			R(in.a) = value_binary(&context, OPERATOR_ADD, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_ADD, &R(in->b), &R(in->c));
 			break;
 		case OP_SUB:
-			R(in.a) = value_binary(&context, OPERATOR_SUB, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_SUB, &R(in->b), &R(in->c));
 			break;
 		case OP_MUL:
-			R(in.a) = value_binary(&context, OPERATOR_MUL, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_MUL, &R(in->b), &R(in->c));
 			break;
 		case OP_DIV:
-			R(in.a) = value_binary(&context, OPERATOR_DIV, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_DIV, &R(in->b), &R(in->c));
 			break;
 		case OP_MOD:
-			R(in.a) = value_binary(&context, OPERATOR_MOD, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_MOD, &R(in->b), &R(in->c));
 			break;
 		case OP_SHL:
-			R(in.a) = value_binary(&context, OPERATOR_SHL, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_SHL, &R(in->b), &R(in->c));
 			break;
 		case OP_SHR:
-			R(in.a) = value_binary(&context, OPERATOR_SHR, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_SHR, &R(in->b), &R(in->c));
 			break;
 		case OP_BIT_AND:
-			R(in.a) = value_binary(&context, OPERATOR_BIT_AND, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_BIT_AND, &R(in->b), &R(in->c));
 			break;
 		case OP_BIT_OR:
-			R(in.a) = value_binary(&context, OPERATOR_BIT_OR, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_BIT_OR, &R(in->b), &R(in->c));
 			break;
 		case OP_BIT_XOR:
-			R(in.a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in->b), &R(in->c));
 			break;
 		case OP_EQ:
-			R(in.a) = value_binary(&context, OPERATOR_EQ, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_EQ, &R(in->b), &R(in->c));
 			break;
 		case OP_NE:
-			R(in.a) = value_binary(&context, OPERATOR_NE, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_NE, &R(in->b), &R(in->c));
 			break;
 		case OP_LT:
-			R(in.a) = value_binary(&context, OPERATOR_LT, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_LT, &R(in->b), &R(in->c));
 			break;
 		case OP_GT:
-			R(in.a) = value_binary(&context, OPERATOR_GT, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_GT, &R(in->b), &R(in->c));
 			break;
 		case OP_LE:
-			R(in.a) = value_binary(&context, OPERATOR_LE, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_LE, &R(in->b), &R(in->c));
 			break;
 		case OP_GE:
-			R(in.a) = value_binary(&context, OPERATOR_GE, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_GE, &R(in->b), &R(in->c));
 			break;
 		case OP_TEXT_EQ:
-			R(in.a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in->b), &R(in->c));
 			break;
 		case OP_TEXT_NE:
-			R(in.a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in->b), &R(in->c));
 			break;
 		case OP_INT_EQ:
-			R(in.a) = value_binary(&context, OPERATOR_INT_EQ, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_INT_EQ, &R(in->b), &R(in->c));
 			break;
 		case OP_INT_NE:
-			R(in.a) = value_binary(&context, OPERATOR_INT_NE, &R(in.b), &R(in.c));
+			R(in->a) = value_binary(&context, OPERATOR_INT_NE, &R(in->b), &R(in->c));
 			break;
 		case OP_MATCH:
-			R(in.a) = VALUE_OF_INT(pattern_search(
-				image->patterns[in.c], value_text(&context, &R(in.b)), 0, NULL, 0));
+			R(in->a) = VALUE_OF_INT(pattern_search(image->patterns[in->c],
+							       value_text(&context, &R(in->b)), 0,
+							       NULL, 0));
 			break;
 		case OP_MATCH_TEXT: {
-			const struct pattern *pattern =
-				pattern_cached(value_text(&context, &R(in.c)), PATTERN_IGNORE_CASE);
-			R(in.a) = VALUE_OF_INT(
-				pattern && pattern_search(pattern, value_text(&context, &R(in.b)),
+			const struct pattern *pattern = pattern_cached(
+				value_text(&context, &R(in->c)), PATTERN_IGNORE_CASE);
+			R(in->a) = VALUE_OF_INT(
+				pattern && pattern_search(pattern, value_text(&context, &R(in->b)),
 							  0, NULL, 0));
 			break;
 		}
-		case OP_NOT: R(in.a) = value_unary(&context, OPERATOR_NOT, &R(in.b)); break;
-		case OP_BIT_NOT: R(in.a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in.b)); break;
-		case OP_NEGATE: R(in.a) = value_unary(&context, OPERATOR_NEGATE, &R(in.b)); break;
-		case OP_TO_INT: R(in.a) = value_unary(&context, OPERATOR_TO_INT, &R(in.b)); break;
-		case OP_TO_TEXT: R(in.a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in.b)); break;
-		case OP_DEFINED: R(in.a) = VALUE_OF_INT(R(in.b).kind != VALUE_NULL); break;
-		case OP_IS_NULL: R(in.a) = VALUE_OF_INT(R(in.b).kind == VALUE_NULL); break;
-		case OP_STRLEN: R(in.a) = value_unary(&context, OPERATOR_STRLEN, &R(in.b)); break;
-		case OP_STREMPTY:
-			R(in.a) = value_unary(&context, OPERATOR_STREMPTY, &R(in.b));
+		case OP_NOT: R(in->a) = value_unary(&context, OPERATOR_NOT, &R(in->b)); break;
+		case OP_BIT_NOT:
+			R(in->a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in->b));
 			break;
-		case OP_TRUTH: R(in.a) = VALUE_OF_INT(is_true_number(&R(in.b))); break;
+		case OP_NEGATE: R(in->a) = value_unary(&context, OPERATOR_NEGATE, &R(in->b)); break;
+		case OP_TO_INT: R(in->a) = value_unary(&context, OPERATOR_TO_INT, &R(in->b)); break;
+		case OP_TO_TEXT:
+			R(in->a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in->b));
+			break;
+		case OP_DEFINED: R(in->a) = VALUE_OF_INT(R(in->b).kind != VALUE_NULL); break;
+		case OP_IS_NULL: R(in->a) = VALUE_OF_INT(R(in->b).kind == VALUE_NULL); break;
+		case OP_STRLEN: R(in->a) = value_unary(&context, OPERATOR_STRLEN, &R(in->b)); break;
+		case OP_STREMPTY:
+			R(in->a) = value_unary(&context, OPERATOR_STREMPTY, &R(in->b));
+			break;
+		case OP_TRUTH: R(in->a) = VALUE_OF_INT(is_true_number(&R(in->b))); break;
 		case OP_IS_MYSELF:
-			R(in.a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in.c));
+			R(in->a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in->c));
 			break;
 		case OP_IN_NETWORK:
-			R(in.a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in.b,
-								  &image->networks[in.c]));
+			R(in->a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in->b,
+								   &image->networks[in->c]));
 			break;
 		case OP_IN_NETWORK_TEXT:
-			R(in.a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in.b,
-							       value_text(&context, &R(in.c))));
+			R(in->a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in->b,
+								value_text(&context, &R(in->c))));
 			break;
-		case OP_JUMP: pc = (uint32_t)in.c; break;
+		case OP_JUMP: next = code + in->c; break;
 		case OP_JUMP_TRUE:
-			if (is_true(&context, &R(in.b)))
-				pc = (uint32_t)in.c;
+			if (is_true(&context, &R(in->b)))
+				next = code + in->c;
 			break;
 		case OP_JUMP_FALSE:
-			if (!is_true(&context, &R(in.b)))
-				pc = (uint32_t)in.c;
+			if (!is_true(&context, &R(in->b)))
+				next = code + in->c;
 			break;
 		case OP_JUMP_ZERO:
-			if (R(in.b).kind == VALUE_FAILED || value_int(&context, &R(in.b)) == 0)
-				pc = (uint32_t)in.c;
+			if (R(in->b).kind == VALUE_FAILED || value_int(&context, &R(in->b)) == 0)
+				next = code + in->c;
 			break;
 		case OP_JUMP_NONZERO:
-			if (R(in.b).kind != VALUE_FAILED && value_int(&context, &R(in.b)) != 0)
-				pc = (uint32_t)in.c;
+			if (R(in->b).kind != VALUE_FAILED && value_int(&context, &R(in->b)) != 0)
+				next = code + in->c;
 			break;
 		case OP_LOOP:
 			if (script_limits()->max_while_loops > 0 &&
-			    R(in.a).number >= script_limits()->max_while_loops) {
+			    R(in->a).number >= script_limits()->max_while_loops) {
 				runaway(run);
-				pc = (uint32_t)in.c;
+				next = code + in->c;
 			} else {
-				R(in.a).number++;
+				R(in->a).number++;
 			}
 			break;
 		case OP_CALL: {
@@ -411,60 +434,62 @@ static int run_frames(struct script_run *run)
 				state->depth = outermost - 1;
 				return SCRIPT_STOP;
 			}
-			trace(run, image->calls[in.c].function->name);
-			const struct call_site *site = &image->calls[in.c];
+			const struct call_site *site = &image->calls[in->c];
+			trace(run, site->function->name);
 			int result = site->dynamic_count == 0
 					     ? site->function->call(run, site->arguments)
-					     : call_dynamic(run, site, frame->base + in.b);
+					     : call_dynamic(run, site, frame->base + in->b);
 			run->return_code = result;
 			if (result == SCRIPT_STOP || run->exited) {
 				run->exited = true;
 				state->depth = outermost - 1;
 				return result;
 			}
-			/* The handler may have run routes of this very run, which moves both. */
-			frame = &state->frames[state->depth - 1];
-			registers = state->registers + frame->base;
-			R(in.a) = VALUE_OF_INT(result);
+			/* The handler may have run routes of this very run. */
+			if (__builtin_expect(state->has_moved, 0)) {
+				frame = &state->frames[state->depth - 1];
+				registers = state->registers + frame->base;
+			}
+			R(in->a) = VALUE_OF_INT(result);
 			break;
 		}
 		case OP_CALL_ROUTE_TEXT:
 		case OP_CALL_ROUTE: {
-			uint32_t index = (uint32_t)in.c + 1;
+			uint32_t index = (uint32_t)in->c + 1;
 			trace(run, "route");
-			if (in.op == OP_CALL_ROUTE_TEXT) {
-				struct span name = value_text(&context, &R(in.b));
+			if (in->op == OP_CALL_ROUTE_TEXT) {
+				struct span name = value_text(&context, &R(in->b));
 				index = script_route(image, ROUTE_REQUEST, name);
 				if (index == 0) {
 					struct script_place place = script_place(run);
 					log_error("%s:%u: there is no route[%.*s]", place.file,
 						  place.line, SPAN_ARGS(name));
 					run->return_code = -1;
-					R(in.a) = VALUE_OF_INT(-1);
+					R(in->a) = VALUE_OF_INT(-1);
 					break;
 				}
 			}
-			if (!enter_route(run, index - 1, in.a)) {
+			frame = enter_route(run, index - 1, in->a);
+			if (!frame) {
 				run->return_code = -1;
 				run->exited = true;
 				state->depth = outermost - 1;
 				return -1;
 			}
-			frame = &state->frames[state->depth - 1];
 			registers = state->registers + frame->base;
-			pc = frame->pc;
+			next = frame->at;
 			break;
 		}
 		case OP_LEAVE:
 		case OP_RETURN:
 		case OP_RETURN_INT:
-			if (in.op != OP_LEAVE)
+			if (in->op != OP_LEAVE)
 				trace(run, "return");
-			code_value = in.op == OP_RETURN ? value_int(&context, &R(in.b)) : in.c;
+			code_value = in->op == OP_RETURN ? value_int(&context, &R(in->b)) : in->c;
 			run->return_code = (int32_t)code_value;
-			if (script_limits()->return_mode)
+			if (return_mode)
 				code_value = code_value != 0 ? code_value : -1;
-			if (code_value == 0 && in.op != OP_LEAVE) {
+			if (code_value == 0 && in->op != OP_LEAVE) {
 				run->exited = true;
 				state->depth = outermost - 1;
 				return 0;
@@ -473,9 +498,9 @@ static int run_frames(struct script_run *run)
 			if (state->depth < outermost)
 				return (int)code_value;
 			uint8_t result = frame->result;
-			frame = &state->frames[state->depth - 1];
+			frame--;
 			registers = state->registers + frame->base;
-			pc = frame->pc + 1;
+			next = frame->at + 1;
 			R(result) = VALUE_OF_INT(code_value);
 			break;
 		case OP_EXIT:
@@ -489,7 +514,7 @@ static int run_frames(struct script_run *run)
 			run->msg->notes |= NOTE_DROPPED;
 			state->depth = outermost - 1;
 			return 0;
-		case OPCODE_COUNT: bug_if(true, "bad instruction");
+		case OPCODE_COUNT: break;
 		}
 	}
 #undef R
@@ -500,16 +525,16 @@ int script_run_route(struct script_run *run, uint32_t route)
 	bug_if(!run->image || route == 0 || route > run->image->route_count, "no such route");
 	if (run->state->depth == 0)
 		run->exited = run->dropped = false;
-	if (!enter_route(run, route - 1, 0)) {
+	struct script_frame *frame = enter_route(run, route - 1, 0);
+	if (!frame) {
 		run->exited = true;
 		return -1;
 	}
-	return run_frames(run);
+	return run_frames(run, frame);
 }
 
-[[gnu::noinline]] static bool run_main(const struct image *image, uint32_t route,
-				       struct message *msg, enum route_kind kind,
-				       struct outgoing *outgoing)
+bool image_run(const struct image *image, uint32_t route, struct message *msg, enum route_kind kind,
+	       struct outgoing *outgoing)
 {
 	struct script_run run;
 	if (!run_init(&run, msg, kind, image, NULL))
@@ -517,13 +542,6 @@ int script_run_route(struct script_run *run, uint32_t route)
 	run.outgoing = outgoing;
 	script_run_route(&run, route);
 	return !run.dropped;
-}
-
-bool script_run_main(struct message *msg, enum route_kind kind, struct outgoing *outgoing)
-{
-	const struct image *image = script_current_image();
-	uint32_t route = image ? image_main_route(image, kind) : 0;
-	return route == 0 || run_main(image, route, msg, kind, outgoing);
 }
 
 bool script_run_event(const char *name, struct message *msg, void *event, bool *out_dropped)
