@@ -3,7 +3,7 @@
  * it keeps what it holds (set_robust_list(2)); when it dies, however that comes, the kernel marks those
  * words and wakes who waits. Done here and not by the C library, whose way is several times longer: as a
  * thread holds two locks at most, the one it took last is `list_op_pending` all the time, and only one that
- * is held beside it is in the list. */
+ * is held around it is in the list. */
 #include "core/shm/lock.h"
 
 #include <errno.h>
@@ -26,8 +26,8 @@
 
 /* Of this thread: helper threads of drivers must not confuse the worker. */
 static _Thread_local struct holder {
-	struct lock *held[2]; /* by rank */
-	uint32_t id;          /* 0: the kernel does not know the list yet */
+	struct lock *outer; /* held around the last one; NULL: none */
+	uint32_t id;        /* 0: the kernel does not know the list yet */
 	struct robust_list_head list;
 } mine;
 
@@ -89,6 +89,11 @@ static void sleep_for(struct lock *lock, uint32_t word)
 	syscall(SYS_futex, &lock->word, FUTEX_WAIT, with_waiters, &most, NULL, 0);
 }
 
+[[gnu::cold, gnu::noinline]] static void wake_one(struct lock *lock)
+{
+	syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 /* The word as it was before it was taken. */
 [[gnu::cold, gnu::noinline]] static uint32_t take_contended(struct lock *lock)
 {
@@ -110,6 +115,12 @@ static void sleep_for(struct lock *lock, uint32_t word)
 	}
 }
 
+/* The lock that was taken last and is held, or being taken; NULL: none. */
+static inline struct lock *last_of(const struct holder *me)
+{
+	return (struct lock *)me->list.list_op_pending;
+}
+
 static inline void set_last(struct holder *me, struct lock *lock)
 {
 	store_order();
@@ -117,25 +128,31 @@ static inline void set_last(struct holder *me, struct lock *lock)
 	store_order();
 }
 
+/* Puts the lock that is held into the list, because another one is taken inside it. */
+[[gnu::noinline]] static void keep_outer(struct holder *me, struct lock *outer,
+					 const struct lock *inner)
+{
+	bug_if(outer->rank == LOCK_LEAF || inner->rank == LOCK_SHARD,
+	       "a second lock of rank %u is taken, or a shard inside a leaf lock", inner->rank);
+	me->outer = outer;
+	outer->next = (struct lock *)&me->list.list;
+	store_order();
+	me->list.list.next = (struct robust_list *)outer;
+}
+
 enum lock_result lock_take(struct lock *lock)
 {
 	struct holder *me = &mine;
-	struct lock *outer = me->held[LOCK_SHARD];
+	struct lock *outer = last_of(me);
 	uint32_t word = 0;
-	bug_if(me->held[LOCK_LEAF] || (outer && lock->rank == LOCK_SHARD),
-	       "a second lock of rank %u is taken, or a shard inside a leaf lock", lock->rank);
 	if (__builtin_expect(me->id == 0, 0))
 		introduce_thread();
-	if (outer) {
-		outer->next = (struct lock *)&me->list.list;
-		store_order();
-		me->list.list.next = (struct robust_list *)outer;
-	}
+	if (__builtin_expect(outer != NULL, 0))
+		keep_outer(me, outer, lock);
 	set_last(me, lock);
 	if (!__atomic_compare_exchange_n(&lock->word, &word, me->id, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		word = take_contended(lock);
-	me->held[lock->rank] = lock;
 	if (__builtin_expect(word & FUTEX_OWNER_DIED, 0))
 		lock->is_left = true;
 	return lock->is_left ? LOCK_OWNER_DIED : LOCK_TAKEN;
@@ -150,18 +167,17 @@ void lock_mark_consistent(struct lock *lock)
 void lock_release(struct lock *lock)
 {
 	struct holder *me = &mine;
-	bug_if(me->held[lock->rank] != lock || (lock->rank == LOCK_SHARD && me->held[LOCK_LEAF]),
-	       "a lock is released that is not held, or before the one in it");
-	me->held[lock->rank] = NULL;
+	bug_if(last_of(me) != lock, "a lock is released that is not held, or before the one in it");
 	if (__builtin_expect(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & FUTEX_WAITERS,
 			     0))
-		syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+		wake_one(lock);
 	/* The one around it is the last again. */
-	set_last(me, me->held[LOCK_SHARD]);
+	set_last(me, me->outer);
+	me->outer = NULL;
 	me->list.list.next = &me->list.list;
 }
 
 bool lock_is_any_held(void)
 {
-	return mine.held[LOCK_SHARD] || mine.held[LOCK_LEAF];
+	return last_of(&mine) != NULL;
 }
