@@ -149,33 +149,48 @@ bool end_point_is_any(const struct end_point *a)
 
 /* "127.", for each byte of an address. */
 #define DIGIT(n) (char)('0' + (n) % 10)
-#define PART(n)                                                            \
-	{                                                                  \
-		(n) > 99  ? DIGIT((n) / 100)                               \
-		: (n) > 9 ? DIGIT((n) / 10)                                \
-			  : DIGIT(n),                                      \
-		(n) > 99 ? DIGIT((n) / 10) : (n) > 9 ? DIGIT(n) : '.',     \
-		(n) > 99 ? DIGIT(n) : '.', '.'                             \
+#define PART(n)                                                                    \
+	{                                                                          \
+		{ (n) > 99  ? DIGIT((n) / 100)                                     \
+		  : (n) > 9 ? DIGIT((n) / 10)                                      \
+			    : DIGIT(n),                                            \
+		  (n) > 99 ? DIGIT((n) / 10) : (n) > 9 ? DIGIT(n) : '.',           \
+		  (n) > 99 ? DIGIT(n) : '.', '.' },                                \
+			2 + ((n) > 9) + ((n) > 99)                                 \
 	}
 #define PART4(n)  PART(n), PART((n) + 1), PART((n) + 2), PART((n) + 3)
 #define PART16(n) PART4(n), PART4((n) + 4), PART4((n) + 8), PART4((n) + 12)
 #define PART64(n) PART16(n), PART16((n) + 16), PART16((n) + 32), PART16((n) + 48)
-static const char parts[256][4] = { PART64(0), PART64(64), PART64(128), PART64(192) };
+static const struct {
+	char text[4];
+	uint32_t len;
+} parts[256] = { PART64(0), PART64(64), PART64(128), PART64(192) };
+
+static inline char *put_part(char *end, uint8_t part)
+{
+	memcpy(end, parts[part].text, 4);
+	return end + parts[part].len;
+}
+
+static inline size_t put_ipv4(char text[16], const uint8_t ip[4])
+{
+	char *end = put_part(put_part(put_part(put_part(text, ip[0]), ip[1]), ip[2]), ip[3]);
+	return (size_t)(end - text) - 1; /* no dot after the last */
+}
+
+/* Near the end of the room. */
+[[gnu::noinline]] static void write_last_ipv4(struct writer *w, const uint8_t ip[4])
+{
+	char text[16];
+	writer_bytes(w, text, put_ipv4(text, ip));
+}
 
 static void write_ipv4(struct writer *w, const uint8_t ip[4])
 {
-	char text[16] = "", *end = text;
-	for (unsigned i = 0; i < 4; i++) {
-		memcpy(end, parts[ip[i]], 4);
-		end += 2 + (ip[i] > 9) + (ip[i] > 99);
-	}
-	end--; /* no dot after the last */
-	if (w->cap - w->len < sizeof(text)) {
-		writer_bytes(w, text, (size_t)(end - text));
-		return;
-	}
-	memcpy(w->data + w->len, text, sizeof(text)); /* all of it: one register */
-	w->len += (size_t)(end - text);
+	if (w->cap - w->len < 16)
+		write_last_ipv4(w, ip);
+	else
+		w->len += put_ipv4(w->data + w->len, ip);
 }
 
 [[gnu::noinline]] static void write_ipv6(struct writer *w, const uint8_t ip[16])
@@ -233,20 +248,19 @@ socklen_t end_point_to_sockaddr(const struct end_point *a, struct sockaddr_stora
 void end_point_from_sockaddr(const struct sockaddr_storage *address, enum transport transport,
 			     struct end_point *out_end)
 {
-	struct end_point end = { .transport = (uint8_t)transport };
+	*out_end = (struct end_point){ .transport = (uint8_t)transport };
 	if (address->ss_family == AF_INET) {
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-		end.family = AF_INET;
-		end.port = ntohs(v4->sin_port);
-		memcpy(end.ip, &v4->sin_addr, 4);
+		out_end->family = AF_INET;
+		out_end->port = ntohs(v4->sin_port);
+		memcpy(out_end->ip, &v4->sin_addr, 4);
 	} else if (address->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-		end.family = AF_INET6;
-		end.port = ntohs(v6->sin6_port);
-		end.scope = v6->sin6_scope_id;
-		memcpy(end.ip, &v6->sin6_addr, 16);
+		out_end->family = AF_INET6;
+		out_end->port = ntohs(v6->sin6_port);
+		out_end->scope = v6->sin6_scope_id;
+		memcpy(out_end->ip, &v6->sin6_addr, 16);
 	}
-	*out_end = end;
 }
 
 bool end_point_is_private(const struct end_point *a)
