@@ -69,7 +69,8 @@ static bool choose_socket(struct send_target *target)
 	return target->from && target->from->fd >= 0;
 }
 
-static enum send_result send_any(const struct send_target *target, struct span bytes, bool copy)
+[[gnu::noinline]] static enum send_result send_any(const struct send_target *target,
+						   struct span bytes, bool copy)
 {
 	struct send_target chosen = *target;
 	struct span head = detour ? detour(&chosen) : (struct span){ NULL, 0 };

@@ -428,23 +428,32 @@ static void queue_prepare(unsigned i)
 	};
 }
 
-enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy)
+/* Sends when the queue has got a place, and the bytes lie where they may stay. */
+[[gnu::noinline]] static enum send_result send_prepared(const struct send_target *target,
+							struct span bytes, bool copy)
 {
-	if (bytes.len > DATAGRAM_MAX - 28)
-		return SEND_TOO_LARGE;
 	if (queue.count == SEND_BATCH || queue.fd != target->from->fd ||
 	    (copy && queue.copied + bytes.len > COPY_BYTES)) {
 		queue_drain(false);
 		queue.fd = target->from->fd;
 	}
 	if (copy) {
-		memcpy(queue.copies + queue.copied, bytes.at, bytes.len);
-		bytes.at = queue.copies + queue.copied;
+		bytes.at = memcpy(queue.copies + queue.copied, bytes.at, bytes.len);
 		queue.copied += bytes.len;
 	}
-	unsigned i = queue.count++;
-	if (__builtin_expect(i == queue.prepared, 0))
+	if (queue.count == queue.prepared)
 		queue_prepare(queue.prepared++);
+	return udp_send(target, bytes, false);
+}
+
+enum send_result udp_send(const struct send_target *target, struct span bytes, bool copy)
+{
+	unsigned i = queue.count;
+	if (__builtin_expect(bytes.len > DATAGRAM_MAX - 28, 0))
+		return SEND_TOO_LARGE;
+	if (copy || i == queue.prepared || i == SEND_BATCH || queue.fd != target->from->fd)
+		return send_prepared(target, bytes, copy);
+	queue.count++;
 	queue.vectors[i] = (struct iovec){ (void *)(uintptr_t)bytes.at, bytes.len };
 	queue.headers[i].msg_hdr.msg_namelen =
 		end_point_to_sockaddr(&target->to, &queue.addresses[i]);
