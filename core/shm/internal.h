@@ -215,6 +215,15 @@ static inline void fetch_to_write(const void *at)
 #endif
 }
 
+/* The same for so many bytes, two lines at a time. */
+static inline void fetch_lines(const char *at, size_t size)
+{
+	for (const char *end = at + size; at < end; at += 128) {
+		fetch_to_write(at);
+		fetch_to_write(at + 64);
+	}
+}
+
 static inline struct shard *set_shard(const struct shard_set *set, unsigned number)
 {
 	return (struct shard *)(set->shards + number * set->shard_size);

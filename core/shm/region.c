@@ -20,17 +20,18 @@
 #define FORESEEN_MOST 2048
 
 /* ---- marks ---- */
-static uint8_t mark_check(uint32_t ref, uint32_t owner, uint32_t units)
+#define MARK_TRUTH (((uint64_t)1 << 44) - 1) /* owner and units; the units before are index */
+
+static uint64_t mark_check(uint32_t ref, uint64_t mark)
 {
-	return (uint8_t)((ref * 0x9e3779b1u ^ owner * 0x85ebca6bu ^ (units + 1) * 0xc2b2ae35u) >>
-			 24);
+	return ((mark & MARK_TRUTH) + ((uint64_t)ref << 20) + 1) * 0x9e3779b97f4a7c15u >> 56;
 }
 
 static void mark_write(struct shard *shard, struct block *block, uint32_t owner, uint32_t units,
 		       uint32_t units_before)
 {
-	uint64_t check = mark_check(ref_of(shard, block), owner, units);
-	uint64_t mark = owner | (uint64_t)units << 32 | (uint64_t)units_before << 44 | check << 56;
+	uint64_t mark = owner | (uint64_t)units << 32;
+	mark |= mark_check(ref_of(shard, block), mark) << 56 | (uint64_t)units_before << 44;
 	store_order();
 	__atomic_store_n(&block->mark, mark, __ATOMIC_RELEASE);
 	store_order();
@@ -38,10 +39,9 @@ static void mark_write(struct shard *shard, struct block *block, uint32_t owner,
 
 bool block_is_sound(const struct shard *shard, const struct block *block)
 {
-	uint32_t units = block_units(block);
-	if ((uint8_t)(block->mark >> 56) !=
-	    mark_check(ref_of(shard, block), block_owner(block), units))
+	if (block->mark >> 56 != mark_check(ref_of(shard, block), block->mark))
 		return false;
+	uint32_t units = block_units(block);
 	size_t offset = (size_t)((const char *)block - (const char *)page_of(block));
 	return offset + ((size_t)units << REF_SHIFT) <= SHM_PAGE_SIZE;
 }
@@ -240,11 +240,9 @@ static void block_cut(struct shard *shard, struct block *block, uint32_t units)
 	heap_insert(shard, rest);
 }
 
-static void fetch_lines(const void *at, size_t size)
+static void fetch_block(const void *at, size_t size)
 {
-	const char *line = at, *end = line + (size < FORESEEN_MOST ? size : FORESEEN_MOST);
-	for (; line < end; line += 64)
-		fetch_to_write(line);
+	fetch_lines(at, size < FORESEEN_MOST ? size : FORESEEN_MOST);
 }
 
 void heap_foresee(const struct shard *shard, size_t size)
@@ -260,13 +258,13 @@ void heap_foresee(const struct shard *shard, size_t size)
 	else if (!ref && (list = list_occupied(&shard->heap, list + 1)) < HEAP_LISTS)
 		ref = __atomic_load_n(&shard->heap.first[list], __ATOMIC_RELAXED);
 	if (ref)
-		fetch_lines(ref_at(shard, ref), size);
+		fetch_block(ref_at(shard, ref), size);
 }
 
 void region_foresee(const void *at, size_t size)
 {
 	if (at)
-		fetch_lines((const struct block *)at - 1, size + sizeof(struct block));
+		fetch_block((const struct block *)at - 1, size + sizeof(struct block));
 }
 
 /* Takes a block out of the list of hot ones. */

@@ -105,9 +105,7 @@ void shard_foresee(struct shard_set *set, uint64_t hash)
 
 static void fetch_slot(const struct shard_set *set, const char *slot)
 {
-	uint32_t size = set->stride < SLOT_FORESEEN_MOST ? set->stride : SLOT_FORESEEN_MOST;
-	for (uint32_t at = 0; at < size; at += 64)
-		fetch_to_write(slot + at);
+	fetch_lines(slot, set->stride < SLOT_FORESEEN_MOST ? set->stride : SLOT_FORESEEN_MOST);
 }
 
 void slot_foresee(struct shard_set *set, unsigned number, uint32_t index)

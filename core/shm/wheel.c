@@ -108,25 +108,31 @@ static void set_due(struct slot_timer *timer, uint64_t due)
 	store_order();
 }
 
+/* An empty wheel may have stood still for days: it goes on from now, not through the past. */
+static void wheel_wake(struct wheel *wheel)
+{
+	int64_t now_tick = clock_ms() / WHEEL_TICK_MS;
+	if (now_tick > wheel->tick)
+		wheel->tick = now_tick;
+}
+
 bool timer_arm(struct shard *shard, struct slot *slot, unsigned which, int64_t deadline_ms)
 {
 	struct wheel *wheel = &shard->wheel;
 	struct slot_timer *timer = timer_of(shard, slot, which);
 	int64_t tick = tick_of_deadline(deadline_ms);
-	if (timer->due) {
+	if (timer->due)
 		wheel_unlink(shard, timer);
-		wheel->armed--;
-	}
+	else
+		wheel->armed++;
 	CRASH_POINT("timer unlinked");
-	/* An empty wheel may have stood still for days: go on from now, not through the past. */
-	int64_t now_tick = wheel->armed ? 0 : clock_ms() / WHEEL_TICK_MS;
-	if (now_tick > wheel->tick)
-		wheel->tick = now_tick;
+	bool is_only = wheel->armed == 1;
+	if (is_only)
+		wheel_wake(wheel);
 	set_due(timer, (uint64_t)tick << 2 | which);
 	CRASH_POINT("timer due, not linked");
 	wheel_link(shard, timer);
-	wheel->armed++;
-	if (tick >= wheel->next_tick && wheel->armed > 1)
+	if (tick >= wheel->next_tick && !is_only)
 		return false;
 	set_next_tick(wheel, tick);
 	return true;
