@@ -161,12 +161,11 @@ static bool is_quiet(const struct transaction *tx)
 	return all_done(tx);
 }
 
-/* What is finished only absorbs: that takes its last reply. A negative final reply may come again and is
+/* What is waiting only absorbs: that takes its last reply. A negative final reply may come again and is
  * then confirmed anew; observers of what may follow an INVITE want its request, and so do scripts ($T_req). */
 static bool can_forget(const struct transaction *tx)
 {
-	if (!tx->request || !(tx->flags & TX_WAITING) || (tx->flags & TX_LOCAL) || tx->code < 200 ||
-	    !is_quiet(tx))
+	if (!tx->request || (tx->flags & TX_LOCAL) || tx->code < 200 || !is_quiet(tx))
 		return false;
 	return !(tx->flags & TX_INVITE) || (tx->code < 300 && !tm_keeps_requests() &&
 					    !is_observed(tx, TM_ACK_IN | TM_REPLY_OUT));
@@ -182,10 +181,8 @@ static void forget_branch(struct shard *shard, struct transaction *tx, struct tx
 	tx_drop(shard, tx, reply);
 }
 
-void tx_forget(struct shard *shard, struct transaction *tx)
+static void forget(struct shard *shard, struct transaction *tx)
 {
-	if (!can_forget(tx))
-		return;
 	void *request = tx->request, *room = tx->room.at;
 	tx->request = NULL;
 	tx_drop(shard, tx, request);
@@ -198,6 +195,12 @@ void tx_forget(struct shard *shard, struct transaction *tx)
 	tx->room.size = tx->room.used = 0;
 	tx->room.at = NULL;
 	region_free(shard, &tx->slot, room);
+}
+
+void tx_forget(struct shard *shard, struct transaction *tx)
+{
+	if ((tx->flags & TX_WAITING) && can_forget(tx))
+		forget(shard, tx);
 }
 
 void tx_confirm(struct shard *shard, struct transaction *tx)

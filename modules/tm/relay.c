@@ -254,15 +254,38 @@ static bool copy_edits(struct message *msg)
 }
 
 /* What the branch has of its own before its route runs. */
-static bool prepare_edits(const struct transaction *tx, struct message *msg)
+static bool prepare_edits(struct message *msg, const struct tx_context *context)
 {
-	const struct tx_context *context = tx_context(msg);
-	if (!tx->on_branch && !context->writes_breadth)
-		return true;
 	if (copy_edits(msg) && (!context->writes_breadth || breadth_write(msg, context->breadth)))
 		return true;
 	note_failure(msg, 500);
 	return false;
+}
+
+/* Sends to msg->target. */
+static bool start_target(struct transaction *tx, struct message *msg,
+			 const struct send_target *forced, const struct located *known)
+{
+	struct located located;
+	return (known || find_targets(tx, msg, forced, &located)) &&
+	       start_somewhere(tx, msg, known ? known : &located);
+}
+
+/* The same with a target of its own, and with what its route changes for this branch only. */
+static bool start_changed(struct script_run *run, struct transaction *tx,
+			  const struct branch *destination, const struct send_target *forced,
+			  const struct located *known)
+{
+	struct message *msg = run->msg;
+	struct branch kept_target = msg->target;
+	struct edit *kept_edits = msg->edits;
+	if (destination)
+		msg->target = *destination;
+	bool is_sent = prepare_edits(msg, tx_context(msg)) && run_branch_route(run, tx, msg) &&
+		       start_target(tx, msg, forced, known);
+	msg->target = kept_target;
+	msg->edits = kept_edits;
+	return is_sent;
 }
 
 /* Sends to a destination; `known`: what its addresses are, when somebody asked already. */
@@ -272,25 +295,18 @@ static bool start_destination(struct script_run *run, struct transaction *tx,
 {
 	struct message *msg = run->msg;
 	struct tx_context *context = tx_context(msg);
-	struct located located;
-	struct branch kept_target = msg->target;
-	struct edit *kept_edits = msg->edits;
 	int kept_branch = context->branch;
 	if (tx->branch_count == BRANCHES_MOST) {
 		log_error("a transaction has at most %d branches", BRANCHES_MOST);
 		return false;
 	}
-	if (destination)
-		msg->target = *destination;
 	context->branch = tx->branch_count;
 	context->branch_on_reply = 0;
-	bool is_sent = prepare_edits(tx, msg) && run_branch_route(run, tx, msg) &&
-		       (known || find_targets(tx, msg, forced, &located)) &&
-		       start_somewhere(tx, msg, known ? known : &located);
+	bool is_changed = destination || tx->on_branch || context->writes_breadth;
+	bool is_sent = is_changed ? start_changed(run, tx, destination, forced, known)
+				  : start_target(tx, msg, forced, known);
 	context->branch = kept_branch;
 	context->branch_on_reply = 0;
-	msg->target = kept_target;
-	msg->edits = kept_edits;
 	return is_sent;
 }
 

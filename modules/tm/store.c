@@ -40,16 +40,19 @@ struct shard_set *store_set(void)
 	return store.set;
 }
 
+[[gnu::noinline]] static struct tx_context *context_new(struct message *msg)
+{
+	struct tx_context *context = arena_alloc(msg->arena, sizeof(*context));
+	if (context)
+		*context = (struct tx_context){ .branch = -1 };
+	msg->slots[store.slot] = context;
+	return context;
+}
+
 struct tx_context *tx_context(struct message *msg)
 {
 	struct tx_context *context = msg->slots[store.slot];
-	if (!context) {
-		context = ARENA_NEW(msg->arena, struct tx_context);
-		if (context)
-			context->branch = -1;
-		msg->slots[store.slot] = context;
-	}
-	return context;
+	return context ? context : context_new(msg);
 }
 
 struct shard *tx_lock(const struct transaction *tx)
