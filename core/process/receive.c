@@ -262,10 +262,15 @@ static void finish(struct datagram *datagram)
 
 static struct received origin(const struct datagram *datagram)
 {
-	return (struct received){ .source = datagram->source,
-				  .listener = datagram->listener,
-				  .local = datagram->listener->address,
-				  .connection = datagram->connection };
+	struct received from = { .source = datagram->source,
+				 .listener = datagram->listener,
+				 .local = datagram->listener->address,
+				 .connection = datagram->connection };
+	const struct end_point *said =
+		datagram->connection ? stream_proxied_destination(datagram->connection) : NULL;
+	if (said)
+		from.local = *said;
+	return from;
 }
 
 /* Reads a message as far as every message is read; NULL: it is none. */

@@ -59,23 +59,31 @@ static bool get_source(struct script_run *run, const struct variable_ref *ref, s
 
 /* ---- our side -------------------------------------------------------------------------------- */
 
+/* Our socket, also where a load balancer says that the client sent to another address. */
+static const struct end_point *socket_address(const struct message *msg)
+{
+	bool is_stream = msg->from.connection && msg->from.listener;
+	return is_stream ? &msg->from.listener->address : &msg->from.local;
+}
+
 static bool get_local_ip(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_ip(run, &run->msg->from.local, false, out);
+	return give_ip(run, socket_address(run->msg), false, out);
 }
 
 static bool get_local_port(struct script_run *run, const struct variable_ref *ref,
 			   struct value *out)
 {
-	return give_int(out, run->msg->from.local.port);
+	return give_int(out, socket_address(run->msg)->port);
 }
 
 static bool get_local_uri(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, END_POINT_TEXT_MAX + 32);
-	if (!run->msg->from.local.family)
+	const struct end_point *own = socket_address(run->msg);
+	if (!own->family)
 		return true;
-	write_uri(&w, &run->msg->from.local, ref->row->selector == AS_URI_WITH_TRANSPORT);
+	write_uri(&w, own, ref->row->selector == AS_URI_WITH_TRANSPORT);
 	return give_written(out, &w);
 }
 
@@ -100,7 +108,7 @@ static uint16_t advertised_port(const struct message *msg)
 {
 	const struct listener *listener = msg->from.listener;
 	return listener && listener->advertised_port ? listener->advertised_port
-						     : msg->from.local.port;
+						     : socket_address(msg)->port;
 }
 
 static bool get_advertised_port(struct script_run *run, const struct variable_ref *ref,

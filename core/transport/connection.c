@@ -70,13 +70,19 @@ static bool is_tls(const struct connection *connection)
 	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
 }
 
-static void complain(const char *what)
+static bool may_complain(void)
 {
 	int64_t now = clock_ms();
 	if (table.complained_ms && now - table.complained_ms < COMPLAINT_MS)
-		return;
+		return false;
 	table.complained_ms = now;
-	log_warning("%s", what);
+	return true;
+}
+
+static void complain(const char *what)
+{
+	if (may_complain())
+		log_warning("%s", what);
 }
 
 /* ---- table ---- */
@@ -102,6 +108,15 @@ static void table_remove(struct connection *connection)
 		*at = connection->next;
 }
 
+static bool may_accept_from(const struct end_point *peer)
+{
+	unsigned most = (unsigned)stream_process()->settings->accept_iplimit;
+	if (!most || directory_count_ip(peer, most) < most)
+		return true;
+	complain("one address has too many connections; see tcp_accept_iplimit");
+	return false;
+}
+
 static bool has_room(enum transport transport, const struct end_point *peer, bool is_outgoing)
 {
 	const struct stream_settings *settings = stream_process()->settings;
@@ -116,12 +131,7 @@ static bool has_room(enum transport transport, const struct end_point *peer, boo
 		complain("no more TLS connections are taken; raise tls_max_connections");
 		return false;
 	}
-	unsigned most = (unsigned)settings->accept_iplimit;
-	if (!is_outgoing && most && directory_count_ip(peer, most) >= most) {
-		complain("one address has too many connections; see tcp_accept_iplimit");
-		return false;
-	}
-	return true;
+	return is_outgoing || may_accept_from(peer);
 }
 
 static bool add_row(struct connection *connection, enum directory_key key,
@@ -170,6 +180,18 @@ static void fill(struct connection *connection, const struct end_point *peer, bo
 	connection->timer = (struct loop_timer)LOOP_TIMER_INIT;
 	framer_init(&connection->framer, most, most);
 	connection->framer.accepts_no_length = process->settings->accept_no_cl;
+	if (process->settings->accept_haproxy && !is_outgoing && connection->layer == &tcp_layer) {
+		connection->awaits_proxy = true;
+		connection->partial_ms = clock_ms();
+	}
+}
+
+/* All keys under which a new connection is found. */
+static bool add_rows(struct connection *connection)
+{
+	return add_row(connection, DIRECTORY_ID, &connection->entry) &&
+	       add_row(connection, DIRECTORY_PEER, &connection->entry) &&
+	       add_row(connection, DIRECTORY_IP, &connection->entry);
 }
 
 struct connection *connection_new(int fd, const struct end_point *peer,
@@ -186,9 +208,7 @@ struct connection *connection_new(int fd, const struct end_point *peer,
 	connection->fd = fd;
 	connection->listener = listener;
 	fill(connection, peer, is_outgoing);
-	if (!connection->layer || !add_row(connection, DIRECTORY_ID, &connection->entry) ||
-	    !add_row(connection, DIRECTORY_PEER, &connection->entry) ||
-	    !add_row(connection, DIRECTORY_IP, &connection->entry)) {
+	if (!connection->layer || !add_rows(connection)) {
 		remove_rows(connection);
 		close(fd);
 		free(connection);
@@ -200,6 +220,21 @@ struct connection *connection_new(int fd, const struct end_point *peer,
 	own_load()->connections++;
 	own_load()->tls_connections += is_tls(connection);
 	return connection;
+}
+
+bool connection_speaks_for(struct connection *connection, const struct end_point *client,
+			   const struct end_point *destination)
+{
+	remove_rows(connection);
+	connection->entry.peer = *client;
+	connection->destination = *destination;
+	return may_accept_from(client) && add_rows(connection);
+}
+
+const struct end_point *stream_proxied_destination(uint32_t id)
+{
+	const struct connection *connection = connection_find(id);
+	return connection && connection->destination.family ? &connection->destination : NULL;
 }
 
 bool stream_add_alias(uint32_t id, uint16_t port)
@@ -293,6 +328,18 @@ void connection_close(struct connection *connection, enum connection_end how)
 	drop_queue(connection);
 	for (unsigned i = 0; i < table.closed_count; i++)
 		table.closed[i](&connection->entry);
+}
+
+void connection_refuse_proxy(struct connection *connection, const char *why,
+			     enum connection_end how)
+{
+	char text[END_POINT_TEXT_MAX];
+	struct writer w = writer_fixed(text, sizeof(text));
+	end_point_write(&w, &connection->entry.peer);
+	if (may_complain())
+		log_warning("the connection of %.*s is closed: %s (tcp_accept_haproxy)", (int)w.len,
+			    w.data, why);
+	connection_close(connection, how);
 }
 
 void connections_free_dead(void)
@@ -546,6 +593,9 @@ static void on_timer(struct loop_timer *timer)
 		connection_close(connection, END_SEND_TIMEOUT);
 	} else if (all.discard_ms <= now) {
 		connection_close(connection, END_REFUSED);
+	} else if (all.partial_ms <= now && connection->awaits_proxy) {
+		connection_refuse_proxy(connection, "its first bytes did not come in time",
+					END_TIMEOUT);
 	} else if (all.partial_ms <= now && connection->framer.is_http) {
 		connection_refuse_http(connection, 408, "the request did not come in time");
 		counter_inc(stream_process()->counters.con_timeout);

@@ -37,6 +37,7 @@ struct connection {
 	struct framer framer;
 	char *buffer;
 	size_t buffered, buffer_size;
+	bool awaits_proxy;        /* the header of a load balancer may come (tcp_accept_haproxy) */
 	bool is_busy;             /* a message is in work and the next has to wait (HTTP) */
 	int64_t resume_ms;        /* when to look at the buffer again; 0: when more comes */
 	int64_t partial_ms;       /* since when a message is incomplete; 0: none is */
@@ -51,6 +52,8 @@ struct connection {
 	struct loop_timer timer;
 	struct directory_row rows[2 + CONNECTION_ALIASES + 1];
 	unsigned row_count, alias_count;
+	struct end_point
+		destination;     /* of the client, as a load balancer says; family 0: none said */
 	struct connection *next; /* in its bucket, or among the dead */
 };
 
@@ -89,6 +92,13 @@ struct connection *connection_find(uint32_t id);
 void connection_opened(struct connection *connection);
 /* Ends it now; it stays readable until stream_turn. What could not be sent is reported. */
 void connection_close(struct connection *connection, enum connection_end how);
+/* A load balancer says that it speaks for `client`, to whom the connection leads from here on. False:
+ * that client has too many, or memory is out. */
+bool connection_speaks_for(struct connection *connection, const struct end_point *client,
+			   const struct end_point *destination);
+/* Closes a connection whose first bytes are not what a load balancer sends, and says why. */
+void connection_refuse_proxy(struct connection *connection, const char *why,
+			     enum connection_end how);
 /* Queues a copy and writes what can be written. */
 enum send_result connection_send(struct connection *connection, struct span bytes);
 /* Writes as much of the queue as goes. */

@@ -168,7 +168,7 @@ static bool note(struct shard_set *set, struct entry *news)
 
 /* ---- receiving ---------------------------------------------------------------------------------------------- */
 
-static bool is_believed(const struct end_point *source)
+bool proxied_is_believed(const struct end_point *source)
 {
 	for (unsigned i = 0; i < state.options.network_count; i++) {
 		const struct proxied_network *network = &state.options.networks[i];
@@ -179,13 +179,13 @@ static bool is_believed(const struct end_point *source)
 	return state.options.network_count == 0;
 }
 
-static struct end_point client_of(const struct proxy_address *address)
+struct end_point proxied_end_point(const struct proxy_address *address, enum transport transport)
 {
-	struct end_point client = { .family = address->is_ipv6 ? AF_INET6 : AF_INET,
-				    .transport = TRANSPORT_UDP,
-				    .port = address->port };
-	memcpy(client.ip, address->ip, address->is_ipv6 ? 16 : 4);
-	return client;
+	struct end_point end = { .family = address->is_ipv6 ? AF_INET6 : AF_INET,
+				 .transport = (uint8_t)transport,
+				 .port = address->port };
+	memcpy(end.ip, address->ip, address->is_ipv6 ? 16 : 4);
+	return end;
 }
 
 /* A balancer of HAProxy's kind has a port for each client; the other kind tells them apart by headers. */
@@ -238,7 +238,7 @@ bool proxied_receive(struct datagram *datagram)
 	struct proxy_header header;
 	unsigned forms = state.options.forms;
 	if (!datagram->listener || datagram->listener->address.transport != TRANSPORT_UDP ||
-	    !is_believed(&datagram->source))
+	    !proxied_is_believed(&datagram->source))
 		return true;
 	if (!proxy_header_begins(datagram->bytes, forms)) {
 		take_known(datagram);
@@ -247,7 +247,7 @@ bool proxied_receive(struct datagram *datagram)
 	if (proxy_header_parse(datagram->bytes, forms, &header) != PARSE_OK)
 		return refuse(datagram, "its header is malformed");
 	if (header.has_addresses) {
-		struct end_point client = client_of(&header.source);
+		struct end_point client = proxied_end_point(&header.source, TRANSPORT_UDP);
 		if (!note_both(datagram, &header, &client))
 			return refuse(datagram, "too many clients, or no shared memory");
 		datagram->source = client;

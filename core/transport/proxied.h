@@ -19,6 +19,10 @@ struct proxied_options {
 /* Before the first fork; false when shared memory is out. */
 [[nodiscard]] bool proxied_prepare(const struct proxied_options *options);
 bool proxied_is_on(void);
+/* May this address speak for others? For streams, too (tcp_accept_haproxy). */
+bool proxied_is_believed(const struct end_point *source);
+struct proxy_address;
+struct end_point proxied_end_point(const struct proxy_address *address, enum transport transport);
 
 /* Takes the header off a datagram, which then comes from the client; so does one without header when the
  * balancer's address stands for one client. False: nothing is left of it. */

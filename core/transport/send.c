@@ -57,14 +57,15 @@ void send_set_observer(void (*sees)(const struct send_target *target, struct spa
 	is_watched |= sees != NULL;
 }
 
-/* The socket that fits, when the target names none or one of another kind. */
+/* The socket that fits, when the target names none or one of another kind. A client whose load balancer
+ * speaks IPv4 with us may have an IPv6 address: its connection leads there all the same. */
 static bool choose_socket(struct send_target *target)
 {
 	if (target->to.transport == TRANSPORT_NONE)
 		target->to.transport =
 			target->from ? target->from->address.transport : TRANSPORT_UDP;
 	if (!target->from || target->from->address.transport != target->to.transport ||
-	    target->from->address.family != target->to.family)
+	    (target->from->address.family != target->to.family && !target->connection))
 		target->from = listener_for(&target->to);
 	return target->from && target->from->fd >= 0;
 }

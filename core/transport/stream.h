@@ -20,6 +20,7 @@ struct stream_settings {
 	int64_t rd_buf_size;         /* bytes of the largest message */
 	int64_t wq_max, conn_wq_max; /* bytes that may wait: in this process, per connection */
 	bool no_connect, accept_aliases, accept_no_cl, crlf_ping, async;
+	bool accept_haproxy; /* accepted connections may begin with the header of a load balancer */
 	bool connection_match, reuse_port, keepalive, delayed_ack;
 	int64_t keepcnt, keepidle, keepintvl, linger2, syncnt, defer_accept, listen_backlog;
 	bool is_off;          /* disable_tcp */
@@ -91,6 +92,10 @@ bool stream_set_lifetime(uint32_t connection, int64_t lifetime_s);
 bool stream_close(uint32_t connection);
 /* Switches TCP keep-alive probes; negative numbers leave the system's default. */
 bool stream_set_keepalive(uint32_t connection, bool is_on, int idle_s, int count, int interval_s);
+
+/* Where the client behind the load balancer of this connection has sent what it sends, as the
+ * balancer says; NULL: there is no balancer, or it does not say. Borrowed until the next turn. */
+const struct end_point *stream_proxied_destination(uint32_t connection);
 
 /* ---- for reports ---- */
 void stream_get_usage(struct stream_usage *out_usage);

@@ -7,6 +7,8 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/transport/connection.h"
+#include "core/transport/proxied.h"
+#include "parser/proxy_protocol.h"
 
 #define READ_ROOM  (16u << 10)
 #define READ_MOST  (64u << 10) /* per wake-up, so that others get their turn */
@@ -134,9 +136,43 @@ void connection_refuse_http(struct connection *connection, unsigned status, cons
 		connection_close(connection, END_REFUSED);
 }
 
+/* Takes the header of a load balancer off the first bytes. Who sends none speaks for itself. False: what
+ * follows the header cannot be read now, or not at all. */
+static bool take_proxy_header(struct connection *connection)
+{
+	struct span bytes = span_make(connection->buffer, connection->buffered);
+	const bool begins = proxy_header_begins(bytes, PROXY_HAPROXY);
+	struct proxy_header header = { 0 };
+	enum parse_result result = proxy_header_parse(bytes, PROXY_HAPROXY, &header);
+	if (result == PARSE_MORE)
+		return false;
+	if (begins && (result == PARSE_BAD || !proxied_is_believed(&connection->entry.peer))) {
+		connection_refuse_proxy(connection,
+					result == PARSE_BAD ? "its PROXY header is malformed"
+							    : "none of udp_proxy_networks",
+					END_REFUSED);
+		return false;
+	}
+	connection->awaits_proxy = false;
+	connection->partial_ms = 0;
+	if (!begins)
+		return true;
+	buffer_take(connection, header.len);
+	if (!header.has_addresses)
+		return true;
+	enum transport transport = (enum transport)connection->entry.peer.transport;
+	struct end_point client = proxied_end_point(&header.source, transport);
+	struct end_point destination = proxied_end_point(&header.destination, transport);
+	if (!connection_speaks_for(connection, &client, &destination))
+		connection_close(connection, END_REFUSED);
+	return connection->phase != CONNECTION_CLOSED;
+}
+
 void connection_frames(struct connection *connection)
 {
 	if (connection->discard_until_ms)
+		return;
+	if (connection->awaits_proxy && !take_proxy_header(connection))
 		return;
 	size_t taken = 0;
 	bool goes_on = connection->buffered > 0;
