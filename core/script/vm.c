@@ -262,261 +262,285 @@ static inline void trace(struct script_run *run, const char *action)
 /* Runs from the frame that was entered last until it is left. The one long function of this room. */
 static int run_frames(struct script_run *run, struct script_frame *frame)
 {
+	static const void *const labels[OPCODE_COUNT] = {
+#define X(name, operands, text) [OP_##name] = &&OP_##name,
+		OPCODES(X)
+#undef X
+	};
 	struct script_state *state = run->state;
 	const struct image *image = run->image;
 	const struct value_context context = { run->arena, run };
 	const uint32_t outermost = state->depth;
 	const bool return_mode = script_limits()->return_mode;
 	struct value *registers = state->registers + frame->base;
-	const struct instruction *const code = image->code, *next = frame->at;
+	const struct instruction *const code = image->code, *next = frame->at, *in;
 	int64_t code_value = 1;
 	struct value constant;
 #define R(i) registers[i]
+#define NEXT                          \
+	do {                          \
+		in = next++;          \
+		frame->at = in;       \
+		goto *labels[in->op]; \
+	} while (0)
 
-	for (;;) {
-		const struct instruction *in = next++;
-		frame->at = in;
-		if (in->op >= OPCODE_COUNT)
-			__builtin_unreachable(); /* it was verified */
-		switch ((enum opcode)in->op) {
-		case OP_LOAD_INT: R(in->a) = VALUE_OF_INT(in->c); break;
-		case OP_LOAD_CONST: R(in->a) = image->constants[in->c]; break;
-		case OP_LOAD_VAR:
-			constant = (struct value){ 0 };
-			if (!variable_read(run, image->variables[in->c], &constant))
-				constant = (struct value){ 0 };
-			R(in->a) = constant;
-			break;
-		case OP_LOAD_KEYWORD: R(in->a) = keyword_read(run, (enum keyword)in->c); break;
-		case OP_STORE:
-			trace(run, "assign");
-			if (R(in->b).kind == VALUE_FAILED)
-				break;
-			constant = R(in->b);
-			if (!variable_write(run, image->variables[in->c], &constant) &&
-			    log_is_on(LOG_LEVEL_DEBUG)) {
-				struct script_place place = script_place(run);
-				log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
-					  SPAN_ARGS(image->variables[in->c]->text));
-			}
-			break;
-		case OP_ADD:
-			R(in->a) = value_binary(&context, OPERATOR_ADD, &R(in->b), &R(in->c));
-			break;
-		case OP_SUB:
-			R(in->a) = value_binary(&context, OPERATOR_SUB, &R(in->b), &R(in->c));
-			break;
-		case OP_MUL:
-			R(in->a) = value_binary(&context, OPERATOR_MUL, &R(in->b), &R(in->c));
-			break;
-		case OP_DIV:
-			R(in->a) = value_binary(&context, OPERATOR_DIV, &R(in->b), &R(in->c));
-			break;
-		case OP_MOD:
-			R(in->a) = value_binary(&context, OPERATOR_MOD, &R(in->b), &R(in->c));
-			break;
-		case OP_SHL:
-			R(in->a) = value_binary(&context, OPERATOR_SHL, &R(in->b), &R(in->c));
-			break;
-		case OP_SHR:
-			R(in->a) = value_binary(&context, OPERATOR_SHR, &R(in->b), &R(in->c));
-			break;
-		case OP_BIT_AND:
-			R(in->a) = value_binary(&context, OPERATOR_BIT_AND, &R(in->b), &R(in->c));
-			break;
-		case OP_BIT_OR:
-			R(in->a) = value_binary(&context, OPERATOR_BIT_OR, &R(in->b), &R(in->c));
-			break;
-		case OP_BIT_XOR:
-			R(in->a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in->b), &R(in->c));
-			break;
-		case OP_EQ:
-			R(in->a) = value_binary(&context, OPERATOR_EQ, &R(in->b), &R(in->c));
-			break;
-		case OP_NE:
-			R(in->a) = value_binary(&context, OPERATOR_NE, &R(in->b), &R(in->c));
-			break;
-		case OP_LT:
-			R(in->a) = value_binary(&context, OPERATOR_LT, &R(in->b), &R(in->c));
-			break;
-		case OP_GT:
-			R(in->a) = value_binary(&context, OPERATOR_GT, &R(in->b), &R(in->c));
-			break;
-		case OP_LE:
-			R(in->a) = value_binary(&context, OPERATOR_LE, &R(in->b), &R(in->c));
-			break;
-		case OP_GE:
-			R(in->a) = value_binary(&context, OPERATOR_GE, &R(in->b), &R(in->c));
-			break;
-		case OP_TEXT_EQ:
-			R(in->a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in->b), &R(in->c));
-			break;
-		case OP_TEXT_NE:
-			R(in->a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in->b), &R(in->c));
-			break;
-		case OP_INT_EQ:
-			R(in->a) = value_binary(&context, OPERATOR_INT_EQ, &R(in->b), &R(in->c));
-			break;
-		case OP_INT_NE:
-			R(in->a) = value_binary(&context, OPERATOR_INT_NE, &R(in->b), &R(in->c));
-			break;
-		case OP_MATCH:
-			R(in->a) = VALUE_OF_INT(pattern_search(image->patterns[in->c],
-							       value_text(&context, &R(in->b)), 0,
-							       NULL, 0));
-			break;
-		case OP_MATCH_TEXT: {
-			const struct pattern *pattern = pattern_cached(
-				value_text(&context, &R(in->c)), PATTERN_IGNORE_CASE);
-			R(in->a) = VALUE_OF_INT(
-				pattern && pattern_search(pattern, value_text(&context, &R(in->b)),
-							  0, NULL, 0));
-			break;
-		}
-		case OP_NOT: R(in->a) = value_unary(&context, OPERATOR_NOT, &R(in->b)); break;
-		case OP_BIT_NOT:
-			R(in->a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in->b));
-			break;
-		case OP_NEGATE: R(in->a) = value_unary(&context, OPERATOR_NEGATE, &R(in->b)); break;
-		case OP_TO_INT: R(in->a) = value_unary(&context, OPERATOR_TO_INT, &R(in->b)); break;
-		case OP_TO_TEXT:
-			R(in->a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in->b));
-			break;
-		case OP_DEFINED: R(in->a) = VALUE_OF_INT(R(in->b).kind != VALUE_NULL); break;
-		case OP_IS_NULL: R(in->a) = VALUE_OF_INT(R(in->b).kind == VALUE_NULL); break;
-		case OP_STRLEN: R(in->a) = value_unary(&context, OPERATOR_STRLEN, &R(in->b)); break;
-		case OP_STREMPTY:
-			R(in->a) = value_unary(&context, OPERATOR_STREMPTY, &R(in->b));
-			break;
-		case OP_TRUTH: R(in->a) = VALUE_OF_INT(is_true_number(&R(in->b))); break;
-		case OP_IS_MYSELF:
-			R(in->a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in->c));
-			break;
-		case OP_IN_NETWORK:
-			R(in->a) = VALUE_OF_INT(keyword_in_network(run, (enum keyword)in->b,
-								   &image->networks[in->c]));
-			break;
-		case OP_IN_NETWORK_TEXT:
-			R(in->a) = VALUE_OF_INT(keyword_in_text(run, (enum keyword)in->b,
-								value_text(&context, &R(in->c))));
-			break;
-		case OP_JUMP: next = code + in->c; break;
-		case OP_JUMP_TRUE:
-			if (is_true(&context, &R(in->b)))
-				next = code + in->c;
-			break;
-		case OP_JUMP_FALSE:
-			if (!is_true(&context, &R(in->b)))
-				next = code + in->c;
-			break;
-		case OP_JUMP_ZERO:
-			if (R(in->b).kind == VALUE_FAILED || value_int(&context, &R(in->b)) == 0)
-				next = code + in->c;
-			break;
-		case OP_JUMP_NONZERO:
-			if (R(in->b).kind != VALUE_FAILED && value_int(&context, &R(in->b)) != 0)
-				next = code + in->c;
-			break;
-		case OP_LOOP:
-			if (script_limits()->max_while_loops > 0 &&
-			    R(in->a).number >= script_limits()->max_while_loops) {
-				runaway(run);
-				next = code + in->c;
-			} else {
-				R(in->a).number++;
-			}
-			break;
-		case OP_CALL: {
-			/* What a failed allocation left undone must not decide anything. */
-			if (__builtin_expect(run->arena->is_short, 0)) {
-				log_error("no memory for this message; the script ends");
-				run->exited = true;
-				state->depth = outermost - 1;
-				return SCRIPT_STOP;
-			}
-			const struct call_site *site = &image->calls[in->c];
-			trace(run, site->function->name);
-			int result = site->dynamic_count == 0
-					     ? site->function->call(run, site->arguments)
-					     : call_dynamic(run, site, frame->base + in->b);
-			run->return_code = result;
-			if (result == SCRIPT_STOP || run->exited) {
-				run->exited = true;
-				state->depth = outermost - 1;
-				return result;
-			}
-			/* The handler may have run routes of this very run. */
-			if (__builtin_expect(state->has_moved, 0)) {
-				frame = &state->frames[state->depth - 1];
-				registers = state->registers + frame->base;
-			}
-			R(in->a) = VALUE_OF_INT(result);
-			break;
-		}
-		case OP_CALL_ROUTE_TEXT:
-		case OP_CALL_ROUTE: {
-			uint32_t index = (uint32_t)in->c + 1;
-			trace(run, "route");
-			if (in->op == OP_CALL_ROUTE_TEXT) {
-				struct span name = value_text(&context, &R(in->b));
-				index = script_route(image, ROUTE_REQUEST, name);
-				if (index == 0) {
-					struct script_place place = script_place(run);
-					log_error("%s:%u: there is no route[%.*s]", place.file,
-						  place.line, SPAN_ARGS(name));
-					run->return_code = -1;
-					R(in->a) = VALUE_OF_INT(-1);
-					break;
-				}
-			}
-			frame = enter_route(run, index - 1, in->a);
-			if (!frame) {
-				run->return_code = -1;
-				run->exited = true;
-				state->depth = outermost - 1;
-				return -1;
-			}
-			registers = state->registers + frame->base;
-			next = frame->at;
-			break;
-		}
-		case OP_LEAVE:
-		case OP_RETURN:
-		case OP_RETURN_INT:
-			if (in->op != OP_LEAVE)
-				trace(run, "return");
-			code_value = in->op == OP_RETURN ? value_int(&context, &R(in->b)) : in->c;
-			run->return_code = (int32_t)code_value;
-			if (return_mode)
-				code_value = code_value != 0 ? code_value : -1;
-			if (code_value == 0 && in->op != OP_LEAVE) {
-				run->exited = true;
-				state->depth = outermost - 1;
-				return 0;
-			}
-			state->depth--;
-			if (state->depth < outermost)
-				return (int)code_value;
-			uint8_t result = frame->result;
-			frame--;
-			registers = state->registers + frame->base;
-			next = frame->at + 1;
-			R(result) = VALUE_OF_INT(code_value);
-			break;
-		case OP_EXIT:
-			trace(run, "exit");
-			run->exited = true;
-			state->depth = outermost - 1;
-			return 1;
-		case OP_DROP:
-			trace(run, "drop");
-			run->exited = run->dropped = true;
-			run->msg->notes |= NOTE_DROPPED;
-			state->depth = outermost - 1;
-			return 0;
-		case OPCODE_COUNT: break;
+	NEXT;
+
+OP_LOAD_INT:
+	R(in->a) = VALUE_OF_INT(in->c);
+	NEXT;
+OP_LOAD_CONST:
+	R(in->a) = image->constants[in->c];
+	NEXT;
+OP_LOAD_VAR:
+	constant = (struct value){ 0 };
+	if (!variable_read(run, image->variables[in->c], &constant))
+		constant = (struct value){ 0 };
+	R(in->a) = constant;
+	NEXT;
+OP_LOAD_KEYWORD:
+	R(in->a) = keyword_read(run, (enum keyword)in->c);
+	NEXT;
+OP_STORE:
+	trace(run, "assign");
+	if (R(in->b).kind == VALUE_FAILED)
+		NEXT;
+	constant = R(in->b);
+	if (!variable_write(run, image->variables[in->c], &constant) &&
+	    log_is_on(LOG_LEVEL_DEBUG)) {
+		struct script_place place = script_place(run);
+		log_debug("%s:%u: %.*s was not assigned", place.file, place.line,
+			  SPAN_ARGS(image->variables[in->c]->text));
+	}
+	NEXT;
+OP_ADD:
+	R(in->a) = value_binary(&context, OPERATOR_ADD, &R(in->b), &R(in->c));
+	NEXT;
+OP_SUB:
+	R(in->a) = value_binary(&context, OPERATOR_SUB, &R(in->b), &R(in->c));
+	NEXT;
+OP_MUL:
+	R(in->a) = value_binary(&context, OPERATOR_MUL, &R(in->b), &R(in->c));
+	NEXT;
+OP_DIV:
+	R(in->a) = value_binary(&context, OPERATOR_DIV, &R(in->b), &R(in->c));
+	NEXT;
+OP_MOD:
+	R(in->a) = value_binary(&context, OPERATOR_MOD, &R(in->b), &R(in->c));
+	NEXT;
+OP_SHL:
+	R(in->a) = value_binary(&context, OPERATOR_SHL, &R(in->b), &R(in->c));
+	NEXT;
+OP_SHR:
+	R(in->a) = value_binary(&context, OPERATOR_SHR, &R(in->b), &R(in->c));
+	NEXT;
+OP_BIT_AND:
+	R(in->a) = value_binary(&context, OPERATOR_BIT_AND, &R(in->b), &R(in->c));
+	NEXT;
+OP_BIT_OR:
+	R(in->a) = value_binary(&context, OPERATOR_BIT_OR, &R(in->b), &R(in->c));
+	NEXT;
+OP_BIT_XOR:
+	R(in->a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in->b), &R(in->c));
+	NEXT;
+OP_EQ:
+	R(in->a) = value_binary(&context, OPERATOR_EQ, &R(in->b), &R(in->c));
+	NEXT;
+OP_NE:
+	R(in->a) = value_binary(&context, OPERATOR_NE, &R(in->b), &R(in->c));
+	NEXT;
+OP_LT:
+	R(in->a) = value_binary(&context, OPERATOR_LT, &R(in->b), &R(in->c));
+	NEXT;
+OP_GT:
+	R(in->a) = value_binary(&context, OPERATOR_GT, &R(in->b), &R(in->c));
+	NEXT;
+OP_LE:
+	R(in->a) = value_binary(&context, OPERATOR_LE, &R(in->b), &R(in->c));
+	NEXT;
+OP_GE:
+	R(in->a) = value_binary(&context, OPERATOR_GE, &R(in->b), &R(in->c));
+	NEXT;
+OP_TEXT_EQ:
+	R(in->a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in->b), &R(in->c));
+	NEXT;
+OP_TEXT_NE:
+	R(in->a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in->b), &R(in->c));
+	NEXT;
+OP_INT_EQ:
+	R(in->a) = value_binary(&context, OPERATOR_INT_EQ, &R(in->b), &R(in->c));
+	NEXT;
+OP_INT_NE:
+	R(in->a) = value_binary(&context, OPERATOR_INT_NE, &R(in->b), &R(in->c));
+	NEXT;
+OP_MATCH:
+	R(in->a) = VALUE_OF_INT(pattern_search(image->patterns[in->c],
+					       value_text(&context, &R(in->b)), 0, NULL, 0));
+	NEXT;
+OP_MATCH_TEXT : {
+	const struct pattern *pattern =
+		pattern_cached(value_text(&context, &R(in->c)), PATTERN_IGNORE_CASE);
+	R(in->a) = VALUE_OF_INT(
+		pattern && pattern_search(pattern, value_text(&context, &R(in->b)), 0, NULL, 0));
+	NEXT;
+}
+OP_NOT:
+	R(in->a) = value_unary(&context, OPERATOR_NOT, &R(in->b));
+	NEXT;
+OP_BIT_NOT:
+	R(in->a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in->b));
+	NEXT;
+OP_NEGATE:
+	R(in->a) = value_unary(&context, OPERATOR_NEGATE, &R(in->b));
+	NEXT;
+OP_TO_INT:
+	R(in->a) = value_unary(&context, OPERATOR_TO_INT, &R(in->b));
+	NEXT;
+OP_TO_TEXT:
+	R(in->a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in->b));
+	NEXT;
+OP_DEFINED:
+	R(in->a) = VALUE_OF_INT(R(in->b).kind != VALUE_NULL);
+	NEXT;
+OP_IS_NULL:
+	R(in->a) = VALUE_OF_INT(R(in->b).kind == VALUE_NULL);
+	NEXT;
+OP_STRLEN:
+	R(in->a) = value_unary(&context, OPERATOR_STRLEN, &R(in->b));
+	NEXT;
+OP_STREMPTY:
+	R(in->a) = value_unary(&context, OPERATOR_STREMPTY, &R(in->b));
+	NEXT;
+OP_TRUTH:
+	R(in->a) = VALUE_OF_INT(is_true_number(&R(in->b)));
+	NEXT;
+OP_IS_MYSELF:
+	R(in->a) = VALUE_OF_INT(keyword_is_myself(run, (enum keyword)in->c));
+	NEXT;
+OP_IN_NETWORK:
+	R(in->a) =
+		VALUE_OF_INT(keyword_in_network(run, (enum keyword)in->b, &image->networks[in->c]));
+	NEXT;
+OP_IN_NETWORK_TEXT:
+	R(in->a) = VALUE_OF_INT(
+		keyword_in_text(run, (enum keyword)in->b, value_text(&context, &R(in->c))));
+	NEXT;
+OP_JUMP:
+	next = code + in->c;
+	NEXT;
+OP_JUMP_TRUE:
+	if (is_true(&context, &R(in->b)))
+		next = code + in->c;
+	NEXT;
+OP_JUMP_FALSE:
+	if (!is_true(&context, &R(in->b)))
+		next = code + in->c;
+	NEXT;
+OP_JUMP_ZERO:
+	if (R(in->b).kind == VALUE_FAILED || value_int(&context, &R(in->b)) == 0)
+		next = code + in->c;
+	NEXT;
+OP_JUMP_NONZERO:
+	if (R(in->b).kind != VALUE_FAILED && value_int(&context, &R(in->b)) != 0)
+		next = code + in->c;
+	NEXT;
+OP_LOOP:
+	if (script_limits()->max_while_loops > 0 &&
+	    R(in->a).number >= script_limits()->max_while_loops) {
+		runaway(run);
+		next = code + in->c;
+	} else {
+		R(in->a).number++;
+	}
+	NEXT;
+OP_CALL : {
+	/* What a failed allocation left undone must not decide anything. */
+	if (__builtin_expect(run->arena->is_short, 0)) {
+		log_error("no memory for this message; the script ends");
+		run->exited = true;
+		state->depth = outermost - 1;
+		return SCRIPT_STOP;
+	}
+	const struct call_site *site = &image->calls[in->c];
+	trace(run, site->function->name);
+	int result = site->dynamic_count == 0 ? site->function->call(run, site->arguments)
+					      : call_dynamic(run, site, frame->base + in->b);
+	run->return_code = result;
+	if (result == SCRIPT_STOP || run->exited) {
+		run->exited = true;
+		state->depth = outermost - 1;
+		return result;
+	}
+	/* The handler may have run routes of this very run. */
+	if (__builtin_expect(state->has_moved, 0)) {
+		frame = &state->frames[state->depth - 1];
+		registers = state->registers + frame->base;
+	}
+	R(in->a) = VALUE_OF_INT(result);
+	NEXT;
+}
+OP_CALL_ROUTE_TEXT:
+OP_CALL_ROUTE : {
+	uint32_t index = (uint32_t)in->c + 1;
+	trace(run, "route");
+	if (in->op == OP_CALL_ROUTE_TEXT) {
+		struct span name = value_text(&context, &R(in->b));
+		index = script_route(image, ROUTE_REQUEST, name);
+		if (index == 0) {
+			struct script_place place = script_place(run);
+			log_error("%s:%u: there is no route[%.*s]", place.file, place.line,
+				  SPAN_ARGS(name));
+			run->return_code = -1;
+			R(in->a) = VALUE_OF_INT(-1);
+			NEXT;
 		}
 	}
+	frame = enter_route(run, index - 1, in->a);
+	if (!frame) {
+		run->return_code = -1;
+		run->exited = true;
+		state->depth = outermost - 1;
+		return -1;
+	}
+	registers = state->registers + frame->base;
+	next = frame->at;
+	NEXT;
+}
+OP_LEAVE:
+OP_RETURN:
+OP_RETURN_INT:
+	if (in->op != OP_LEAVE)
+		trace(run, "return");
+	code_value = in->op == OP_RETURN ? value_int(&context, &R(in->b)) : in->c;
+	run->return_code = (int32_t)code_value;
+	if (return_mode)
+		code_value = code_value != 0 ? code_value : -1;
+	if (code_value == 0 && in->op != OP_LEAVE) {
+		run->exited = true;
+		state->depth = outermost - 1;
+		return 0;
+	}
+	state->depth--;
+	if (state->depth < outermost)
+		return (int)code_value;
+	uint8_t result = frame->result;
+	frame--;
+	registers = state->registers + frame->base;
+	next = frame->at + 1;
+	R(result) = VALUE_OF_INT(code_value);
+	NEXT;
+OP_EXIT:
+	trace(run, "exit");
+	run->exited = true;
+	state->depth = outermost - 1;
+	return 1;
+OP_DROP:
+	trace(run, "drop");
+	run->exited = run->dropped = true;
+	run->msg->notes |= NOTE_DROPPED;
+	state->depth = outermost - 1;
+	return 0;
+#undef NEXT
 #undef R
 }
 
