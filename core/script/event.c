@@ -3,12 +3,8 @@
  * message can be shown to one. */
 #include "core/script/image.h"
 
-bool event_route_is_defined(struct event_route *route)
+bool event_route_look(struct event_route *route, uint32_t generation)
 {
-	/* Read first: an image that is published meanwhile is looked at the next time. */
-	uint32_t generation = image_generation();
-	if (__builtin_expect(route->generation == generation, 1))
-		return route->is_defined;
 	const struct image *image = script_current_image();
 	route->is_defined = image && script_route(image, ROUTE_EVENT, span_from(route->name));
 	route->generation = generation;

@@ -161,12 +161,15 @@ struct publication {
 };
 static struct publication private_publication;
 static struct publication *publication = &private_publication;
+static const uint32_t *generation_address = &private_publication.generation;
+const uint32_t *const *const image_generation_place = &generation_address;
 
 void image_share(void *cell)
 {
 	struct publication *shared = cell;
 	*shared = *publication;
 	publication = shared;
+	generation_address = &shared->generation;
 }
 
 const struct image *script_current_image(void)
@@ -176,12 +179,12 @@ const struct image *script_current_image(void)
 
 uint32_t image_generation(void)
 {
-	return __atomic_load_n(&publication->generation, __ATOMIC_RELAXED);
+	return __atomic_load_n(generation_address, __ATOMIC_RELAXED);
 }
 
 const uint32_t *image_generation_address(void)
 {
-	return &publication->generation;
+	return generation_address;
 }
 
 void image_free_below(uint32_t generation)

@@ -87,7 +87,16 @@ struct event_route {
 	uint32_t generation; /* of the image that was asked */
 	bool is_defined;
 };
-bool event_route_is_defined(struct event_route *route);
+extern const uint32_t *const *const image_generation_place;
+bool event_route_look(struct event_route *route, uint32_t generation);
+static inline bool event_route_is_defined(struct event_route *route)
+{
+	/* Read first: an image that is published meanwhile is looked at the next time. */
+	uint32_t generation = __atomic_load_n(*image_generation_place, __ATOMIC_RELAXED);
+	return __builtin_expect(route->generation == generation, 1)
+		       ? route->is_defined
+		       : event_route_look(route, generation);
+}
 /* A message for events about bytes that may be no SIP message: they parsed, when they are one, else a
  * faked request whose $mb and $ml show them. NULL: no memory. */
 struct message *script_message_over(struct arena *arena, struct span bytes,
