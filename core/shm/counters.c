@@ -30,8 +30,9 @@ static struct {
 	int64_t *resets;
 	uint32_t row_length;
 	unsigned processes;
-	int64_t *own_row;
-} state = { .own_row = first_row };
+} state;
+static int64_t *own_row = first_row;
+int64_t *const *const counter_row_address = &own_row;
 
 /* ---- registration ---- */
 static bool make_room(void)
@@ -113,14 +114,14 @@ bool counters_start(unsigned processes)
 	state.resets = rows + (size_t)processes * length;
 	state.row_length = length;
 	state.processes = processes;
-	state.own_row = rows;
+	own_row = rows;
 	return true;
 }
 
 void counters_select(unsigned process)
 {
 	bug_if(process >= state.processes, "there is no counter row %u", process);
-	state.own_row = state.rows + (size_t)process * state.row_length;
+	own_row = state.rows + (size_t)process * state.row_length;
 }
 
 void counters_free(void)
@@ -133,15 +134,10 @@ void counters_free(void)
 	free(state.counters);
 	memset(&state, 0, sizeof(state));
 	memset(first_row, 0, sizeof(first_row));
-	state.own_row = first_row;
+	own_row = first_row;
 }
 
 /* ---- values ---- */
-void counter_add(counter_id id, int64_t n)
-{
-	state.own_row[id] += n;
-}
-
 int64_t counter_read_row(counter_id id, unsigned process)
 {
 	if (id >= state.count)
