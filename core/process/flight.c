@@ -41,6 +41,7 @@ static struct {
 	struct sigaction before[FATAL_COUNT];
 	char stack[STACK_BYTES];
 } state;
+const struct datagram **const flight_looked_at = &state.looked_at;
 
 bool flight_prepare(unsigned processes)
 {
@@ -62,11 +63,6 @@ const struct flight_record *flight_take(unsigned process)
 	memcpy(&copy, record, offsetof(struct flight_record, bytes) + len);
 	copy.len = len;
 	return &copy;
-}
-
-void flight_look_at(const struct datagram *datagram)
-{
-	state.looked_at = datagram;
 }
 
 /* ---- dying -------------------------------------------------------------------------------------- */

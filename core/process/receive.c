@@ -15,6 +15,7 @@
 
 #define CLAIMS_MOST 64
 
+static const struct core_settings *settings;
 static const struct claim *claims[CLAIMS_MOST];
 static unsigned claim_count;
 /* Of those, in their order, who is asked about each message; NULL ends them. */
@@ -84,14 +85,15 @@ static int compare_claims(const void *left, const void *right)
 
 void receive_prepare(void)
 {
+	settings = core_settings();
 	for (unsigned i = 0; i < loader_count(); i++)
 		for (uint32_t j = 0; j < loader_at(i)->claims.count && claim_count < CLAIMS_MOST;
 		     j++)
 			claims[claim_count++] = &loader_at(i)->claims.rows[j];
-	supported_extensions = core_settings()->proxy_require.len
-				       ? core_settings()->proxy_require
+	supported_extensions = settings->proxy_require.len
+				       ? settings->proxy_require
 				       : loader_setting_text("sanity", "proxy_require");
-	checks_content = core_settings()->rfc_strict > 1 || !module_is_loaded("sanity");
+	checks_content = settings->rfc_strict > 1 || !module_is_loaded("sanity");
 	qsort(claims, claim_count, sizeof(struct claim *), compare_claims);
 	unsigned requests = 0, replies = 0, foreseers = 0, afters = 0;
 	for (unsigned i = 0; i < claim_count; i++) {
@@ -125,7 +127,7 @@ static void count_request(const struct message *msg)
 /* rfc_strict: 0 no checks, 1 what module sanity does not look at, 2 all. */
 static bool is_refused(struct message *msg)
 {
-	if (core_settings()->rfc_strict == 0)
+	if (settings->rfc_strict == 0)
 		return false;
 	struct request_fault fault;
 	if (request_check_form(msg, &fault) &&
@@ -143,7 +145,7 @@ static bool is_refused(struct message *msg)
  * business; CANCEL goes with its INVITE. */
 static bool goes_in_circles(struct message *msg)
 {
-	unsigned passes, allowed = (unsigned)core_settings()->loop_detection;
+	unsigned passes, allowed = (unsigned)settings->loop_detection;
 	uint32_t method = message_method(msg);
 	if (!allowed || method == METHOD_ACK || method == METHOD_CANCEL ||
 	    hop_repeats(msg, &passes) < allowed)
@@ -156,9 +158,9 @@ static bool goes_in_circles(struct message *msg)
 static void receive_request(struct message *msg, uint32_t pressed)
 {
 	count_request(msg);
-	if (core_settings()->force_rport)
+	if (settings->force_rport)
 		msg->notes |= NOTE_FORCE_RPORT;
-	if (core_settings()->local_rport)
+	if (settings->local_rport)
 		msg->notes |= NOTE_ADD_LOCAL_RPORT;
 	if (refuse_is_confirmed_by(msg)) {
 		counter_inc(counters.refused_acks);
@@ -185,7 +187,7 @@ static void receive_request(struct message *msg, uint32_t pressed)
 static void receive_reply(struct message *msg)
 {
 	counter_inc(counters.replies);
-	if (core_settings()->rfc_strict && reply_is_broken(msg)) {
+	if (settings->rfc_strict && reply_is_broken(msg)) {
 		counter_inc(counters.bad_header);
 		log_debug("a malformed reply is discarded");
 		return;
@@ -214,7 +216,7 @@ static void note_alias(struct message *msg)
 {
 	const struct sip_via *via = message_top_via(msg);
 	struct param alias;
-	if (core_settings()->stream.accept_aliases && message_is_request(msg) &&
+	if (settings->stream.accept_aliases && message_is_request(msg) &&
 	    via_param(via, SPAN_OF("alias"), &alias))
 		stream_add_alias(msg->from.connection, via_port(via));
 }
@@ -299,8 +301,7 @@ static struct message *parse(struct datagram *datagram)
 /* Are there routes or modules that want the bytes as they came? */
 static bool is_inspected(void)
 {
-	return filter ||
-	       (core_settings()->received_route_mode && event_route_is_defined(&msg_received));
+	return filter || (settings->received_route_mode && event_route_is_defined(&msg_received));
 }
 
 /* Shows the bytes to whom they concern; absent: the message ends here. */
@@ -312,7 +313,7 @@ static struct span inspect(struct datagram *datagram, struct attributes *out_att
 	if (!event)
 		return (struct span){ NULL, 0 };
 	fiber_set_local(event);
-	if (core_settings()->received_route_mode)
+	if (settings->received_route_mode)
 		script_run_event(msg_received.name, event, NULL, &is_dropped);
 	struct span bytes = datagram->bytes;
 	if (filter && !is_dropped)
@@ -367,7 +368,7 @@ static bool is_reply(struct span bytes)
 static bool is_wanted(struct datagram *datagram)
 {
 	if (sip_is_keepalive(datagram->bytes) ||
-	    datagram->bytes.len > (size_t)core_settings()->msg_recv_max_size)
+	    datagram->bytes.len > (size_t)settings->msg_recv_max_size)
 		return false;
 	if (flight_is_condemned(datagram->bytes)) {
 		counter_inc(counters.condemned);
