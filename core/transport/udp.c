@@ -138,8 +138,8 @@ static struct {
 	struct iovec vectors[RECEIVE_BATCH];
 	struct sockaddr_storage sources[RECEIVE_BATCH];
 	union control controls[RECEIVE_BATCH];
-	unsigned holes; /* places before this one may be empty */
-	bool wants_stamps;
+	size_t control_room; /* 0: without stamps */
+	unsigned holes;      /* places before this one may be empty */
 } batch;
 
 /* What the kernel has written into the header of the datagram before is set anew. */
@@ -149,8 +149,7 @@ static void place_fill(unsigned i, struct datagram *datagram)
 	batch.datagrams[i] = datagram;
 	batch.vectors[i].iov_base = datagram->buffer;
 	header->msg_namelen = sizeof(batch.sources[i]);
-	header->msg_control = batch.wants_stamps ? &batch.controls[i] : NULL;
-	header->msg_controllen = batch.wants_stamps ? sizeof(batch.controls[i]) : 0;
+	header->msg_controllen = batch.control_room;
 }
 
 static void places_prepare(void)
@@ -162,6 +161,7 @@ static void places_prepare(void)
 			.msg_name = &batch.sources[i],
 			.msg_iov = &batch.vectors[i],
 			.msg_iovlen = 1,
+			.msg_control = &batch.controls[i],
 		};
 	}
 }
@@ -169,7 +169,7 @@ static void places_prepare(void)
 /* From now on with or without stamps. */
 static void batch_change_stamps(bool wants_stamps)
 {
-	batch.wants_stamps = wants_stamps;
+	batch.control_room = wants_stamps ? sizeof(batch.controls[0]) : 0;
 	for (unsigned i = 0; i < RECEIVE_BATCH; i++)
 		if (batch.datagrams[i])
 			place_fill(i, batch.datagrams[i]);
@@ -180,7 +180,7 @@ static unsigned batch_prepare(void)
 {
 	unsigned room = pool.most > pool.in_use ? pool.most - pool.in_use : 0;
 	unsigned wanted = room < RECEIVE_BATCH ? room : RECEIVE_BATCH;
-	if (__builtin_expect(batch.wants_stamps != pool.is_dense, 0))
+	if (__builtin_expect((batch.control_room != 0) != pool.is_dense, 0))
 		batch_change_stamps(pool.is_dense);
 	unsigned end = wanted < batch.holes ? wanted : batch.holes;
 	for (unsigned i = 0; i < end; i++) {
@@ -270,7 +270,7 @@ static int receive_batch(int fd, const struct listener *listener)
 	pool.is_alone = count == 1;
 	if (batch.holes < (unsigned)count)
 		batch.holes = (unsigned)count;
-	if (__builtin_expect(batch.wants_stamps, 0))
+	if (__builtin_expect(batch.control_room != 0, 0))
 		note_waiting(fd, count);
 	/* All at once, because what a message does may wait for another socket and come here again. */
 	for (int i = 0; i < count; i++)
