@@ -58,7 +58,7 @@ static const struct listener *listener_of(const struct sip_uri *uri)
 	return listener_find(&address);
 }
 
-static bool read_unknown(struct span text, struct route_uri *out)
+[[gnu::noinline]] static bool read_unknown(struct span text, struct route_uri *out)
 {
 	struct sip_uri uri;
 	if (!uri_parse(text, &uri))
@@ -73,7 +73,7 @@ static bool read_unknown(struct span text, struct route_uri *out)
 	return true;
 }
 
-/* Is it the known URI, perhaps with ";ftag=" and a tag that means nothing in a URI? */
+/* Is it the known URI, perhaps with ";ftag=" and a plain tag? */
 static bool is_known(const struct route_uri *uri, struct span text)
 {
 	if (!uri->text.len || !span_starts_with(text, uri->text))
@@ -82,8 +82,7 @@ static bool is_known(const struct route_uri *uri, struct span text)
 	if (at == end)
 		return true;
 	return end - at > FTAG_LEN && memcmp(at, FTAG, FTAG_LEN) == 0 &&
-	       scan_value_stop(text.at, at + FTAG_LEN, end, '?') == end &&
-	       scan_uri(at + FTAG_LEN, end) == end;
+	       scan_host(text.at, at + FTAG_LEN, end) == end;
 }
 
 bool route_uri_read(struct span text, struct route_uri *out)
