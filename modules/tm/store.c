@@ -5,6 +5,7 @@
 #include "modules/tm/store.h"
 
 #define SHARDS        32
+#define SHARD_DIGITS  2 /* hexadecimal ones in our Via */
 #define LEASE_POLL_MS 1
 #define LEASE_TRIES   10000
 
@@ -27,6 +28,7 @@ static struct {
 	struct shard_set *set;
 	unsigned slot; /* of message.slots */
 } store;
+const unsigned *const tx_message_slot = &store.slot;
 
 bool store_prepare(void)
 {
@@ -40,19 +42,13 @@ struct shard_set *store_set(void)
 	return store.set;
 }
 
-[[gnu::noinline]] static struct tx_context *context_new(struct message *msg)
+struct tx_context *tx_context_new(struct message *msg)
 {
 	struct tx_context *context = arena_alloc(msg->arena, sizeof(*context));
 	if (context)
 		*context = (struct tx_context){ .branch = -1 };
 	msg->slots[store.slot] = context;
 	return context;
-}
-
-struct tx_context *tx_context(struct message *msg)
-{
-	struct tx_context *context = msg->slots[store.slot];
-	return context ? context : context_new(msg);
 }
 
 struct shard *tx_lock(const struct transaction *tx)
@@ -224,13 +220,20 @@ struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_
 {
 	char token[HOP_TOKEN_MAX], *at = token;
 	*at++ = 't';
-	at = hex_put(at, tx->slot.shard, 2);
+	at = hex_put(at, tx->slot.shard, SHARD_DIGITS);
 	*at++ = '.';
 	at = hex_put(at, tx->slot.index, 1);
 	*at++ = '.';
 	at = hex_put(at, tx->slot.generation, 1);
 	const struct span name = span_make(token, (size_t)(at - token));
 	return hop_branch_write(&(struct hop){ name, loop, number }, out);
+}
+
+static uint32_t shard_read(const char *at)
+{
+	uint16_t digits;
+	memcpy(&digits, at, SHARD_DIGITS);
+	return hex_number((uint64_t)digits << 48); /* bytes of zero stand for 0 */
 }
 
 /* The check says that we wrote the token; what stands behind it is longer than any number. */
@@ -240,8 +243,8 @@ bool tx_from_via(struct span branch, struct tx_context *out_context, unsigned *o
 	struct hop hop;
 	if (!hop_branch_read(branch, &hop) || *hop.token.at != 't')
 		return false;
-	const char *at = hex_read_to_dot(hop.token.at + 1, &shard);
-	at = hex_read_to_dot(at, &index);
+	const char *at = hex_read_to_dot(hop.token.at + SHARD_DIGITS + 2, &index);
+	shard = shard_read(hop.token.at + 1);
 	hex_read_to_dot(at, &generation);
 	if (shard >= shard_count(store.set) || hop.number >= BRANCHES_MOST)
 		return false;

@@ -226,8 +226,14 @@ struct span route_name(uint16_t number);
 /* ---- store.c, claims.c, create.c: leasing, finding, making -------------------------------------------------------------- */
 [[nodiscard]] bool store_prepare(void);
 struct shard_set *store_set(void);
+extern const unsigned *const tx_message_slot;
+struct tx_context *tx_context_new(struct message *msg);
 /* NULL: no memory. */
-struct tx_context *tx_context(struct message *msg);
+static inline struct tx_context *tx_context(struct message *msg)
+{
+	struct tx_context *context = msg->slots[*tx_message_slot];
+	return __builtin_expect(context != NULL, 1) ? context : tx_context_new(msg);
+}
 void context_refer(struct tx_context *context, const struct transaction *tx);
 /* A context for work on a transaction whose lease this fiber holds. */
 struct tx_context context_holding(struct transaction *tx);
