@@ -169,6 +169,9 @@ struct arena *startup_arena(void);
 /* Number of workers, own index (0…), or -1 in other processes. */
 unsigned worker_count(void);
 int worker_index(void);
+/* Workers 0 to n-1 read the sockets now. The others are hardly ever awake: what has to be looked after again
+ * and again, and may be by anybody, is left to those who read. Changes at any time. */
+unsigned workers_on_duty(void);
 /* Grows with every successor: (index, incarnation) names a process for leases. */
 uint32_t worker_incarnation(unsigned index);
 int64_t server_start_wall_s(void);

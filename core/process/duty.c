@@ -81,6 +81,11 @@ static uint32_t readers_now(void)
 	return __atomic_load_n(&shared->readers, __ATOMIC_RELAXED);
 }
 
+unsigned workers_on_duty(void)
+{
+	return readers_now();
+}
+
 /* ---- measuring ------------------------------------------------------------------------------------- */
 
 static void call_window_begin(void)

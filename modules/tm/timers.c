@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What time does to transactions: repetitions, time-outs, the end. Each worker ticks its own share of
- * the shards from its loop; what must not wait for its next look is ticked by whoever armed it. */
+/* What time does to transactions: repetitions, time-outs, the end. Each worker on duty ticks its
+ * share of the shards from its loop; what must not wait for its next look is ticked by whoever armed it. */
 #include "core/transport/udp.h"
 #include "modules/tm/transaction.h"
 
@@ -212,11 +212,11 @@ static int64_t tick_if_due(unsigned number, int64_t now)
 }
 
 /* Shards of other workers. */
-static void tick_others(int64_t now)
+static void tick_others(int64_t now, unsigned on_duty)
 {
 	soon_ms = INT64_MAX;
 	for (unsigned number = 0; number < shard_count(store_set()); number++)
-		if (number % worker_count() != (unsigned)worker_index())
+		if (number % on_duty != (unsigned)worker_index())
 			timers_expect(tick_if_due(number, now));
 }
 
@@ -225,20 +225,25 @@ static int64_t tick_hook(void)
 {
 	static int64_t next_ms;
 	static bool is_running;
+	static unsigned seen_on_duty;
+	unsigned on_duty = workers_on_duty();
 	int64_t now = clock_ms();
 	if (!is_running) {
 		is_running = true;
 		recover_start();
 	}
 	if (now >= soon_ms) {
-		tick_others(now);
+		tick_others(now, on_duty);
 		next_ms = now;
 	}
+	if (on_duty != seen_on_duty)
+		next_ms = now; /* other shards are this worker's now */
+	seen_on_duty = on_duty;
 	if (now < next_ms)
 		return clock_earlier(next_ms, soon_ms);
 	next_ms = now + LOOK_MS;
 	for (unsigned number = (unsigned)worker_index(); number < shard_count(store_set());
-	     number += worker_count())
+	     number += on_duty)
 		next_ms = clock_earlier(next_ms, tick_if_due(number, now));
 	send_flush();
 	return clock_earlier(next_ms, soon_ms);
