@@ -16,7 +16,7 @@ static int own_threshold = LOG_LEVEL_INFO - 1;
 static int *threshold = &own_threshold;
 static int *common_threshold = &own_threshold; /* of all processes, once it is shared */
 int *const *const log_threshold_address = &threshold;
-static bool (*filter)(int level, const char *origin);
+static log_filter filter;
 
 static struct {
 	struct log_options options;
@@ -210,7 +210,7 @@ static void emit(int level, int facility, const char *text, size_t len)
 	}
 }
 
-void log_set_filter(bool (*is_wanted)(int level, const char *origin))
+void log_set_filter(log_filter is_wanted)
 {
 	filter = is_wanted;
 }
@@ -219,7 +219,8 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 	       const char *format, ...)
 {
 	char text[LINE_MAX_BYTES];
-	if (filter && !filter(level, origin))
+	int facility = -1;
+	if (filter && !filter(level, origin, &facility))
 		return;
 	struct span prefix = current_prefix();
 	const char *slash = strrchr(file, '/');
@@ -235,7 +236,7 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 		len = sizeof(text) - 1;
 	while (len && text[len - 1] == '\n')
 		len--;
-	emit(level, -1, text, len);
+	emit(level, facility, text, len);
 }
 
 void log_named(int level, int facility, struct span name, struct span line)
@@ -253,7 +254,7 @@ void log_script(int level, int facility, struct span line)
 void log_script_prefixed(int level, int facility, struct span prefix, struct span line)
 {
 	char text[LINE_MAX_BYTES];
-	if (filter && !filter(level, NULL))
+	if (filter && !filter(level, NULL, &facility))
 		return;
 	struct span line_prefix = current_prefix();
 	int used = snprintf(text, sizeof(text), "%s: %.*s%.*s%.*s", level_row(level)->name,
@@ -264,24 +265,35 @@ void log_script_prefixed(int level, int facility, struct span prefix, struct spa
 	emit(level, facility, text, len);
 }
 
+static const struct {
+	const char *name;
+	int facility;
+} facilities[] = {
+	{ "AUTH", LOG_AUTH },         { "CRON", LOG_CRON },     { "DAEMON", LOG_DAEMON },
+	{ "KERN", LOG_KERN },         { "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 },
+	{ "LOCAL2", LOG_LOCAL2 },     { "LOCAL3", LOG_LOCAL3 }, { "LOCAL4", LOG_LOCAL4 },
+	{ "LOCAL5", LOG_LOCAL5 },     { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
+	{ "LPR", LOG_LPR },           { "MAIL", LOG_MAIL },     { "NEWS", LOG_NEWS },
+	{ "SYSLOG", LOG_SYSLOG },     { "USER", LOG_USER },     { "UUCP", LOG_UUCP },
+	{ "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
+};
+
 int log_facility_from_name(struct span name)
 {
-	static const struct {
-		const char *name;
-		int facility;
-	} names[] = {
-		{ "AUTH", LOG_AUTH },         { "CRON", LOG_CRON },     { "DAEMON", LOG_DAEMON },
-		{ "KERN", LOG_KERN },         { "LOCAL0", LOG_LOCAL0 }, { "LOCAL1", LOG_LOCAL1 },
-		{ "LOCAL2", LOG_LOCAL2 },     { "LOCAL3", LOG_LOCAL3 }, { "LOCAL4", LOG_LOCAL4 },
-		{ "LOCAL5", LOG_LOCAL5 },     { "LOCAL6", LOG_LOCAL6 }, { "LOCAL7", LOG_LOCAL7 },
-		{ "LPR", LOG_LPR },           { "MAIL", LOG_MAIL },     { "NEWS", LOG_NEWS },
-		{ "SYSLOG", LOG_SYSLOG },     { "USER", LOG_USER },     { "UUCP", LOG_UUCP },
-		{ "AUTHPRIV", LOG_AUTHPRIV }, { "FTP", LOG_FTP },
-	};
 	if (span_starts_with_nocase(name, SPAN_OF("LOG_")))
 		name = span_slice(name, 4, name.len);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_equal_nocase(name, span_from(names[i].name)))
-			return names[i].facility;
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (span_equal_nocase(name, span_from(facilities[i].name)))
+			return facilities[i].facility;
 	return -1;
+}
+
+const char *log_facility_name(int facility)
+{
+	if (facility < 0)
+		facility = state.options.facility;
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (facilities[i].facility == facility)
+			return facilities[i].name;
+	return "?";
 }

@@ -99,3 +99,5 @@ const char *log_level_name(int level);
 bool log_level_from_name(struct span name, int *out_level);
 /* Facility number of syslog.h for "LOG_LOCAL0" or "local0"; -1 when unknown. */
 int log_facility_from_name(struct span name);
+/* "DAEMON"; of the configured one when `facility` is negative. "?" for an unknown one. */
+const char *log_facility_name(int facility);

@@ -6,7 +6,9 @@
 #include "core/base/log.h"
 
 /* Asked for each line that the threshold lets pass; `origin` is a module's name, NULL for lines of the
- * script. Before the first fork; NULL: nobody. */
-void log_set_filter(bool (*is_wanted)(int level, const char *origin));
+ * script. `*facility`, which is that of the line or -1, may be changed. Before the first fork; NULL:
+ * nobody. */
+typedef bool (*log_filter)(int level, const char *origin, int *facility);
+void log_set_filter(log_filter is_wanted);
 /* A line with another word than the level's name in front; `facility` < 0 means the configured one. */
 void log_named(int level, int facility, struct span name, struct span text);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* debugger: what the script does, line by line, in the log; levels of the log for single modules; how the
- * message would leave now. */
+/* debugger: what the script does, line by line, in the log; levels and facilities of the log for single
+ * modules; how the message would leave now. */
 #include <stdatomic.h>
 
 #include "core/base/log_filter.h"
-#include "core/module/module.h"
 #include "core/script/state.h"
 #include "core/script/tracer.h"
 #include "core/shm/map.h"
+#include "modules/debugger/debugger.h"
 
 #define LEVELS_MOST 64
 #define NAME_MOST   32
@@ -15,28 +15,45 @@
 enum { DUMP_NULL = 1, DUMP_AVP = 2, DUMP_XAVP = 8 };
 
 static struct {
-	bool cfgtrace, log_assign, mod_level_mode;
+	bool cfgtrace, log_assign, mod_level_mode, mod_facility_mode;
+	bool breakpoint;
+	struct breakpoint_settings breakpoints;
 	int64_t cfgtrace_format, log_level;
 	struct span log_level_name, log_facility, log_prefix;
-} settings = { .log_level = LOG_LEVEL_ERROR, .log_prefix = SPAN("*** cfgtrace:") };
+} settings = { .log_level = LOG_LEVEL_ERROR,
+	       .log_prefix = SPAN("*** cfgtrace:"),
+	       .breakpoints = { .step_usleep = 100000, .step_loops = 200 } };
 
 /* Shared by all processes; entries are added and never go. */
 struct shared {
-	_Atomic int64_t traces, base_level;
+	_Atomic int64_t base_level;
 	_Atomic uint32_t level_count;
 	struct module_level {
 		char name[NAME_MOST];
+		_Atomic bool has_level;
 		_Atomic int64_t level;
+		_Atomic int facility; /* -1: the configured one */
 	} levels[LEVELS_MOST];
 };
 static struct {
 	struct shared *shared;
-	struct module_level given[LEVELS_MOST]; /* mod_level, until there is shared memory */
+	struct module_level given[LEVELS_MOST]; /* settings, until there is shared memory */
 	unsigned given_count;
 	int facility; /* -1: the configured one */
 } state = { .facility = -1 };
 
-/* ---- levels of modules ---------------------------------------------------------------------------------------- */
+/* ---- levels and facilities of modules ------------------------------------------------------------------------- */
+
+/* One more for this module; NULL: too many, or the name is too long. */
+static struct module_level *give(struct span name)
+{
+	if (state.given_count == LEVELS_MOST || !name.len || name.len >= NAME_MOST)
+		return NULL;
+	struct module_level *given = &state.given[state.given_count++];
+	memcpy(given->name, name.at, name.len);
+	given->facility = -1;
+	return given;
+}
 
 /* mod_level = module "=" level */
 static const char *accept_level(struct span text, int64_t number)
@@ -44,15 +61,29 @@ static const char *accept_level(struct span text, int64_t number)
 	struct span rest = text, name;
 	int64_t level;
 	(void)number;
-	if (!span_split(&rest, '=', &name) || !name.len || name.len >= NAME_MOST ||
-	    !span_to_int64(span_trim(rest), &level) || level < LOG_LEVEL_ALERT ||
-	    level > LOG_LEVEL_DEBUG)
+	if (!span_split(&rest, '=', &name) || !span_to_int64(span_trim(rest), &level) ||
+	    level < LOG_LEVEL_ALERT || level > LOG_LEVEL_DEBUG)
 		return "a level is module=level, with a level from -5 to 3";
-	if (state.given_count == LEVELS_MOST)
-		return "there are too many levels";
-	struct module_level *given = &state.given[state.given_count++];
-	memcpy(given->name, name.at, name.len);
+	struct module_level *given = give(name);
+	if (!given)
+		return "there are too many levels, or the name is none";
+	given->has_level = true;
 	given->level = level;
+	return NULL;
+}
+
+/* mod_facility = module "=" facility */
+static const char *accept_facility(struct span text, int64_t number)
+{
+	struct span rest = text, name;
+	(void)number;
+	int facility = span_split(&rest, '=', &name) ? log_facility_from_name(span_trim(rest)) : -1;
+	if (facility < 0)
+		return "a facility is module=facility, like tm=LOG_LOCAL1";
+	struct module_level *given = give(name);
+	if (!given)
+		return "there are too many facilities, or the name is none";
+	given->facility = facility;
 	return NULL;
 }
 
@@ -69,33 +100,52 @@ static void raise_threshold(void)
 {
 	int64_t most = state.shared->base_level;
 	for (uint32_t i = 0; settings.mod_level_mode && i < state.shared->level_count; i++)
-		if (state.shared->levels[i].level > most)
+		if (state.shared->levels[i].has_level && state.shared->levels[i].level > most)
 			most = state.shared->levels[i].level;
 	log_set_threshold((int)most);
 }
 
-static bool level_set(struct span name, int64_t level)
+/* The entry of a module, a new one when there is none; NULL: no room. */
+static struct module_level *level_of_module(struct span name)
 {
 	struct module_level *found = level_find(name);
 	uint32_t count = state.shared->level_count;
-	if (!found && (count == LEVELS_MOST || name.len >= NAME_MOST))
+	if (found || count == LEVELS_MOST || !name.len || name.len >= NAME_MOST)
+		return found;
+	found = &state.shared->levels[count];
+	memset(found->name, 0, sizeof(found->name));
+	memcpy(found->name, name.at, name.len);
+	found->facility = -1;
+	state.shared->level_count = count + 1;
+	return found;
+}
+
+static bool level_set(struct span name, int64_t level)
+{
+	struct module_level *found = level_of_module(name);
+	if (!found)
 		return false;
-	if (!found) {
-		found = &state.shared->levels[count];
-		memset(found->name, 0, sizeof(found->name));
-		memcpy(found->name, name.at, name.len);
-		found->level = level;
-		state.shared->level_count = count + 1;
-	}
 	found->level = level;
+	found->has_level = true;
 	raise_threshold();
 	return true;
 }
 
-static bool is_wanted(int level, const char *origin)
+static bool facility_set(struct span name, int facility)
+{
+	struct module_level *found = level_of_module(name);
+	if (found)
+		found->facility = facility;
+	return found;
+}
+
+static bool is_wanted(int level, const char *origin, int *facility)
 {
 	const struct module_level *found = origin ? level_find(span_from(origin)) : NULL;
-	return level <= (found ? found->level : state.shared->base_level);
+	if (found && settings.mod_facility_mode && *facility < 0)
+		*facility = found->facility;
+	bool has_level = found && found->has_level && settings.mod_level_mode;
+	return level <= (has_level ? found->level : state.shared->base_level);
 }
 
 /* ---- the trace -------------------------------------------------------------------------------------------------- */
@@ -116,9 +166,9 @@ static const char *kind_name(enum route_kind kind)
 	return "event_route";
 }
 
-static void trace(struct script_run *run, const char *action)
+static void write_trace(struct script_run *run, const char *what, const char *action)
 {
-	if (!state.shared->traces || !log_is_on((int)settings.log_level))
+	if (!log_is_on((int)settings.log_level))
 		return;
 	struct script_place place = script_place(run);
 	char text[512];
@@ -130,11 +180,23 @@ static void trace(struct script_run *run, const char *action)
 	if (!name.len)
 		name = span_from(log_level_name((int)settings.log_level));
 	writer_span(&w, settings.log_prefix);
-	writer_printf(&w, "dbg_cfg_trace(): %s=[%.*s] ", kind_name(run->kind), SPAN_ARGS(route));
+	writer_printf(&w, "dbg_cfg_trace(): %s%s=[%.*s] ", what, kind_name(run->kind),
+		      SPAN_ARGS(route));
 	if (settings.cfgtrace_format != 1)
 		writer_printf(&w, "c=[%s] ", place.file ? place.file : "");
 	writer_printf(&w, "l=%u n=%s", place.line, action);
 	log_named((int)settings.log_level, state.facility, name, writer_result(&w));
+}
+
+static void trace(struct script_run *run, const char *action)
+{
+	unsigned set = seat_set();
+	if (set & AT_ACTION_TRACE)
+		write_trace(run, "", action);
+	if (set & AT_ACTION_STOP) {
+		write_trace(run, "breakpoint hit: ", action);
+		breakpoint_stop(run, action);
+	}
 }
 
 /* ---- functions of the script ------------------------------------------------------------------------------------------- */
@@ -169,7 +231,7 @@ SCRIPT_HANDLER_OF(breakpoint, breakpoint)
 static const struct script_function functions[] = {
 	FUNCTION_OF("dbg_sip_msg", show_message, message, IN_ANY, "Logs the message as it would leave now."),
 	FUNCTION_OF("dbg_pv_dump", dump_values, dump, IN_ANY, "Logs AVPs and XAVPs as JSON."),
-	FUNCTION_OF("dbg_breakpoint", breakpoint, breakpoint, IN_ANY, "No effect: workers do not stop."),
+	FUNCTION_OF("dbg_breakpoint", breakpoint, breakpoint, IN_ANY, "No effect: anchors of breakpoints are disabled in the peer as well; see dbg.bp."),
 };
 
 static int level_of(struct span name, int otherwise)
@@ -287,22 +349,6 @@ static void answer_ok(struct rpc_call *call)
 	rpc_add_text(call, NULL, NULL, SPAN_OF("200 ok"));
 }
 
-static void run_trace(struct rpc_call *call)
-{
-	struct span word;
-	if (!rpc_arg_text(call, 0, &word)) {
-		rpc_fault(call, 500, "Config trace command missing");
-		return;
-	}
-	bool is_on = span_equal_nocase(word, SPAN_OF("on"));
-	if (!is_on && !span_equal_nocase(word, SPAN_OF("off"))) {
-		rpc_fault(call, 500, "Unknown trace command");
-		return;
-	}
-	state.shared->traces = is_on;
-	answer_ok(call);
-}
-
 static void set_level(struct rpc_call *call)
 {
 	struct span name;
@@ -324,14 +370,44 @@ static void get_level(struct rpc_call *call)
 		return;
 	}
 	const struct module_level *found = level_find(name);
-	rpc_add_int(call, NULL, NULL, found ? found->level : state.shared->base_level);
+	bool has_level = found && found->has_level;
+	rpc_add_int(call, NULL, NULL, has_level ? found->level : state.shared->base_level);
+}
+
+static void set_facility(struct rpc_call *call)
+{
+	struct span name, text;
+	if (!rpc_arg_text(call, 0, &name) || !rpc_arg_text(call, 1, &text))
+		rpc_fault(call, 500, "invalid parameters");
+	else if (log_facility_from_name(text) < 0)
+		rpc_fault(call, 500, "facility not found");
+	else if (!facility_set(name, log_facility_from_name(text)))
+		rpc_fault(call, 500, "cannot store parameter");
+	else
+		answer_ok(call);
+}
+
+static void get_facility(struct rpc_call *call)
+{
+	struct span name;
+	if (!rpc_arg_text(call, 0, &name)) {
+		rpc_fault(call, 500, "invalid parameters");
+		return;
+	}
+	const struct module_level *found = level_find(name);
+	rpc_add_printf(call, NULL, NULL, "LOG_%s", log_facility_name(found ? found->facility : -1));
 }
 
 static const struct rpc_command commands[] = {
-	{ "dbg.trace", run_trace, "Switches the trace of the script.", "on|off", false },
+	{ "dbg.ls", breakpoint_list, "What the processes do at each action of the script.", "[pid]", false },
+	{ "dbg.trace", breakpoint_trace, "Switches the trace of the script.", "on|off [pid]", false },
+	{ "dbg.bp", breakpoint_command, "Breakpoints: stops messages at each action, and looks at them.",
+		"on|off|release [pid] / keep|next|move|show pid / eval|log pid variable", false },
 	{ "dbg.set_mod_level", set_level, "Sets the level of the log for a module.", "module level", false },
 	{ "dbg.mod_level", set_level, "Same as dbg.set_mod_level.", "module level", false },
 	{ "dbg.get_mod_level", get_level, "The level of the log for a module.", "module", false },
+	{ "dbg.set_mod_facility", set_facility, "Sets the facility of the log for a module.", "module facility", false },
+	{ "dbg.get_mod_facility", get_facility, "The facility of the log for a module.", "module", false },
 };
 
 /* ---- life cycle ------------------------------------------------------------------------------------------------------------ */
@@ -347,11 +423,13 @@ static const struct field setting_fields[] = {
 	FIELD_ACCEPT("mod_level", accept_level, "module=level; may be given several times"),
 	FIELD(settings, log_assign, "kept for compatibility: the trace shows assignments anyway"),
 	FIELD_IGNORED("mod_hash_size", "the table is always there"),
-	FIELD_IGNORED("mod_facility_mode", "all modules log to one facility"),
-	FIELD_IGNORED("mod_facility", "all modules log to one facility"),
-	FIELD_IGNORED("breakpoint", "workers do not stop"),
-	FIELD_IGNORED("step_usleep", "workers do not stop"),
-	FIELD_IGNORED("step_loops", "workers do not stop"),
+	FIELD(settings, mod_facility_mode, "facilities of modules count"),
+	FIELD_ACCEPT("mod_facility", accept_facility, "module=facility; may be given several times"),
+	FIELD(settings, breakpoint, "messages stop at each action from the start"),
+	FIELD_NAMED(settings, breakpoints.step_usleep, "step_usleep", "microseconds that a command waits at a time", .min = 1000,
+		.max = 60000000),
+	FIELD_NAMED(settings, breakpoints.step_loops, "step_loops", "how many of them a command waits for the stopped message", .min = 1,
+		.max = 100000),
 	FIELD_IGNORED("cfgpkgcheck", "there is no private memory that actions could damage"),
 	FIELD_IGNORED("reset_msgid", "message numbers are never reset"),
 	FIELD_IGNORED("cfgtest", "there is no module cfgt"),
@@ -372,19 +450,31 @@ static bool prepare(struct diagnostics *diagnostics)
 			return false;
 		}
 	}
-	state.shared->traces = settings.cfgtrace;
 	script_set_tracer(trace);
-	return true;
+	return seats_prepare((settings.cfgtrace ? AT_ACTION_TRACE : 0) |
+				     (settings.breakpoint ? AT_ACTION_STOP : 0),
+			     &settings.breakpoints);
 }
 
 static bool start(void)
 {
 	state.shared->base_level = log_get_threshold();
-	for (unsigned i = 0; i < state.given_count; i++)
-		level_set(span_from(state.given[i].name), state.given[i].level);
+	for (unsigned i = 0; i < state.given_count; i++) {
+		const struct module_level *given = &state.given[i];
+		if (given->has_level)
+			level_set(span_from(given->name), given->level);
+		else
+			facility_set(span_from(given->name), given->facility);
+	}
 	raise_threshold();
-	if (settings.mod_level_mode)
+	if (settings.mod_level_mode || settings.mod_facility_mode)
 		log_set_filter(is_wanted);
+	return true;
+}
+
+static bool start_worker(void)
+{
+	seat_take();
 	return true;
 }
 
@@ -397,4 +487,5 @@ MODULE_EXPORT const struct module module_exports = {
 	.commands = ROWS(commands),
 	.prepare = prepare,
 	.start = start,
+	.start_worker = start_worker,
 };
