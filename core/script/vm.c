@@ -259,8 +259,8 @@ static inline void trace(struct script_run *run, const char *action)
 		tracer(run, action);
 }
 
-/* Runs from the frame that was entered last until it is left. The one long function of this room. */
-static int run_frames(struct script_run *run, struct script_frame *frame)
+/* The one long function of this room. */
+int script_run_route(struct script_run *run, uint32_t route)
 {
 	static const void *const labels[OPCODE_COUNT] = {
 #define X(name, operands, text) [OP_##name] = &&OP_##name,
@@ -270,6 +270,14 @@ static int run_frames(struct script_run *run, struct script_frame *frame)
 	struct script_state *state = run->state;
 	const struct image *image = run->image;
 	const struct value_context context = { run->arena, run };
+	bug_if(!image || route == 0 || route > image->route_count, "no such route");
+	if (state->depth == 0)
+		run->exited = run->dropped = false;
+	struct script_frame *frame = enter_route(run, route - 1, 0);
+	if (!frame) {
+		run->exited = true;
+		return -1;
+	}
 	const uint32_t outermost = state->depth;
 	const bool return_mode = script_limits()->return_mode;
 	struct value *registers = state->registers + frame->base;
@@ -542,19 +550,6 @@ OP_DROP:
 	return 0;
 #undef NEXT
 #undef R
-}
-
-int script_run_route(struct script_run *run, uint32_t route)
-{
-	bug_if(!run->image || route == 0 || route > run->image->route_count, "no such route");
-	if (run->state->depth == 0)
-		run->exited = run->dropped = false;
-	struct script_frame *frame = enter_route(run, route - 1, 0);
-	if (!frame) {
-		run->exited = true;
-		return -1;
-	}
-	return run_frames(run, frame);
 }
 
 bool image_run(const struct image *image, uint32_t route, struct message *msg, enum route_kind kind,
