@@ -3,6 +3,7 @@
 #include "parser/header_names.h"
 
 #include "core/base/check.h"
+#include "parser/cursor.h"
 
 struct header_row {
 	struct span name;
@@ -38,9 +39,8 @@ static uint8_t first_place(struct span name)
 		while (table.by_hash[place] != HEADER_OTHER)
 			place++;
 		table.by_hash[place] = (uint8_t)id;
-		for (unsigned i = 0; i <= row->len; i++)
-			*(i < 16 ? &table.start[id][i] : &table.rest[id][i - 16]) =
-				i < row->len ? ascii_lower(name[i]) : ':';
+		for (unsigned i = 0; i <= row->len && i < sizeof(table.start[id]); i++)
+			table.start[id][i] = i < row->len ? ascii_lower(name[i]) : ':';
 		if (!row->compact)
 			continue;
 		table.by_letter[(unsigned char)row->compact] = (uint8_t)id;
@@ -64,6 +64,15 @@ enum sip_header_id header_id_from_name(struct span name)
 		if (id == HEADER_OTHER || span_equal_nocase(rows[id].name, name))
 			return (enum sip_header_id)id;
 	}
+}
+
+struct name_found header_name_read(const char *at, const char *end)
+{
+	const char *stop = chars_end(at, end, CHAR_TOKEN);
+	struct span name = span_make(at, (size_t)(stop - at));
+	if (stop == end || *stop != ':' || name.len > UINT16_MAX)
+		return (struct name_found){ 0 };
+	return (struct name_found){ (uint32_t)name.len, header_id_from_name(name) };
 }
 
 struct span header_name(enum sip_header_id id)

@@ -65,17 +65,16 @@ static bool plain_line_take(struct cursor *in, struct header_line *out_line)
 {
 	struct sip_header header;
 	struct span text = cursor_rest(in);
-	size_t at = 0;
 	if (text.len < PLAIN_LINE_LEAST ||
-	    !plain_line_read(header_names(), text, &at, scan_line_stop, &header) ||
-	    line_may_continue(text, at))
+	    !plain_line_read(header_names(), text, 0, scan_line_stop, &header) ||
+	    line_may_continue(text, header.end))
 		return false;
 	*out_line = (struct header_line){
 		.name = sip_header_name(text, &header),
 		.value = sip_header_value(text, &header),
 		.id = (enum sip_header_id)header.id,
 	};
-	in->at += at;
+	in->at += header.end;
 	return true;
 }
 

@@ -55,40 +55,26 @@ typedef size_t (*line_scanner)(const char *text, size_t at, size_t len);
 
 #define PLAIN_LINE_LEAST 18 /* bytes that plain_line_read wants to be there */
 
-/* Reads the header line at a place of a text when it is as nearly all are: a name of less than 32 bytes, a
- * colon, at most one space, a value and CR LF; the place moves behind it. The next line may be a
- * continuation still. False for every other line, and when the bytes end too early to know: then
- * *out_header is worth nothing. */
+/* Reads the header line at a place of a text when it is as nearly all are: a name, a colon, at most one
+ * space, a value and CR LF. The next line may be a continuation still. False for every other line, and when
+ * the bytes end too early to know: then *out_header is worth nothing. */
 [[gnu::always_inline]] static inline bool plain_line_read(const struct header_names *names,
-							  struct span text, size_t *at,
+							  struct span text, size_t at,
 							  line_scanner line_stop,
 							  struct sip_header *out_header)
 {
-	const char *name = text.at + *at;
-	const struct scan_block block = scan_block_read(name), lower = scan_block_lower(block);
-	unsigned colons = scan_block_places(block, ':'), len;
-	bool is_known;
-	size_t id;
-	if (colons) {
-		len = (unsigned)__builtin_ctz(colons);
-		is_known = header_id_find(names, name, len, colons, lower, &id);
-	} else if (*at + PLAIN_LINE_LEAST + 16 <= text.len &&
-		   (colons = scan_block_places(scan_block_read(name + 16), ':')) != 0) {
-		len = 16 + (unsigned)__builtin_ctz(colons);
-		is_known = header_id_find_long(names, name, len, colons, lower, &id);
-	} else {
-		return false;
-	}
-	if (!is_known) {
-		struct cursor in = { name, name + len };
-		if (len == 0 || cursor_take_while(&in, CHAR_TOKEN).len < len)
+	struct name_found name;
+	if (__builtin_expect(!header_name_find(names, text.at + at, &name), 0)) {
+		name = header_name_read(text.at + at, text.at + text.len);
+		if (name.len == 0 || at + name.len + 2 >= text.len)
 			return false;
 	}
-	out_header->name_at = (uint32_t)*at;
-	out_header->name_len = (uint16_t)len;
-	out_header->id = (uint16_t)id;
+	out_header->name_at = (uint32_t)at;
+	out_header->name_len = (uint16_t)name.len;
+	out_header->id = (uint16_t)name.id;
+	out_header->next_same = SIP_NO_HEADER;
 	out_header->flags = 0;
-	size_t value = *at + len + 1;
+	size_t value = at + name.len + 1;
 	if (text.at[value] == ' ')
 		value++;
 	out_header->value_at = (uint32_t)value;
@@ -97,7 +83,6 @@ typedef size_t (*line_scanner)(const char *text, size_t at, size_t len);
 		return false;
 	out_header->value_len = (uint32_t)(stop - value);
 	out_header->end = (uint32_t)(stop + 2);
-	*at = stop + 2;
 	return (unsigned char)text.at[value] > ' ' && (unsigned char)text.at[stop - 1] > ' ';
 }
 

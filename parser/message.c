@@ -97,14 +97,11 @@ static bool note_header(struct indexer *indexer, const char *begin, const struct
 {
 	const struct header_names *names = header_names();
 	struct sip_header *header = &index->headers[index->header_count];
-	const struct sip_header *begin = header, *end = &index->headers[index->header_capacity];
-	size_t next = at;
-	while (header < end && next + PLAIN_LINE_LEAST <= text.len &&
-	       plain_line_read(names, text, &next, line_stop, header)) {
-		at = next;
-		header++;
-	}
-	if (header > begin && line_may_continue(text, at))
+	const struct sip_header *end = &index->headers[index->header_capacity];
+	while (header < end && at + PLAIN_LINE_LEAST <= text.len &&
+	       plain_line_read(names, text, at, line_stop, header))
+		at = header++->end;
+	if (header > &index->headers[index->header_count] && line_may_continue(text, at))
 		at = (--header)->name_at;
 	index->header_count = (uint16_t)(header - index->headers);
 	return at;

@@ -283,7 +283,9 @@ static void reads_every_prefix_without_reading_beyond(void **state)
 {
 	struct fixture *f = *state;
 	struct span text = SPAN_OF(
-		INVITE "Via: SIP/2.0/UDP a;branch=1\r\nTo: <sip:b@c>\r\n\tx\r\nl: 2\r\n\r\nab");
+		INVITE
+		"Via: SIP/2.0/UDP a;branch=1\r\nTo: <sip:b@c>\r\n\tx\r\n"
+		"P-Asserted-Identity:<sip:b@c>\r\nX-Unknown-To-Everybody:1\r\nl: 2\r\n\r\nab");
 	for (size_t len = 0; len < text.len; len++) {
 		enum parse_result result = index_text(f, span_make(text.at, len));
 		if (len >= text.len - 2)
