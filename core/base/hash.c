@@ -53,11 +53,12 @@ static inline uint64_t fold_product(uint64_t a, uint64_t b)
 }
 
 /* Inlined: which secrets, and whether in lower case, is decided by the compiler. */
-[[gnu::always_inline]] static inline uint64_t hash_text(const char *at, size_t len,
+[[gnu::always_inline]] static inline uint64_t hash_text(uint64_t hash, const char *at, size_t len,
 							const uint64_t secret[3],
 							bool in_lower_case)
 {
-	uint64_t hash = secret[0] ^ len, last[2];
+	uint64_t last[2];
+	hash ^= secret[0] ^ len;
 	if (len <= 16) {
 		last[0] = span_short(at, len);
 		last[1] = len > 8 ? span_short(at + len - 8, 8) : 0;
@@ -83,12 +84,17 @@ static inline uint64_t fold_product(uint64_t a, uint64_t b)
 
 uint64_t hash_bytes(const void *bytes, size_t len)
 {
-	return hash_text(bytes, len, state.secret, false);
+	return hash_text(0, bytes, len, state.secret, false);
+}
+
+uint64_t hash_more(uint64_t hash, struct span s)
+{
+	return hash_text(hash, s.at, s.len, state.secret, false);
 }
 
 uint64_t hash_span_nocase(struct span s)
 {
-	return hash_text(s.at, s.len, state.secret, true);
+	return hash_text(0, s.at, s.len, state.secret, true);
 }
 
 uint64_t hash_mix(uint64_t hash, uint64_t next)
@@ -98,7 +104,7 @@ uint64_t hash_mix(uint64_t hash, uint64_t next)
 
 uint64_t hash_keyed(const void *bytes, size_t len)
 {
-	uint64_t hash = hash_text(bytes, len, state.key, false);
+	uint64_t hash = hash_text(0, bytes, len, state.key, false);
 	return fold_product(hash ^ state.key[3], state.key[4]);
 }
 

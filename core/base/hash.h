@@ -14,8 +14,9 @@ static inline uint64_t hash_span(struct span s)
 }
 /* As if the text were lower case (ASCII). */
 uint64_t hash_span_nocase(struct span s);
-/* Folds `next` into `hash`, for keys of several parts. */
+/* Folds `next`, or a text, into `hash`, for keys of several parts. */
 uint64_t hash_mix(uint64_t hash, uint64_t next);
+uint64_t hash_more(uint64_t hash, struct span s);
 
 /* A keyed digest short enough for a token: proves that we made a value (own Via branches, loop
  * detection). Not reversible without the per-start key. */

@@ -19,13 +19,13 @@ uint32_t hop_loop_hash(struct message *request)
 	if (!message_cseq(request, &cseq))
 		cseq = 0;
 	const struct listener *listener = request->from.listener;
-	uint64_t hash = hash_mix(hash_span(message_original_uri(request)),
-				 hash_span(message_value(request, HEADER_CALL_ID)));
-	hash = hash_mix(hash, hash_span(message_from_tag(request)));
-	hash = hash_mix(hash, (uint64_t)cseq << 32 | (listener ? listener->index + 1 : 0));
+	uint64_t hash = (uint64_t)cseq << 32 | (listener ? listener->index + 1 : 0);
+	hash = hash_more(hash, message_original_uri(request));
+	hash = hash_more(hash, message_value(request, HEADER_CALL_ID));
+	hash = hash_more(hash, message_from_tag(request));
 	for (const struct sip_header *h = message_header(request, HEADER_ROUTE); h;
 	     h = message_next_header(request, h))
-		hash = hash_mix(hash, hash_span(message_header_value(request, h)));
+		hash = hash_more(hash, message_header_value(request, h));
 	return (uint32_t)hash;
 }
 

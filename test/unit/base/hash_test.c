@@ -60,6 +60,22 @@ static void bytes_outside_do_not_count(void **state)
 	}
 }
 
+static uint64_t hash_both(const char *first, const char *second)
+{
+	return hash_more(hash_more(0, span_from(first)), span_from(second));
+}
+
+static void order_and_borders_of_texts_count(void **state)
+{
+	assert_int_equal(hash_more(0, SPAN_OF("abc")), hash_span(SPAN_OF("abc")));
+	assert_int_equal(hash_both("ab", "c"), hash_both("ab", "c"));
+	assert_int_not_equal(hash_both("ab", "c"), hash_both("a", "bc"));
+	assert_int_not_equal(hash_both("ab", "c"), hash_both("c", "ab"));
+	assert_int_not_equal(hash_both("abc", ""), hash_both("", "abc"));
+	assert_int_not_equal(hash_both("abc", ""), hash_span(SPAN_OF("abc")));
+	assert_int_not_equal(hash_more(1, SPAN_OF("abc")), hash_more(2, SPAN_OF("abc")));
+}
+
 static void zeros_are_told_apart(void **state)
 {
 	static const char zeros[LENGTHS];
@@ -156,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_bit_and_the_length_count),
 		cmocka_unit_test(bytes_outside_do_not_count),
+		cmocka_unit_test(order_and_borders_of_texts_count),
 		cmocka_unit_test(zeros_are_told_apart),
 		cmocka_unit_test(similar_keys_spread_evenly),
 		cmocka_unit_test(capitals_count_only_where_they_should),
