@@ -52,11 +52,12 @@ static const char *address_read(const char *at, const char *end, struct name_add
 	if (*at == '<')
 		return bracketed_read(at, end, address);
 	if (*at == '"') {
-		struct cursor in = { at, end };
-		if (!cursor_take_quoted(&in, &address->display))
+		const char *stop = quoted_end(at, at, end);
+		if (!stop)
 			return NULL;
-		cursor_skip_space(&in);
-		return cursor_peek(&in) == '<' ? bracketed_read(in.at, end, address) : NULL;
+		address->display = span_make(at, (size_t)(stop - at));
+		at = space_end(stop, end);
+		return at < end && *at == '<' ? bracketed_read(at, end, address) : NULL;
 	}
 	const char *stop = scan_for(at, end, "<,;\"");
 	if (stop < end && *stop == '"')

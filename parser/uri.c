@@ -107,13 +107,12 @@ static const char *params_read(const char *at, const char *end, struct sip_uri *
  * ";?/&=+$,", so that only the sign at `sign` tells where it ends. */
 static const char *userinfo_read(const char *at, const char *sign, struct sip_uri *uri)
 {
-	const char *colon = at;
-	while (colon < sign && *colon != ':')
-		colon++;
-	if (colon == at)
+	const char *colon = memchr(at, ':', (size_t)(sign - at));
+	const char *end = colon ? colon : sign;
+	if (end == at)
 		return NULL;
-	uri->user = span_make(at, (size_t)(colon - at));
-	if (colon < sign)
+	uri->user = span_make(at, (size_t)(end - at));
+	if (colon)
 		uri->password = span_make(colon + 1, (size_t)(sign - colon - 1));
 	return sign + 1;
 }
