@@ -200,8 +200,9 @@ static void expire(void)
 		struct datagram *event = datagram_take();
 		if (!event)
 			return; /* too busy: the next time will do */
+		/* Not zeroed: each is filled as a whole, and mostly there are none. */
 		struct usrloc_contact *contacts =
-			ARENA_ARRAY(&event->arena, struct usrloc_contact, EXPIRE_BATCH);
+			arena_alloc(&event->arena, EXPIRE_BATCH * sizeof(*contacts));
 		count = contacts ? location_expire(&event->arena, contacts, EXPIRE_BATCH) : 0;
 		streams_expired(contacts, count);
 		run_expired_routes(contacts, count);
