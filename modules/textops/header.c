@@ -544,21 +544,26 @@ static uint32_t methods_of(struct span list)
 	return place->mask;
 }
 
+/* Only a name tells other methods apart. */
+[[gnu::noinline]] static bool lists_other_method(struct span list, struct span method)
+{
+	struct span name;
+	while (span_split(&list, '|', &name)) {
+		uint32_t bit = method_bit(span_trim(name));
+		if (bit != METHOD_OTHER ? (bit & METHOD_OTHER) != 0
+					: span_equal_nocase(span_trim(name), method))
+			return true;
+	}
+	return false;
+}
+
 static int is_method(struct script_run *run, const struct method_args *args)
 {
 	uint32_t method = message_method(run->msg);
-	struct span rest = args->list, name;
-	if (method != METHOD_OTHER)
-		return methods_of(rest) & method ? SCRIPT_TRUE : SCRIPT_FALSE;
-	/* Only a name tells others apart. */
-	while (span_split(&rest, '|', &name)) {
-		uint32_t bit = method_bit(span_trim(name));
-		if (bit != METHOD_OTHER
-			    ? (bit & method) != 0
-			    : span_equal_nocase(span_trim(name), message_method_name(run->msg)))
-			return SCRIPT_TRUE;
-	}
-	return SCRIPT_FALSE;
+	bool is_listed = method != METHOD_OTHER
+				 ? (methods_of(args->list) & method) != 0
+				 : lists_other_method(args->list, message_method_name(run->msg));
+	return is_listed ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 static int is_privacy(struct script_run *run, const struct privacy_args *args)
