@@ -54,11 +54,9 @@ struct span arena_copy(struct arena *arena, struct span s);
 [[gnu::format(printf, 2, 3)]] struct span arena_printf(struct arena *arena, const char *format,
 						       ...);
 
-/* One zeroed struct: a small one in place, because the compiler knows its size. */
+/* One zeroed struct, whose size the compiler knows. */
 [[nodiscard]] static inline void *arena_new(struct arena *arena, size_t size)
 {
-	if (size > 128)
-		return arena_zalloc(arena, 1, size);
 	void *bytes = arena_alloc(arena, size);
 	if (bytes)
 		memset(bytes, 0, size);

@@ -101,22 +101,23 @@ static void block_branch_texts(struct block *block, struct branch *branch)
 	branch->location_ua = block_text(block, branch->location_ua);
 }
 
-static bool has_attributes(const struct message *msg)
-{
-	const struct attributes *all = &msg->attributes;
-	return all->avps || all->xavps || all->xavus || all->xavis;
-}
-
 /* False: no memory. */
-static bool write_attributes(const struct message *msg, struct span *out_text)
+[[gnu::noinline]] static bool write_attributes(const struct message *msg, struct span *out_text)
 {
-	*out_text = (struct span){ NULL, 0 };
-	if (!has_attributes(msg))
-		return true;
 	struct writer w = writer_in_arena(msg->arena, 1024);
 	attributes_freeze(&msg->attributes, &w);
 	*out_text = writer_result(&w);
 	return !w.failed;
+}
+
+/* The same, for messages of which most have none. */
+static inline bool freeze_attributes(const struct message *msg, struct span *out_text)
+{
+	const struct attributes *all = &msg->attributes;
+	*out_text = (struct span){ NULL, 0 };
+	if (!all->avps && !all->xavps && !all->xavus && !all->xavis)
+		return true;
+	return write_attributes(msg, out_text);
 }
 
 static size_t headers_size(const struct message *msg)
@@ -127,7 +128,7 @@ static size_t headers_size(const struct message *msg)
 size_t message_frozen_size(const struct message *msg)
 {
 	struct span attributes;
-	if (!write_attributes(msg, &attributes))
+	if (!freeze_attributes(msg, &attributes))
 		return 0;
 	size_t size = padded(FROZEN_SIZE) + padded(INDEX_HEAD) + padded(headers_size(msg)) +
 		      text_size(msg->bytes) + padded(msg->branch_count * sizeof(struct branch)) +
@@ -166,7 +167,7 @@ bool message_freeze(const struct message *msg, void *at)
 	struct block block = { .at = at, .msg = msg };
 	struct frozen *frozen = block_take(&block, FROZEN_SIZE);
 	struct span attributes;
-	if (!write_attributes(msg, &attributes))
+	if (!freeze_attributes(msg, &attributes))
 		return false;
 	frozen->index = block_copy(&block, msg->index, INDEX_HEAD);
 	frozen->headers = block_copy(&block, msg->index->headers, headers_size(msg));

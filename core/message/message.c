@@ -40,7 +40,7 @@ struct message *message_parse(struct arena *arena, struct span bytes, const stru
 		*out_reason = NULL;
 		return NULL;
 	}
-	msg->bytes = span_slice(bytes, 0, index->len);
+	msg->bytes = span_make(bytes.at, index->len);
 	msg->index = index;
 	msg->arena = arena;
 	msg->id = ++state.last_id;
@@ -193,15 +193,10 @@ struct span message_to_uri(const struct message *msg)
 	return to ? to->uri : (struct span){ NULL, 0 };
 }
 
-const struct sip_uri *message_read_uri(const struct message *msg, struct span uri)
+[[gnu::noinline]] static const struct sip_uri *parse_uri(const struct message *msg, struct span uri)
 {
 	/* The parsed form is a cache: filling it does not change the message. */
 	struct message *cache = (struct message *)(uintptr_t)msg;
-	if (!uri.len)
-		return NULL;
-	for (unsigned i = 0; i < MESSAGE_URIS && msg->uris[i]; i++)
-		if (msg->uris[i]->whole.at == uri.at && msg->uris[i]->whole.len == uri.len)
-			return msg->uris[i];
 	struct sip_uri **place = &cache->uris[cache->uris_read % MESSAGE_URIS];
 	if (!*place)
 		*place = arena_alloc(msg->arena, sizeof(**place));
@@ -213,6 +208,16 @@ const struct sip_uri *message_read_uri(const struct message *msg, struct span ur
 	}
 	cache->uris_read++;
 	return *place;
+}
+
+const struct sip_uri *message_read_uri(const struct message *msg, struct span uri)
+{
+	if (!uri.len)
+		return NULL;
+	for (unsigned i = 0; i < MESSAGE_URIS && msg->uris[i]; i++)
+		if (msg->uris[i]->whole.at == uri.at && msg->uris[i]->whole.len == uri.len)
+			return msg->uris[i];
+	return parse_uri(msg, uri);
 }
 
 bool message_parse_uri(const struct message *msg, struct sip_uri *out_uri)

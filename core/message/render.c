@@ -98,7 +98,7 @@ static bool body_is_edited(const struct message *msg)
 
 /* The length is known only after the body is written, so an edited body is written first, into memory of
  * its own, and Content-Length becomes an edit. */
-static void pass_prepare_body(struct pass *pass)
+[[gnu::noinline]] static void pass_prepare_body(struct pass *pass)
 {
 	const struct message *msg = pass->msg;
 	const struct sip_header *h = message_header(msg, HEADER_CONTENT_LENGTH);
@@ -251,7 +251,8 @@ static void write_own_via(struct writer *w, const struct outgoing *out)
 }
 
 /* Does the sent-by host name the address that the message came from? (RFC 3261 18.2.1) */
-static bool via_names_source(const struct sip_via *via, const struct end_point *source)
+[[gnu::noinline]] static bool via_names_source(const struct sip_via *via,
+					       const struct end_point *source)
 {
 	struct end_point ip = { 0 };
 	return end_point_parse_ip(via->host, &ip) && end_point_same_ip(&ip, source);
