@@ -428,7 +428,7 @@ def serial_cancelled_in_the_second_leg(stage):
     play.ask()
     play.take(play.a, 486)
     incoming = play.take(play.b, 180)
-    play.alice.cancel(play.request)
+    play.alice.expect_reply(200, play.alice.cancel(play.request))     # else it races with the 487
     play.b.reply(play.b.expect_request("CANCEL"), 200)
     play.b.reply(incoming, 487)
     play.end(487)
@@ -439,7 +439,7 @@ def serial_cancelled_in_the_first_leg(stage):
     play = Play(stage, "SERIAL")
     play.ask()
     incoming = play.take(play.a, 180)
-    play.alice.cancel(play.request)
+    play.alice.expect_reply(200, play.alice.cancel(play.request))     # else it races with the 487
     play.a.reply(play.a.expect_request("CANCEL"), 200)
     play.a.reply(incoming, 487)
     play.end(487)

@@ -64,7 +64,9 @@ class Stage:
             for _, direction, _, message in agent.trace:
                 if direction == "in" and message.raw not in known:
                     known.add(message.raw)
-                    messages.append(names.normalise(message))
+                    text = names.normalise(message)
+                    if not messages or text != messages[-1]:    # repeated a second later
+                        messages.append(text)
             found[agent.label] = messages
         if self.stopped:
             found["SCENARIO"] = ["stopped: " + names.addresses(self.stopped)]
