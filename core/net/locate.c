@@ -50,20 +50,33 @@ static void add_target(struct located *located, struct end_point address, uint16
 	located->targets[located->count++] = address;
 }
 
-static bool add_host(struct located *located, struct span host, uint16_t port,
+/* False: it is no address. */
+static bool add_address(struct located *located, struct span text, uint16_t port,
+			enum transport transport)
+{
+	struct end_point address = { 0 };
+	if (!end_point_parse_ip(text, &address))
+		return false;
+	add_target(located, address, port, transport);
+	return true;
+}
+
+static bool add_name(struct located *located, struct span host, uint16_t port,
 		     enum transport transport)
 {
 	struct resolved_addresses found;
-	struct end_point literal = { 0 };
-	if (end_point_parse_ip(host, &literal)) {
-		add_target(located, literal, port, transport);
-		return true;
-	}
 	if (!resolve_host(host, &found))
 		return false;
 	for (unsigned i = 0; i < found.count; i++)
 		add_target(located, found.addresses[i], port, transport);
 	return true;
+}
+
+static bool add_host(struct located *located, struct span host, uint16_t port,
+		     enum transport transport)
+{
+	return add_address(located, host, port, transport) ||
+	       add_name(located, host, port, transport);
 }
 
 /* The hosts of the SRV records with this name. */
@@ -174,21 +187,32 @@ static bool add_any_service(struct located *located, struct span host, bool is_s
 	return false;
 }
 
+static enum transport usual_transport(enum transport wanted, bool is_secure)
+{
+	if (wanted != TRANSPORT_NONE)
+		return wanted;
+	return is_secure ? TRANSPORT_TLS : TRANSPORT_UDP;
+}
+
+[[gnu::noinline]] static bool locate_name(struct span host, uint16_t port, enum transport transport,
+					  bool is_secure, struct located *located)
+{
+	if (port == 0 && transport != TRANSPORT_NONE &&
+	    add_services_of(located, host, service_of(transport)))
+		return true;
+	if (port == 0 && transport == TRANSPORT_NONE &&
+	    (add_pointers(located, host, is_secure) || add_any_service(located, host, is_secure)))
+		return true;
+	return add_name(located, host, port, usual_transport(transport, is_secure));
+}
+
 /* RFC 3263 4: `transport` NONE lets DNS choose. */
 static bool locate(struct span host, uint16_t port, enum transport transport, bool is_secure,
 		   struct located *located)
 {
-	struct end_point literal = { 0 };
-	enum transport usual = is_secure ? TRANSPORT_TLS : TRANSPORT_UDP;
-	bool is_open = port == 0 && !end_point_parse_ip(host, &literal);
 	located->count = 0;
-	if (is_open && transport != TRANSPORT_NONE &&
-	    add_services_of(located, host, service_of(transport)))
-		return true;
-	if (is_open && transport == TRANSPORT_NONE &&
-	    (add_pointers(located, host, is_secure) || add_any_service(located, host, is_secure)))
-		return true;
-	return add_host(located, host, port, transport == TRANSPORT_NONE ? usual : transport);
+	return add_address(located, host, port, usual_transport(transport, is_secure)) ||
+	       locate_name(host, port, transport, is_secure, located);
 }
 
 bool locate_host(struct span host, uint16_t port, enum transport transport,
