@@ -12,11 +12,8 @@ uint64_t call_hash(struct span call_id, uint32_t cseq)
 	return hash_mix(hash_span(call_id), cseq);
 }
 
-struct tx_key request_key(struct message *msg)
+static struct tx_key key_of(struct message *msg)
 {
-	struct tx_context *context = tx_context(msg);
-	if (context && context->has_key)
-		return context->key;
 	const struct sip_via *via = message_top_via(msg);
 	uint64_t parts[3] = { 0 };
 	uint32_t cseq = 0;
@@ -34,13 +31,23 @@ struct tx_key request_key(struct message *msg)
 		if (via && tm_settings()->via1_matching)
 			parts[2] = hash_span(via->whole);
 	}
-	struct tx_key key = { call_hash(message_value(msg, HEADER_CALL_ID), cseq),
-			      hash_mix(hash_mix(parts[0], parts[1]), parts[2]) };
-	if (context) {
-		context->key = key;
-		context->has_key = true;
-	}
-	return key;
+	return (struct tx_key){ call_hash(message_value(msg, HEADER_CALL_ID), cseq),
+				hash_mix(hash_mix(parts[0], parts[1]), parts[2]) };
+}
+
+static struct tx_key new_key(struct message *msg, struct tx_context *context)
+{
+	context->key = key_of(msg);
+	context->has_key = true;
+	return context->key;
+}
+
+struct tx_key request_key(struct message *msg)
+{
+	struct tx_context *context = tx_context(msg);
+	if (!context)
+		return key_of(msg);
+	return context->has_key ? context->key : new_key(msg, context);
 }
 
 struct transaction *find_locked(struct shard *shard, struct tx_key key, uint32_t method)
@@ -183,18 +190,25 @@ static void expect_answer(const struct message *reply, const struct tx_context *
 	foreseen.is_final = reply->index->status >= 200;
 }
 
-static void foresee_further(void)
+static void foresee_answer(void)
 {
-	const struct transaction *tx =
-		foreseen.wants == ANSWER ? slot_glimpse(foreseen.slot) : NULL;
-	if (foreseen.wants == TRANSACTION)
-		shard_foresee_new(store_set(), foreseen.hash, foreseen.size);
-	foreseen.wants = NOTHING;
+	const struct transaction *tx = slot_glimpse(foreseen.slot);
 	if (!tx)
 		return;
 	region_foresee(tx->reply.at, foreseen.size);
 	if (foreseen.is_final)
 		region_foresee(tx->room.at, 1);
+}
+
+static void foresee_further(void)
+{
+	if (foreseen.wants == NOTHING)
+		return;
+	if (foreseen.wants == TRANSACTION)
+		shard_foresee_new(store_set(), foreseen.hash, foreseen.size);
+	else
+		foresee_answer();
+	foreseen.wants = NOTHING;
 }
 
 /* Copies the stored reply so that it can be sent without the lock. */

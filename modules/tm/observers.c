@@ -63,11 +63,10 @@ void tell_observers(struct transaction *tx, enum tm_event event, struct message 
 	tx->message_flags = request->flags;
 }
 
-void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
-		struct span reason, struct arena *arena, const struct tx_branch *branch)
+[[gnu::noinline]] static void tell(struct transaction *tx, enum tm_event event,
+				   struct message *reply, unsigned code, struct span reason,
+				   struct arena *arena, const struct tx_branch *branch)
 {
-	if (!is_observed(tx, event))
-		return;
 	struct tx_context context = context_holding(tx);
 	context.code = code;
 	context.reply = reply;
@@ -79,4 +78,11 @@ void tell_about(struct transaction *tx, enum tm_event event, struct message *rep
 	if (branch)
 		request->target.dst_uri = branch->sent->dst_uri;
 	tell_observers(tx, event, request, reply, code, reason, branch ? &request->target : NULL);
+}
+
+void tell_about(struct transaction *tx, enum tm_event event, struct message *reply, unsigned code,
+		struct span reason, struct arena *arena, const struct tx_branch *branch)
+{
+	if (is_observed(tx, event))
+		tell(tx, event, reply, code, reason, arena, branch);
 }

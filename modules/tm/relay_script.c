@@ -126,8 +126,6 @@ static void take_timer_avp(const struct message *msg, struct span setting, uint3
 {
 	const size_t around = sizeof("$avp(") - 1;
 	int64_t seconds = 0;
-	if (!setting.len)
-		return;
 	if (span_starts_with(setting, SPAN_OF("$avp(")))
 		setting = span_slice(setting, around, setting.len - around - 1);
 	const struct avp *avp = avp_find(&msg->attributes, avp_name_parse(setting), 0);
@@ -147,6 +145,7 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 {
 	struct message *msg = run->msg;
 	struct transaction *tx = context->tx;
+	const struct tm_settings *settings = tm_settings();
 	if (tx->flags & TX_CANCELLED || tx->server != SERVER_PROCEEDING) {
 		log_debug("a request that was cancelled or answered is not forwarded");
 		msg->last_error = 487;
@@ -155,8 +154,10 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	bool is_kept = tx_keep_state(tx, msg);
 	context->kept_flags = msg->flags;
 	msg->last_error = 0;
-	take_timer_avp(msg, tm_settings()->fr_timer_avp, &tx->fr_ms);
-	take_timer_avp(msg, tm_settings()->fr_inv_timer_avp, &tx->fr_inv_ms);
+	if (settings->fr_timer_avp.len)
+		take_timer_avp(msg, settings->fr_timer_avp, &tx->fr_ms);
+	if (settings->fr_inv_timer_avp.len)
+		take_timer_avp(msg, settings->fr_inv_timer_avp, &tx->fr_inv_ms);
 	/* A t_newtran() before froze the request as it was then. */
 	if (!is_frozen_now && context->is_creator && !tx_was_sent(tx))
 		is_kept = tx_refreeze(tx, msg) && is_kept;
@@ -167,7 +168,7 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	bool is_sent = is_kept && relay_branches(run, tx, forced);
 	if (has_branch_route) /* its reply may be there before the script has ended */
 		tx_keep_state(tx, msg);
-	if (!is_sent && tm_settings()->failure_exec_mode && all_done(tx) &&
+	if (!is_sent && settings->failure_exec_mode && all_done(tx) &&
 	    (tx->on_failure || msg->last_error == 477))
 		is_sent = relay_nowhere(tx, msg);
 	context->relayed = context->relayed || is_sent;

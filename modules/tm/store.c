@@ -29,17 +29,13 @@ static struct {
 	unsigned slot; /* of message.slots */
 } store;
 const unsigned *const tx_message_slot = &store.slot;
+struct shard_set *const *const tx_set_place = &store.set;
 
 bool store_prepare(void)
 {
 	store.slot = message_slot("tm");
 	store.set = shard_set_new(&transaction_type, SHARDS);
 	return store.set != NULL;
-}
-
-struct shard_set *store_set(void)
-{
-	return store.set;
 }
 
 struct tx_context *tx_context_new(struct message *msg)
@@ -202,15 +198,19 @@ static bool next_work(struct tx_context *context, struct queued **out_queued)
 	return context->tx != NULL;
 }
 
+[[gnu::noinline]] static void work_off(struct tx_context *context, struct queued *queued)
+{
+	if (queued)
+		work_off_reply(context, queued);
+	else
+		work_off_tick(context);
+}
+
 void tx_leave(struct tx_context *context)
 {
 	struct queued *queued;
-	while (context->tx && next_work(context, &queued)) {
-		if (queued)
-			work_off_reply(context, queued);
-		else
-			work_off_tick(context);
-	}
+	while (context->tx && next_work(context, &queued))
+		work_off(context, queued);
 }
 
 /* ---- our Via branch: where the transaction is, and proof that we made it ---------------------------------- */

@@ -37,10 +37,7 @@ static struct tm_settings settings = {
 	.default_reason = SPAN("Server Internal Error"),
 };
 
-const struct tm_settings *tm_settings(void)
-{
-	return &settings;
-}
+const struct tm_settings *const tm_settings_place = &settings;
 
 static struct tm_counters counters;
 struct tm_counters *const tm_counters = &counters;

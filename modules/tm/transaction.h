@@ -206,7 +206,11 @@ struct tm_settings {
 	int64_t blst_503_def_timeout, blst_503_min_timeout, blst_503_max_timeout;
 	int64_t blst_methods_add, blst_methods_lookup;
 };
-const struct tm_settings *tm_settings(void);
+extern const struct tm_settings *const tm_settings_place;
+static inline const struct tm_settings *tm_settings(void)
+{
+	return tm_settings_place;
+}
 /* Are requests of answered INVITEs asked for? */
 bool tm_keeps_requests(void);
 
@@ -225,7 +229,11 @@ struct span route_name(uint16_t number);
 
 /* ---- store.c, claims.c, create.c: leasing, finding, making -------------------------------------------------------------- */
 [[nodiscard]] bool store_prepare(void);
-struct shard_set *store_set(void);
+extern struct shard_set *const *const tx_set_place;
+static inline struct shard_set *store_set(void)
+{
+	return *tx_set_place;
+}
 extern const unsigned *const tx_message_slot;
 struct tx_context *tx_context_new(struct message *msg);
 /* NULL: no memory. */
