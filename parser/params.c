@@ -52,7 +52,7 @@ const char *param_read(const char *begin, const char *at, const char *end, char 
 	out_param->value = (struct span){ NULL, 0 };
 	out_param->has_value = false;
 	out_param->is_quoted = false;
-	if (at < end && *at == '=') {
+	if (at < end && *at == '=' && (end - at == 1 || at[1] != '"')) {
 		at = scan_value_stop(begin, at + 1, end, separator == ';' ? terminator : separator);
 		out_param->value = span_make(equals + 1, (size_t)(at - equals - 1));
 		out_param->has_value = true;
