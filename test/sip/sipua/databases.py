@@ -175,9 +175,10 @@ class Database:
                 self.process.wait()
             self.process = None
 
-    def signal_all(self, number):
-        """To the server and its children, which may have sessions of their own."""
+    def pids(self):
+        """The server and its children, which may have sessions of their own."""
         me = self.process.pid
+        found = []
         for stat in glob.glob("/proc/[0-9]*/stat"):
             try:
                 with open(stat) as text:
@@ -185,11 +186,28 @@ class Database:
             except OSError:
                 continue
             if int(pid) == me or int(rest.rpartition(") ")[2].split()[1]) == me:
-                os.kill(int(pid), number)
+                found.append(int(pid))
+        return found
+
+    def signal_all(self, number):
+        for pid in self.pids():
+            os.kill(pid, number)
+
+    def threads_that_run(self):
+        states = []
+        for pid in self.pids():
+            for stat in glob.glob("/proc/%d/task/*/stat" % pid):
+                with open(stat) as text:
+                    states.append(text.read().rpartition(") ")[2].split()[0])
+        return [state for state in states if state != "T"]
 
     def freeze(self):
         """The server answers no more, but its connections stay."""
         self.signal_all(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while self.threads_that_run():              # a thread stops when it is scheduled next
+            assert time.monotonic() < deadline, "the database does not stop"
+            time.sleep(0.001)
 
     def thaw(self):
         self.signal_all(signal.SIGCONT)
