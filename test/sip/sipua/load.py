@@ -15,8 +15,9 @@ def generator():
                                          for source in sources):
         os.makedirs(os.path.dirname(binary), exist_ok=True)
         fresh = "%s.%d" % (binary, os.getpid())
+        plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
         subprocess.run(["gcc", "-std=gnu2x", "-O2", "-D_GNU_SOURCE", "-I" + ROOT, "-o", fresh]
-                       + sources + ["-lcrypto"], check=True)
+                       + sources + ["-lcrypto"], check=True, env=plain)
         os.rename(fresh, binary)
     return binary
 
