@@ -30,7 +30,6 @@ enum log_level {
 		if (__builtin_expect(log_is_on(level), 0))                                     \
 			log_write((level), LOG_ORIGIN, __FILE__, __LINE__, __func__, __VA_ARGS__); \
 	} while (0)
-#define log_bug(...)      log_at(LOG_LEVEL_BUG, __VA_ARGS__)
 #define log_critical(...) log_at(LOG_LEVEL_CRITICAL, __VA_ARGS__)
 #define log_error(...)    log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...)  log_at(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -29,19 +29,6 @@ uint32_t hop_loop_hash(struct message *request)
 	return (uint32_t)hash;
 }
 
-static bool read_hex(struct span digits, uint64_t *out)
-{
-	uint64_t number = 0;
-	for (size_t i = 0; i < digits.len; i++) {
-		int value = ascii_hex_value(digits.at[i]);
-		if (value < 0)
-			return false;
-		number = number << 4 | (unsigned)value;
-	}
-	*out = number;
-	return true;
-}
-
 /* The check is over TOKEN "." LOOP as they are written. */
 struct span hop_branch_write(const struct hop *hop, char out[HOP_BRANCH_MAX])
 {
@@ -67,7 +54,7 @@ static bool is_check(const char *digits, uint64_t check)
 	uint64_t number;
 	hex_put_sixteen(lower, check);
 	return memcmp(digits, lower, sizeof(lower)) == 0 ||
-	       (read_hex(span_make(digits, CHECK_LEN), &number) && number == check);
+	       (span_hex_to_uint64(span_make(digits, CHECK_LEN), &number) && number == check);
 }
 
 /* Did we write this TOKEN "." LOOP? */
@@ -104,7 +91,7 @@ bool hop_branch_read(struct span branch, struct hop *out)
 		return false;
 	size_t end = number_dot(branch);
 	if (end <= COOKIE_LEN + TAIL_LEN || end > COOKIE_LEN + HOP_TOKEN_MAX + TAIL_LEN ||
-	    !read_hex(span_make(branch.at + end + 1, branch.len - end - 1), &number))
+	    !span_hex_to_uint64(span_make(branch.at + end + 1, branch.len - end - 1), &number))
 		return false;
 	const char *token = branch.at + COOKIE_LEN, *tail = branch.at + end - TAIL_LEN;
 	const char *loop = tail + 1, *loop_end = loop + LOOP_LEN;

@@ -65,8 +65,9 @@ static struct {
 bool duty_prepare(unsigned workers)
 {
 	duty.workers = workers;
-	duty.alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (duty.alarm_fd < 0)
+	if (workers > 1)
+		duty.alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (workers > 1 && duty.alarm_fd < 0)
 		log_warning("all workers read the UDP sockets always: no timer for an alarm: %m");
 	shared = shm_reserve(sizeof(*shared) + workers * sizeof(struct duty_row), "duty");
 	if (shared) {
@@ -307,7 +308,7 @@ static void end_leave_window(void)
 void duty_start(unsigned worker)
 {
 	duty.self = worker;
-	if (duty.workers < 2 || duty.alarm_fd < 0)
+	if (duty.alarm_fd < 0)
 		return;
 	duty.is_started = true;
 	duty.schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);

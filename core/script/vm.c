@@ -291,6 +291,14 @@ int script_run_route(struct script_run *run, uint32_t route)
 		frame->at = in;       \
 		goto *labels[in->op]; \
 	} while (0)
+#define BINARY(name)                                                              \
+	OP_##name:                                                                \
+	R(in->a) = value_binary(&context, OPERATOR_##name, &R(in->b), &R(in->c)); \
+	NEXT
+#define UNARY(name)                                                  \
+	OP_##name:                                                   \
+	R(in->a) = value_unary(&context, OPERATOR_##name, &R(in->b)); \
+	NEXT
 
 	NEXT;
 
@@ -321,66 +329,26 @@ OP_STORE:
 			  SPAN_ARGS(image->variables[in->c]->text));
 	}
 	NEXT;
-OP_ADD:
-	R(in->a) = value_binary(&context, OPERATOR_ADD, &R(in->b), &R(in->c));
-	NEXT;
-OP_SUB:
-	R(in->a) = value_binary(&context, OPERATOR_SUB, &R(in->b), &R(in->c));
-	NEXT;
-OP_MUL:
-	R(in->a) = value_binary(&context, OPERATOR_MUL, &R(in->b), &R(in->c));
-	NEXT;
-OP_DIV:
-	R(in->a) = value_binary(&context, OPERATOR_DIV, &R(in->b), &R(in->c));
-	NEXT;
-OP_MOD:
-	R(in->a) = value_binary(&context, OPERATOR_MOD, &R(in->b), &R(in->c));
-	NEXT;
-OP_SHL:
-	R(in->a) = value_binary(&context, OPERATOR_SHL, &R(in->b), &R(in->c));
-	NEXT;
-OP_SHR:
-	R(in->a) = value_binary(&context, OPERATOR_SHR, &R(in->b), &R(in->c));
-	NEXT;
-OP_BIT_AND:
-	R(in->a) = value_binary(&context, OPERATOR_BIT_AND, &R(in->b), &R(in->c));
-	NEXT;
-OP_BIT_OR:
-	R(in->a) = value_binary(&context, OPERATOR_BIT_OR, &R(in->b), &R(in->c));
-	NEXT;
-OP_BIT_XOR:
-	R(in->a) = value_binary(&context, OPERATOR_BIT_XOR, &R(in->b), &R(in->c));
-	NEXT;
-OP_EQ:
-	R(in->a) = value_binary(&context, OPERATOR_EQ, &R(in->b), &R(in->c));
-	NEXT;
-OP_NE:
-	R(in->a) = value_binary(&context, OPERATOR_NE, &R(in->b), &R(in->c));
-	NEXT;
-OP_LT:
-	R(in->a) = value_binary(&context, OPERATOR_LT, &R(in->b), &R(in->c));
-	NEXT;
-OP_GT:
-	R(in->a) = value_binary(&context, OPERATOR_GT, &R(in->b), &R(in->c));
-	NEXT;
-OP_LE:
-	R(in->a) = value_binary(&context, OPERATOR_LE, &R(in->b), &R(in->c));
-	NEXT;
-OP_GE:
-	R(in->a) = value_binary(&context, OPERATOR_GE, &R(in->b), &R(in->c));
-	NEXT;
-OP_TEXT_EQ:
-	R(in->a) = value_binary(&context, OPERATOR_TEXT_EQ, &R(in->b), &R(in->c));
-	NEXT;
-OP_TEXT_NE:
-	R(in->a) = value_binary(&context, OPERATOR_TEXT_NE, &R(in->b), &R(in->c));
-	NEXT;
-OP_INT_EQ:
-	R(in->a) = value_binary(&context, OPERATOR_INT_EQ, &R(in->b), &R(in->c));
-	NEXT;
-OP_INT_NE:
-	R(in->a) = value_binary(&context, OPERATOR_INT_NE, &R(in->b), &R(in->c));
-	NEXT;
+	BINARY(ADD);
+	BINARY(SUB);
+	BINARY(MUL);
+	BINARY(DIV);
+	BINARY(MOD);
+	BINARY(SHL);
+	BINARY(SHR);
+	BINARY(BIT_AND);
+	BINARY(BIT_OR);
+	BINARY(BIT_XOR);
+	BINARY(EQ);
+	BINARY(NE);
+	BINARY(LT);
+	BINARY(GT);
+	BINARY(LE);
+	BINARY(GE);
+	BINARY(TEXT_EQ);
+	BINARY(TEXT_NE);
+	BINARY(INT_EQ);
+	BINARY(INT_NE);
 OP_MATCH:
 	R(in->a) = VALUE_OF_INT(pattern_search(image->patterns[in->c],
 					       value_text(&context, &R(in->b)), 0, NULL, 0));
@@ -392,33 +360,19 @@ OP_MATCH_TEXT : {
 		pattern && pattern_search(pattern, value_text(&context, &R(in->b)), 0, NULL, 0));
 	NEXT;
 }
-OP_NOT:
-	R(in->a) = value_unary(&context, OPERATOR_NOT, &R(in->b));
-	NEXT;
-OP_BIT_NOT:
-	R(in->a) = value_unary(&context, OPERATOR_BIT_NOT, &R(in->b));
-	NEXT;
-OP_NEGATE:
-	R(in->a) = value_unary(&context, OPERATOR_NEGATE, &R(in->b));
-	NEXT;
-OP_TO_INT:
-	R(in->a) = value_unary(&context, OPERATOR_TO_INT, &R(in->b));
-	NEXT;
-OP_TO_TEXT:
-	R(in->a) = value_unary(&context, OPERATOR_TO_TEXT, &R(in->b));
-	NEXT;
+	UNARY(NOT);
+	UNARY(BIT_NOT);
+	UNARY(NEGATE);
+	UNARY(TO_INT);
+	UNARY(TO_TEXT);
 OP_DEFINED:
 	R(in->a) = VALUE_OF_INT(R(in->b).kind != VALUE_NULL);
 	NEXT;
 OP_IS_NULL:
 	R(in->a) = VALUE_OF_INT(R(in->b).kind == VALUE_NULL);
 	NEXT;
-OP_STRLEN:
-	R(in->a) = value_unary(&context, OPERATOR_STRLEN, &R(in->b));
-	NEXT;
-OP_STREMPTY:
-	R(in->a) = value_unary(&context, OPERATOR_STREMPTY, &R(in->b));
-	NEXT;
+	UNARY(STRLEN);
+	UNARY(STREMPTY);
 OP_TRUTH:
 	R(in->a) = VALUE_OF_INT(is_true_number(&R(in->b)));
 	NEXT;

@@ -53,7 +53,7 @@ struct connection {
 	struct directory_row rows[2 + CONNECTION_ALIASES + 1];
 	unsigned row_count, alias_count;
 	struct end_point
-		destination;     /* of the client, as a load balancer says; family 0: none said */
+		destination;     /* the client's, as a load balancer says; family 0: none said */
 	struct connection *next; /* in its bucket, or among the dead */
 };
 

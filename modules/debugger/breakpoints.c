@@ -269,16 +269,30 @@ static bool find_seat(struct rpc_call *call, unsigned argument, unsigned *out_se
 	return false;
 }
 
-/* For the process whose number is given, or all: sets or clears a bit. False after a fault. */
+/* The seats from `first` to before `end`. */
+struct seat_range {
+	unsigned first, end;
+};
+
+/* That of the process whose number is among the arguments, or all when it is not; false after a fault. */
+static bool find_seats(struct rpc_call *call, unsigned argument, struct seat_range *out_range)
+{
+	*out_range = (struct seat_range){ 0, SEATS_MOST };
+	if (rpc_arg_count(call) <= argument)
+		return true;
+	if (!find_seat(call, argument, &out_range->first))
+		return false;
+	out_range->end = out_range->first + 1;
+	return true;
+}
+
+/* Sets or clears a bit of these seats; false after a fault. */
 static bool change_set(struct rpc_call *call, unsigned bit, bool is_on)
 {
-	unsigned first = 0, end = SEATS_MOST;
-	if (rpc_arg_count(call) > 1) {
-		if (!find_seat(call, 1, &first))
-			return false;
-		end = first + 1;
-	}
-	for (unsigned i = first; i < end; i++)
+	struct seat_range range;
+	if (!find_seats(call, 1, &range))
+		return false;
+	for (unsigned i = range.first; i < range.end; i++)
 		if (is_on)
 			atomic_fetch_or(&state.seats[i].set, bit);
 		else
@@ -286,20 +300,12 @@ static bool change_set(struct rpc_call *call, unsigned bit, bool is_on)
 	return true;
 }
 
-static void answer_ok(struct rpc_call *call)
-{
-	rpc_add_text(call, NULL, NULL, SPAN_OF("200 ok"));
-}
-
 void breakpoint_list(struct rpc_call *call)
 {
-	unsigned first = 0, end = SEATS_MOST;
-	if (rpc_arg_count(call) > 0) {
-		if (!find_seat(call, 0, &first))
-			return;
-		end = first + 1;
-	}
-	for (unsigned i = first; i < end; i++) {
+	struct seat_range range;
+	if (!find_seats(call, 0, &range))
+		return;
+	for (unsigned i = range.first; i < range.end; i++) {
 		const struct seat *seat = &state.seats[i];
 		if (!seat->pid)
 			continue;
@@ -359,13 +365,10 @@ static void keep(struct rpc_call *call)
  * looked at go on. */
 static void release(struct rpc_call *call)
 {
-	unsigned first = 0, end = SEATS_MOST;
-	if (rpc_arg_count(call) > 1) {
-		if (!find_seat(call, 1, &first))
-			return;
-		end = first + 1;
-	}
-	for (unsigned i = first; i < end; i++)
+	struct seat_range range;
+	if (!find_seats(call, 1, &range))
+		return;
+	for (unsigned i = range.first; i < range.end; i++)
 		if (state.seats[i].is_stopped)
 			state.seats[i].others_pass = 1;
 		else

@@ -344,7 +344,7 @@ static int breakpoint(struct script_run *run, const struct breakpoint_args *args
 
 /* ---- commands ------------------------------------------------------------------------------------------------------------ */
 
-static void answer_ok(struct rpc_call *call)
+void answer_ok(struct rpc_call *call)
 {
 	rpc_add_text(call, NULL, NULL, SPAN_OF("200 ok"));
 }

@@ -8,8 +8,8 @@
 enum { AT_ACTION_TRACE = 1 << 0, AT_ACTION_STOP = 1 << 1 };
 
 struct breakpoint_settings {
-	int64_t step_usleep,
-		step_loops; /* how long a command waits for the process that it is for */
+	/* A command waits for its process for their product. */
+	int64_t step_usleep, step_loops;
 };
 
 /* Reserves the seats of the processes, all of which do `set` at first; before the first fork. */
@@ -26,3 +26,5 @@ void breakpoint_stop(struct script_run *run, const char *action);
 void breakpoint_list(struct rpc_call *call);
 void breakpoint_trace(struct rpc_call *call);
 void breakpoint_command(struct rpc_call *call);
+/* What most of the module's commands answer. */
+void answer_ok(struct rpc_call *call);

@@ -5,8 +5,8 @@
 #include "modules/tm/transaction.h"
 
 #define BATCH 64
-#define LOOK_MS \
-	400 /* how often a worker looks for what others armed in its shards; below timer T1 */
+/* How often a worker looks for what others armed in its shards; below timer T1. */
+#define LOOK_MS 400
 
 /* When this worker ticks all shards: a deadline that their own worker may see too late. */
 static int64_t soon_ms = INT64_MAX;
