@@ -150,16 +150,18 @@ struct heap {
 };
 
 /* ---- the shard ---- */
-/* Says enough of the first slot of its chain that what is not there is mostly not looked for: a slot that
- * lay in memory for seconds is in no cache. */
+/* One line of memory: a slot that lay in memory for seconds is in no cache, its hash here says whether it is
+ * worth looking at. */
+#define BUCKET_WIDTH 7
 struct bucket {
-	uint32_t ref; /* 0: empty */
-	uint32_t tag; /* of the first slot's hash, and BUCKET_HAS_MORE */
+	_Alignas(64) uint32_t count;
+	uint32_t tags[BUCKET_WIDTH]; /* of the hashes; the newest slot is the last */
+	uint32_t rest;               /* slots older than these, chained by slot.chain */
+	uint32_t refs[BUCKET_WIDTH];
 };
-#define BUCKET_HAS_MORE 0x80000000u
 
-#define BUCKETS_FIRST   64
-#define SEGMENTS        24
+#define BUCKETS_FIRST 8
+#define SEGMENTS      24
 
 /* What nearly every use touches stands first. */
 struct shard {
@@ -185,7 +187,7 @@ struct shard {
 	uint64_t repairs;
 	uint64_t lost;
 	uint32_t repair_attempts;
-	uint32_t segments[SEGMENTS]; /* bucket arrays: 64, 128, 256 …; the first is `buckets` */
+	uint32_t segments[SEGMENTS]; /* bucket arrays: 8, 8, 16, 32 …; the first is `buckets` */
 	struct bucket buckets[BUCKETS_FIRST];
 };
 
@@ -268,23 +270,24 @@ void slot_page_append(struct shard *shard, struct slot_page *page);
 void slot_page_set_partial(struct shard *shard, struct slot_page *page);
 uint64_t shard_bytes_of_all_sets(void);
 
-/* chains.c: the index by hash */
+/* index.c */
 /* Without lock: asks for the memory of the bucket. */
-void chain_foresee(struct shard *shard, uint64_t hash);
-/* The slot from which on to look for a hash; 0: there is none. */
-uint32_t chain_begin(struct shard *shard, uint64_t hash);
-void chain_insert(struct shard *shard, struct slot *slot);
-void chain_remove(struct shard *shard, struct slot *slot);
+void index_foresee(struct shard *shard, uint64_t hash);
+/* The newest slot with this hash, and the next older one; NULL: none. */
+struct slot *index_first(struct shard *shard, uint64_t hash);
+struct slot *index_next(struct shard *shard, const struct slot *slot);
+void index_insert(struct shard *shard, struct slot *slot);
+void index_remove(struct shard *shard, const struct slot *slot);
 /* Grows or shrinks the index by one bucket when the number of slots asks for it. */
-void chain_adjust(struct shard *shard);
+void index_adjust(struct shard *shard);
 /* Makes the index as small as its slots allow. */
-void chain_trim(struct shard *shard);
+void index_trim(struct shard *shard);
 /* Empties the index; forgets segments that are not there any more. */
-void chain_reset(struct shard *shard);
-bool chain_owns(const struct shard *shard, const struct block *block);
-struct bucket *bucket_at(struct shard *shard, uint32_t n);
-/* Does its tag tell the truth? */
-bool bucket_is_sound(struct shard *shard, const struct bucket *bucket);
+void index_reset(struct shard *shard);
+bool index_owns(const struct shard *shard, const struct block *block);
+bool index_has(struct shard *shard, const struct slot *slot);
+/* The slots that it has; UINT32_MAX when what it says of one is wrong. */
+uint32_t index_count(struct shard *shard);
 
 /* region.c */
 struct block *heap_take(struct shard *shard, size_t size);
@@ -320,6 +323,10 @@ static inline uint32_t block_units_before(const struct block *block)
 {
 	return (uint32_t)(block->mark >> 44) & 0xfff;
 }
+
+/* repair.c */
+/* May the blocks of a page with memory for regions be believed? */
+bool memory_page_is_sound(const struct shard *shard, const void *page, enum page_kind kind);
 
 /* wheel.c */
 void wheel_reset(struct shard *shard, bool is_new);

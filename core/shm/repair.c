@@ -78,8 +78,8 @@ static void slot_rebuild(struct shard *shard, struct slot *slot)
 		return;
 	}
 	slot->region = 0;
-	if (CRASH_STEP("chains"))
-		chain_insert(shard, slot);
+	if (CRASH_STEP("index"))
+		index_insert(shard, slot);
 	if (CRASH_STEP("timers"))
 		timers_rebuild(shard, slot);
 	if (CRASH_STEP("count of slots"))
@@ -118,7 +118,7 @@ static void slot_page_rebuild(struct shard *shard, struct slot_page *page)
 static struct slot *block_holder(struct shard *shard, const struct block *block, bool *out_is_kept)
 {
 	uint32_t owner = block_owner(block);
-	*out_is_kept = owner == OWNER_INDEX && chain_owns(shard, block);
+	*out_is_kept = owner == OWNER_INDEX && index_owns(shard, block);
 	if (owner <= OWNER_NOBODY)
 		return NULL;
 	struct slot *slot = slot_locate(shard, owner);
@@ -135,9 +135,18 @@ static void heap_page_set_aside(struct shard *shard, struct heap_page *page)
 	shard->quarantined++;
 }
 
+static bool big_page_is_sound(const struct shard *shard, const struct heap_page *page)
+{
+	const struct block *block = (const struct block *)((const char *)page + BIG_PAGE_HEADER);
+	return page->magic == BIG_PAGE_MAGIC && block_is_sound(shard, block) &&
+	       block_units(block) == 0;
+}
+
 static bool heap_page_is_sound(const struct shard *shard, const struct heap_page *page)
 {
 	uint32_t at = 0;
+	if (page->magic != HEAP_PAGE_MAGIC)
+		return false;
 	while (at < HEAP_UNITS) {
 		const struct block *block =
 			(const struct block *)((const char *)page + HEAP_PAGE_HEADER +
@@ -147,6 +156,12 @@ static bool heap_page_is_sound(const struct shard *shard, const struct heap_page
 		at += block_units(block);
 	}
 	return at == HEAP_UNITS;
+}
+
+bool memory_page_is_sound(const struct shard *shard, const void *page, enum page_kind kind)
+{
+	return kind == PAGE_BIG ? big_page_is_sound(shard, page)
+				: kind == PAGE_HEAP && heap_page_is_sound(shard, page);
 }
 
 static void block_rebuild_used(struct shard *shard, struct block *block, struct slot *holder,
@@ -199,10 +214,6 @@ static void heap_page_rebuild(struct shard *shard, struct heap_page *page)
 static void big_page_rebuild(struct shard *shard, struct heap_page *page, uint32_t pages)
 {
 	struct block *block = (struct block *)((char *)page + BIG_PAGE_HEADER);
-	if (!block_is_sound(shard, block) || block_units(block) != 0) {
-		heap_page_set_aside(shard, page);
-		return;
-	}
 	bool is_kept;
 	struct slot *holder = block_holder(shard, block, &is_kept);
 	if (!holder && !is_kept) {
@@ -219,19 +230,14 @@ static void big_page_rebuild(struct shard *shard, struct heap_page *page, uint32
 static void memory_page_rebuild(struct shard *shard, struct heap_page *page,
 				struct page_entry entry)
 {
-	if (page->magic != (entry.kind == PAGE_HEAP ? HEAP_PAGE_MAGIC : BIG_PAGE_MAGIC)) {
-		if (page->magic == 0)
-			page_give(page); /* its taker or its giver died halfway */
-		else
-			heap_page_set_aside(shard, page);
-		return;
-	}
-	if (entry.kind == PAGE_BIG)
-		big_page_rebuild(shard, page, entry.pages);
-	else if (heap_page_is_sound(shard, page))
-		heap_page_rebuild(shard, page);
-	else
+	if (page->magic == 0)
+		page_give(page); /* its taker or its giver died halfway */
+	else if (!memory_page_is_sound(shard, page, entry.kind))
 		heap_page_set_aside(shard, page);
+	else if (entry.kind == PAGE_BIG)
+		big_page_rebuild(shard, page, entry.pages);
+	else
+		heap_page_rebuild(shard, page);
 }
 
 /* ---- the whole shard ---- */
@@ -242,7 +248,7 @@ static void indexes_reset(struct shard *shard)
 	shard->empty_slot_pages = 0;
 	shard->page_bytes = 0;
 	wheel_reset(shard, false);
-	chain_reset(shard);
+	index_reset(shard);
 	heap_reset(shard);
 }
 

@@ -98,7 +98,7 @@ void shard_foresee(struct shard_set *set, uint64_t hash)
 {
 	struct shard *shard = set_shard(set, shard_number(set, hash));
 	fetch_shard(shard);
-	chain_foresee(shard, hash);
+	index_foresee(shard, hash);
 }
 
 #define SLOT_FORESEEN_MOST 512
@@ -333,13 +333,13 @@ void slot_publish(struct shard *shard, struct slot *slot)
 {
 	bug_if(slot->state != SLOT_BUILDING, "slot %u is published in state %u", slot->index,
 	       slot->state);
-	chain_insert(shard, slot);
+	index_insert(shard, slot);
 	CRASH_POINT("slot chained, still building");
 	slot_set_state(slot, SLOT_LIVE);
 	CRASH_POINT("slot live, not counted");
 	shard->unfinished--;
 	shard->live++;
-	chain_adjust(shard);
+	index_adjust(shard);
 }
 
 /* Blocks that the slot gives up are freed after the change, so what it points to stays as well. */
@@ -387,7 +387,7 @@ void slot_free(struct shard *shard, struct slot *slot)
 	timer_disarm_all(shard, slot);
 	region_free_all(shard, slot);
 	if (was_chained) {
-		chain_remove(shard, slot);
+		index_remove(shard, slot);
 		shard->live--;
 	}
 	CRASH_POINT("slot empty, still changing");
@@ -396,31 +396,20 @@ void slot_free(struct shard *shard, struct slot *slot)
 	shard->unfinished--;
 	slot->generation = 0;
 	slot_put_free(shard, slot);
-	chain_adjust(shard);
+	index_adjust(shard);
 	if (shard->live == 0)
 		heap_cool(shard);
 }
 
 /* ---- finding ---- */
-static void *chain_find(struct shard *shard, uint32_t ref, uint64_t hash)
-{
-	while (ref) {
-		struct slot *slot = ref_at(shard, ref);
-		if (slot->hash == hash)
-			return slot;
-		ref = slot->chain;
-	}
-	return NULL;
-}
-
 void *slot_first(struct shard *shard, uint64_t hash)
 {
-	return chain_find(shard, chain_begin(shard, hash), hash);
+	return index_first(shard, hash);
 }
 
 void *slot_next(struct shard *shard, const struct slot *slot)
 {
-	return chain_find(shard, slot->chain, slot->hash);
+	return index_next(shard, slot);
 }
 
 struct slot *slot_locate(struct shard *shard, uint32_t index)
@@ -542,7 +531,7 @@ static void shard_trim(struct shard *shard)
 		if (page->used == 0)
 			slot_page_free(shard, page);
 	}
-	chain_trim(shard);
+	index_trim(shard);
 	heap_trim(shard);
 }
 

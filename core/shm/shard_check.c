@@ -36,17 +36,6 @@ struct check {
 	log_error("%s: shard %u: %s", check->shard->set->type->name, check->shard->number, text);
 }
 
-static bool is_chained(struct shard *shard, const struct slot *slot)
-{
-	uint32_t steps = 0;
-	for (uint32_t ref = chain_begin(shard, slot->hash); ref && steps <= shard->live; steps++) {
-		if (ref == slot->index)
-			return true;
-		ref = ((struct slot *)ref_at(shard, ref))->chain;
-	}
-	return false;
-}
-
 static void check_region(struct check *check, const struct slot *slot)
 {
 	struct shard *shard = check->shard;
@@ -79,7 +68,7 @@ static void check_slot(struct check *check, struct slot *slot)
 		return;
 	}
 	check->live++;
-	if (!is_chained(shard, slot))
+	if (!index_has(shard, slot))
 		complain(check, "slot %u: not found by its hash", slot->index);
 	if (shard->set->type->verify && !shard->set->type->verify(slot))
 		complain(check, "slot %u: impossible content", slot->index);
@@ -129,7 +118,7 @@ static void count_block(struct check *check, struct block *block)
 	uint32_t owner = block_owner(block);
 	check->used_bytes += block_bytes(shard, block);
 	if (owner == OWNER_INDEX) {
-		if (!chain_owns(shard, block))
+		if (!index_owns(shard, block))
 			complain(check, "block %u belongs to the index, which does not know it",
 				 ref_of(shard, block));
 		return;
@@ -226,19 +215,6 @@ static void check_hot(struct check *check)
 	}
 }
 
-static uint32_t chained_slots(struct shard *shard)
-{
-	uint32_t count = 0;
-	for (uint32_t n = 0; n < shard->bucket_count; n++) {
-		const struct bucket *bucket = bucket_at(shard, n);
-		if (!bucket_is_sound(shard, bucket))
-			return UINT32_MAX;
-		for (uint32_t ref = bucket->ref; ref && count <= shard->live; count++)
-			ref = ((struct slot *)ref_at(shard, ref))->chain;
-	}
-	return count;
-}
-
 static void check_page_lists(struct check *check)
 {
 	struct shard *shard = check->shard;
@@ -262,9 +238,9 @@ static void check_page_lists(struct check *check)
 static void check_sums(struct check *check)
 {
 	struct shard *shard = check->shard;
-	if (check->live != shard->live || chained_slots(shard) != shard->live)
-		complain(check, "%u live slots, counted %u, chained %u", check->live, shard->live,
-			 chained_slots(shard));
+	if (check->live != shard->live || index_count(shard) != shard->live)
+		complain(check, "%u live slots, counted %u, indexed %u", check->live, shard->live,
+			 index_count(shard));
 	if (check->timers != shard->wheel.armed || wheel_count(shard) != shard->wheel.armed)
 		complain(check, "%u timers armed, counted %u, on the wheel %u", check->timers,
 			 shard->wheel.armed, wheel_count(shard));

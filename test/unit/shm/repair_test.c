@@ -344,7 +344,7 @@ static void a_change_that_is_not_finished_is_undone(void **state)
 static void a_wrong_repair_is_found_by_the_checker(void **state)
 {
 	static const char *const steps[] = {
-		"chains",  "timers",	  "count of slots", "drop",
+		"index",  "timers",	  "count of slots", "drop",
 		"regions", "free memory", "free slots",
 	};
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -129,6 +129,55 @@ static void equal_hashes_are_told_apart_by_the_caller(void **state)
 	shard_unlock(shard);
 }
 
+/* The items of one hash, the newest last. */
+struct family {
+	struct item *members[40];
+	unsigned count;
+};
+
+static void assert_same_family(struct shard *shard, const struct family *family, uint64_t hash)
+{
+	struct item *item = slot_first(shard, hash);
+	for (unsigned i = family->count; i-- > 0; item = slot_next(shard, &item->slot))
+		assert_ptr_equal(item, family->members[i]);
+	assert_null(item);
+}
+
+/* Families of all sizes, far more of them in one bucket than it has places, while the index grows and
+ * shrinks. */
+static void of_equal_hashes_the_newest_comes_first(void **state)
+{
+	enum { FAMILIES = 300, STEPS = 60000 };
+	static struct family families[FAMILIES];
+	struct shard *shard = shard_lock_number(set, 0);
+	memset(families, 0, sizeof(families));
+	srandom(7);
+	for (unsigned step = 0; step < STEPS; step++) {
+		/* Few families are large. The number of all items swings. */
+		unsigned chosen = (unsigned)random() % (1 + (unsigned)random() % FAMILIES);
+		struct family *family = &families[chosen];
+		uint64_t hash = (uint64_t)chosen << 8;
+		bool grows = (unsigned)random() % 100 < (step / 6000 % 2 ? 35 : 65);
+		if (grows && family->count < 40) {
+			struct item *item = slot_new(shard, hash);
+			assert_non_null(item);
+			slot_publish(shard, &item->slot);
+			family->members[family->count++] = item;
+		} else if (!grows && family->count) {
+			unsigned gone = (unsigned)random() % family->count--;
+			slot_free(shard, &family->members[gone]->slot);
+			memmove(&family->members[gone], &family->members[gone + 1],
+				(family->count - gone) * sizeof(family->members[0]));
+		}
+		assert_same_family(shard, family, hash);
+		if (step % 5000 == 0)
+			for (unsigned i = 0; i < FAMILIES; i++)
+				assert_same_family(shard, &families[i], (uint64_t)i << 8);
+	}
+	shard_unlock(shard);
+	assert_int_equal(shard_check_all_sets(), 0);
+}
+
 static void a_name_finds_its_slot_and_never_its_successor(void **state)
 {
 	struct shard *shard = shard_lock(set, key_hash(1));
@@ -442,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(finds_what_was_published_and_nothing_else),
 		TEST(equal_hashes_are_told_apart_by_the_caller),
+		TEST(of_equal_hashes_the_newest_comes_first),
 		TEST(a_name_finds_its_slot_and_never_its_successor),
 		TEST(what_is_foreseen_need_not_be_there),
 		TEST(a_slot_that_is_building_is_not_found),
