@@ -18,10 +18,10 @@
 #include "core/shm/map.h"
 #include "core/transport/udp.h"
 
-#define CALL_WINDOW_US   16000  /* datagrams wait for so long on end: help is wanted */
-#define CALL_PERCENT     75     /* of the window that the worker was awake */
-#define CALL_WAIT_US     3000   /* what datagrams may wait */
-#define LEAVE_WINDOW_US  100000 /* little to do for so long: one can leave */
+#define CALL_WINDOW_US   16000 /* datagrams wait for so long on end: help is wanted */
+#define CALL_PERCENT     75    /* of the window that the worker was awake */
+#define CALL_WAIT_US     3000  /* what datagrams may wait */
+#define LEAVE_WINDOW_US  32000 /* little to do for so long: one can leave */
 #define LEAVE_PERCENT    110 /* of what the others can do: with fewer readers there is less to do */
 #define STAY_US          1000000  /* after help was wanted */
 #define STAY_MOST_US     64000000 /* when it was wanted again and again, soon after one had left */
