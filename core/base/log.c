@@ -9,6 +9,7 @@
 
 #include "core/base/log_filter.h"
 #include "core/base/log_sink.h"
+#include "core/base/writer.h"
 
 #define LINE_MAX_BYTES 4096
 
@@ -215,6 +216,43 @@ void log_set_filter(log_filter is_wanted)
 	filter = is_wanted;
 }
 
+/* What a call of snprintf has written into a line, without line ends at its end. */
+static size_t line_end(const char text[LINE_MAX_BYTES], int written)
+{
+	size_t len = written < LINE_MAX_BYTES ? (size_t)written : LINE_MAX_BYTES - 1;
+	while (len && text[len - 1] == '\n')
+		len--;
+	return len;
+}
+
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+/* What somebody sent must not look like lines of ours, nor move the cursor of who reads them: writes the
+ * control characters of a line as in C, and returns its new length. */
+static size_t escape_controls(char text[LINE_MAX_BYTES], size_t len)
+{
+	char raw[LINE_MAX_BYTES];
+	size_t at = 0;
+	while (at < len && !is_control(text[at]))
+		at++;
+	if (at == len)
+		return len;
+	struct writer w = writer_fixed(text + at, LINE_MAX_BYTES - at);
+	memcpy(raw, text + at, len - at);
+	for (size_t i = 0; i < len - at && w.len + sizeof("\\x00") < LINE_MAX_BYTES - at; i++) {
+		if (!is_control(raw[i]))
+			writer_char(&w, raw[i]);
+		else if (raw[i] == '\r' || raw[i] == '\n')
+			writer_span(&w, raw[i] == '\r' ? SPAN_OF("\\r") : SPAN_OF("\\n"));
+		else
+			writer_printf(&w, "\\x%02x", (unsigned char)raw[i]);
+	}
+	return at + w.len;
+}
+
 void log_write(int level, const char *origin, const char *file, int line, const char *function,
 	       const char *format, ...)
 {
@@ -231,19 +269,14 @@ void log_write(int level, const char *origin, const char *file, int line, const 
 	va_start(args, format);
 	int more = vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
 	va_end(args);
-	size_t len = (size_t)used + (more > 0 ? (size_t)more : 0);
-	if (len > sizeof(text) - 1)
-		len = sizeof(text) - 1;
-	while (len && text[len - 1] == '\n')
-		len--;
-	emit(level, facility, text, len);
+	emit(level, facility, text, escape_controls(text, line_end(text, used + more)));
 }
 
 void log_named(int level, int facility, struct span name, struct span line)
 {
 	char text[LINE_MAX_BYTES];
 	int used = snprintf(text, sizeof(text), "%.*s: %.*s", SPAN_ARGS(name), SPAN_ARGS(line));
-	emit(level, facility, text, used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used);
+	emit(level, facility, text, escape_controls(text, line_end(text, used)));
 }
 
 void log_script(int level, int facility, struct span line)
@@ -259,10 +292,7 @@ void log_script_prefixed(int level, int facility, struct span prefix, struct spa
 	struct span line_prefix = current_prefix();
 	int used = snprintf(text, sizeof(text), "%s: %.*s%.*s%.*s", level_row(level)->name,
 			    SPAN_ARGS(line_prefix), SPAN_ARGS(prefix), SPAN_ARGS(line));
-	size_t len = used > (int)sizeof(text) - 1 ? sizeof(text) - 1 : (size_t)used;
-	while (len && text[len - 1] == '\n')
-		len--;
-	emit(level, facility, text, len);
+	emit(level, facility, text, line_end(text, used));
 }
 
 static const struct {

@@ -45,12 +45,12 @@ static inline bool log_is_on(int level)
 }
 
 /* Writes one line; use the macros. One system call, so lines of processes never mix; it never waits:
- * a line that nobody takes is lost and counted. */
+ * a line that nobody takes is lost and counted. Control characters are shown as \n, \r, \x1b. */
 [[gnu::format(printf, 6, 7), gnu::cold]] void log_write(int level, const char *origin,
 							const char *file, int line,
 							const char *function, const char *format,
 							...);
-/* A line of the script (xlog): no file, no function; `facility` < 0 means the configured one. */
+/* A line of the script (xlog), as it is: no file, no function; `facility` < 0 means the configured one. */
 void log_script(int level, int facility, struct span text);
 /* The same with another text than "<script>: " in front. */
 void log_script_prefixed(int level, int facility, struct span prefix, struct span text);

@@ -139,6 +139,16 @@ static void reload_start(void)
 		log_error("the script was not reloaded: cannot fork: %m");
 }
 
+/* A line of the log for each of the report. */
+static void log_refused(struct span report)
+{
+	struct span line;
+	log_error("the script was not reloaded, the old one goes on:");
+	while (span_split(&report, '\n', &line))
+		if (line.len)
+			log_error("%.*s", SPAN_ARGS(line));
+}
+
 static void reload_finish(int status)
 {
 	struct arena arena;
@@ -147,8 +157,7 @@ static void reload_finish(int status)
 	if (reload_end(&state.reload, &arena, status, &report))
 		log_notice("the script was reloaded");
 	else
-		log_error("the script was not reloaded, the old one goes on:\n%.*s",
-			  SPAN_ARGS(report));
+		log_refused(report);
 	arena_free(&arena);
 	if (state.reload_again) {
 		state.reload_again = false;

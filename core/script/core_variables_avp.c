@@ -70,7 +70,7 @@ static bool set_avp(struct script_run *run, const struct variable_ref *ref,
 		return true;
 	if (avp_push(all, name, *value))
 		return true;
-	log_error("out of memory for %.*s\n", SPAN_ARGS(ref->text));
+	log_error("out of memory for %.*s", SPAN_ARGS(ref->text));
 	return false;
 }
 

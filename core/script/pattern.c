@@ -205,7 +205,7 @@ static struct compiled *compiled_get(const struct pattern *pattern)
 		compiled->pattern.text.at = compiled->text;
 		compile(compiled);
 		if (compiled->is_invalid)
-			log_error("not a regular expression: \"%.*s\"\n", SPAN_ARGS(pattern->text));
+			log_error("not a regular expression: \"%.*s\"", SPAN_ARGS(pattern->text));
 	}
 	if (young->count >= GENERATION_SIZE) {
 		cache.young = 1 - cache.young;
@@ -285,7 +285,7 @@ const struct pattern *pattern_compile(struct span text, unsigned flags, struct a
 const struct pattern *pattern_cached(struct span text, unsigned flags)
 {
 	if (text.len > PATTERN_MAX_TEXT) {
-		log_error("a regular expression of %zu bytes is refused\n", text.len);
+		log_error("a regular expression of %zu bytes is refused", text.len);
 		return NULL;
 	}
 	struct pattern key = { .text = text, .flags = flags, .hash = pattern_hash(text, flags) };

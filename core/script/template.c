@@ -149,7 +149,7 @@ struct span template_text(struct script_run *run, const struct text_template *t)
 	}
 	struct writer w = writer_in_arena(run->arena, t->source.len + 128);
 	if (!template_write(run, t, &w)) {
-		log_error("out of memory while expanding \"%.*s\"\n", SPAN_ARGS(t->source));
+		log_error("out of memory while expanding \"%.*s\"", SPAN_ARGS(t->source));
 		return (struct span){ 0 };
 	}
 	return writer_result(&w);

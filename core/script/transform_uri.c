@@ -106,7 +106,7 @@ static bool apply_tosocket(struct script_run *run, struct value *value, const st
 	if (!parse_input(run, value, &uri))
 		return false;
 	if (uri.transport == SIP_TRANSPORT_NONE || uri.transport == SIP_TRANSPORT_OTHER) {
-		log_warning("{uri.tosocket}: \"%.*s\" names no known transport\n",
+		log_warning("{uri.tosocket}: \"%.*s\" names no known transport",
 			    SPAN_ARGS(uri.whole));
 		return transform_text(value, SPAN_OF(""));
 	}
@@ -253,7 +253,7 @@ static bool apply_sock(struct script_run *run, struct value *value, const struct
 	if (!transform_input(run, value, &text))
 		return false;
 	if (!parse_socket(text, &parts)) {
-		log_error("\"%.*s\" is no socket\n", SPAN_ARGS(text));
+		log_error("\"%.*s\" is no socket", SPAN_ARGS(text));
 		return false;
 	}
 	switch ((enum sock_part)part) {
@@ -299,7 +299,7 @@ static bool apply_alias_decode(struct script_run *run, struct value *value, cons
 	    !span_split(&rest, '~', &proto) || !span_to_int64(port, &number) ||
 	    !span_to_int64(proto, &transport) || transport < 1 || transport >= TRANSPORT_COUNT ||
 	    number < 0 || number > 65535 || !host.len) {
-		log_warning("\"%.*s\" is no alias of the form ip~port~protocol\n", SPAN_ARGS(text));
+		log_warning("\"%.*s\" is no alias of the form ip~port~protocol", SPAN_ARGS(text));
 		return false;
 	}
 	struct writer w = writer_in_arena(run->arena, text.len + 24);

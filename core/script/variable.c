@@ -80,7 +80,7 @@ bool variable_write(struct script_run *run, const struct variable_ref *ref,
 		    const struct value *value)
 {
 	if (!ref->row->set) {
-		log_error("%.*s cannot be assigned\n", SPAN_ARGS(ref->text));
+		log_error("%.*s cannot be assigned", SPAN_ARGS(ref->text));
 		return false;
 	}
 	return ref->row->set(run, ref, value);
@@ -118,6 +118,6 @@ bool value_to_int(const struct value *value, int64_t *out_number)
 	if (span_to_int64(value->text, out_number))
 		return true;
 	*out_number = 0;
-	log_warning("\"%.*s\" is no number: taken as 0\n", SPAN_ARGS(value->text));
+	log_warning("\"%.*s\" is no number: taken as 0", SPAN_ARGS(value->text));
 	return false;
 }

@@ -14,9 +14,9 @@ def config(route, debug=2, **settings):
         + '\tsl_send_reply("200", "Done");\n}\n'
 
 
-def ask(agent, server, method="MESSAGE"):
+def ask(agent, server, method="MESSAGE", **request):
     alice = agent("alice", server=server)
-    request = alice.request(method, "sip:bob@example.com")
+    request = alice.request(method, "sip:bob@example.com", **request)
     alice.send(request, server.address)
     alice.expect_any()
     return request
@@ -101,3 +101,20 @@ def test_xlogm_leaves_methods_out(agent, start_server):
     ask(agent, server, "INFO")
     server.wait_log("method INFO")
     assert "method MESSAGE" not in server.log()
+
+
+@pytest.mark.viaduct_only("the peer writes what it was sent as it is")
+def test_what_a_stranger_sends_makes_no_line_of_its_own(agent, start_server):
+    server = start_server(config('\t$var(n) = 1 + $rb;\n\txinfo("end");\n'))
+    server.allow(".*")
+    ask(agent, server, body=b"x\r\nERROR: forged\x1b[2J", content_type="text/plain")
+    server.wait_log("end")
+    assert r'"x\r\nERROR: forged\x1b[2J" is used as a number' in server.log()
+
+
+def test_lines_of_the_script_are_written_as_they_are(agent, start_server):
+    server = start_server(config('\txinfo("body $rb");\n'))
+    server.allow(".*")
+    ask(agent, server, body=b"one\r\ntwo", content_type="text/plain")
+    server.wait_log("two")
+    assert "<script>: body one\ntwo" in server.log().replace("\r", "")
