@@ -124,6 +124,47 @@ static void hide_secret_strings(struct span line, char *text)
 		}
 }
 
+/* What is shown of a line: all, or of a long one the part around the mark. */
+#define SHOWN_MOST   160
+#define SHOWN_BEFORE 80
+struct window {
+	size_t from, end;
+};
+
+static size_t character_start(struct span line, size_t at)
+{
+	while (at > 0 && at < line.len && (line.at[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+static struct window window_around(struct span line, size_t column)
+{
+	if (line.len <= SHOWN_MOST)
+		return (struct window){ 0, line.len };
+	size_t from = column > SHOWN_BEFORE ? column - SHOWN_BEFORE : 0;
+	if (from > line.len - SHOWN_MOST)
+		from = line.len - SHOWN_MOST;
+	return (struct window){ character_start(line, from),
+				character_start(line, from + SHOWN_MOST) };
+}
+
+/* Without secrets. */
+static void write_shown(struct span line, struct window shown, struct writer *out)
+{
+	if (shown.from > 0)
+		writer_literal(out, "…");
+	size_t start = out->len;
+	write_without_passwords(line, out);
+	if (out->failed || out->len - start != line.len)
+		return;
+	hide_secret_strings(line, out->data + start);
+	memmove(out->data + start, out->data + start + shown.from, shown.end - shown.from);
+	out->len = start + shown.end - shown.from;
+	if (shown.end < line.len)
+		writer_literal(out, "…");
+}
+
 /* The line and under it a caret; tabs are kept so that both lines indent alike. */
 static void write_excerpt(const struct diagnostic *d, struct writer *out)
 {
@@ -132,22 +173,21 @@ static void write_excerpt(const struct diagnostic *d, struct writer *out)
 	struct span line = source_line(d->at.file, d->at.line);
 	if (!line.at)
 		return;
+	size_t column = d->at.column ? d->at.column - 1 : 0;
+	struct window shown = window_around(line, column);
 	writer_printf(out, "%6u | ", d->at.line);
-	size_t start = out->len;
-	write_without_passwords(line, out);
-	if (!out->failed && out->len - start == line.len)
-		hide_secret_strings(line, out->data + start);
-	writer_char(out, '\n');
-	writer_literal(out, "       | ");
-	uint32_t column = d->at.column ? d->at.column - 1 : 0;
-	for (uint32_t i = 0; i < column && i < line.len; i++)
+	write_shown(line, shown, out);
+	writer_literal(out, "\n       | ");
+	if (shown.from > 0)
+		writer_char(out, ' ');
+	for (size_t i = shown.from; i < column && i < shown.end; i++)
 		if (line.at[i] == '\t')
 			writer_char(out, '\t');
 		else if ((line.at[i] & 0xc0) != 0x80) /* one blank per UTF-8 character */
 			writer_char(out, ' ');
 	writer_char(out, '^');
-	for (uint32_t i = 1; i < d->at.length && column + i < line.len; i++)
-		if ((line.at[column + i] & 0xc0) != 0x80)
+	for (size_t i = column + 1; i < column + d->at.length && i < shown.end; i++)
+		if ((line.at[i] & 0xc0) != 0x80)
 			writer_char(out, '~');
 	writer_char(out, '\n');
 }
