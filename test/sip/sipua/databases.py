@@ -191,7 +191,10 @@ class Database:
 
     def signal_all(self, number):
         for pid in self.pids():
-            os.kill(pid, number)
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:  # one of its helpers has just ended
+                continue
 
     def threads_that_run(self):
         states = []
