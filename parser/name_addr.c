@@ -177,17 +177,23 @@ bool q_parse(struct span text, int32_t *out_thousandths)
 {
 	struct cursor in = cursor_over(text);
 	int32_t thousandths = 0;
+	bool has_zero = false, is_above_one = false;
 
+	while (cursor_take(&in, '0'))
+		has_zero = true;
 	if (cursor_take(&in, '1'))
 		thousandths = 1000;
-	else if (!cursor_take(&in, '0') && cursor_peek(&in) != '.')
+	else if (!has_zero && cursor_peek(&in) != '.')
 		return false;
 	if (cursor_take(&in, '.')) {
-		for (int32_t unit = 100; unit > 0 && !cursor_is_end(&in) && ascii_is_digit(*in.at);
-		     unit /= 10)
+		bool is_one = thousandths == 1000;
+		for (int32_t unit = 100; !cursor_is_end(&in) && ascii_is_digit(*in.at);
+		     unit /= 10) {
+			is_above_one |= is_one && *in.at != '0';
 			thousandths += (*in.at++ - '0') * unit;
+		}
 	}
-	if (!cursor_is_end(&in) || thousandths > 1000 || text.len == 0 ||
+	if (!cursor_is_end(&in) || is_above_one || text.len == 0 ||
 	    (text.len == 1 && text.at[0] == '.'))
 		return false;
 	*out_thousandths = thousandths;
@@ -200,7 +206,7 @@ static bool note_contact_param(struct contact_params *params, const struct param
 	const char *at = value.at, *end = value.end;
 
 	if (param_is(param, "q"))
-		return q_parse(param->value, &params->q);
+		return param->value.len == 0 || q_parse(param->value, &params->q);
 	if (param_is(param, "expires")) {
 		struct digits seconds = digits_read(at, end, UINT64_MAX);
 		bool is_number = seconds.end && seconds.end == end;
@@ -212,8 +218,9 @@ static bool note_contact_param(struct contact_params *params, const struct param
 	}
 	if (param_is(param, "reg-id")) {
 		struct digits id = digits_read(at, end, INT32_MAX);
-		params->reg_id = (uint32_t)id.number;
-		return id.end && id.end == end && id.number > 0;
+		bool is_number = id.end && id.end == end;
+		params->reg_id = is_number ? (uint32_t)id.number : 0;
+		return true;
 	}
 	if (param_is(param, "methods")) {
 		params->has_methods = true;

@@ -39,15 +39,16 @@ struct contact_params {
 	uint32_t expires_s;   /* a malformed value counts as 3600 (RFC 3261 20.10 via 10.3) */
 	struct span received; /* without quotes */
 	struct span instance; /* +sip.instance: without quotes, angle brackets kept */
-	uint32_t reg_id;      /* 0: absent */
+	uint32_t reg_id;      /* 0: absent, or no number from 1 */
 	uint32_t methods;     /* METHOD_* mask; METHOD_ALL when absent */
 	bool has_methods;
 	struct span pub_gruu; /* without quotes */
 	struct span temp_gruu;
 	bool has_ob;
 };
-/* False when the parameters are malformed, or q or reg-id is out of its range. */
+/* False when the parameters are malformed or q is out of its range; a q without value is none. */
 [[nodiscard]] bool contact_params_parse(const struct name_addr *address,
 					struct contact_params *out);
-/* qvalue = "0" [. 0*3DIGIT] / "1" [. 0*3("0")] as thousandths; false when it is none. */
+/* qvalue = "0" [. 0*3DIGIT] / "1" [. 0*3("0")] as thousandths; false when it is none. Zeros in front and
+ * further digits are borne, for phones write them. */
 [[nodiscard]] bool q_parse(struct span text, int32_t *out_thousandths);

@@ -3,6 +3,8 @@
 #include "modules/registrar/registrar.h"
 #include "parser/values.h"
 
+enum { RECEIVED_MOST = 255 }; /* bytes of the column "received" */
+
 /* What the whole request says, the same for all of its contacts. */
 struct common {
 	struct usrloc_contact
@@ -22,13 +24,13 @@ static int64_t spread(int64_t expires_s, int64_t percent, unsigned flags)
 	return expires_s - (range > 0 ? (int64_t)random_below((uint32_t)range + 1) : 0);
 }
 
-/* What the phone tells: the parameter of the contact, else the header. A value that is no number
- * counts as none. */
+/* What the phone tells: the parameter of the contact, else (also without a value) the header. A value that
+ * is no number counts as none. */
 static bool told_expires(const struct common *common, const struct name_addr *address,
 			 uint32_t *out_expires)
 {
 	struct param param;
-	if (name_addr_param(address, SPAN_OF("expires"), &param))
+	if (name_addr_param(address, SPAN_OF("expires"), &param) && param.value.len)
 		return expires_parse(param.value, out_expires);
 	*out_expires = common->expires_s;
 	return common->has_expires;
@@ -105,6 +107,15 @@ static void read_options(struct registration *registration, struct script_run *r
 	read_required(registration, run);
 }
 
+/* The next hop on the way to the phone must be a loose router (RFC 3327 5.2). */
+static bool is_loose(struct span path)
+{
+	struct name_addr first;
+	struct sip_uri uri;
+	return name_addr_next(&path, &first) == LIST_ITEM && uri_parse(first.uri, &uri) &&
+	       uri_param_text(&uri, SPAN_OF("lr")).at;
+}
+
 /* All Path values as one list. */
 static enum register_error read_path(struct script_run *run, struct registration *registration)
 {
@@ -116,7 +127,9 @@ static enum register_error read_path(struct script_run *run, struct registration
 	for (const struct sip_header *h = message_header(run->msg, HEADER_PATH); h;
 	     h = message_next_header(run->msg, h)) {
 		struct span value = sip_unfold(run->arena, message_header_value(run->msg, h));
-		if (!name_addr_list_check(value, &count))
+		if (value.len == 0)
+			continue;
+		if (!name_addr_list_check(value, &count) || (!w.len && !is_loose(value)))
 			return REGISTER_BAD_PATH;
 		if (w.len)
 			writer_char(&w, ',');
@@ -204,9 +217,7 @@ static enum register_error read_common(struct script_run *run,
 		out->contact.cflags |= 1u << usrloc()->nat_flag();
 	/* A malformed value counts as the default (RFC 3261 20.19). */
 	out->has_expires = expires.at && expires_parse(expires, &out->expires_s);
-	if (out->contact.received.len > (size_t)registrar_settings->contact_max_size)
-		return REGISTER_TOO_LONG;
-	return REGISTER_OK;
+	return out->contact.received.len > RECEIVED_MOST ? REGISTER_TOO_LONG : REGISTER_OK;
 }
 
 /* ---- contacts ----------------------------------------------------------------------------------------------- */
@@ -216,10 +227,9 @@ static enum register_error params_error(const struct name_addr *address)
 {
 	struct param param;
 	int32_t q;
-	if (name_addr_param(address, SPAN_OF("q"), &param) && !q_parse(param.value, &q))
-		return REGISTER_BAD_Q;
-	return name_addr_param(address, SPAN_OF("reg-id"), &param) ? REGISTER_BAD_REG_ID
-								   : REGISTER_BAD_CONTACT;
+	bool is_bad_q = name_addr_param(address, SPAN_OF("q"), &param) && param.value.len &&
+			!q_parse(param.value, &q);
+	return is_bad_q ? REGISTER_BAD_Q : REGISTER_BAD_CONTACT;
 }
 
 static enum register_error read_contact(struct script_run *run,
@@ -234,7 +244,8 @@ static enum register_error read_contact(struct script_run *run,
 		return REGISTER_BAD_CONTACT;
 	if (!contact_params_parse(address, &params))
 		return params_error(address);
-	if (address->uri.len > (size_t)registrar_settings->contact_max_size)
+	if (address->uri.len > (size_t)registrar_settings->contact_max_size ||
+	    params.received.len > RECEIVED_MOST)
 		return REGISTER_TOO_LONG;
 	if (!choose_expires(run->msg, common, address, registration->flags, &expires))
 		return REGISTER_TOO_BRIEF;
@@ -242,6 +253,9 @@ static enum register_error read_contact(struct script_run *run,
 	out->contact.contact = address->uri;
 	/* reg-id has a meaning beside an instance only (RFC 5626 4.2). */
 	out->contact.instance = params.instance;
+	/* Another server of ours has seen where the phone is (add_rcv_param() of nathelper). */
+	if (params.received.len)
+		out->contact.received = params.received;
 	out->contact.reg_id = params.instance.len ? params.reg_id : 0;
 	if (params.has_methods)
 		out->contact.methods = params.methods;
@@ -360,7 +374,8 @@ static enum register_error read_contacts(struct script_run *run,
 			error = add_contact(run, registration, common, &address, changes);
 		if (error != REGISTER_OK)
 			return error;
-		if (result == LIST_BAD)
+		/* Also a header without any contact. */
+		if (result == LIST_BAD || (changes->seen == 0 && !changes->is_star))
 			return REGISTER_BAD_CONTACT;
 		reverse(changes, before);
 	}

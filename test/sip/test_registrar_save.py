@@ -39,7 +39,7 @@ def config(**settings):
 CONFIG = config()
 ALLOWED = ["invalid cseq for aor", "too many contacts", "check_contacts", "calc_contact_q", "pack_ci",
            "insert_contacts", "parse_contact", "test_max_contacts", "outbound", "Outbound", "path",
-           "do_parse_rr_body", "parse_message", "skip_uri", "contact_parser"]
+           "do_parse_rr_body", "update_contacts", "skip_name", "parse_message", "skip_uri", "contact_parser"]
 INSTANCE = '+sip.instance="<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>"'
 
 
@@ -91,6 +91,38 @@ def test_too_many_tells_when_to_come_back(phone):
     reply = phone.register(contact="<sip:9@192.0.2.1>", status=503)
     assert reply["Retry-After"] == "30"
     assert len(reply.contacts) == 3
+
+
+@pytest.mark.parametrize("parameters, expected", [
+    ('received="sip:192.0.2.9:5090"', {"received": "sip:192.0.2.9:5090"}),
+    ("received", {}), ("q", {}), ('q=""', {}), ("q=01.000", {"q": "1"}), ("q=0.12999", {"q": "0.129"}),
+    ("reg-id=x", {}), ("expires", {})])
+def test_contact_parameters_are_read_kindly(phone, parameters, expected):
+    """received is what another server saw; a parameter without value counts as none."""
+    contact = "<sip:a@192.0.2.1>;" + parameters
+    (told,) = phone.register(contact=contact, expires=300).contacts.values()
+    assert int(told.pop("expires")) in range(298, 301)
+    assert {name: value.strip('"') for name, value in told.items()} == expected
+
+
+@pytest.mark.parametrize("headers", [
+    [("Contact", "<sip:b@192.0.2.1>;q=2")], [("Path", "<sip:p.example.org>"), ("Contact", "<sip:b@192.0.2.1>")],
+    [("Contact", "<sip:b@192.0.2.1>"), ("X-Seen", "sip:" + "z" * 252)]])
+def test_refusal_shows_the_bindings(phone, headers):
+    phone.register(contact="<sip:a@192.0.2.1>")
+    reply = phone.register(contact=[], headers=headers, status=400)
+    assert reply.get("Contact").startswith("<sip:a@192.0.2.1>;expires=")
+    assert "b@" not in reply.get("Contact")
+
+
+@pytest.mark.parametrize("value", ["", ","])
+def test_contact_header_without_contact_is_refused(phone, value):
+    reply = phone.register(contact=[], headers=[("Contact", value)], status=400)
+    assert reply.get("P-Registrar-Error") == "Contact parse error"
+
+
+def test_empty_path_is_none(phone):
+    assert phone.register(headers=[("Path", ""), ("Supported", "path")]).get("Path") is None
 
 
 def test_refresh_is_allowed_at_the_limit(phone):

@@ -111,8 +111,10 @@ static void reads_contact_parameters(void **state)
 	assert_true(name_addr_parse(SPAN_OF("<sip:a@b>;expires=99999999999999999999"), &address));
 	assert_true(contact_params_parse(&address, &params));
 	assert_int_equal(params.expires_s, 3600);
-	assert_true(name_addr_parse(SPAN_OF("<sip:a@b>;reg-id=0"), &address));
-	assert_false(contact_params_parse(&address, &params));
+	assert_true(name_addr_parse(SPAN_OF("<sip:a@b>;reg-id=x;q"), &address));
+	assert_true(contact_params_parse(&address, &params));
+	assert_int_equal(params.reg_id, 0);
+	assert_int_equal(params.q, CONTACT_NO_Q);
 }
 
 static void reads_q_values(void **state)
@@ -124,8 +126,10 @@ static void reads_q_values(void **state)
 		{ SPAN("0"), 0 },       { SPAN("1"), 1000 },     { SPAN("0.5"), 500 },
 		{ SPAN("0.123"), 123 }, { SPAN("1.000"), 1000 }, { SPAN("0."), 0 },
 		{ SPAN(".5"), 500 },    { SPAN("1.001"), -1 },   { SPAN("2"), -1 },
-		{ SPAN(""), -1 },       { SPAN("0.1234"), -1 },  { SPAN("0.x"), -1 },
-		{ SPAN("-0"), -1 },     { SPAN("."), -1 },
+		{ SPAN(""), -1 },       { SPAN("0.1239"), 123 }, { SPAN("0.x"), -1 },
+		{ SPAN("-0"), -1 },     { SPAN("."), -1 },       { SPAN("1.00000"), 1000 },
+		{ SPAN("01"), 1000 },   { SPAN("00"), 0 },       { SPAN("1.0001"), -1 },
+		{ SPAN("10"), -1 },     { SPAN("0.5a"), -1 },
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		int32_t q;
