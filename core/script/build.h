@@ -44,6 +44,8 @@ const void *list_copy(struct build *build, const struct list *list);
 void check_routes(struct build *build);
 /* Checks one expression; its annotations are then set. */
 void check_expr(struct build *build, struct expr *expr);
+/* Whether the checked expression is $null. */
+bool is_null_literal(const struct expr *expr);
 [[gnu::format(printf, 4, 5)]] struct diagnostic *build_error(struct build *build, const char *code,
 							     struct source_position at,
 							     const char *format, ...);
@@ -59,6 +61,8 @@ uint32_t effective_kinds(uint32_t contexts);
 const char *kind_name(enum route_kind kind);
 
 /* ---- check_call.c --------------------------------------------------------------------------- */
+/* The words yes, no, true, false, on, off, enable and disable, in any case. */
+bool build_yes_or_no(struct span word, int64_t *out_number);
 /* Finds the function and converts constants; sets expr->resolved to a call_site. */
 void check_call(struct build *build, struct expr *expr);
 /* route(X): checks that it exists; sets expr->resolved to the `struct route` when it is static. */

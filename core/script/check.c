@@ -182,17 +182,15 @@ static void unknown_word(struct build *build, const struct expr *expr)
 static void check_keyword(struct build *build, struct expr *expr)
 {
 	int keyword = keyword_find(expr->text);
+	int64_t number;
 	if (keyword < 0) {
 		const struct script_function *function = script_function_find(expr->text, 0, NULL);
 		if (function) { /* a call without parentheses */
 			expr->kind = EXPR_CALL;
 			check_call(build, expr);
-		} else if (span_equal(expr->text, SPAN_OF("true")) ||
-			   span_equal(expr->text, SPAN_OF("yes"))) {
-			set_constant(expr, VALUE_OF_INT(1));
-		} else if (span_equal(expr->text, SPAN_OF("false")) ||
-			   span_equal(expr->text, SPAN_OF("no"))) {
-			set_constant(expr, VALUE_OF_INT(0));
+		} else if (build_yes_or_no(expr->text, &number) ||
+			   keyword_constant(KEYWORD_FAMILY, expr->text, &number)) {
+			set_constant(expr, VALUE_OF_INT(number));
 		} else if (!is_removed_keyword(build, expr)) {
 			unknown_word(build, expr);
 		}
@@ -327,11 +325,19 @@ static const struct pattern *compile_pattern(struct build *build, struct expr *e
 	return pattern;
 }
 
+bool is_null_literal(const struct expr *expr)
+{
+	return expr->kind == EXPR_VARIABLE && expr->is_constant;
+}
+
+/* x =~ $null asks, like x == $null, whether x is null. */
 static void check_match(struct build *build, struct expr *expr)
 {
 	if (expr->left->type == TYPE_INT && expr->left->keyword < 0)
 		type_error(build, expr, expr->left, "text");
-	if (is_text(expr->right))
+	if (is_null_literal(expr->right))
+		expr->op = expr->op == OPERATOR_MATCH ? OPERATOR_EQ : OPERATOR_NE;
+	else if (is_text(expr->right))
 		expr->resolved = compile_pattern(build, expr->right, PATTERN_IGNORE_CASE);
 	else if (expr->right->is_constant)
 		type_error(build, expr, expr->right, "regular expression");

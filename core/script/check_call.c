@@ -216,7 +216,7 @@ static void store_number(struct build *build, const struct argument *argument, i
 		bad_argument(build, argument, sentence);
 }
 
-static bool yes_or_no(struct span word, int64_t *out_number)
+bool build_yes_or_no(struct span word, int64_t *out_number)
 {
 	static const char *const words[] = { "no",  "yes", "false",   "true",
 					     "off", "on",  "disable", "enable" };
@@ -241,7 +241,7 @@ static void constant_number(struct build *build, const struct argument *argument
 		store_number(build, argument, expr->number);
 	else if (expr->is_constant && expr->value.kind == VALUE_INT)
 		store_number(build, argument, expr->value.number);
-	else if (span_to_int64_any_base(span_trim(text), &number) || yes_or_no(text, &number))
+	else if (span_to_int64_any_base(span_trim(text), &number) || build_yes_or_no(text, &number))
 		store_number(build, argument, number);
 	else if (field->flag_kind && find_flag(build, field->flag_kind, text, &number))
 		store_number(build, argument, number);

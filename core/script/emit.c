@@ -205,12 +205,8 @@ static enum opcode opcode_of(enum operator_kind op)
 	return codes[op];
 }
 
-static bool is_null_literal(const struct expr *expr)
-{
-	return expr->kind == EXPR_VARIABLE && expr->is_constant;
-}
-
-/* x == "" asks whether x is empty as text: the number 0 is not. */
+/* x == "" asks whether x is empty as text: the number 0 is not. But x != "" is false for it, so that
+ * an unset $var() counts as nothing. */
 static bool is_empty_text(const struct expr *expr)
 {
 	return expr->is_constant && expr->value.kind == VALUE_TEXT && expr->value.text.len == 0;
@@ -250,8 +246,7 @@ static void emit_comparison(struct build *build, struct expr *expr, unsigned int
 		emit(build, negate ? OP_DEFINED : OP_IS_NULL, into, into, 0);
 	} else if ((expr->op == OPERATOR_EQ || negate) && is_empty_text(expr->right)) {
 		emit_operand(build, expr->left, into);
-		emit(build, OP_STREMPTY, into, into, 0);
-		negate_if(build, negate, into);
+		emit(build, negate ? OP_IS_FILLED : OP_STREMPTY, into, into, 0);
 	} else {
 		emit_operand(build, expr->left, into);
 		unsigned right = take_register(build, expr->at);

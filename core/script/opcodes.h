@@ -47,6 +47,7 @@
 	X(IS_NULL, "wr.", "a = 1 when b is null") \
 	X(STRLEN, "wr.", "a = length of b as text") \
 	X(STREMPTY, "wr.", "a = 1 when b as text is empty") \
+	X(IS_FILLED, "wr.", "a = 1 unless b is an empty text, null or the number 0") \
 	X(TRUTH, "wr.", "a = 1 when b is a number above 0, else 0") \
 	X(IS_MYSELF, "w.q", "a = 1 when the keyword c names this server") \
 	X(IN_NETWORK, "wqn", "a = 1 when the address keyword b lies in network c") \

@@ -155,6 +155,13 @@ struct value value_unary(const struct value_context *context, enum operator_kind
 	}
 }
 
+struct value value_is_filled(const struct value_context *context, const struct value *a)
+{
+	if (a->kind == VALUE_FAILED)
+		return *a;
+	return VALUE_OF_INT(a->kind == VALUE_INT ? a->number != 0 : value_text(context, a).len > 0);
+}
+
 bool value_is_true(const struct value_context *context, const struct value *value)
 {
 	return value->kind != VALUE_FAILED && value_int(context, value) > 0;

@@ -21,5 +21,7 @@ struct value value_binary(const struct value_context *context, enum operator_kin
 			  const struct value *a, const struct value *b);
 struct value value_unary(const struct value_context *context, enum operator_kind op,
 			 const struct value *a);
+/* x != "": 1 unless the value is null, an empty text or the number 0. */
+struct value value_is_filled(const struct value_context *context, const struct value *a);
 /* As a condition: a number above 0. */
 bool value_is_true(const struct value_context *context, const struct value *value);

@@ -373,6 +373,9 @@ OP_IS_NULL:
 	NEXT;
 	UNARY(STRLEN);
 	UNARY(STREMPTY);
+OP_IS_FILLED:
+	R(in->a) = value_is_filled(&context, &R(in->b));
+	NEXT;
 OP_TRUTH:
 	R(in->a) = VALUE_OF_INT(is_true_number(&R(in->b)));
 	NEXT;
@@ -447,7 +450,7 @@ OP_CALL_ROUTE : {
 	trace(run, "route");
 	if (in->op == OP_CALL_ROUTE_TEXT) {
 		struct span name = value_text(&context, &R(in->b));
-		index = script_route(image, ROUTE_REQUEST, name);
+		index = name.len ? script_route(image, ROUTE_REQUEST, name) : 0;
 		if (index == 0) {
 			struct script_place place = script_place(run);
 			log_error("%s:%u: there is no route[%.*s]", place.file, place.line,
