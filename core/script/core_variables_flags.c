@@ -19,7 +19,7 @@ static bool get_flags(struct script_run *run, const struct variable_ref *ref, st
 	if (!(ref->row->selector & AS_HEX))
 		return give_int(out, flags);
 	struct writer w = writer_in_arena(run->arena, 12);
-	writer_printf(&w, "%08X", flags);
+	writer_printf(&w, "%08x", flags);
 	return give_written(out, &w);
 }
 

@@ -231,7 +231,7 @@ static bool write_replacement(struct script_run *run, const struct substitution 
 			break;
 		}
 		case PIECE_TEMPLATE:
-			if (!template_write(run, piece->template, w))
+			if (!template_write_plain(run, piece->template, w))
 				return false;
 			break;
 		}

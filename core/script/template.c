@@ -120,7 +120,8 @@ void value_write(const struct value *value, struct writer *w)
 	}
 }
 
-bool template_write(struct script_run *run, const struct text_template *t, struct writer *w)
+static bool write_parts(struct script_run *run, const struct text_template *t, struct writer *w,
+			bool says_null)
 {
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct template_part *part = &t->parts[i];
@@ -131,13 +132,24 @@ bool template_write(struct script_run *run, const struct text_template *t, struc
 		struct value value;
 		variable_read(run, part->variable, &value);
 		/* Only a plain variable says that it is null; a transformed one is then empty. */
-		if (value.kind != VALUE_NULL || !part->variable->transform_count)
+		if (value.kind != VALUE_NULL || (says_null && !part->variable->transform_count))
 			value_write(&value, w);
 	}
 	return !w->failed;
 }
 
-struct span template_text(struct script_run *run, const struct text_template *t)
+bool template_write(struct script_run *run, const struct text_template *t, struct writer *w)
+{
+	return write_parts(run, t, w, true);
+}
+
+bool template_write_plain(struct script_run *run, const struct text_template *t, struct writer *w)
+{
+	return write_parts(run, t, w, false);
+}
+
+static struct span text_of_parts(struct script_run *run, const struct text_template *t,
+				 bool says_null)
 {
 	if (t->is_constant)
 		return t->count ? t->parts[0].text : SPAN_OF("");
@@ -148,11 +160,21 @@ struct span template_text(struct script_run *run, const struct text_template *t)
 			return value.text;
 	}
 	struct writer w = writer_in_arena(run->arena, t->source.len + 128);
-	if (!template_write(run, t, &w)) {
+	if (!write_parts(run, t, &w, says_null)) {
 		log_error("out of memory while expanding \"%.*s\"", SPAN_ARGS(t->source));
 		return (struct span){ 0 };
 	}
 	return writer_result(&w);
+}
+
+struct span template_text(struct script_run *run, const struct text_template *t)
+{
+	return text_of_parts(run, t, true);
+}
+
+struct span template_text_plain(struct script_run *run, const struct text_template *t)
+{
+	return text_of_parts(run, t, false);
 }
 
 bool template_value(struct script_run *run, const struct text_template *t, struct value *out)

@@ -31,5 +31,8 @@ const struct text_template *template_compile_runtime(struct span text, struct ar
 bool template_write(struct script_run *run, const struct text_template *t, struct writer *w);
 /* The expansion in run->arena; the absent span when memory is exhausted. */
 struct span template_text(struct script_run *run, const struct text_template *t);
+/* The same for arguments of transformations and replacements: a variable that is null is empty. */
+bool template_write_plain(struct script_run *run, const struct text_template *t, struct writer *w);
+struct span template_text_plain(struct script_run *run, const struct text_template *t);
 /* A template that is one single variable keeps its type: number stays number. */
 bool template_value(struct script_run *run, const struct text_template *t, struct value *out);

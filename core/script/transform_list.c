@@ -18,13 +18,19 @@ static size_t skip_blanks(struct span text, size_t i)
 	return i;
 }
 
+/* A comma outside of quotes ends the list, so that of "a;x=1, b;x=2" the first part counts. */
+static bool ends_value(char c, char separator)
+{
+	return c == separator || c == ',' || ascii_is_space(c);
+}
+
 /* The value at `i`, without its quotes; returns what is behind it, or SIZE_MAX for an open quote. */
 static size_t take_value(struct span text, size_t i, char separator, struct span *out)
 {
 	char quote = i < text.len ? text.at[i] : '\0';
 	size_t start = i;
 	if (quote != '"' && quote != '\'') {
-		while (i < text.len && text.at[i] != separator && !ascii_is_space(text.at[i]))
+		while (i < text.len && !ends_value(text.at[i], separator))
 			i++;
 		*out = span_slice(text, start, i - start);
 		return i;
@@ -48,8 +54,7 @@ static bool entry_next(struct span *rest, char separator, struct param *out)
 	size_t i = skip_blanks(text, 0), start;
 	while (i < text.len && text.at[i] == separator)
 		i = skip_blanks(text, i + 1);
-	for (start = i; i < text.len && text.at[i] != separator && text.at[i] != '=' &&
-			!ascii_is_space(text.at[i]);)
+	for (start = i; i < text.len && text.at[i] != '=' && !ends_value(text.at[i], separator);)
 		i++;
 	*out = (struct param){ .name = span_slice(text, start, i - start) };
 	*rest = (struct span){ NULL, 0 };
@@ -63,6 +68,8 @@ static bool entry_next(struct span *rest, char separator, struct param *out)
 		out->has_value = true;
 		i = skip_blanks(text, i);
 	}
+	if (i < text.len && text.at[i] == ',' && separator != ',')
+		return true;
 	if (i < text.len && text.at[i] != separator)
 		return false;
 	*rest = span_slice(text, i, text.len);
@@ -115,7 +122,7 @@ static bool apply_param(struct script_run *run, struct value *value, const struc
 	if (by_place && !transform_number(args[0], &index))
 		return false;
 	bool found = by_place ? find_at(text, separator, index, &param)
-			      : find_last(text, separator, args[0], &param);
+			      : find_last(text, separator, span_trim(args[0]), &param);
 	switch ((enum param_part)part) {
 	case PARAM_IN: return transform_int(value, found);
 	case PARAM_NAME_AT: return transform_text(value, found ? param.name : SPAN_OF(""));

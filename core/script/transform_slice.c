@@ -208,7 +208,7 @@ static bool apply_line_sw(struct script_run *run, struct value *value, const str
 	struct span rest, line;
 	if (!transform_input(run, value, &rest))
 		return false;
-	while (span_split(&rest, '\n', &line)) {
+	while (args[0].len && span_split(&rest, '\n', &line)) {
 		if (!span_starts_with(line, args[0]))
 			continue;
 		if (line.len && line.at[line.len - 1] == '\r')

@@ -48,7 +48,7 @@ static bool apply_transform(struct script_run *run, const struct transform_ref *
 				  row->selector);
 	struct span args[MAX_ARGS];
 	for (unsigned i = 0; i < transform->count; i++) {
-		args[i] = template_text(run, &transform->args[i]);
+		args[i] = template_text_plain(run, &transform->args[i]);
 		if (!args[i].at)
 			return false;
 	}

@@ -339,7 +339,7 @@ static void flags_are_numbers_and_hexadecimal_text(void **state)
 {
 	fixture_set_int("$mf", 8);
 	fixture_set_int("$bF", 255);
-	fixture_is("$mf $mF $bf $bF $sf", "8 00000008 255 000000FF 0");
+	fixture_is("$mf $mF $bf $bF $sf", "8 00000008 255 000000ff 0");
 	assert_true(fixture_set_null("$mf"));
 	fixture_is("$mf", "0");
 	struct value text = VALUE_OF_TEXT(SPAN_OF("ff"));
