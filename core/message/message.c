@@ -270,6 +270,15 @@ bool message_add_branch(struct message *msg, const struct branch *branch)
 	return true;
 }
 
+void message_remove_branch(struct message *msg, size_t index)
+{
+	if (index >= msg->branch_count)
+		return;
+	memmove(&msg->branches[index], &msg->branches[index + 1],
+		(msg->branch_count - index - 1) * sizeof(msg->branches[0]));
+	msg->branch_count--;
+}
+
 void message_clear_branches(struct message *msg)
 {
 	msg->branch_count = 0;

@@ -279,6 +279,8 @@ void message_set_max_branches(unsigned most);
 bool message_set_dst_uri(struct message *msg, struct span uri);
 /* Appends a destination; texts are copied. False at MESSAGE_MAX_BRANCHES/max_branches or no memory. */
 bool message_add_branch(struct message *msg, const struct branch *branch);
+/* The later branches move up. Nothing happens when there is no such branch. */
+void message_remove_branch(struct message *msg, size_t index);
 void message_clear_branches(struct message *msg);
 
 /* Text edits; `text` is copied unless it lies in the message's arena already. All return the edit,

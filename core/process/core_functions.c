@@ -105,13 +105,15 @@ static bool uri_take_apart(struct script_run *run, struct uri_parts *out_parts)
 		log_debug("the Request-URI is malformed: %.*s", SPAN_ARGS(message_uri(run->msg)));
 		return false;
 	}
+	/* A URN that is changed becomes a SIP URI, as with assignments. */
 	*out_parts = (struct uri_parts){ .user = uri_seen_user(&uri),
 					 .user_params = uri_seen_user_params(&uri),
 					 .password = uri.password,
-					 .host = uri.host,
+					 .host = uri_seen_host(&uri),
 					 .port = uri.port_text,
 					 .params = uri.params,
-					 .scheme = uri.scheme_text,
+					 .scheme = uri.scheme == URI_URN ? SPAN_OF("sip")
+									 : uri.scheme_text,
 					 .headers = uri.headers,
 					 .has_host = !uri_is_tel(&uri) };
 	return true;
@@ -205,58 +207,77 @@ void split_host_port(struct span text, struct span *out_host, struct span *out_p
 	*out_port = span_slice(text, colon + 1, text.len);
 }
 
-static int rewrite_place(struct script_run *run, struct span host_port, bool with_port,
-			 struct span transport)
+/* tel:number;x=y is about to get a host: sip:number;x=y@host;user=phone. */
+static void tel_to_sip(struct uri_parts *parts)
+{
+	if (parts->has_host)
+		return;
+	parts->has_host = true;
+	parts->user_params = parts->params;
+	parts->params = SPAN_OF("user=phone");
+	parts->scheme = SPAN_OF("sip");
+}
+
+static int rewrite_place(struct script_run *run, struct span host_port, bool with_port)
 {
 	struct uri_parts parts;
 	if (!uri_take_apart(run, &parts))
 		return SCRIPT_FALSE;
-	if (with_port) {
+	tel_to_sip(&parts);
+	if (with_port)
 		split_host_port(host_port, &parts.host, &parts.port);
-	} else {
+	else
 		parts.host = host_port;
-	}
-	if (transport.len) {
-		struct sip_uri old;
-		struct writer w = writer_in_arena(run->arena, 128);
-		writer_literal(&w, "transport=");
-		writer_span(&w, transport);
-		struct span rest = message_parse_uri(run->msg, &old) ? old.params
-								     : (struct span){ NULL, 0 },
-			    one;
-		while (span_split(&rest, ';', &one))
-			if (!span_starts_with_nocase(one, SPAN_OF("transport="))) {
-				writer_char(&w, ';');
-				writer_span(&w, one);
-			}
-		parts.params = writer_result(&w);
-	}
 	return uri_put_together(run, &parts);
 }
 
 static int rewritehost(struct script_run *run, const struct text_args *args)
 {
-	return rewrite_place(run, args->text, false, (struct span){ NULL, 0 });
+	return rewrite_place(run, args->text, false);
 }
 
 static int rewritehostport(struct script_run *run, const struct text_args *args)
 {
-	return rewrite_place(run, args->text, true, (struct span){ NULL, 0 });
+	return rewrite_place(run, args->text, true);
 }
 
+/* "host:port" "tcp" of host:port:tcp; false without a transport at the end. */
+static bool split_transport(struct span text, struct span *out_place, struct span *out_transport)
+{
+	const char *colon = text.len ? memrchr(text.at, ':', text.len) : NULL;
+	size_t at = colon ? (size_t)(colon - text.at) : text.len;
+	struct span last = span_slice(text, at + 1, text.len);
+	if (transport_from_span(last) == TRANSPORT_NONE)
+		return false;
+	*out_place = span_slice(text, 0, at);
+	*out_transport = last;
+	return true;
+}
+
+/* host[:port][;transport=x] or host:port:x. The old transport goes in any case. */
 static int rewritehostporttrans(struct script_run *run, const struct text_args *args)
 {
-	/* host:port:transport */
-	struct span text = args->text, transport = { NULL, 0 };
-	for (size_t i = text.len; i > 0; i--)
-		if (text.at[i - 1] == ':') {
-			if (transport_from_span(span_slice(text, i, text.len)) != TRANSPORT_NONE) {
-				transport = span_slice(text, i, text.len);
-				text = span_slice(text, 0, i - 1);
-			}
-			break;
-		}
-	return rewrite_place(run, text, true, transport);
+	struct uri_parts parts;
+	struct span place = args->text, transport, one;
+	if (!uri_take_apart(run, &parts))
+		return SCRIPT_FALSE;
+	tel_to_sip(&parts);
+	struct writer w = writer_in_arena(run->arena, 128);
+	if (split_transport(args->text, &place, &transport)) {
+		writer_printf(&w, ";transport=%.*s", SPAN_ARGS(transport));
+	} else {
+		size_t semicolon = span_find(args->text, ';', 0);
+		place = span_slice(args->text, 0, semicolon);
+		writer_span(&w, span_slice(args->text, semicolon, args->text.len));
+	}
+	for (struct span rest = parts.params; span_split(&rest, ';', &one);)
+		if (one.len && !span_starts_with_nocase(one, SPAN_OF("transport=")))
+			writer_printf(&w, ";%.*s", SPAN_ARGS(one));
+	if (w.failed)
+		return SCRIPT_FALSE;
+	parts.params = span_slice(writer_result(&w), 1, SIZE_MAX);
+	split_host_port(place, &parts.host, &parts.port);
+	return uri_put_together(run, &parts);
 }
 
 static int rewriteport(struct script_run *run, const struct text_args *args)
@@ -377,7 +398,7 @@ static int log_plain(struct script_run *run, const struct log_plain_args *args)
 static int exec(struct script_run *run, const struct text_args *args)
 {
 	const char *command = arena_string(run->arena, args->text);
-	return command && system(command) == 0 ? SCRIPT_TRUE : SCRIPT_FALSE;
+	return command && system(command) != -1 ? SCRIPT_TRUE : SCRIPT_FALSE;
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------- */
@@ -411,7 +432,7 @@ static const struct script_function functions[] = {
 	FUNCTION_OF("rewritehostport", rewritehostport, text, ON_URI, "Replaces host and port (host:port)."),
 	FUNCTION_OF("sethostport", rewritehostport, text, ON_URI, "The same as rewritehostport()."),
 	FUNCTION_OF("sethp", rewritehostport, text, ON_URI, "The same as rewritehostport()."),
-	FUNCTION_OF("rewritehostporttrans", rewritehostporttrans, text, ON_URI, "Replaces host, port and transport (host:port:transport)."),
+	FUNCTION_OF("rewritehostporttrans", rewritehostporttrans, text, ON_URI, "Replaces host, port and transport (host:port;transport=x)."),
 	FUNCTION_OF("sethostporttrans", rewritehostporttrans, text, ON_URI, "The same as rewritehostporttrans()."),
 	FUNCTION_OF("sethpt", rewritehostporttrans, text, ON_URI, "The same as rewritehostporttrans()."),
 	FUNCTION_OF("rewriteport", rewriteport, text, ON_URI, "Replaces the port of the Request-URI."),
@@ -427,7 +448,7 @@ static const struct script_function functions[] = {
 	FUNCTION("log", log_plain, IN_ANY, "Logs a constant text as an error."),
 	FUNCTION_OF("log", log_level, log, IN_ANY, "Logs a constant text with a level."),
 	FUNCTION("error", error, IN_ANY, "Logs an error of the script."),
-	FUNCTION_OF("exec", exec, text, IN_ANY, "Runs a shell command and waits for it."),
+	FUNCTION_OF("exec", exec, text, IN_ANY, "Runs a shell command and waits for it. True whatever the command returns."),
 };
 
 static const struct function_table *const more_functions[] = { &core_sending_functions, NULL };

@@ -29,6 +29,13 @@ SCRIPT_HANDLER_OF(forward_tls, destination)
 SCRIPT_HANDLER_OF(forward_sctp, destination)
 SCRIPT_HANDLER_OF(force_send_socket, text)
 SCRIPT_HANDLER_PLAIN(clear_branches)
+
+struct branch_index_args {
+	int64_t number;
+};
+static const struct field branch_index_fields[] = { FIELD(
+	struct branch_index_args, number, "place of the branch, from 0", .min = 0, .max = 255) };
+SCRIPT_HANDLER_OF(remove_branch, branch_index)
 SCRIPT_HANDLER_OF(set_advertised_address, text)
 SCRIPT_HANDLER_OF(set_advertised_port, port)
 SCRIPT_HANDLER_OF(send_raw, text)
@@ -100,6 +107,12 @@ static int forward_sctp(struct script_run *run, const struct destination_args *a
 static int clear_branches(struct script_run *run)
 {
 	message_clear_branches(run->msg);
+	return SCRIPT_TRUE;
+}
+
+static int remove_branch(struct script_run *run, const struct branch_index_args *args)
+{
+	message_remove_branch(run->msg, (size_t)args->number);
 	return SCRIPT_TRUE;
 }
 
@@ -180,6 +193,7 @@ static const struct script_function functions[] = {
 	FUNCTION_OF("forward_tls", forward_tls, destination, IN_ANY, "The same as forward(), over TLS."),
 	FUNCTION_OF("forward_sctp", forward_sctp, destination, IN_ANY, "The same as forward(), over SCTP."),
 	FUNCTION_PLAIN("clear_branches", clear_branches, IN_ALL_BUT_ONSEND, "Forgets the destinations that append_branch() added."),
+	FUNCTION_OF("remove_branch", remove_branch, branch_index, IN_ALL_BUT_ONSEND, "Forgets one destination that append_branch() added."),
 	FUNCTION_OF("force_send_socket", force_send_socket, text, IN_ANY, "Sends from this listen address."),
 	FUNCTION_OF("set_advertised_address", set_advertised_address, text, IN_ANY, "Host for our Via of this message."),
 	FUNCTION_OF("set_advertised_port", set_advertised_port, port, IN_ANY, "Port for our Via of this message."),

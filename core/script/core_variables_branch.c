@@ -76,14 +76,6 @@ static bool copy_text(struct message *msg, struct span text, struct span *out)
 	return true;
 }
 
-static void remove_branch(struct message *msg, const struct branch *branch)
-{
-	size_t index = (size_t)(branch - msg->branches);
-	memmove(&msg->branches[index], &msg->branches[index + 1],
-		(msg->branch_count - index - 1) * sizeof(*branch));
-	msg->branch_count--;
-}
-
 static bool set_branch_socket(struct branch *branch, struct span text)
 {
 	struct end_point address;
@@ -117,7 +109,7 @@ static bool set_branch(struct script_run *run, const struct variable_ref *ref,
 	switch (key) {
 	case BRANCH_URI:
 		if (is_null && !ref->row->selector) {
-			remove_branch(msg, branch);
+			message_remove_branch(msg, (size_t)(branch - msg->branches));
 			return true;
 		}
 		return copy_text(msg, text, &branch->uri);

@@ -21,24 +21,9 @@ enum source { FROM_CURRENT, FROM_ORIGINAL, FROM_NEXT_HOP };
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* urn:service:sos — the name space stands for the user, the rest for the host. */
-static struct span urn_part(const struct sip_uri *uri, bool is_user)
-{
-	size_t colon = span_find(uri->host, ':', 0);
-	return is_user ? span_slice(uri->host, 0, colon)
-		       : span_slice(uri->host, colon + 1, uri->host.len);
-}
-
-static struct span user_of(const struct sip_uri *uri)
-{
-	return uri->scheme == URI_URN ? urn_part(uri, true) : uri_seen_user(uri);
-}
-
 static struct span host_of(const struct sip_uri *uri)
 {
-	if (uri->scheme == URI_URN)
-		return urn_part(uri, false);
-	return uri_is_tel(uri) ? (struct span){ 0 } : uri->host;
+	return uri_is_tel(uri) ? (struct span){ 0 } : uri_seen_host(uri);
 }
 
 /* 5061 for transport=tls, else 5060, also for sips: as the peer has it. */
@@ -63,7 +48,7 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 		return false;
 	}
 	switch (part) {
-	case PART_USER: return give_nonempty(out, user_of(uri));
+	case PART_USER: return give_nonempty(out, uri_seen_user(uri));
 	case PART_HOST: return give_nonempty(out, host_of(uri));
 	case PART_PORT: return give_printed(run, out, port_of(uri));
 	case PART_TRANSPORT:
@@ -72,7 +57,7 @@ static bool give_part(struct script_run *run, struct span text, enum part part, 
 	case PART_SCHEME:
 		return give_text(out,
 				 uri->scheme_text.len ? uri_seen_scheme(uri) : SPAN_OF("none"));
-	case PART_USER_LENGTH: return give_int(out, (int64_t)user_of(uri).len);
+	case PART_USER_LENGTH: return give_int(out, (int64_t)uri_seen_user(uri).len);
 	case PART_WHOLE:
 	case PART_LENGTH: break;
 	}

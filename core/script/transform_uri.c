@@ -27,8 +27,7 @@ static struct span uri_part(const struct sip_uri *uri, enum uri_part part)
 {
 	switch (part) {
 	case URI_USER: return uri_seen_user(uri);
-	case URI_HOST:
-		return uri->scheme == URI_TEL || uri->scheme == URI_TELS ? SPAN_OF("") : uri->host;
+	case URI_HOST: return uri_is_tel(uri) ? SPAN_OF("") : uri_seen_host(uri);
 	case URI_PASSWORD: return uri->password;
 	case URI_PORT: return uri->port_text;
 	case URI_PARAMS: return uri->params;

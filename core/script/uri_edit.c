@@ -11,8 +11,23 @@ static bool is_seen_as_tel(const struct sip_uri *uri)
 	       script_limits()->phone2tel;
 }
 
+/* urn:service:sos — the name space stands for the user, the rest for the host. */
+static struct span urn_part(const struct sip_uri *uri, bool is_user)
+{
+	size_t colon = span_find(uri->host, ':', 0);
+	return is_user ? span_slice(uri->host, 0, colon)
+		       : span_slice(uri->host, colon + 1, uri->host.len);
+}
+
+struct span uri_seen_host(const struct sip_uri *uri)
+{
+	return uri->scheme == URI_URN ? urn_part(uri, false) : uri->host;
+}
+
 struct span uri_seen_user(const struct sip_uri *uri)
 {
+	if (uri->scheme == URI_URN)
+		return urn_part(uri, true);
 	if (!is_seen_as_tel(uri))
 		return uri->user;
 	return span_slice(uri->user, 0, span_find(uri->user, ';', 0));
@@ -61,6 +76,7 @@ static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piec
 	if (piece == URI_PIECE_HOST && value.len) {
 		writer_literal(w, "sip:");
 		writer_span(w, uri->user);
+		write_params(w, uri, false, value);
 		writer_char(w, '@');
 		writer_span(w, value);
 		writer_literal(w, ";user=phone");
@@ -75,11 +91,22 @@ static bool write_tel(struct writer *w, const struct sip_uri *uri, enum uri_piec
 	return !w->failed;
 }
 
+static bool write_urn(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
+		      struct span value)
+{
+	if (piece != URI_PIECE_HOST || !value.len)
+		return false;
+	writer_printf(w, "sip:%.*s@%.*s", SPAN_ARGS(uri_seen_user(uri)), SPAN_ARGS(value));
+	return !w->failed;
+}
+
 bool uri_write_changed(struct writer *w, const struct sip_uri *uri, enum uri_piece piece,
 		       struct span value)
 {
 	if (uri_is_tel(uri))
 		return write_tel(w, uri, piece, value);
+	if (uri->scheme == URI_URN)
+		return write_urn(w, uri, piece, value);
 	if (!uri_is_sip(uri) || (piece == URI_PIECE_HOST && !value.at))
 		return false;
 	struct span user = piece == URI_PIECE_USER ? value : uri->user;

@@ -3,10 +3,11 @@
 Debian's kamailio 5.6.3.
 
 Each .txt file here holds rows `text => result`. The kind of the file says what the text is: an
-expression to assign, a condition for `if`, or a text in which variables are replaced. The results
-come from the peer: VALUES_BLESS=1 pytest test/sip/values --server kamailio fills in those that are
-missing (a row that it refuses to load, or dies of, is kept as `=> REFUSED` and not run). Results are shown with what differs
-from run to run replaced, and control characters escaped.
+expression to assign, a condition for `if`, a text in which variables are replaced, or statements and
+such a text behind ";;". The results come from the peer: VALUES_BLESS=1 pytest test/sip/values
+--server kamailio fills in those that are missing (a row that it refuses to load, or dies of, is kept
+as `=> REFUSED` and not run). Results are shown with what differs from run to run replaced, and control
+characters escaped.
 """
 import os
 import re
@@ -19,7 +20,7 @@ from sipua.server import Server, find_program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = {"operators": "expression", "conditions": "condition", "transformations": "text",
-         "variables": "text", "headers": "text"}
+         "variables": "text", "headers": "text", "statements": "statement"}
 ROWS_PER_REQUEST = 20
 MODULES = ("ctl", "jsonrpcs", "counters")
 BLESS = os.environ.get("VALUES_BLESS")
@@ -74,8 +75,12 @@ def statement(kind, number, text):
     if kind == "condition":
         return ('\t\tif (%s) { append_to_reply("X-%d: 74727565\\r\\n"); }'
                 ' else { append_to_reply("X-%d: 66616c7365\\r\\n"); }\n' % (text, number, number))
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return ('\t\tpv_printf("$avp(r%d)", "%s");\n'
+    before = ""
+    if kind == "statement":
+        before, _, text = text.partition(";;")
+        before = "\t\t%s\n" % before.strip()
+    quoted = text.strip().replace("\\", "\\\\").replace('"', '\\"')
+    return (before + '\t\tpv_printf("$avp(r%d)", "%s");\n'
             '\t\tappend_to_reply("X-%d: $(avp(r%d){s.encode.hexa})\\r\\n");\n'
             % (number, quoted, number, number))
 
