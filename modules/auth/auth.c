@@ -55,7 +55,7 @@ static const struct field setting_fields[] = {
 		.max = 15),
 	FIELD(settings, auth_checks_no_dlg, "the same for requests outside dialogs", .max = 15),
 	FIELD(settings, auth_checks_in_dlg, "the same for requests inside dialogs", .max = 15),
-	FIELD(settings, qop, "qop of challenges whose flags ask for none: auth, auth-int",
+	FIELD(settings, qop, "accepted and without effect: the flags of a challenge choose its qop",
 		.accept = check_qop),
 	FIELD(settings, nonce_count, "the nc of credentials must grow; needs qop"),
 	FIELD(settings, one_time_nonce, "each nonce is taken only once"),
@@ -395,8 +395,8 @@ static bool prepare(struct diagnostics *diagnostics)
 		diagnostic_add(
 			diagnostics, SEVERITY_NOTE, "no-qop",
 			module_setting_position("auth", "nonce_count"),
-			"nonce_count only matters for credentials with qop; the setting qop adds it to "
-			"challenges");
+			"nonce_count only matters for credentials with qop: flag 1 of the challenge "
+			"functions asks for it");
 	return nonce_prepare();
 }
 

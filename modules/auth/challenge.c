@@ -24,14 +24,12 @@ static void write_quoted(struct writer *w, struct span text)
 	writer_char(w, '"');
 }
 
+/* The flags alone choose, as in the peer, whatever the setting qop says. */
 static struct span qop_of(int64_t flags)
 {
-	switch (flags & (CHALLENGE_QOP_AUTH | CHALLENGE_QOP_AUTH_INT)) {
-	case CHALLENGE_QOP_AUTH: return SPAN_OF("auth");
-	case CHALLENGE_QOP_AUTH_INT: return SPAN_OF("auth-int");
-	case CHALLENGE_QOP_AUTH | CHALLENGE_QOP_AUTH_INT: return SPAN_OF("auth,auth-int");
-	default: return auth_settings->qop;
-	}
+	if (flags & CHALLENGE_QOP_AUTH_INT)
+		return SPAN_OF("auth-int");
+	return flags & CHALLENGE_QOP_AUTH ? SPAN_OF("auth") : SPAN_OF("");
 }
 
 /* One line; without `algorithm` MD5 is meant and not said. */

@@ -48,6 +48,8 @@ static const struct sip_header *find_header(const struct message *msg, enum sip_
 {
 	const struct sip_header *h = message_header(msg, id);
 	for (; h; h = message_next_header(msg, h)) {
+		if (message_header_value(msg, h).len == 0)
+			continue;
 		if (!auth_parse(message_header_value(msg, h), out_params)) {
 			*out_is_malformed = true;
 			continue;

@@ -176,13 +176,15 @@ enum auth_result nonce_check(const struct message *msg, const struct auth_params
 	size_t len = decode(params->nonce, bytes);
 	if (!len)
 		return AUTH_ERROR;
+	const struct facts facts = { get32(bytes), bytes[4], bytes[5], get32(bytes + 6) };
+	/* First of all, so that a phone with an old nonce, made with the secret of an earlier start, hears
+	 * that it is stale and does not ask its user for a password. */
+	if (!is_in_time(facts.created))
+		return AUTH_STALE;
 	prove(bytes, proof);
 	if (!equal_bytes(proof, bytes + FACTS_BYTES, PROOF_BYTES))
 		return AUTH_ERROR;
-	const struct facts facts = { get32(bytes), bytes[4], bytes[5], get32(bytes + 6) };
 	*out_algorithms = facts.algorithms;
-	if (!is_in_time(facts.created))
-		return AUTH_STALE;
 	bool is_counted;
 	enum auth_result result = check_use(&facts, params, &is_counted);
 	int64_t checks = checks_for(msg);
