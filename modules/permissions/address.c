@@ -281,7 +281,9 @@ static void add_item(struct rpc_call *call, struct rpc_node *node, const struct 
 	if (row->kind == ADDRESS_SUBNET)
 		rpc_add_int(call, item, "mask", row->bits);
 	rpc_add_int(call, item, "port", row->port);
-	rpc_add_text(call, item, "tag", row->tag.at ? row->tag : SPAN_OF("NULL"));
+	/* The peer's commands differ in this. */
+	struct span none = row->kind == ADDRESS_SUBNET ? SPAN_OF("") : SPAN_OF("NULL");
+	rpc_add_text(call, item, "tag", row->tag.at ? row->tag : none);
 }
 
 static uint32_t bucket_of(const struct address_set *set, uint32_t number)

@@ -9,7 +9,8 @@ ADDRESSES = [
     (1, "10.0.0.1", 32, 0, "one"), (1, "10.0.0.2", 32, 5060, "two"), (2, "10.1.0.0", 16, 0, "net"),
     (3, "10.1.2.0", 24, 0, "sub"), (4, "example.org", 0, 0, "dom"), (4, "example.net", 0, 5070, None),
     (5, "::1", 128, 0, "v6"), (6, "2001:db8::", 32, 0, "v6net"), (7, "127.0.0.1", 32, 0, "self"),
-    (8, "10.9.9.9", 0, 0, "m0"), (9, "10.7.0.0", 16, 5060, "pnet")]
+    (8, "10.9.9.9", 0, 0, "m0"), (9, "10.7.0.0", 16, 5060, "pnet"),
+    (10, "10.8.0.0", 16, 0, None)]
 TRUSTED = [
     # source, protocol, From, Request-URI, tag, priority
     ("127.0.0.1", "udp", "^sip:alice@.*", None, "t1", 0), ("127.0.0.1", "any", None, "^sip:x@", "t2", 5),
@@ -226,6 +227,7 @@ def test_dumps(client):
         return [(row["group"], row["item"]) for row in client.server.rpc(command)]
     assert items("permissions.subnetDump")[0] == (
         2, {"ip": "10.1.0.0", "mask": 16, "port": 0, "tag": "net"})
+    assert (10, {"ip": "10.8.0.0", "mask": 16, "port": 0, "tag": ""}) in items("permissions.subnetDump")
     assert (1, {"ip": "10.0.0.2", "port": 5060, "tag": "two"}) in items("permissions.addressDump")
     assert items("permissions.domainDump") == [
         (4, {"domain_name": "example.org", "port": 0, "tag": "dom"}),
