@@ -135,10 +135,11 @@ void preprocess_hint_undefined(struct lexer *lexer, struct diagnostic *diagnosti
 			       struct span name);
 
 /* ---- subst.c -------------------------------------------------------------------------------- */
-/* Parses "/re/replacement/flags", which stands at `at`, and adds it; `out_name` and `out_value` (may be
+/* Parses "/re/replacement/flags", which stands at `at`, and adds it; substitutions that stand before it
+ * hold in both parts, so that a value may name what was defined before; `out_name` and `out_value` (may be
  * NULL) get the two parts for substdef. NULL, or what is wrong. */
-const char *subst_add(struct lexer *lexer, struct span text, bool is_define,
-		      struct source_position at, struct span *out_name, struct span *out_value);
+const char *subst_add(struct lexer *lexer, struct span text, struct source_position at,
+		      struct span *out_name, struct span *out_value);
 /* The string with all substitutions applied. */
 struct span subst_apply(struct lexer *lexer, struct span text);
 void subst_free(struct lexer *lexer);

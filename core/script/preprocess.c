@@ -440,7 +440,7 @@ static void define_subst(struct lexer *lexer, struct span text, bool is_define, 
 			end--;
 		text = span_slice(text, 1, end - 1);
 	}
-	const char *error = subst_add(lexer, text, is_define, at, &name, &value);
+	const char *error = subst_add(lexer, text, at, &name, &value);
 	if (error) {
 		struct diagnostic *d = complain(
 			lexer, "bad-subst", at,

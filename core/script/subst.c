@@ -15,8 +15,7 @@ struct string_subst {
 	regex_t regex;
 	struct span replacement;
 	struct source_position at;
-	bool is_global, is_define;
-	bool is_applied; /* in the string at hand */
+	bool is_global;
 };
 
 /* subst = SEP pattern SEP replacement SEP *( "i" / "g" ); a backslash before SEP keeps it. */
@@ -37,8 +36,8 @@ static bool cut(struct arena *arena, struct span *text, char separator, struct s
 	return false;
 }
 
-const char *subst_add(struct lexer *lexer, struct span text, bool is_define,
-		      struct source_position at, struct span *out_name, struct span *out_value)
+const char *subst_add(struct lexer *lexer, struct span text, struct source_position at,
+		      struct span *out_name, struct span *out_value)
 {
 	struct span pattern, replacement;
 	int flags = REG_EXTENDED;
@@ -50,6 +49,8 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define,
 	if (!cut(lexer->arena, &text, separator, &pattern) ||
 	    !cut(lexer->arena, &text, separator, &replacement))
 		return "a separator is missing";
+	pattern = subst_apply(lexer, pattern);
+	replacement = subst_apply(lexer, replacement);
 	if (pattern.len == 0)
 		return "the pattern is empty";
 	for (size_t i = 0; i < text.len; i++) {
@@ -69,7 +70,6 @@ const char *subst_add(struct lexer *lexer, struct span text, bool is_define,
 	subst->replacement = replacement;
 	subst->at = at;
 	subst->is_global = is_global;
-	subst->is_define = is_define;
 	*lexer->last_subst = subst;
 	lexer->last_subst = &subst->next;
 	if (out_name)
@@ -127,13 +127,13 @@ static void write_replacement(struct lexer *lexer, const struct string_subst *su
 	}
 }
 
-/* True when it changed `*text`, which is zero-terminated before and after. */
-static bool apply_one(struct lexer *lexer, struct string_subst *subst, struct span *text)
+/* `*text` is zero-terminated before and after. */
+static void apply_one(struct lexer *lexer, struct string_subst *subst, struct span *text)
 {
 	regmatch_t groups[10];
 	const char *at = text->at;
 	if (regexec(&subst->regex, at, 10, groups, 0) != 0)
-		return false;
+		return;
 	struct writer w = writer_in_arena(lexer->arena, text->len + subst->replacement.len + 32);
 	do {
 		writer_bytes(&w, at, (size_t)groups[0].rm_so);
@@ -146,10 +146,8 @@ static bool apply_one(struct lexer *lexer, struct string_subst *subst, struct sp
 		}
 	} while (subst->is_global && regexec(&subst->regex, at, 10, groups, REG_NOTBOL) == 0);
 	writer_string(&w, at);
-	if (!writer_terminate(&w))
-		return false;
-	*text = writer_result(&w);
-	return true;
+	if (writer_terminate(&w))
+		*text = writer_result(&w);
 }
 
 struct span subst_apply(struct lexer *lexer, struct span text)
@@ -159,20 +157,8 @@ struct span subst_apply(struct lexer *lexer, struct span text)
 	struct span zero_terminated = { arena_string(lexer->arena, text), text.len };
 	if (!zero_terminated.at)
 		return text;
-	bool changed = false;
-	for (struct string_subst *subst = lexer->substs; subst; subst = subst->next) {
-		subst->is_applied = apply_one(lexer, subst, &zero_terminated);
-		changed = changed || subst->is_applied;
-	}
-	/* A value may hold names that were defined before it; each is replaced once per string. */
-	for (unsigned round = 0; changed && round < 4; round++) {
-		changed = false;
-		for (struct string_subst *subst = lexer->substs; subst; subst = subst->next) {
-			if (subst->is_define && !subst->is_applied &&
-			    apply_one(lexer, subst, &zero_terminated))
-				subst->is_applied = changed = true;
-		}
-	}
+	for (struct string_subst *subst = lexer->substs; subst; subst = subst->next)
+		apply_one(lexer, subst, &zero_terminated);
 	return zero_terminated;
 }
 
