@@ -60,7 +60,8 @@ static bool get_address(struct script_run *run, const struct variable_ref *ref, 
 		return false;
 	if (WHAT_OF(selector) == WHAT_USER_LENGTH)
 		return give_int(out, (int64_t)uri_seen_user(uri).len);
-	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri_seen_user(uri) : uri->host);
+	return give_nonempty(out, WHAT_OF(selector) == WHAT_USER ? uri_seen_user(uri)
+								 : uri_seen_host(uri));
 }
 
 /* ---- assigning ------------------------------------------------------------------------------- */
@@ -222,7 +223,8 @@ static bool get_auth(struct script_run *run, const struct variable_ref *ref, str
 	auth_name_split(auth.username, &user, &domain);
 	switch ((enum digest_part)ref->row->selector) {
 	case AUTH_URI: return give_text(out, auth.uri);
-	case AUTH_ALGORITHM: return give_nonempty(out, auth.algorithm_text);
+	case AUTH_ALGORITHM:
+		return give_text(out, auth.algorithm_text.at ? auth.algorithm_text : SPAN_OF(""));
 	case AUTH_REALM: return give_text(out, auth.realm.at ? auth.realm : SPAN_OF(""));
 	case AUTH_USERNAME: return give_text(out, auth.username.at ? auth.username : SPAN_OF(""));
 	case AUTH_USER: return give_text(out, user.at ? user : SPAN_OF(""));
@@ -252,11 +254,10 @@ static bool get_account(struct script_run *run, const struct variable_ref *ref, 
 		domain = uri.host;
 	}
 	if (ref->row->selector == WHAT_USER)
-		return give_nonempty(out, user);
+		return give_text(out, user.at ? user : SPAN_OF(""));
 	struct writer w = writer_in_arena(run->arena, user.len + domain.len + 1);
 	writer_span(&w, user);
-	if (user.len)
-		writer_char(&w, '@');
+	writer_char(&w, '@');
 	writer_span(&w, domain);
 	return give_written(out, &w);
 }

@@ -66,15 +66,15 @@ static struct span whole_value(const struct message *msg, const struct sip_heade
 	return span_make(start, (size_t)(end - start));
 }
 
-/* All values, joined by commas. */
+/* All values, joined by commas; none before the first that is not empty, as in the peer. */
 static bool give_all(struct script_run *run, const struct wanted *wanted, struct value *out)
 {
 	struct writer w = writer_in_arena(run->arena, 256);
 	const struct sip_header *h = next_wanted(run->msg, wanted, NULL);
 	if (!h)
 		return true;
-	for (const char *comma = ""; h; h = next_wanted(run->msg, wanted, h), comma = ",") {
-		writer_string(&w, comma);
+	for (; h; h = next_wanted(run->msg, wanted, h)) {
+		writer_string(&w, writer_result(&w).len ? "," : "");
 		writer_span(&w, whole_value(run->msg, h));
 	}
 	return give_written(out, &w);
@@ -196,7 +196,7 @@ static bool get_hflc(struct script_run *run, const struct variable_ref *ref, str
 
 static bool get_contact(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_text(out, message_value(run->msg, HEADER_CONTACT));
+	return give_nonempty(out, message_value(run->msg, HEADER_CONTACT));
 }
 
 static bool first_contact(const struct message *msg, struct name_addr *out_address)

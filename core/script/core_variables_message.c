@@ -42,15 +42,25 @@ static struct span message_part(const struct message *msg, enum part part)
 	case PART_USER_AGENT: return message_value(msg, HEADER_USER_AGENT);
 	case PART_HEADERS: return span_trim(between(msg, index->headers_at, index->headers_end));
 	case PART_FIRST_LINE: return span_trim(between(msg, index->start, index->headers_at));
-	case PART_FIRST_PART: return between(msg, index->start, index->headers_end);
+	case PART_FIRST_PART: return span_trim(between(msg, index->start, index->headers_end));
 	case PART_LAST_PART: return between(msg, index->headers_at, (uint32_t)msg->bytes.len);
 	}
 	return (struct span){ 0 };
 }
 
+/* What can be there and empty is no null, as in the peer. */
+static bool give_part(struct value *out, const struct message *msg, enum part part)
+{
+	struct span text = message_part(msg, part);
+	bool is_there = part == PART_BODY || (part == PART_REASON && !message_is_request(msg));
+	if (is_there && !text.len)
+		return give_text(out, SPAN_OF(""));
+	return part == PART_USER_AGENT ? give_text(out, text) : give_nonempty(out, text);
+}
+
 static bool get_part(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	return give_nonempty(out, message_part(run->msg, (enum part)ref->row->selector));
+	return give_part(out, run->msg, (enum part)ref->row->selector);
 }
 
 static bool get_method_id(struct script_run *run, const struct variable_ref *ref, struct value *out)
@@ -84,13 +94,12 @@ static bool get_body_length(struct script_run *run, const struct variable_ref *r
 	return give_int(out, (int64_t)message_body(run->msg).len);
 }
 
-/* A text for the script (as in the peer): "$cs" + 1 joins. */
+/* A text for the script (as in the peer), also beyond 2^31: "$cs" + 1 joins. */
 static bool get_cseq(struct script_run *run, const struct variable_ref *ref, struct value *out)
 {
-	struct cseq cseq;
-	if (!cseq_parse(message_value(run->msg, HEADER_CSEQ), &cseq))
-		return true;
-	return give_text(out, cseq.number_text);
+	struct span value = message_value(run->msg, HEADER_CSEQ);
+	struct digits digits = digits_read(value.at, value.at + value.len, UINT64_MAX);
+	return !digits.end || give_text(out, span_make(value.at, (size_t)(digits.end - value.at)));
 }
 
 static bool get_content_length(struct script_run *run, const struct variable_ref *ref,
@@ -135,7 +144,7 @@ static bool get_msg(struct script_run *run, const struct variable_ref *ref, stru
 		return get_length(run, ref, out);
 	if (key == 3)
 		return get_body_length(run, ref, out);
-	return give_nonempty(out, message_part(run->msg, parts[key]));
+	return give_part(out, run->msg, parts[key]);
 }
 
 /* $msgbuf(i): one byte of the received bytes, changed in place. What the change does to the index

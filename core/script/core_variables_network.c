@@ -176,7 +176,7 @@ static bool get_send(struct script_run *run, const struct variable_ref *ref, str
 	int key = key_of(run, ref, send_keys, ARRAY_SIZE(send_keys));
 	switch (key) {
 	case SEND_IP: return give_ip(run, at, false, out);
-	case SEND_AF: return give_int(out, at->family == AF_INET6 ? 6 : 4);
+	case SEND_AF: return give_int(out, at->family);
 	case SEND_PORT: return give_int(out, at->port);
 	case SEND_PROTO: return give_int(out, at->transport);
 	case SEND_PROTO_TEXT:
@@ -264,7 +264,7 @@ static const struct variable_row rows[] = {
 	{ "proto", INNER_NONE, get_transport, .doc = "Transport." },
 	{ "prid", INNER_NONE, get_transport_id, .doc = "Transport as a number." },
 	{ "conid", INNER_NONE, get_connection, .doc = "Number of the TCP connection." },
-	{ "snd", INNER_NAME, get_send, NULL, bind_send, .selector = 0, .doc = "onsend_route and events about sending: our side: ip af port proto sproto buf len." },
+	{ "snd", INNER_NAME, get_send, NULL, bind_send, .selector = 1, .doc = "onsend_route and events about sending: the far side: ip af port proto sproto buf len." },
 	{ "sndfrom", INNER_NAME, get_send, NULL, bind_send, .selector = 0, .doc = "onsend_route: our side of the sending." },
 	{ "sndto", INNER_NAME, get_send, NULL, bind_send, .selector = 1, .doc = "onsend_route: the far side of the sending." },
 	{ "rcv", INNER_NAME, get_rcv, NULL, bind_rcv, .doc = "event_route[core:msg-received]: buf len srcip rcvip srcport rcvport proto sproto af." },

@@ -175,6 +175,28 @@ bool tx_keep_state(struct transaction *tx, const struct message *msg)
 	return tx_keep(tx, &tx->attributes, w.len ? writer_result(&w) : SPAN_OF(""));
 }
 
+bool tx_keep_request_state(struct tx_context *context, struct message *msg)
+{
+	struct transaction *tx = context->tx;
+	bool is_kept = tx_keep_state(tx, msg);
+	struct span attributes = bytes_span(tx->attributes);
+	context->kept_flags = msg->flags;
+	context->kept_attributes =
+		attributes.len ? arena_copy(msg->arena, attributes) : (struct span){ 0 };
+	return is_kept;
+}
+
+/* Did the script change attributes since t_relay() kept them? If not, those that routes of quick replies
+ * set meanwhile must stay. */
+static bool attributes_changed(const struct message *msg, const struct tx_context *context)
+{
+	if (!has_attributes(msg))
+		return context->kept_attributes.len > 0;
+	struct writer w = writer_in_arena(msg->arena, 512);
+	attributes_freeze(&msg->attributes, &w);
+	return w.failed || !span_equal(writer_result(&w), context->kept_attributes);
+}
+
 static void reply_failure(struct script_run *run, struct transaction *tx)
 {
 	struct span reason;
@@ -189,7 +211,7 @@ void request_ended(struct message *msg)
 	if (!context || !context->is_creator)
 		return;
 	bool is_undone = msg->arena->is_short && !context->replied;
-	bool is_changed = has_attributes(msg) || msg->flags != context->kept_flags;
+	bool is_changed = msg->flags != context->kept_flags || attributes_changed(msg, context);
 	if (context->relayed && !is_changed && !is_undone) {
 		tx_leave(context);
 		return;

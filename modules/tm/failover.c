@@ -166,6 +166,7 @@ static bool send_again(struct transaction *tx, unsigned failed_number, unsigned 
 	if (!branch)
 		return false;
 	branch->on_reply = failed->on_reply;
+	branch->on_branch_failure = failed->on_branch_failure;
 	branch->on_branch = failed->on_branch;
 	branch->breadth = failed->breadth;
 	const struct send_target way = { .to = *to, .from = from, .wants_result = true };

@@ -165,6 +165,7 @@ static bool run_failure_route(struct transaction *tx, unsigned winner, struct ar
 	own->reply = branch->reply && !branch->is_local ? message_thaw(branch->reply, arena) : NULL;
 	void *outer = fiber_local();
 	fiber_set_local(request);
+	request->target.flags = branch->flags;
 	if (route)
 		script_run_route(&run, route);
 	fiber_set_local(outer);
@@ -214,8 +215,8 @@ static void finish_with(struct transaction *tx, struct arena *arena)
 	struct message *request = tx->branch_count ? tx_request(tx, arena, &context) : NULL;
 	struct script_run run;
 	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
-		reply_locally(&run, tx, request, (unsigned)tm_settings()->reply_408_code,
-			      tm_settings()->reply_408_reason);
+		reply_locally(&run, tx, request, 500,
+			      SPAN_OF("I'm terribly sorry, server error occurred (1/TM)"));
 }
 
 void finish_branches(struct transaction *tx, struct arena *arena)

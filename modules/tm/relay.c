@@ -174,7 +174,8 @@ static bool branch_start(struct transaction *tx, struct message *msg,
 		log_error("no shared memory for a branch; start with a larger -m");
 		return false;
 	}
-	branch->on_reply = context->branch_on_reply;
+	branch->on_reply = tx->on_reply;
+	branch->on_branch_failure = tx->on_branch_failure;
 	branch->on_branch = tx->on_branch;
 	branch->breadth = context->breadth;
 	const struct send_target target = {
@@ -301,12 +302,10 @@ static bool start_destination(struct script_run *run, struct transaction *tx,
 		return false;
 	}
 	context->branch = tx->branch_count;
-	context->branch_on_reply = 0;
 	bool is_changed = destination || tx->on_branch || context->writes_breadth;
 	bool is_sent = is_changed ? start_changed(run, tx, destination, forced, known)
 				  : start_target(tx, msg, forced, known);
 	context->branch = kept_branch;
-	context->branch_on_reply = 0;
 	return is_sent;
 }
 

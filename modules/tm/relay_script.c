@@ -151,8 +151,7 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 		msg->last_error = 487;
 		return false;
 	}
-	bool is_kept = tx_keep_state(tx, msg);
-	context->kept_flags = msg->flags;
+	bool is_kept = tx_keep_request_state(context, msg);
 	msg->last_error = 0;
 	if (settings->fr_timer_avp.len)
 		take_timer_avp(msg, settings->fr_timer_avp, &tx->fr_ms);
@@ -167,7 +166,7 @@ static bool relay_held(struct script_run *run, struct tx_context *context,
 	bool has_branch_route = tx->on_branch;
 	bool is_sent = is_kept && relay_branches(run, tx, forced);
 	if (has_branch_route) /* its reply may be there before the script has ended */
-		tx_keep_state(tx, msg);
+		tx_keep_request_state(context, msg);
 	if (!is_sent && settings->failure_exec_mode && all_done(tx) &&
 	    (tx->on_failure || msg->last_error == 477))
 		is_sent = relay_nowhere(tx, msg);

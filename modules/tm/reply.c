@@ -20,40 +20,34 @@ bool reply_take_state(const struct transaction *tx, unsigned number, struct mess
 static bool run_reply_route(struct transaction *tx, struct tx_context *context,
 			    struct message *reply)
 {
-	const struct tx_branch *branch = tx->branches[context->branch];
-	const uint16_t armed[] = { branch->on_reply, tx->on_reply };
-	if (!armed[0] && !armed[1])
+	uint16_t armed = tx->branches[context->branch]->on_reply;
+	struct script_run run;
+	if (!armed || !script_run_init(&run, reply, ROUTE_TM_REPLY, NULL))
 		return true;
-	for (unsigned i = 0; i < 2; i++) {
-		struct script_run run;
-		if (!armed[i] || !script_run_init(&run, reply, ROUTE_TM_REPLY, NULL))
-			continue;
-		uint32_t route = script_route(run.image, ROUTE_TM_REPLY, route_name(armed[i]));
-		if (!route)
-			continue;
-		if (!reply_take_state(tx, (unsigned)context->branch, reply))
-			continue;
-		context->code = reply->index->status;
-		context->reply = reply;
-		script_run_route(&run, route);
-		tx_keep_state(tx, reply);
-		if (run.dropped || branch->waits)
-			return !run.dropped;
-	}
-	return true;
+	uint32_t route = script_route(run.image, ROUTE_TM_REPLY, route_name(armed));
+	if (!route || !reply_take_state(tx, (unsigned)context->branch, reply))
+		return true;
+	context->code = reply->index->status;
+	context->reply = reply;
+	script_run_route(&run, route);
+	tx_keep_state(tx, reply);
+	tx->branches[context->branch]->flags = reply->target.flags;
+	return !run.dropped;
 }
 
 static void run_branch_failure_route(struct transaction *tx, unsigned number, struct message *reply,
 				     struct arena *arena)
 {
 	struct script_run run;
-	if (!tx->on_branch_failure || (tx->flags & TX_LOCAL))
+	uint16_t armed = tx->branches[number]->on_branch_failure;
+	if (!armed || (tx->flags & TX_LOCAL))
 		return;
+	tx->on_branch_failure = 0; /* branches that are added from now on want it armed anew */
 	struct tx_context context = context_holding(tx);
 	struct message *request = request_for_route(tx, &context, arena);
 	if (!request || !script_run_init(&run, request, ROUTE_BRANCH_FAILURE, NULL))
 		return;
-	struct span name = route_name(tx->on_branch_failure);
+	struct span name = route_name(armed);
 	uint32_t route = script_route(run.image, ROUTE_BRANCH_FAILURE, name);
 	if (!route) {
 		name = arena_printf(arena, "tm:branch-failure:%.*s", SPAN_ARGS(name));
@@ -64,6 +58,7 @@ static void run_branch_failure_route(struct transaction *tx, unsigned number, st
 	own->branch = (int)number;
 	own->reply_is_local = tx->branches[number]->is_local;
 	own->reply = reply;
+	request->target.flags = tx->branches[number]->flags;
 	void *outer = fiber_local();
 	fiber_set_local(request);
 	if (route)
@@ -72,7 +67,7 @@ static void run_branch_failure_route(struct transaction *tx, unsigned number, st
 	tx_keep_state(tx, request);
 }
 
-static void keep_reason(struct transaction *tx, unsigned code)
+void keep_reason(struct transaction *tx, unsigned code)
 {
 	if (tx->cancel_reason.at || !tm_settings()->local_cancel_reason || all_done(tx))
 		return;
@@ -106,7 +101,6 @@ static void take_provisional(struct transaction *tx, struct tx_branch *branch,
 	else if (!branch->cancel.at &&
 		 (was_calling || tm_settings()->restart_fr_on_each_reply || code > branch->code))
 		branch->expires_ms = clock_ms() + tx->fr_inv_ms;
-	branch->was_replied = true;
 	branch->code = (uint16_t)code;
 	if (branch->cancel_wanted)
 		cancel_branches(tx, ALL_BRANCHES, reply->arena);
@@ -129,6 +123,7 @@ static void take_failure(struct transaction *tx, unsigned number, struct message
 	struct tx_branch *branch = tx->branches[number];
 	if (branch_fails_over(tx, number, reply))
 		return;
+	branch->code = reply->index->status;
 	branch_failed(tx, number, reply, reply->arena);
 	if (ends_all(tx, branch->code)) {
 		keep_reason(tx, branch->code);
@@ -193,8 +188,6 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 	if (code < 200) {
 		take_provisional(tx, branch, reply, was_calling);
 	} else {
-		if (!was_done)
-			branch->was_replied = branch->code != 0;
 		branch->code = (uint16_t)code;
 		branch->expires_ms = branch->cancel_ms = 0;
 	}
@@ -206,7 +199,9 @@ static void take_reply(struct tx_context *context, unsigned number, struct messa
 void reply_goes_on(struct transaction *tx, unsigned number, struct message *reply, bool is_kept)
 {
 	unsigned code = reply->index->status;
+	struct tx_branch *branch = tx->branches[number];
 	if (code < 200) {
+		branch->was_replied = true;
 		if (reply->arena->is_short)
 			lose_reply(tx, number, code);
 		else if ((code > 100 || tm_settings()->relay_100) && is_kept &&
@@ -220,6 +215,7 @@ void reply_goes_on(struct transaction *tx, unsigned number, struct message *repl
 		take_success(tx, number, reply);
 	else
 		take_failure(tx, number, reply);
+	branch->was_replied = true;
 }
 
 void reply_received(struct tx_context *context, struct message *reply)

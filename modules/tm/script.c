@@ -167,10 +167,6 @@ static int arm_route(struct script_run *run, enum armed_kind kind, struct span n
 	uint16_t number;
 	if (!context || !route_number(name, &number))
 		return -1;
-	if (kind == ARM_REPLY && run->kind == ROUTE_BRANCH) {
-		context->branch_on_reply = number;
-		return 1;
-	}
 	*armed_place(NULL, context, kind) = number;
 	if (!context->generation)
 		return 1;

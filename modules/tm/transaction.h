@@ -47,14 +47,14 @@ struct tx_branch {
 	int64_t cancel_ms;     /* next repetition of CANCEL; 0: none */
 	uint32_t interval_ms, cancel_interval_ms;
 	uint32_t flags;
-	uint16_t on_reply;  /* route armed in branch_route */
-	uint16_t on_branch; /* branch_route that ran for it */
-	uint16_t code;      /* last provisional or the final one; 0: nothing heard */
-	uint8_t state;      /* enum client_state */
-	uint8_t breadth;    /* its share of Max-Breadth; 0: not limited */
-	bool is_local;      /* the final code was made here (408, 487 …) */
+	uint16_t on_reply, on_branch_failure; /* routes that were armed when it was made */
+	uint16_t on_branch;                   /* branch_route that ran for it */
+	uint16_t code;   /* last provisional or the final one; 0: nothing heard */
+	uint8_t state;   /* enum client_state */
+	uint8_t breadth; /* its share of Max-Breadth; 0: not limited */
+	bool is_local;   /* the final code was made here (408, 487 …) */
 	bool timed_out;
-	bool was_replied;   /* something was heard */
+	bool was_replied;   /* something was heard before what is handled now */
 	bool cancel_wanted; /* as soon as a provisional comes */
 	bool is_dropped;    /* its reply is not considered any more */
 	bool waits;         /* `reply` is one that its route suspended */
@@ -168,7 +168,6 @@ struct tx_context {
 	bool reply_is_local;
 	struct message *reply; /* failure_route: winning reply; NULL: local */
 	uint16_t on_failure, on_reply, on_branch, on_branch_failure; /* armed before there is one */
-	uint16_t branch_on_reply;
 	uint8_t breadth; /* of the branch that is being made; 0: not limited */
 	bool writes_breadth;
 	bool replied; /* a final reply was sent in this route */
@@ -176,7 +175,8 @@ struct tx_context {
 	bool relay_failed;
 	const char *seen_uri, *seen_dst; /* the destination that was used up already */
 	bool main_is_used;
-	uint32_t kept_flags; /* as the transaction has them */
+	uint32_t kept_flags; /* as the transaction got them from this request */
+	struct span kept_attributes;
 	uint32_t fr_ms, fr_inv_ms, retr1_ms, retr2_ms, inv_life_ms, noninv_life_ms;
 	uint32_t early_flags; /* TX_* wished before there is a transaction */
 };
@@ -279,6 +279,8 @@ struct message *tx_request(struct transaction *tx, struct arena *arena,
 			   const struct tx_context *context);
 /* Keeps attributes and flags that a route changed; false: no memory for them. */
 bool tx_keep_state(struct transaction *tx, const struct message *msg);
+/* The same for the request whose script goes on: remembers what was kept. */
+bool tx_keep_request_state(struct tx_context *context, struct message *msg);
 /* Our Via branch for branch number `number`. */
 struct span tx_via_branch(const struct transaction *tx, unsigned number, uint32_t loop,
 			  char out[HOP_BRANCH_MAX]);
@@ -440,6 +442,8 @@ void finish_branches(struct transaction *tx, struct arena *arena);
 /* A branch has failed for good, by a reply or without one. Lease held. */
 void branch_failed(struct transaction *tx, unsigned number, struct message *reply,
 		   struct arena *arena);
+/* Notes why the branches that are cancelled next are not wanted any more, unless that is known. Lease held. */
+void keep_reason(struct transaction *tx, unsigned code);
 /* The route on_sl_reply for a reply without transaction: true when it ends there. */
 bool stray_reply_ends(struct message *reply);
 /* What the caller's CANCEL does. Lease held. `cancel` may be NULL. */

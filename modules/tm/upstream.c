@@ -201,6 +201,7 @@ bool reply_locally(struct script_run *run, struct transaction *tx, struct messag
 	tx->relayed = 0;
 	if (code >= 200) {
 		/* Whoever was asked meanwhile need not go on. */
+		keep_reason(tx, code);
 		cancel_branches(tx, ALL_BRANCHES, request->arena);
 		tell_observers(tx, TM_REPLY_OUT, request, NULL, code, reason, NULL);
 		if (is_first)

@@ -6,7 +6,7 @@ from sipua import Dialog
 
 SCENARIOS = []
 
-CONFIG = head(timers=True, tm__contacts_avp='"tm_contacts"',
+CONFIG = head("cfgutils", timers=True, tm__contacts_avp='"tm_contacts"',
               tm__contact_flows_avp='"tm_flows"', registrar__xavp_cfg='"reg"',
               registrar__use_path=1, registrar__path_mode=1, registrar__method_filtering=1,
               registrar__outbound_mode=0, registrar__gruu_enabled=1, registrar__min_expires=60,
@@ -76,6 +76,53 @@ failure_route[SERIAL] {
 failure_route[SERIAL_END] {
 	route(TELL_FAILURE);
 }
+
+# ---- what is armed and set on the way ----
+route[ARMED] {
+	$ru = "sip:one@" + $hdr(X-A);
+	if ($hdr(X-Mode) != "events") append_branch("sip:two@" + $hdr(X-B));
+	else {
+		$du = $avp(a);
+		t_on_branch_failure("once");
+	}
+	setbflag(1);
+	t_on_branch("ARMED");
+	t_on_reply("ARMED_FIRST");
+	t_on_failure("ARMED");
+	t_relay();
+	if ($hdr(X-Mode) == "refused") t_reply("480", "After All");
+}
+branch_route[ARMED] {
+	if ($T_branch_idx == $(hdr(X-Which){s.int})) t_on_reply("ARMED_SECOND");
+	if ($T_branch_idx == 0) setbflag(3);
+	else setbflag(4);
+}
+onreply_route[ARMED_FIRST] {
+	$avp(told) = "first-" + $rs + "-" + $T_branch_idx + "-" + $bf;
+	if (t_any_replied()) $avp(told) = "replied";
+	if ($rs == 180) setbflag(5);
+	if ($rs == 486 && $hdr(X-P) == $null) change_reply_status("404", "Changed");
+}
+onreply_route[ARMED_SECOND] {
+	$avp(told) = "second-" + $rs + "-" + $T_branch_idx + "-" + $bf;
+}
+failure_route[ARMED] {
+	route(TELL_FAILURE);
+	append_to_reply("X-Told: $(avp(told)[*]) flags $bf\\r\\n");
+	if (t_check_status("404")) append_to_reply("X-Status: 404\\r\\n");
+	if ($hdr(X-Mode) == "dropped") t_drop_replies();
+	if ($hdr(X-Mode) == "told" || $hdr(X-Mode) == "events") t_reply("499", "Told");
+	if ($hdr(X-Mode) != "next") exit;
+	t_on_failure("SERIAL_END");
+	t_on_branch("0");
+	$du = "sip:" + $hdr(X-C);
+	t_relay();
+}
+event_route[tm:branch-failure:once] {
+	$avp(told) = "event-" + $T_branch_idx + "-" + $T_reply_code;
+	append_branch("sip:more@" + $hdr(X-C));
+	t_relay();
+}
 route[TELL_FAILURE] {
 	$var(t) = "";
 	if (t_branch_timeout()) $var(t) = $var(t) + " branch-timeout";
@@ -90,6 +137,22 @@ onreply_route[TELL] {
 	append_hf("X-Reply: $T_reply_code $T_branch_idx $rs $rr $(T_req($rU))\\r\\n");
 	if (status == "183") drop;
 	if (t_check_status("18[0-9]")) append_hf("X-Ringing: yes\\r\\n");
+}
+
+route[QUICK] {
+	$avp(told) = "request";
+	$du = $avp(a);
+	t_on_reply("QUICK");
+	t_on_failure("QUICK");
+	t_relay();
+	usleep("100000");
+}
+onreply_route[QUICK] {
+	$avp(told) = "reply-" + $rs;
+}
+failure_route[QUICK] {
+	append_to_reply("X-Told: $(avp(told)[*])\\r\\n");
+	t_reply("499", "Told");
 }
 
 # ---- parallel forking ----
@@ -443,6 +506,55 @@ def serial_cancelled_in_the_first_leg(stage):
     play.a.reply(play.a.expect_request("CANCEL"), 200)
     play.a.reply(incoming, 487)
     play.end(487)
+
+
+# ---- what is armed and set on the way ----------------------------------------------------------------
+@table("armed", [
+    ("first-branch", "told", 0, (180, 404), (180, 480)), ("second-branch", "told", 1, (180, 404), (180, 480)),
+    ("neither", "told", 9, (404,), (480,)), ("second-wins", "told", 9, (480,), (404,)),
+    ("changed-told", "told", 9, (480,), (486,)),
+    ("changed", None, 9, (480,), (486,)), ("all-dropped", "dropped", 9, (404,), (480,)),
+    ("next-leg", "next", 9, (180, 404), (180, 480)),
+])
+def armed(stage, mode, which, first, second):
+    play = Play(stage, "ARMED", mode, [("X-Which", str(which))])
+    play.ask()
+    play.take(play.a, *first)
+    stage.settle()                  # else either reply may be the first
+    play.take(play.b, *second)
+    if mode == "next":
+        play.take(play.c, 486)
+    play.end(range(300, 700))
+
+
+@scenario
+def reply_while_the_script_of_its_request_runs(stage):
+    play = Play(stage, "QUICK")
+    play.ask("MESSAGE")
+    incoming = play.take(play.a, 180, method="MESSAGE")
+    stage.settle()
+    play.a.reply(incoming, 404)
+    play.end(499)
+
+
+@scenario
+def branch_failure_route_runs_once(stage):
+    play = Play(stage, "ARMED", "events", [("X-Which", "9")])
+    play.ask()
+    for status in (480, 404):
+        incoming = play.take(play.a, status)
+        assert play.a.expect_request("ACK").branch == incoming.branch
+    play.end(range(300, 700))
+
+
+@scenario
+def refused_after_it_was_sent(stage):
+    play = Play(stage, "ARMED", "refused", [("X-Which", "9")])
+    play.ask()
+    play.end(480)
+    for phone in (play.a, play.b):
+        phone.reply(phone.expect_request("INVITE"), 180)
+        phone.reply(phone.expect_request("CANCEL"), 200)
 
 
 # ---- parallel forking -------------------------------------------------------------------------------

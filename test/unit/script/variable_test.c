@@ -486,8 +486,8 @@ static void onsend_variables_know_both_ends(void **state)
 	fixture.run.outgoing = &outgoing;
 	fixture.run.kind = ROUTE_ONSEND;
 	fixture_is(
-		"$snd(ip):$snd(port) $sndfrom(sproto) $sndto(ip):$sndto(port) $sndto(af) $sndto(sproto)",
-		"127.77.3.1:5060 udp 2001:db8::1:5099 6 tcp");
+		"$sndfrom(ip):$sndfrom(port) $sndfrom(sproto) $snd(port) $sndto(ip):$sndto(port) $sndto(af) $sndto(sproto)",
+		"127.77.3.1:5060 udp 5099 2001:db8::1:5099 10 tcp");
 	fixture_is("$(sndto(buf){s.substr,0,6})", "INVITE");
 }
 
