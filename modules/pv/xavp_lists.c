@@ -36,14 +36,21 @@ SCRIPT_HANDLER_OF(explode_unique, explode)
 SCRIPT_HANDLER(xexplode)
 SCRIPT_HANDLER(slist)
 
-/* Appends the parameters in their order; false when one is malformed or memory is exhausted. */
+/* Appends the parameters in their order; false when one is malformed or memory is exhausted. A comma
+ * outside of quotes ends them, as in {param.…}: of two header values the first counts. */
 static bool append_params(struct script_run *run, struct span text, char separator,
 			  struct xavp **last)
 {
-	struct param_list list = params_over(text, separator);
-	struct param param;
-	enum list_result result;
-	while ((result = params_next(&list, &param)) == LIST_ITEM) {
+	const char *at = text.at, *end = text.at + text.len;
+	for (;;) {
+		struct param param;
+		while (at < end && (*at == separator || ascii_is_space(*at)))
+			at++;
+		if (at == end || *at == ',')
+			return true;
+		at = param_read(text.at, at, end, separator, ',', &param);
+		if (!at)
+			return false;
 		struct span value = param.has_value ? param.value : SPAN_OF("");
 		struct xavp *node =
 			xavp_push(&run->msg->attributes, last, param.name, VALUE_OF_TEXT(value));
@@ -51,7 +58,6 @@ static bool append_params(struct script_run *run, struct span text, char separat
 			return false;
 		last = &node->next;
 	}
-	return result == LIST_END;
 }
 
 static int explode_into(struct script_run *run, struct xavp **roots, struct span text,
