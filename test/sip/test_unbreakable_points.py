@@ -204,7 +204,7 @@ def points_of(server, phones, plan, more):
     plan.at.is_recording = 1
     for _ in range(2):
         traffic(server, phones, plan, more)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not any(name.startswith("mail") for name in plan.names()) and time.monotonic() < deadline:
         more()
     wait_until(lambda: "timer moved down" in plan.names() or not SOAK, "timers")
