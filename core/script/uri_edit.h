@@ -24,7 +24,7 @@ struct span uri_seen_user_params(const struct sip_uri *uri);
 struct span uri_seen_scheme(const struct sip_uri *uri);
 
 /* Writes the URI with the piece replaced, or with an absent or empty value removed. A tel URI that
- * gets a host becomes sip:number;params@host;user=phone, a URN sip:name-space@host. False when the result would be no URI: an absent
- * host, a port for a tel URI. An empty text is written as it is. */
+ * gets a host becomes sip:number;params@host;user=phone, a URN sip:name-space@host. False when the
+ * result would be no URI: an absent host, a port for a tel URI. An empty text is written as it is. */
 [[nodiscard]] bool uri_write_changed(struct writer *w, const struct sip_uri *uri,
 				     enum uri_piece piece, struct span value);

@@ -117,13 +117,13 @@ static uint32_t place_of(const struct bucket *bucket, const struct slot *slot)
 	return place;
 }
 
-struct slot *index_first(struct shard *shard, uint64_t hash)
+void *slot_first(struct shard *shard, uint64_t hash)
 {
 	const struct bucket *bucket = bucket_of(shard, tag_of(hash));
 	return bucket_find(shard, bucket, bucket->count, hash);
 }
 
-struct slot *index_next(struct shard *shard, const struct slot *slot)
+void *slot_next(struct shard *shard, const struct slot *slot)
 {
 	const struct bucket *bucket = bucket_of(shard, tag_of(slot->hash));
 	uint32_t place = place_of(bucket, slot);
@@ -282,9 +282,9 @@ void index_trim(struct shard *shard)
 bool index_has(struct shard *shard, const struct slot *slot)
 {
 	uint32_t steps = 0;
-	const struct slot *found = index_first(shard, slot->hash);
+	const struct slot *found = slot_first(shard, slot->hash);
 	while (found && found != slot && steps++ < shard->live)
-		found = index_next(shard, found);
+		found = slot_next(shard, found);
 	return found == slot;
 }
 

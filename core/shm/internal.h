@@ -270,12 +270,9 @@ void slot_page_append(struct shard *shard, struct slot_page *page);
 void slot_page_set_partial(struct shard *shard, struct slot_page *page);
 uint64_t shard_bytes_of_all_sets(void);
 
-/* index.c */
+/* index.c, with slot_first and slot_next */
 /* Without lock: asks for the memory of the bucket. */
 void index_foresee(struct shard *shard, uint64_t hash);
-/* The newest slot with this hash, and the next older one; NULL: none. */
-struct slot *index_first(struct shard *shard, uint64_t hash);
-struct slot *index_next(struct shard *shard, const struct slot *slot);
 void index_insert(struct shard *shard, struct slot *slot);
 void index_remove(struct shard *shard, const struct slot *slot);
 /* Grows or shrinks the index by one bucket when the number of slots asks for it. */

@@ -402,16 +402,6 @@ void slot_free(struct shard *shard, struct slot *slot)
 }
 
 /* ---- finding ---- */
-void *slot_first(struct shard *shard, uint64_t hash)
-{
-	return index_first(shard, hash);
-}
-
-void *slot_next(struct shard *shard, const struct slot *slot)
-{
-	return index_next(shard, slot);
-}
-
 struct slot *slot_locate(struct shard *shard, uint32_t index)
 {
 	struct page_entry entry = page_look(index / REFS_PER_PAGE);

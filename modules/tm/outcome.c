@@ -214,9 +214,11 @@ static void finish_with(struct transaction *tx, struct arena *arena)
 	struct tx_context context = context_holding(tx);
 	struct message *request = tx->branch_count ? tx_request(tx, arena, &context) : NULL;
 	struct script_run run;
-	if (request && script_run_init(&run, request, ROUTE_EVENT, NULL))
-		reply_locally(&run, tx, request, 500,
-			      SPAN_OF("I'm terribly sorry, server error occurred (1/TM)"));
+	struct span reason;
+	if (!request || !script_run_init(&run, request, ROUTE_EVENT, NULL))
+		return;
+	unsigned code = message_failure(request, "TM", &reason);
+	reply_locally(&run, tx, request, code, reason);
 }
 
 void finish_branches(struct transaction *tx, struct arena *arena)
